@@ -1,0 +1,1 @@
+"""HTTP. Law: a route parses, makes one service call, presents."""

@@ -1,0 +1,49 @@
+"""What the OpenAPI document says of requests that FastAPI does not parse itself. Law: schema data only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TEXT = {"type": "string"}
+_FILE = {
+    "type": "string",
+    "format": "binary",
+    "description": "Audio, or video with audio, in any format that FFmpeg decodes.",
+}
+_COMMON: dict[str, Any] = {
+    "file": _FILE,
+    "model": {**_TEXT, "description": "A name that GET /v1/models lists."},
+    "prompt": {**_TEXT, "description": "Text that the speech is assumed to follow."},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    "response_format": {
+        **_TEXT,
+        "enum": ["json", "text", "srt", "verbose_json", "vtt"],
+        "default": "json",
+    },
+}
+_EXTENSIONS: dict[str, Any] = {
+    "hotwords": {"type": "array", "items": _TEXT, "x-antiphon-extension": True},
+    "vad_filter": {"type": "boolean", "x-antiphon-extension": True},
+    "beam_size": {"type": "integer", "minimum": 1, "maximum": 20, "x-antiphon-extension": True},
+    "max_line_width": {"type": "integer", "minimum": 10, "x-antiphon-extension": True},
+    "max_line_count": {"type": "integer", "minimum": 1, "x-antiphon-extension": True},
+    "max_cue_seconds": {"type": "number", "minimum": 1, "x-antiphon-extension": True},
+}
+_TRANSCRIPTION: dict[str, Any] = {
+    "language": {**_TEXT, "description": "ISO 639-1 code; absent: detected."},
+    "languages[]": {"type": "array", "items": _TEXT},
+    "keywords[]": {"type": "array", "items": _TEXT},
+    "include[]": {"type": "array", "items": {**_TEXT, "enum": ["logprobs"]}},
+    "timestamp_granularities[]": {"type": "array", "items": {**_TEXT, "enum": ["word", "segment"]}},
+    "stream": {"type": "boolean", "default": False},
+    "chunking_strategy": {"description": "`auto`, or an object of the type `server_vad`."},
+}
+
+
+def _form(properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": ["file", "model"], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+TRANSCRIPTION_DOC = _form(_COMMON | _TRANSCRIPTION | _EXTENSIONS)
+TRANSLATION_DOC = _form(_COMMON | _EXTENSIONS | {"stream": {"type": "boolean", "x-antiphon-extension": True}})

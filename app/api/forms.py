@@ -1,0 +1,125 @@
+"""Multipart uploads as real clients send them -> text fields and one spooled file.
+
+Law: bytes are counted as they come, since Content-Length may be absent or a lie; names and types that a
+client gives to its file are never used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from app.api.faults import ClientGone
+from app.errors import InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
+from app.runtime.admission import Admission
+from app.settings import LimitsSettings
+from app.wire.fields import Fields
+
+FILES = 10
+ENVELOPE_BYTES = 64 * 1024
+"""Room for the form's own lines beside the file and the fields."""
+DRAIN_BYTES = 256 * 1024 * 1024
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One parsed form."""
+
+    fields: Fields
+    files: dict[str, BinaryIO]
+    """Uploaded files by field name."""
+
+    def file(self, name: str) -> BinaryIO:
+        """Raises `MissingField`."""
+        if name not in self.files:
+            raise MissingField(name)
+        return self.files[name]
+
+
+@asynccontextmanager
+async def read_form(request: Request, limits: LimitsSettings, uploads: Admission) -> AsyncIterator[Form]:
+    """The form of a request; its files are deleted on leaving.
+
+    Raises `InvalidRequest`, `UploadTooLarge`, `Overloaded`, `RequestTimedOut`.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise InvalidRequest(
+            "Send the request as multipart/form-data, with the audio as a file in the field 'file'.",
+            param="file",
+            code="invalid_content_type",
+        )
+    parser = MultiPartParser(
+        request.headers,
+        _counted(request, limits),
+        max_files=FILES,
+        max_fields=limits.fields,
+        max_part_size=limits.field_bytes,
+    )
+    with uploads.admit():  # held as long as the file lies on our disk
+        data = await _parsed(parser)
+        try:
+            yield _form(data, limits.upload_bytes)
+        finally:
+            await data.close()
+
+
+async def _parsed(parser: MultiPartParser) -> FormData:
+    try:
+        return await parser.parse()
+    except MultiPartException as wrong:
+        raise InvalidRequest(f"The multipart body cannot be read: {wrong.message}") from None
+    except ClientDisconnect:
+        raise ClientGone from None
+
+
+def _form(data: FormData, limit: int) -> Form:
+    texts: list[tuple[str, str]] = []
+    files: dict[str, BinaryIO] = {}
+    for name, value in data.multi_items():
+        if isinstance(value, UploadFile):
+            if (value.size or 0) > limit:
+                raise UploadTooLarge(limit, value.size or 0)
+            files.setdefault(name.removesuffix("[]"), value.file)
+        else:
+            texts.append((name, value))
+    return Form(Fields(texts), files)
+
+
+async def _counted(request: Request, limits: LimitsSettings) -> AsyncGenerator[bytes, None]:
+    read, limit = 0, limits.upload_bytes
+    until = time.monotonic() + limits.request_seconds
+    stream = request.stream()
+    while True:
+        patience = min(limits.upload_idle_seconds, until - time.monotonic())
+        try:
+            chunk = await asyncio.wait_for(anext(stream), max(patience, 0))
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise RequestTimedOut from None
+        read += len(chunk)
+        if read > limit + ENVELOPE_BYTES:
+            await _drain(stream)
+            raise UploadTooLarge(limit, read)
+        yield chunk
+
+
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Reads on for a while: most clients look for the answer only when all is sent."""
+    until, left = time.monotonic() + DRAIN_SECONDS, DRAIN_BYTES
+    while left > 0 and (wait := until - time.monotonic()) > 0:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), wait)
+        except (TimeoutError, StopAsyncIteration, ClientDisconnect):
+            return
+        left -= len(chunk)

@@ -1,0 +1,60 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api.deps import Services
+from app.api.documents import TRANSCRIPTION_DOC, TRANSLATION_DOC
+from app.api.forms import read_form
+from app.api.streaming import EventStream, while_connected
+from app.container import Container
+from app.services.transcription import OpenTranscription
+from app.wire import sse
+from app.wire.events import TranscriptEvents
+from app.wire.requests import TranscriptionRequest, transcription_request
+from app.wire.transcripts import MEDIA_TYPES, render
+from engines.types import Task
+
+router = APIRouter(tags=["audio"])
+
+
+@router.post("/audio/transcriptions", openapi_extra=TRANSCRIPTION_DOC)
+async def create_transcription(request: Request, services: Services) -> Response:
+    """Transcribe audio."""
+    return await _answer(request, services, "transcribe")
+
+
+@router.post("/audio/translations", openapi_extra=TRANSLATION_DOC)
+async def create_translation(request: Request, services: Services) -> Response:
+    """Translate audio into English."""
+    return await _answer(request, services, "translate")
+
+
+async def _answer(request: Request, services: Container, task: Task) -> Response:
+    async with AsyncExitStack() as stack:
+        limits, uploads = services.settings.limits, services.uploads
+        form = await stack.enter_async_context(read_form(request, limits, uploads))
+        wanted = transcription_request(form.fields, services.request_rules, task)
+        file = form.file("file")
+        if wanted.stream:
+            opened = await services.transcription.open(wanted.job, file)
+            stack.push_async_callback(opened.aclose)
+            return EventStream(_frames(opened, wanted), stack.pop_all())
+        transcript = await while_connected(request, services.transcription.transcribe(wanted.job, file))
+    body = render(transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues)
+    return Response(body, media_type=MEDIA_TYPES[wanted.format])
+
+
+async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> AsyncGenerator[bytes, None]:
+    events = TranscriptEvents(wanted.job.model, with_logprobs=wanted.job.logprobs)
+    async with aclosing(opened.segments()) as windows:
+        async for segments in windows:
+            for event in events.feed(segments):
+                yield sse.frame(event)
+    yield sse.frame(events.flush(opened.transcript()))
+    yield sse.DONE

@@ -1,0 +1,147 @@
+"""PCM and speech probabilities -> windows that are cut in silence.
+
+Law: pure, two verbs, feed and flush. Windows cover all speech, never overlap, and are at most `longest`
+seconds long; memory is bounded by that length whatever the audio's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.types import SAMPLE_RATE, Samples
+
+FRAME = 512
+"""Samples that one probability covers (32 ms)."""
+SECOND = SAMPLE_RATE / FRAME
+"""Frames in a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutRules:
+    """When a window begins and ends."""
+
+    threshold: float = 0.5
+    """Probability from which a frame is speech."""
+    padding: float = 0.3
+    """Seconds kept before and after speech."""
+    silence: float = 0.5
+    """Seconds without speech that make a good place to cut."""
+    shortest: float = 0.1
+    """Seconds of speech under which a window is taken for noise."""
+    longest: float = 30.0
+    """Seconds of a window at most."""
+    earliest: float = 10.0
+    """Seconds before which a window in full speech is not cut."""
+    gap: float = 3.0
+    """Seconds without speech that end a window."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A stretch of the audio."""
+
+    start: float
+    """Seconds from the start of the audio."""
+    samples: Samples
+
+
+class WindowCutter:
+    """Buffers what may still belong to a window; gives windows as soon as their end is known."""
+
+    def __init__(self, rules: CutRules) -> None:
+        self._rules = rules
+        self._least = _frames(rules.shortest)
+        self._samples: Samples = np.zeros(0, np.float32)
+        self._chances: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._origin = 0
+        """Frames of the audio before the buffer."""
+
+    def feed(self, samples: Samples, chances: Samples) -> list[Cut]:
+        """`chances`: the probability of speech of each whole frame not given before; samples may lead."""
+        self._samples = np.concatenate([self._samples, samples])
+        self._chances = np.concatenate([self._chances, chances])
+        return self._take(last=False)
+
+    def flush(self, chances: Samples | None = None) -> list[Cut]:
+        """The windows of what is left. `chances`: of the padded last frame, if there is one."""
+        if chances is not None:
+            self._chances = np.concatenate([self._chances, chances])
+        return self._take(last=True)
+
+    def _take(self, *, last: bool) -> list[Cut]:
+        cuts = []
+        while (found := self._next(last=last)) is not None:
+            start, end, resume = found
+            if np.count_nonzero(self._chances[start:end] >= self._rules.threshold) >= self._least:
+                cuts.append(self._cut(start, end))
+            self._drop(resume)
+        return cuts
+
+    def _next(self, *, last: bool) -> tuple[int, int, int] | None:
+        """Start and end of the next window and where the search goes on, in frames of the buffer."""
+        rules, total = self._rules, len(self._chances)
+        speech = np.flatnonzero(self._chances >= rules.threshold)
+        pad, longest = _frames(rules.padding), _frames(rules.longest)
+        if not len(speech):
+            self._drop(0 if last else max(0, total - pad))
+            return None
+        start = max(0, int(speech[0]) - pad)
+        inside = speech[speech < start + longest]
+        end = _end_of_talk(inside, _frames(rules.gap))
+        if end is not None or (last and total <= start + longest):
+            stop = min((end if end is not None else int(inside[-1])) + 1 + pad, total, start + longest)
+            return start, stop, stop
+        if total < start + longest and not last:
+            resolved = total - int(inside[-1]) > _frames(rules.gap)
+            stop = min(int(inside[-1]) + 1 + pad, total)
+            return (start, stop, stop) if resolved else None
+        stop, resume = self._best_cut(start, start + longest)
+        return start, stop, resume
+
+    def _best_cut(self, start: int, limit: int) -> tuple[int, int]:
+        """In the longest silence after `earliest`, a late one preferred; else in the quietest place."""
+        rules = self._rules
+        low = start + _frames(rules.earliest)
+        quiet = self._chances[low:limit] < max(rules.threshold - 0.15, 0.01)
+        runs = [(a + low, b + low) for a, b in _runs(quiet)]
+        enough = _frames(rules.silence)
+        runs = [r for r in runs if r[1] - r[0] >= enough] or [r for r in runs if r[1] - r[0] >= 3]
+        if not runs:
+            at = self._quietest(limit - _frames(5.0), limit)
+            return at, at
+        a, b = max(runs, key=lambda run: min(run[1] - run[0], 20) + 20 * (run[0] - low) / (limit - low))
+        pad = min(_frames(rules.padding), (b - a) // 2)
+        return a + pad, max(a + pad, b - pad)
+
+    def _quietest(self, low: int, high: int) -> int:
+        frames = self._samples[low * FRAME : high * FRAME].reshape(-1, FRAME)
+        energy = np.convolve(np.square(frames).mean(axis=1), np.ones(3) / 3, mode="same")
+        return low + 1 + int(np.argmin(energy[1:-1]))
+
+    def _cut(self, start: int, end: int) -> Cut:
+        at = (self._origin + start) * FRAME / SAMPLE_RATE
+        return Cut(at, self._samples[start * FRAME : end * FRAME].copy())
+
+    def _drop(self, frames: int) -> None:
+        self._samples = self._samples[frames * FRAME :].copy()
+        self._chances = self._chances[frames:].copy()
+        self._origin += frames
+
+
+def _frames(seconds: float) -> int:
+    return int(seconds * SECOND)
+
+
+def _end_of_talk(speech: NDArray[np.int64], gap: int) -> int | None:
+    """The last speech frame before the first pause of more than `gap` frames."""
+    far = np.flatnonzero(np.diff(speech) > gap)
+    return int(speech[far[0]]) if len(far) else None
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Begin and end of each stretch of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -1,0 +1,64 @@
+"""`antiphon db`: the database's schema."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Upgrade and inspect the database's schema.", no_args_is_help=True)
+Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+
+
+@app.command()
+def upgrade(config: Config = None) -> None:
+    """Bring the schema up to date. Back up first; a running server should be stopped.
+
+    Example:
+        antiphon db upgrade
+    """
+    from app.settings_source import load_settings
+    from app.store.schema import upgrade as run
+
+    run(load_settings(config).database_url)
+    print("The database is up to date.")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="Revision to go back to; `base`: an empty database.")],
+    config: Config = None,
+) -> None:
+    """Take the schema back, for an older version of Antiphon. Data that it does not know is lost.
+
+    Example:
+        antiphon db downgrade 0001
+    """
+    from app.settings_source import load_settings
+    from app.store.schema import downgrade as run
+
+    run(load_settings(config).database_url, revision)
+    print(f"The database is at {revision}.")
+
+
+@app.command()
+def current(config: Config = None) -> None:
+    """Show the schema's revision, and the one this version needs.
+
+    Example:
+        antiphon db current
+    """
+    from app.settings_source import load_settings
+    from app.store.database import Database
+    from app.store.tables import HEAD
+
+    async def run() -> str | None:
+        database = Database(load_settings(config).database_url)
+        try:
+            return await database.revision()
+        finally:
+            await database.close()
+
+    print(f"{asyncio.run(run()) or 'empty'} (this version needs {HEAD})")

@@ -1,0 +1,157 @@
+"""`antiphon models`: the weights store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.runtime.weights import WeightsStore
+
+app = typer.Typer(help="List, fetch, check and carry model weights.", no_args_is_help=True)
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Default: the starter set.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use local folders only, never a network.")]
+
+
+@app.command("list")
+def list_models(config: Config = None) -> None:
+    """Show every known model and its state.
+
+    Example:
+        antiphon models list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.runtime.catalog import catalog
+
+    store = _store(config)
+    table = Table("model", "what", "size", "licence", "state")
+    for name in sorted({*catalog(), *store.installed()}):
+        entry = store.entry(name)
+        if entry is None:
+            table.add_row(name, "a folder put here by hand", "", "", "unchecked")
+            continue
+        table.add_row(name, entry.title, f"{entry.size / 1e6:,.0f} MB", entry.licence, _state(store, name))
+    Console().print(table)
+
+
+@app.command()
+def pull(
+    models: Models = None,
+    every: Annotated[bool, typer.Option("--all", help="Every model of the catalogue.")] = False,
+    offline: Offline = False,
+    config: Config = None,
+) -> None:
+    """Fetch what is missing or damaged, and verify it. Run it again after an interruption: it goes on.
+
+    Examples:
+        antiphon models pull
+
+        antiphon models pull Systran/faster-whisper-small
+    """
+    from app.cli.common import fetch_report
+
+    store = _store(config, offline=offline)
+    for model in _chosen(models, every=every):
+        with fetch_report() as report:
+            entry = store.pull(model, report)
+        print(f"{model}: {len(entry.files)} files, {entry.size / 1e6:,.1f} MB, all verified.")
+
+
+@app.command()
+def verify(models: Models = None, config: Config = None) -> None:
+    """Read every file and compare its hash; exit status 1 if any is wrong.
+
+    Example:
+        antiphon models verify whisper-base
+    """
+    store = _store(config)
+    good = True
+    for model in models or store.installed():
+        checks = store.check(model)
+        for check in checks:
+            good = good and check.state == "ok"
+            print(f"{model}: {check.file.name}: {check.state}")
+        if not checks:
+            print(f"{model}: there is no list of its files, so nothing can be compared.")
+            good = False
+    if not good:
+        print("`antiphon models pull MODEL` repairs what is absent or damaged.")
+        raise typer.Exit(1)
+
+
+@app.command()
+def remove(models: Annotated[list[str], typer.Argument(metavar="MODEL...")], config: Config = None) -> None:
+    """Delete a model's files.
+
+    Example:
+        antiphon models remove whisper-base
+    """
+    store = _store(config)
+    for model in models:
+        print(f"{model}: {'removed' if store.remove(model) else 'was not here'}.")
+
+
+@app.command("export")
+def export_set(
+    models: Models = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The tar file to write.")] = Path(
+        "models.tar"
+    ),
+    config: Config = None,
+) -> None:
+    """Put models into one file, for a machine without a network.
+
+    Example:
+        antiphon models export whisper-base -o models.tar
+    """
+    from app.cli.common import fetch_report
+    from app.runtime.carrier import export_models
+
+    chosen = _chosen(models, every=False)
+    with fetch_report() as report:
+        export_models(_store(config), chosen, output, report)
+    print(f"{output}: {', '.join(chosen)}")
+
+
+@app.command("import")
+def import_set(
+    file: Annotated[Path, typer.Argument(help="What `antiphon models export` wrote.", exists=True)],
+    config: Config = None,
+) -> None:
+    """Take models out of an exported file; each is verified.
+
+    Example:
+        antiphon models import models.tar
+    """
+    from app.cli.common import fetch_report
+    from app.runtime.carrier import import_models
+
+    with fetch_report() as report:
+        models = import_models(_store(config), file, report)
+    print(f"{', '.join(models)}: verified and ready.")
+
+
+def _store(config: Path | None, *, offline: bool = False) -> WeightsStore:
+    from app.container import weights_store
+    from app.settings_source import load_settings
+
+    settings = load_settings(config)
+    return weights_store(settings, offline=offline)
+
+
+def _chosen(models: list[str] | None, *, every: bool) -> list[str]:
+    from app.runtime.catalog import catalog
+
+    return models or sorted(name for name, entry in catalog().items() if every or entry.starter)
+
+
+def _state(store: WeightsStore, model: str) -> str:
+    states = {check.state for check in store.check(model)}
+    if states == {"ok"}:
+        return "ready"
+    return "damaged" if "damaged" in states else "absent" if states == {"absent"} else "incomplete"

@@ -1,0 +1,150 @@
+"""Builds each singleton once, in order, and closes them in reverse.
+
+Law: construction only. The web app and the command line share it, so both run the same code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+
+from app.errors import ApiError, ModelNotFound
+from app.runtime.admission import Admission
+from app.runtime.registry import Registry
+from app.runtime.runner import LocalRunner
+from app.runtime.weights import WeightsStore
+from app.services.keys import KeyService
+from app.services.transcription import TranscriptionLimits, TranscriptionService
+from app.settings import Settings
+from app.store.database import Database
+from app.store.keys import KeyStore
+from app.wire.requests import RequestRules
+from app.wire.subtitles import CueRules
+from engines import catalog
+from engines.contracts import LoadTranscriber
+from engines.types import EngineOptions
+
+
+class StartRefused(Exception):
+    """The server must not start like this; the message says what to do."""
+
+
+class Container:
+    """Everything that is alive while the server runs."""
+
+    def __init__(
+        self, settings: Settings, engines: Callable[[str], LoadTranscriber] = catalog.transcriber
+    ) -> None:
+        """`engines`: engine name -> its loader."""
+        self.settings = settings
+        self.weights = weights_store(settings)
+        self.registry = Registry(settings.models.aliases, settings.weights_folder)
+        self.database = Database(settings.database_url)
+        self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
+        self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
+        self.runner = _runner(settings, self.weights, engines)
+        self.transcription = TranscriptionService(
+            self.runner,
+            self.registry,
+            TranscriptionLimits(settings.limits.audio_seconds, settings.runtime.windows_ahead),
+            settings.transcription.beam_size,
+        )
+        self.request_rules = _request_rules(settings)
+
+    async def open(self) -> None:
+        """Checks what must be right before the first request, and begins to load models.
+
+        Raises `DatabaseError` or `StartRefused`.
+        """
+        await check_start(self.settings, self.database, self.keys)
+        self.runner.preload(self.registry.resolve(name) for name in self.settings.models.preload)
+
+    def problems(self) -> dict[str, str]:
+        """Why the server is not ready: what is wrong, by name."""
+        found = {}
+        for name in self.settings.models.preload:
+            try:
+                problem = self.runner.problem(self.registry.resolve(name))
+            except ApiError as wrong:
+                problem = wrong.message
+            if problem:
+                found[name] = problem
+        return found
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.runner.close)
+        await self.database.close()
+
+
+def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
+    """The store of weights, which commands use without a server."""
+    weights = settings.weights
+    return WeightsStore(
+        settings.weights_folder,
+        hub=weights.hub,
+        mirrors=weights.mirrors,
+        offline=offline or weights.offline,
+    )
+
+
+def _request_rules(settings: Settings) -> RequestRules:
+    shape = settings.subtitles
+    cues = CueRules(
+        width=shape.line_width,
+        lines=shape.lines,
+        longest=shape.longest_seconds,
+        shortest=shape.shortest_seconds,
+        speed=shape.columns_per_second,
+    )
+    limits, vad = settings.limits, settings.transcription.vad
+    return RequestRules(limits.prompt_characters, vad, cues, settings.compat.strict)
+
+
+def _runner(
+    settings: Settings, weights: WeightsStore, engines: Callable[[str], LoadTranscriber]
+) -> LocalRunner:
+    chosen = settings.transcription
+    return LocalRunner(
+        weights,
+        Admission(settings.limits.requests, settings.limits.request_seconds),
+        EngineOptions(chosen.device, chosen.compute_type, chosen.threads, chosen.adaptive_windows),
+        rows=settings.runtime.batch_rows,
+        decoders=settings.runtime.decode_threads,
+        engines=engines,
+    )
+
+
+async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
+    """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
+    await database.check()
+    await check_exposure(settings, keys)
+    registry = Registry(settings.models.aliases, settings.weights_folder)
+    for name in settings.models.preload:
+        try:
+            registry.resolve(name)
+        except ModelNotFound:
+            raise StartRefused(
+                f"`models.preload` names `{name}`, which is neither in the catalogue nor in the weights "
+                f"folder. `antiphon models list` shows what is there, `antiphon models pull {name}` may "
+                "fetch it."
+            ) from None
+
+
+async def check_exposure(settings: Settings, keys: KeyService) -> None:
+    """A server without keys listens to its own machine only. Raises `StartRefused`."""
+    if is_loopback(settings.server.host) or settings.auth.allow_open or await keys.asks_for_keys():
+        return
+    raise StartRefused(
+        f"Without an API key, anyone who reaches {settings.server.host} could use this server. Make a key "
+        "with `antiphon keys create NAME`, or set `auth.keys`, or listen on 127.0.0.1; to serve everyone on "
+        "purpose, set `auth.allow_open = true`."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

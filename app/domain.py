@@ -1,0 +1,120 @@
+"""The app's own values: what services take and give.
+
+Law: frozen, typed, no behaviour beyond one-line properties. What an engine sees is in `engines/types.py`;
+what a client sees is in `app/wire`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engines.types import LanguageGuess, Segment, Task, Word
+
+ModelKind = Literal["transcription", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model that this server can run."""
+
+    id: str
+    kind: ModelKind
+    engine: str
+    folder: Path
+    created: int
+    """Unix time of its release."""
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """A name that a client may send, and what is behind it."""
+
+    id: str
+    created: int
+    """Unix time."""
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class VadOptions:
+    """How speech is told from silence."""
+
+    threshold: float = 0.5
+    """Probability of speech from which a frame is speech, 0..1."""
+    prefix_padding_ms: int = 300
+    """Milliseconds kept before and after speech."""
+    silence_duration_ms: int = 500
+    """Milliseconds of silence that end a stretch of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionJob:
+    """What is to be done with one audio."""
+
+    model: str
+    task: Task = "transcribe"
+    language: str | None = None
+    """Language code; None: detect."""
+    prompt: str = ""
+    hotwords: tuple[str, ...] = ()
+    temperature: float = 0.0
+    """0: the fallback ladder; else sampled at this temperature only."""
+    beam_size: int | None = None
+    vad: VadOptions | None = None
+    """None: transcribe everything, silence too."""
+    words: bool = False
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Everything that was said in one audio."""
+
+    task: Task
+    language: LanguageGuess | None
+    """None where nothing was said."""
+    duration: float
+    """Seconds of audio."""
+    segments: tuple[Segment, ...]
+    prompt_tokens: int = 0
+    """Tokens of the prompt."""
+
+    @property
+    def text(self) -> str:
+        return "".join(segment.text for segment in self.segments).strip()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words or ())
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(1 for segment in self.segments for token in segment.tokens if token.data)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is kept: never the secret itself."""
+
+    id: str
+    name: str
+    project: str
+    """Whose voices and consents it sees."""
+    hint: str
+    """The last characters of the secret."""
+    created: int
+    """Unix time."""
+    revoked: int | None = None
+    """Unix time; None: valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request."""
+
+    project: str
+    key: str
+    """Id of the key; `open` where no keys are asked for, `settings` for one of the settings file."""

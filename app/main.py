@@ -1,0 +1,48 @@
+"""The web application.
+
+Law: puts the rooms together; the lifespan opens and closes the container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import audio, faults, health, models, transcriptions
+from app.api.middleware import KeyCheck, RequestFrame
+from app.container import Container
+from app.settings_source import load_settings
+
+
+def create_app(container: Container | None = None) -> FastAPI:
+    """The server as an ASGI app. Without a container, one of the file's and the environment's settings."""
+    container = container or Container(load_settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            await container.open()
+            yield
+        finally:
+            await container.close()
+
+    app = FastAPI(
+        title="Antiphon",
+        version=__version__,
+        summary="The OpenAI Audio API on your own machine.",
+        lifespan=lifespan,
+        redirect_slashes=False,  # an upload cannot follow a redirect
+        docs_url=None,  # the stock page loads its scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.container = container
+    for router in (transcriptions.router, audio.router, models.router):
+        app.include_router(router, prefix="/v1")
+    app.include_router(health.router)
+    app.add_middleware(KeyCheck)
+    app.add_middleware(RequestFrame)
+    faults.install(app)
+    return app

@@ -1,0 +1,1 @@
+"""Who runs what, when. Law: engines are reached only from here."""

@@ -1,0 +1,29 @@
+"""The cancel token: one request's "is someone still waiting?", asked from any thread.
+
+Law: it can only be set; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Cancel:
+    """Set when the client has left or the deadline has passed."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._event = threading.Event()
+        self._deadline = time.monotonic() + seconds if seconds is not None else None
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether work for this request is in vain."""
+        return self._event.is_set() or self.late
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._deadline is not None and time.monotonic() > self._deadline

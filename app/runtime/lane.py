@@ -1,0 +1,174 @@
+"""A lane: one model, one worker thread, one queue of windows from all requests.
+
+Law: the lane only moves things; which windows ride together is decided by `batching.pick`. A window whose
+request was cancelled is dropped before work is spent on it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from app.errors import ApiError, RequestTimedOut, ShuttingDown
+from app.runtime.batching import Waiting, pick
+from app.runtime.cancel import Cancel
+from engines.contracts import Transcriber
+from engines.errors import EngineError
+from engines.types import Timings, TranscribeOptions, Window, WindowResult
+
+log = logging.getLogger(__name__)
+EXPECTED = (ApiError, EngineError)
+"""Failures that say enough without a stack trace."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    window: Window
+    options: TranscribeOptions
+    request: Hashable
+    cancel: Cancel
+    future: Future[WindowResult] = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.cancel.is_set() or self.future.cancelled()
+
+
+class TranscriberLane:
+    """Runs one transcriber on a thread of its own."""
+
+    def __init__(self, name: str, load: Callable[[], Transcriber], rows: int) -> None:
+        self._load = load
+        self._rows = rows
+        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._ids = itertools.count()
+        self._turns: list[Hashable] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._wanted = False
+        self._engine: Transcriber | None = None
+        self.problem: str | None = "is not loaded yet"
+        """Why the model cannot answer; None once it is loaded."""
+        self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, window: Window, options: TranscribeOptions, request: Hashable, cancel: Cancel
+    ) -> Future[WindowResult]:
+        """Queues a window. The future fails with `EngineError` or `ApiError`."""
+        entry = _Entry(window, options, request, cancel)
+        with self._changed:
+            if self._closing:
+                _refuse(entry, ShuttingDown())
+                return entry.future
+            self._entries[next(self._ids)] = entry
+            self._changed.notify()
+        return entry.future
+
+    def preload(self) -> None:
+        """Begins to load the model; a failure is in `problem` and is tried again with the next window."""
+        with self._changed:
+            self._wanted = True
+            self._changed.notify()
+
+    @property
+    def waiting(self) -> int:
+        """Windows in the queue."""
+        with self._changed:
+            return len(self._entries)
+
+    def close(self) -> None:
+        """Drops what waits, lets the running batch end, closes the engine."""
+        with self._changed:
+            self._closing = True
+            dropped = list(self._entries.values())
+            self._entries.clear()
+            self._changed.notify()
+        for entry in dropped:
+            _refuse(entry, ShuttingDown())
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (batch := self._next()) is not None:
+            self._try(batch)
+            del batch  # a waiting lane holds no audio
+        if self._engine:
+            self._engine.close()
+
+    def _try(self, batch: list[_Entry]) -> None:
+        """Whatever an engine raises reaches those who wait, and only those whom it concerns."""
+        try:
+            self._work(self._loaded(), batch)
+        except Exception as failure:
+            if self._engine and len(batch) > 1:
+                for entry in batch:  # one bad row must not fail its neighbours
+                    self._try([entry])
+                return
+            log.warning("a window failed: %s", failure, exc_info=not isinstance(failure, EXPECTED))
+            for entry in batch:
+                entry.future.set_exception(failure)
+
+    def _loaded(self) -> Transcriber:
+        if self._engine is None:
+            try:
+                self._engine = self._load()
+            except Exception as failure:
+                self.problem = str(failure)
+                raise
+            self.problem = None
+        return self._engine
+
+    def _work(self, engine: Transcriber, batch: list[_Entry]) -> None:
+        if not batch:
+            return
+        began = time.monotonic()
+        results = engine.transcribe([entry.window for entry in batch], batch[0].options)
+        ran = time.monotonic() - began
+        for entry, result in zip(batch, results, strict=True):
+            timings = Timings(queued=began - entry.since, running=ran)
+            entry.future.set_result(replace(result, timings=timings))
+
+    def _next(self) -> list[_Entry] | None:
+        """The next batch; None when the lane is closed."""
+        with self._changed:
+            while True:
+                self._drop_cancelled()
+                if self._closing:
+                    return None
+                if self._entries:
+                    return self._pick()
+                if self._wanted:
+                    self._wanted = False
+                    return []
+                self._changed.wait()
+
+    def _pick(self) -> list[_Entry]:
+        waiting = [
+            Waiting(i, entry.request, entry.options, entry.window.pcm.seconds)
+            for i, entry in self._entries.items()
+        ]
+        batch = [self._entries.pop(i) for i in pick(waiting, self._turns, self._rows)]
+        self._note_turns(batch)
+        return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+
+    def _note_turns(self, batch: list[_Entry]) -> None:
+        served = list(dict.fromkeys(entry.request for entry in batch))
+        there = {entry.request for entry in self._entries.values()}
+        self._turns = [r for r in self._turns if r in there and r not in served] + served
+
+    def _drop_cancelled(self) -> None:
+        for i in [i for i, entry in self._entries.items() if entry.abandoned]:
+            _refuse(self._entries.pop(i), RequestTimedOut())
+
+
+def _refuse(entry: _Entry, error: ApiError) -> None:
+    if entry.future.set_running_or_notify_cancel():
+        entry.future.set_exception(error)

@@ -1,0 +1,96 @@
+"""API keys: made, listed, revoked, and asked for at every request.
+
+Law: a secret is shown once, when it is made. Valid keys are kept in memory for a few seconds, so a
+revoked one may work that long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterable
+
+from app.domain import ApiKey, Caller
+from app.errors import Unauthorized
+from app.store.keys import KeyStore
+
+FRESH_SECONDS = 5.0
+DEFAULT_PROJECT = "default"
+
+
+class KeyService:
+    """Who may call."""
+
+    def __init__(self, store: KeyStore, settings_keys: Iterable[str]) -> None:
+        self._store = store
+        caller = Caller(DEFAULT_PROJECT, "settings")
+        self._fixed = {_digest(key): caller for key in settings_keys}
+        self._known: dict[str, Caller] = {}
+        self._until = 0.0
+
+    async def authenticate(self, header: str | None) -> Caller:
+        """The caller of a request with this Authorization header. Raises `Unauthorized`."""
+        known = await self._valid()
+        if not known:
+            return Caller(DEFAULT_PROJECT, "open")
+        secret = _bearer(header)
+        caller = known.get(_digest(secret))
+        if caller is None:
+            raise Unauthorized(
+                f"Incorrect API key provided: {masked(secret)}. The keys that this server accepts are made "
+                "by its operator.",
+                code="invalid_api_key",
+            )
+        return caller
+
+    async def asks_for_keys(self) -> bool:
+        """Whether any key exists; without one the server is open."""
+        return bool(await self._valid())
+
+    async def create(self, name: str, project: str = DEFAULT_PROJECT) -> tuple[ApiKey, str]:
+        """A new key and its secret."""
+        secret = f"sk-{secrets.token_urlsafe(32)}"
+        key = ApiKey(f"key_{secrets.token_hex(12)}", name, project, secret[-4:], int(time.time()))
+        await self._store.add(key, _digest(secret))
+        self._until = 0.0
+        return key, secret
+
+    async def list(self) -> list[ApiKey]:
+        return [key for key, _ in await self._store.all()]
+
+    async def revoke(self, key_id: str) -> bool:
+        """False if there is no such valid key."""
+        self._until = 0.0
+        return await self._store.revoke(key_id, int(time.time()))
+
+    async def _valid(self) -> dict[str, Caller]:
+        if time.monotonic() >= self._until:
+            rows = await self._store.all()
+            made = {digest: Caller(key.project, key.id) for key, digest in rows if key.revoked is None}
+            # Once there has been a key, revoking the last one must not open the server.
+            closed = {"": Caller("", "")} if rows and not made else {}
+            self._known = self._fixed | made | closed
+            self._until = time.monotonic() + FRESH_SECONDS
+        return self._known
+
+
+def masked(secret: str) -> str:
+    """Enough of a key to know it again."""
+    return f"{secret[:3]}***{secret[-4:]}" if len(secret) >= 16 else "***"
+
+
+def _bearer(header: str | None) -> str:
+    if header is None:
+        raise Unauthorized(
+            "You didn't provide an API key. You need to provide your API key in an Authorization header "
+            "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+        )
+    parts = header.split()
+    if len(parts) != 2 or parts[0].lower() != "bearer":
+        raise Unauthorized("The Authorization header must be `Bearer YOUR_KEY`.", code="invalid_api_key")
+    return parts[1]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

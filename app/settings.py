@@ -1,0 +1,191 @@
+"""Every setting, its default and one sentence about it.
+
+Law: values only; nothing is opened here. The environment wins over the file, the file over the defaults.
+A key that does not exist stops the start. `config.example.toml` is printed from these classes and a test
+keeps them equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MIB = 1024 * 1024
+
+TRANSCRIPTION_NAMES = (
+    "whisper-1",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+    "gpt-4o-transcribe-diarize",
+    "gpt-transcribe",
+)
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Group):
+    """Where the server listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; any but a loopback one needs keys.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    shutdown_seconds: int = Field(
+        60, ge=0, description="How long running requests may go on after a stop signal."
+    )
+
+
+class AuthSettings(_Group):
+    """Who may call."""
+
+    keys: tuple[str, ...] = Field(
+        (), description="API keys that are accepted, beside those made with `antiphon keys create`."
+    )
+    allow_open: bool = Field(
+        default=False, description="Serve without any key on an address that others can reach."
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _not_blank(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not key.strip() or key != key.strip() or " " in key for key in keys):
+            raise ValueError("a key is at least one character and has no spaces")
+        return keys
+
+
+class StorageSettings(_Group):
+    """What is kept on disk."""
+
+    folder: Path = Field(
+        Path("data"), description="Folder of everything that Antiphon keeps: weights and the database."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the database; empty: an SQLite file in the folder."
+    )
+
+
+class WeightsSettings(_Group):
+    """Where model weights come from."""
+
+    offline: bool = Field(default=False, description="Never fetch anything; use what is there.")
+    hub: str = Field("https://huggingface.co", description="Base URL of the model hub or of its mirror.")
+    mirrors: tuple[Path, ...] = Field(
+        (), description="Local folders to look in first: one sub-folder a model, named like the model."
+    )
+
+
+class ModelsSettings(_Group):
+    """Which models answer to which names."""
+
+    aliases: dict[str, str] = Field(
+        dict.fromkeys(TRANSCRIPTION_NAMES, "whisper-base"),
+        description="Names that clients send, and the local model that answers.",
+    )
+    preload: tuple[str, ...] = Field(
+        ("whisper-base",), description="Models that are loaded at the start; the others at first use."
+    )
+
+
+class TranscriptionSettings(_Group):
+    """How speech is transcribed."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where models run: auto takes a GPU if there is one."
+    )
+    compute_type: str = Field("auto", description="CTranslate2 type: auto is int8 on CPUs, float16 on GPUs.")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads of one model; 0: one a core.")
+    adaptive_windows: bool = Field(
+        default=False,
+        description="Let the encoder see what there is to hear, not always 30 seconds: half the cost, a "
+        "little less accurate.",
+    )
+    beam_size: int = Field(5, ge=1, le=20, description="Beams where a request does not say.")
+    vad: bool = Field(
+        default=True, description="Leave out stretches without speech where a request does not say."
+    )
+
+
+class SubtitlesSettings(_Group):
+    """The shape of srt and vtt cues where a request does not say."""
+
+    line_width: int = Field(42, ge=10, le=200, description="Columns of a line; a wide character takes two.")
+    lines: int = Field(2, ge=1, le=5, description="Lines of a cue.")
+    longest_seconds: float = Field(7.0, ge=1, le=60, description="Longest time a cue is shown.")
+    shortest_seconds: float = Field(
+        1.0, ge=0, le=10, description="Shortest time a cue is shown, where the next one leaves room."
+    )
+    columns_per_second: float = Field(
+        17.0, ge=1, description="Reading speed that cues keep to, where the speech leaves room."
+    )
+
+
+class LimitsSettings(_Group):
+    """What one request may cost; all else is refused at once."""
+
+    upload_bytes: int = Field(25 * MIB, ge=1, description="Largest upload, in bytes; OpenAI's is 25 MiB.")
+    audio_seconds: float = Field(4 * 3600, gt=0, description="Longest audio, in seconds.")
+    request_seconds: float = Field(3600, gt=0, description="Longest time one request may take, in seconds.")
+    uploads: int = Field(256, ge=1, description="Uploads received or held at once; the next gets 429.")
+    upload_idle_seconds: float = Field(
+        60, gt=0, description="Longest pause within an upload, in seconds; then it is given up."
+    )
+    requests: int = Field(64, ge=1, description="Requests worked on or waiting at once; the next gets 429.")
+    fields: int = Field(100, ge=1, description="Form fields in one request.")
+    field_bytes: int = Field(1 * MIB, ge=1, description="Largest form field that is not a file, in bytes.")
+    prompt_characters: int = Field(
+        100_000, ge=0, description="Longest prompt; the model itself uses the last 223 tokens."
+    )
+
+
+class RuntimeSettings(_Group):
+    """How work is queued and batched."""
+
+    batch_rows: int = Field(8, ge=1, le=256, description="Windows that are decoded together at most.")
+    windows_ahead: int = Field(
+        2, ge=1, le=64, description="Windows of one request that are in work at once; more for a GPU."
+    )
+    decode_threads: int = Field(4, ge=1, le=256, description="Uploads that are decoded at the same time.")
+
+
+class CompatSettings(_Group):
+    """How close to the letter of OpenAI's service."""
+
+    strict: bool = Field(
+        default=False, description="Refuse the combinations of model and option that OpenAI refuses."
+    )
+
+
+class LogSettings(_Group):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
+
+
+class Settings(_Group):
+    """All settings."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    storage: StorageSettings = StorageSettings()
+    weights: WeightsSettings = WeightsSettings()
+    models: ModelsSettings = ModelsSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
+    subtitles: SubtitlesSettings = SubtitlesSettings()
+    limits: LimitsSettings = LimitsSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    compat: CompatSettings = CompatSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The configured URL, or that of the SQLite file in the storage folder."""
+        default = f"sqlite+aiosqlite:///{self.storage.folder.absolute() / 'antiphon.db'}"
+        return self.storage.database_url or default
+
+    @property
+    def weights_folder(self) -> Path:
+        return self.storage.folder.absolute() / "weights"

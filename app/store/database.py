@@ -1,0 +1,85 @@
+"""The connection to SQLite or PostgreSQL, and the state of its schema.
+
+Law: one engine for the process, opened and closed by the container.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.store.tables import HEAD
+
+BUSY_MILLISECONDS = 10_000
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message says what to do."""
+
+
+class Database:
+    """An open database."""
+
+    def __init__(self, url: str) -> None:
+        """Raises `DatabaseError` for an address that is none."""
+        try:
+            self._engine: AsyncEngine = create_async_engine(prepared(url))
+        except (ArgumentError, ModuleNotFoundError) as wrong:
+            raise DatabaseError(f"The database URL cannot be used: {wrong}.") from None
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
+        self.session = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+
+    async def revision(self) -> str | None:
+        """The schema's revision; None for an empty database. Raises `DatabaseError`."""
+        try:
+            async with self._engine.connect() as connection:
+                found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+                return str(found) if found else None
+        except DBAPIError as wrong:
+            if "alembic_version" in str(wrong.orig):
+                return None
+            raise DatabaseError("The database cannot be reached. Check `storage.database_url`.") from None
+        except OSError:
+            raise DatabaseError("The database cannot be reached. Check `storage.database_url`.") from None
+
+    async def check(self) -> None:
+        """Raises `DatabaseError` unless the schema is the one that this version knows."""
+        found = await self.revision()
+        if found != HEAD:
+            state = "is empty" if found is None else f"has revision {found}, this version needs {HEAD}"
+            raise DatabaseError(f"The database {state}. Run `antiphon db upgrade` and start again.")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def prepared(url: str) -> str:
+    """The URL with its async driver; the folder of an SQLite file is made. Raises `ArgumentError`."""
+    parsed = make_url(url)
+    drivers = {
+        "sqlite": "sqlite+aiosqlite",
+        "postgresql": "postgresql+psycopg",
+        "postgres": "postgresql+psycopg",
+    }
+    parsed = parsed.set(drivername=drivers.get(parsed.drivername, parsed.drivername))
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    return parsed.render_as_string(hide_password=False)
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_MILLISECONDS}",
+        "synchronous=NORMAL",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,1 @@
+"""The OpenAI shapes. Law: pure; values in, values or bytes out."""

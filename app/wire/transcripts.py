@@ -1,0 +1,135 @@
+"""A transcript in each of OpenAI's formats.
+
+Law: pure. Absent means absent, never null; numbers are numbers; text formats are text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from app.domain import Transcript
+from app.wire.languages import language_name
+from app.wire.subtitles import CueRules, make_cues, to_srt, to_vtt
+from engines.types import Segment, Token, Word
+
+AUDIO_TOKENS = 10
+"""Tokens that a second of audio counts as."""
+PUNCTUATION = '.,;:!?…"“”„«»()[]{}。，！？；：、「」『』'  # noqa: RUF001 - typographic marks are meant
+MEDIA_TYPES = {
+    "json": "application/json",
+    "verbose_json": "application/json",
+    "text": "text/plain; charset=utf-8",
+    "srt": "text/plain; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+}
+
+
+def render(
+    transcript: Transcript, form: str, model: str, granularities: Collection[str], cues: CueRules
+) -> bytes:
+    """The body of the answer. `model`: the name that the client sent."""
+    if form == "text":
+        return (transcript.text + "\n").encode()
+    if form in ("srt", "vtt"):
+        made = make_cues(transcript.segments, cues, transcript.duration)
+        return (to_srt(made) if form == "srt" else to_vtt(made)).encode()
+    body = verbose(transcript, granularities) if form == "verbose_json" else plain(transcript, model)
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def plain(transcript: Transcript, model: str) -> dict[str, Any]:
+    """`json`. A translation is its text alone."""
+    body: dict[str, Any] = {"text": transcript.text}
+    if transcript.task == "translate":
+        return body
+    if model == "gpt-transcribe":
+        body["languages"] = languages(transcript)
+    if (found := logprobs(transcript.segments)) is not None:
+        body["logprobs"] = found
+    return body | {"usage": usage(transcript, model)}
+
+
+def verbose(transcript: Transcript, granularities: Collection[str]) -> dict[str, Any]:
+    """`verbose_json`."""
+    translated = transcript.task == "translate"
+    code = "en" if translated or transcript.language is None else transcript.language.code
+    body: dict[str, Any] = {
+        "task": transcript.task,
+        "language": language_name(code),
+        "duration": round(transcript.duration, 3),
+        "text": transcript.text,
+    }
+    if "word" in granularities and not translated:
+        body["words"] = [entry for word in transcript.words if (entry := _word(word))]
+    if "segment" in granularities or translated:
+        body["segments"] = [_segment(i, segment) for i, segment in enumerate(transcript.segments)]
+    if not translated:
+        body["usage"] = duration_usage(transcript)
+    return body
+
+
+def usage(transcript: Transcript, model: str) -> dict[str, Any]:
+    """Tokens for the gpt names, seconds for all others."""
+    if model.startswith("gpt-") and "diarize" not in model:
+        return token_usage(transcript)
+    return duration_usage(transcript)
+
+
+def duration_usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": math.ceil(transcript.duration)}
+
+
+def token_usage(transcript: Transcript) -> dict[str, Any]:
+    audio = math.ceil(AUDIO_TOKENS * transcript.duration)
+    text, output = transcript.prompt_tokens, transcript.output_tokens
+    return {
+        "type": "tokens",
+        "input_tokens": audio + text,
+        "input_token_details": {"text_tokens": text, "audio_tokens": audio},
+        "output_tokens": output,
+        "total_tokens": audio + text + output,
+    }
+
+
+def languages(transcript: Transcript) -> list[dict[str, str]]:
+    return [{"code": transcript.language.code}] if transcript.language else []
+
+
+def logprobs(segments: Iterable[Segment]) -> list[dict[str, Any]] | None:
+    """Every text token with its log-probability; None where none were asked for."""
+    tokens = [token for segment in segments for token in segment.tokens if token.data]
+    if not tokens or tokens[0].logprob is None:
+        return None
+    return [_logprob(token) for token in tokens]
+
+
+def _logprob(token: Token) -> dict[str, Any]:
+    text = token.data.decode("utf-8", "replace")
+    return {"token": text, "logprob": min(0.0, token.logprob or 0.0), "bytes": list(token.data)}
+
+
+def _word(word: Word) -> dict[str, Any] | None:
+    """Without spaces and punctuation, as OpenAI's; None if nothing is left."""
+    text = word.text.strip().strip(PUNCTUATION).strip()
+    if not text:
+        return None
+    return {"word": text, "start": round(word.start, 2), "end": round(word.end, 2)}
+
+
+def _segment(index: int, segment: Segment) -> dict[str, Any]:
+    start = round(segment.start, 2)
+    return {
+        "id": index,
+        "seek": segment.seek,
+        "start": start,
+        "end": max(round(segment.end, 2), round(start + 0.01, 2)),
+        "text": segment.text,
+        "tokens": [token.id for token in segment.tokens],
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }

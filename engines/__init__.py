@@ -1,0 +1,1 @@
+"""A library of speech engines. It knows no HTTP, no database and no settings file."""

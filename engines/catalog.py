@@ -1,0 +1,37 @@
+"""Engine name -> factory, through entry points: built-in engines use the door that plugins use.
+
+Law: nothing heavy is imported until an engine is asked for by name.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from engines.contracts import LoadSpeechDetector, LoadTranscriber
+from engines.errors import EngineError
+
+TRANSCRIBERS = "antiphon.transcribers"
+SPEECH_DETECTORS = "antiphon.speech_detectors"
+
+
+def names(group: str) -> tuple[str, ...]:
+    """The engines that are registered in `group`, installed dependencies or not."""
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def transcriber(name: str) -> LoadTranscriber:
+    """The loader of a speech-to-text engine. Raises `EngineError` for an unknown name."""
+    return cast("LoadTranscriber", _point(TRANSCRIBERS, name).load())
+
+
+def speech_detector(name: str) -> LoadSpeechDetector:
+    """The loader of a voice activity detector. Raises `EngineError` for an unknown name."""
+    return cast("LoadSpeechDetector", _point(SPEECH_DETECTORS, name).load())
+
+
+def _point(group: str, name: str) -> EntryPoint:
+    for point in entry_points(group=group, name=name):
+        return point
+    known = ", ".join(names(group)) or "none"
+    raise EngineError(f"There is no engine `{name}`; known ones: {known}.")

@@ -1,0 +1,109 @@
+"""Silero VAD v6 through ONNX Runtime: the probability of speech for each 32 ms.
+
+The network and its weights come with faster-whisper (MIT; https://github.com/snakers4/silero-vad).
+Law: only the network's calling convention is here; what is done with the probabilities is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.errors import EngineMissing
+from engines.types import Samples
+
+FRAME = 512
+CONTEXT = 64
+SILENT = 1e-4
+"""Peak under which a frame is silence without asking the network (-80 dBFS)."""
+PATIENCE = 32
+"""Silent frames (about a second) after which the network rests and forgets."""
+
+
+class Silero:
+    """One network, shared by any number of streams (ONNX sessions are thread-safe)."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def open(self) -> SileroStream:
+        return SileroStream(self._session)
+
+
+class SileroStream:
+    """The recurrent state of one audio."""
+
+    frame = FRAME
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._rest: Samples = np.zeros(0, np.float32)
+        self._silent = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._hidden = np.zeros((1, 1, 128), np.float32)
+        self._cell = np.zeros((1, 1, 128), np.float32)
+        self._context: Samples = np.zeros(CONTEXT, np.float32)
+
+    def feed(self, samples: Samples) -> Samples:
+        joined = np.concatenate([self._rest, samples])
+        whole = len(joined) - len(joined) % FRAME
+        self._rest = joined[whole:]
+        return self._run(joined[:whole])
+
+    def flush(self) -> Samples:
+        if not len(self._rest):
+            return np.zeros(0, np.float32)
+        padded = np.pad(self._rest, (0, FRAME - len(self._rest)))
+        self._rest = np.zeros(0, np.float32)
+        return self._run(padded)
+
+    def _run(self, samples: Samples) -> Samples:
+        """Long silence is passed over frame by frame, so that the answer does not depend on the blocks."""
+        frames = samples.reshape(-1, FRAME)
+        chances = np.zeros(len(frames), np.float32)
+        for begin, end, asleep in self._stretches(frames):
+            if asleep:
+                self._reset()
+            else:
+                chances[begin:end] = self._infer(frames[begin:end])
+        return chances
+
+    def _stretches(self, frames: Samples) -> Iterator[tuple[int, int, bool]]:
+        """Runs of frames that need the network, and runs that stand in long silence."""
+        asleep = np.zeros(len(frames), bool)
+        for index, silent in enumerate(np.abs(frames).max(axis=1, initial=0.0) < SILENT):
+            self._silent = self._silent + 1 if silent else 0
+            asleep[index] = self._silent > PATIENCE
+        edges = [0, *(np.flatnonzero(np.diff(asleep)) + 1).tolist(), len(frames)]
+        for begin, end in pairwise(edges):
+            if end > begin:
+                yield begin, end, bool(asleep[begin])
+
+    def _infer(self, frames: Samples) -> Samples:
+        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
+        self._context = frames[-1, -CONTEXT:]
+        inputs = {"input": np.concatenate([before, frames], 1), "h": self._hidden, "c": self._cell}
+        found, self._hidden, self._cell = self._session.run(None, inputs)
+        return np.asarray(found, np.float32).reshape(-1)
+
+
+def load() -> Silero:
+    """Loads the network. Raises `EngineMissing` without faster-whisper or ONNX Runtime."""
+    try:
+        import onnxruntime
+        from faster_whisper.utils import get_assets_path
+    except ImportError as missing:
+        raise EngineMissing("silero", "whisper") from missing
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    path = Path(get_assets_path()) / "silero_vad_v6.onnx"
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return Silero(session)

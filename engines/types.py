@@ -1,0 +1,175 @@
+"""The vocabulary of speech: the values that engines take and give.
+
+Law: only frozen values and their one-line properties. Every field says its unit. Nothing here imports an
+engine, and nothing here knows who asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Task = Literal["transcribe", "translate"]
+
+SAMPLE_RATE = 16_000
+"""Hertz of all speech that goes into transcription."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pcm:
+    """Mono sound, float32 in -1..1."""
+
+    samples: Samples
+    rate: int = SAMPLE_RATE
+    """Hertz."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A stretch of speech of at most 30 seconds, decoded by itself."""
+
+    pcm: Pcm
+    start: float = 0.0
+    """Seconds from the start of the audio."""
+    language: str | None = None
+    """ISO 639-1 code (or Whisper's own, such as `haw`); None: detect it."""
+    task: Task = "transcribe"
+    prompt: str = ""
+    """Text that the speech is assumed to follow; its last tokens are used."""
+    hotwords: tuple[str, ...] = ()
+    """Words to favour."""
+
+    @property
+    def end(self) -> float:
+        """Seconds from the start of the audio."""
+        return self.start + self.pcm.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """How to decode; equal options may share a batch."""
+
+    beam_size: int = 5
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """Tried in turn until a result passes the thresholds below."""
+    words: bool = False
+    """Give word times."""
+    logprobs: bool = False
+    """Give the log-probability of every token."""
+    compression_ratio_threshold: float = 2.4
+    """Text that deflates better than this is a repetition loop."""
+    log_prob_threshold: float = -1.0
+    """Mean log-probability under which a result is too unsure."""
+    no_speech_threshold: float = 0.6
+    """Probability of silence above which an unsure result is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One decoded token."""
+
+    id: int
+    data: bytes = b""
+    """The UTF-8 bytes it stands for (possibly part of a character); empty for timestamps."""
+    logprob: float | None = None
+    """Natural logarithm of its probability; None unless asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its time."""
+
+    text: str
+    """As decoded: a leading space where the language writes one."""
+    start: float
+    """Seconds from the start of the audio."""
+    end: float
+    """Seconds from the start of the audio."""
+    probability: float
+    """Mean probability of its tokens, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A phrase as the model cut it."""
+
+    start: float
+    """Seconds from the start of the audio."""
+    end: float
+    """Seconds from the start of the audio."""
+    text: str
+    tokens: tuple[Token, ...] = ()
+    words: tuple[Word, ...] | None = None
+    """None unless asked for."""
+    seek: int = 0
+    """Where the decoding window began: hundredths of a second from the start of the audio."""
+    temperature: float = 0.0
+    avg_logprob: float = 0.0
+    compression_ratio: float = 0.0
+    no_speech_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    """The language of a window."""
+
+    code: str
+    probability: float
+    """0..1; 1 where the language was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """What an answer cost."""
+
+    queued: float = 0.0
+    """Seconds from submission to the start of the work."""
+    running: float = 0.0
+    """Seconds of work, shared by all rows of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What was said in a window."""
+
+    segments: tuple[Segment, ...]
+    language: LanguageGuess
+    prompt_tokens: int = 0
+    """Tokens of the window's prompt and hot words that were used."""
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do; requests are checked against it before any audio is decoded."""
+
+    languages: tuple[str, ...] = ()
+    """Language codes it hears."""
+    translates: bool = False
+    """Whether it can give English for other languages."""
+    words: bool = True
+    """Whether it can time words."""
+    logprobs: bool = True
+    """Whether it can give token probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How to run a model on this machine."""
+
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    compute_type: str = "auto"
+    """`auto` (int8 on a CPU, float16 on a GPU) or any type that CTranslate2 knows."""
+    threads: int = 0
+    """CPU threads of one worker; 0: as many as there are cores."""
+    adaptive: bool = False
+    """Whether short windows may cost less than long ones, and be a little less accurate."""

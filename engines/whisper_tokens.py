@@ -1,0 +1,81 @@
+"""Whisper's vocabulary: prompts, bytes of tokens, words of tokens.
+
+Law: token ids in, token ids or text out; no model is run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from engines.types import Token, Window
+
+PROMPT = 223
+"""Tokens that may stand before the start: half of the decoder's 448, less the marks."""
+
+
+class WhisperTokens:
+    """A Hugging Face tokenizer with Whisper's special tokens by name."""
+
+    def __init__(self, tokenizer: Any, *, multilingual: bool) -> None:
+        from faster_whisper.tokenizer import Tokenizer
+        from faster_whisper.transcribe import get_suppressed_tokens
+
+        self.multilingual = multilingual
+        self._raw = tokenizer
+        self._tokenizer = Tokenizer(tokenizer, multilingual, task="transcribe", language="en")
+        self.eot: int = self._tokenizer.eot
+        self.timestamps: int = self._tokenizer.timestamp_begin
+        self.suppressed: list[int] = list(get_suppressed_tokens(self._tokenizer, [-1]))
+        self._bytes = _byte_table()
+
+    def encode(self, text: str) -> list[int]:
+        """Text tokens only: a prompt that spells a special token must not become one."""
+        return self.text_only(self._tokenizer.encode(text))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens)))
+
+    def text_only(self, tokens: Sequence[int]) -> list[int]:
+        return [token for token in tokens if token < self.eot]
+
+    def before(self, window: Window, said: Sequence[int]) -> list[int]:
+        """What stands before the start token: hot words, then the end of the prompt and what was said."""
+        hot = self.encode(" " + ", ".join(window.hotwords)) if window.hotwords else []
+        text = self.encode(" " + window.prompt.strip()) if window.prompt.strip() else []
+        text += said
+        hot = hot[: PROMPT // 2 if text else PROMPT]
+        text = text[-(PROMPT - len(hot)) :] if text else []
+        return [self._tokenizer.sot_prev, *hot, *text] if hot or text else []
+
+    def start(self, language: str, task: str) -> list[int]:
+        """The start sequence: start, language, task."""
+        if not self.multilingual:
+            return [self._tokenizer.sot]
+        to_id = self._raw.token_to_id
+        return [self._tokenizer.sot, to_id(f"<|{language}|>"), to_id(f"<|{task}|>")]
+
+    def words(self, tokens: Sequence[int], language: str) -> tuple[list[str], list[list[int]]]:
+        """Words and their tokens; ends with the end-of-text token as a word of its own."""
+        self._tokenizer.language_code = language
+        texts, ids = self._tokenizer.split_to_word_tokens([*tokens, self.eot])
+        return list(texts), [list(some) for some in ids]
+
+    def tokens(self, ids: Sequence[int], logprobs: Sequence[float]) -> tuple[Token, ...]:
+        known: Sequence[float | None] = logprobs or [None] * len(ids)
+        return tuple(Token(i, self._data(i), p) for i, p in zip(ids, known, strict=True))
+
+    def _data(self, token: int) -> bytes:
+        if token >= self.eot:
+            return b""
+        return bytes(self._bytes[character] for character in self._raw.id_to_token(token))
+
+
+@lru_cache(maxsize=1)
+def _byte_table() -> dict[str, int]:
+    """Character -> byte of GPT-2's byte-level alphabet: printable bytes stand for themselves."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(256 + index): byte for index, byte in enumerate(others)}

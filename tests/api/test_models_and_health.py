@@ -1,0 +1,120 @@
+"""Models, health, keys."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from app.container import Container, StartRefused, check_exposure, is_loopback
+from app.main import create_app
+from app.settings import Settings
+from app.settings_source import load_settings
+from tests.support.engines import EchoTranscriber
+
+
+async def test_models_are_listed_and_found_as_listed(client: httpx2.AsyncClient) -> None:
+    listing = (await client.get("/models")).json()
+    assert set(listing) == {"object", "data"}
+    for model in listing["data"]:
+        assert set(model) == {"id", "object", "created", "owned_by"}
+        assert (await client.get(f"/models/{model['id']}")).json() == model
+
+
+async def test_a_model_with_a_slash(client: httpx2.AsyncClient, container: Container) -> None:
+    folder = container.settings.weights_folder / "owner--small"
+    folder.mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"x")
+    for name in ("owner/small", "owner%2Fsmall"):
+        assert (await client.get(f"/models/{name}")).json()["id"] == "owner/small"
+    assert container.registry.resolve("owner/small").folder == folder
+
+
+async def test_every_default_name_is_served() -> None:
+    names = set(Settings().models.aliases)
+    assert {"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe"} <= names
+
+
+async def test_health(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("http://test/health/live")).json() == {"status": "live"}
+    assert (await client.get("http://test/health/ready")).status_code == 200
+
+
+async def test_not_ready_says_why(settings: Settings) -> None:
+    models = settings.models.model_copy(update={"preload": ("whisper-base",)})
+    container = Container(settings.model_copy(update={"models": models}))
+    container.runner.preload([container.registry.resolve("whisper-base")])
+    transport = httpx2.ASGITransport(create_app(container))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        told = ""
+        while "antiphon models pull whisper-base" not in told:
+            answer = await client.get("/health/ready")
+            assert answer.status_code == 503
+            told = answer.text
+    await container.close()
+
+
+async def test_absent_weights_are_503_with_the_command(
+    client: httpx2.AsyncClient, container: Container
+) -> None:
+    from tests.support.sound import tone, wav
+
+    answer = await client.post(
+        "/audio/transcriptions", data={"model": "whisper-base"}, files={"file": ("a", wav(tone(1)))}
+    )
+    assert answer.status_code == 503
+    assert "antiphon models pull whisper-base" in answer.json()["error"]["message"]
+    assert answer.headers["retry-after"]
+
+
+async def test_keys_are_asked_for_on_every_path_of_the_api(container: Container) -> None:
+    _, secret = await container.keys.create("a")
+    transport = httpx2.ASGITransport(create_app(container))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/v1", "/v1/models", "/v1/no/such", "/v1/audio/speech"):
+            refused = await client.get(path)
+            assert refused.status_code == 401
+            assert set(refused.json()["error"]) == {"message", "type", "param", "code"}
+        allowed = await client.get("/v1/models", headers={"authorization": f"Bearer {secret}"})
+        assert allowed.status_code == 200
+        assert (await client.get("/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 - the address is what is tested
+        ("::", False),
+        ("192.168.1.2", False),
+        ("example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+async def test_an_open_server_listens_to_itself_only(container: Container) -> None:
+    def settings(**environment: str) -> Settings:
+        return load_settings(None, {"ANTIPHON_SERVER_HOST": "192.168.1.2", **environment})
+
+    with pytest.raises(StartRefused, match="antiphon keys create"):
+        await check_exposure(settings(), container.keys)
+    await check_exposure(settings(ANTIPHON_AUTH_ALLOW_OPEN="true"), container.keys)
+    await container.keys.create("a")
+    await check_exposure(settings(), container.keys)
+
+
+async def test_the_openapi_document_tells_the_form(
+    client: httpx2.AsyncClient, engine: EchoTranscriber
+) -> None:
+    document = (await client.get("http://test/openapi.json")).json()
+    form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"][
+        "multipart/form-data"
+    ]
+    assert {"file", "model", "stream", "timestamp_granularities[]"} <= set(form["schema"]["properties"])
+    assert form["schema"]["properties"]["beam_size"]["x-antiphon-extension"]

@@ -1,0 +1,139 @@
+"""Promises of the project itself: imports, docs, lock, container."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app import errors
+from app.container import Container
+from app.main import create_app
+from app.settings import Settings
+from tests.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+HEAVY = {"torch", "ctranslate2", "onnxruntime", "av", "faster_whisper", "alembic", "httpx2", "typer", "rich"}
+
+
+@pytest.mark.parametrize("module", ["app.main", "engines.contracts", "engines.catalog", "engines.whisper"])
+def test_heavy_libraries_are_imported_only_when_used(module: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert not loaded & HEAVY
+    assert "numpy" in loaded
+
+
+def names(requirements: list[str]) -> set[str]:
+    found = {re.split(r"[<>=!;\[ ]", requirement)[0] for requirement in requirements}
+    return found - {"antiphon"}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    declared = names(PROJECT["dependencies"])
+    for extra in PROJECT["optional-dependencies"].values():
+        declared |= names(extra)
+    text = (ROOT / "docs/dependencies.md").read_text()
+    rows = re.findall(r"^\| ([\w.,\- ]+) \|", text, re.MULTILINE)
+    told = {name.strip() for row in rows for name in row.split(",")} - {"package"}
+    assert told == declared
+
+
+@pytest.mark.parametrize("name", ["default", "all", "dev"])
+def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
+    lines = (ROOT / f"requirements/{name}.txt").read_text().replace("\\\n", " ").splitlines()
+    for line in [line for line in lines if line and not line.startswith("#")]:
+        assert re.match(r"[\w.\-\[\]]+==\S+", line), line
+        assert "--hash=sha256:" in line
+
+
+def test_the_lock_holds_what_the_project_asks_for() -> None:
+    locked = (ROOT / "requirements/dev.txt").read_text().lower()
+    wanted = names(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["whisper"])
+    wanted |= names(PROJECT["optional-dependencies"]["dev"])
+    assert all(f"{name}==" in locked or f"{name}[" in locked for name in wanted)
+    light = (ROOT / "requirements/default.txt").read_text()
+    assert not re.search(r"^(torch|nvidia|triton)", light, re.MULTILINE)
+
+
+def recipe(target: str) -> str:
+    text = (ROOT / "Makefile").read_text()
+    found = re.search(rf"^{target}:[^\n]*\n((?:\t[^\n]*\n)+)", text, re.MULTILINE)
+    assert found, target
+    return found[1]
+
+
+def test_the_container_runs_make_s_own_commands() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert "RUN make install ALL=$ALL" in text
+    command = re.search(r"^CMD \[(.*)\]$", text, re.MULTILINE)
+    assert command
+    words = [word.strip().strip('"') for word in command[1].split(",")]
+    assert recipe("serve").strip() == " ".join(words).replace(".venv/bin", "$(BIN)")
+    user, start = text.index("USER antiphon"), text.index("\nCMD")
+    assert text.index("RUN make install") < user < start
+    assert "HEALTHCHECK" in text
+    for source in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in source.split()), source
+
+
+def test_ci_runs_the_tests_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".ci/run").read_text().splitlines() if not line.startswith("#")]
+    assert lines[-1] == "make test"
+    assert "make test" in (ROOT / "README.md").read_text()
+    assert "make serve" in (ROOT / "README.md").read_text().split("## ")[0]
+
+
+def test_every_error_is_documented() -> None:
+    text = (ROOT / "docs/api.md").read_text().split("## Errors")[1]
+    for error in vars(errors).values():
+        if isinstance(error, type) and issubclass(error, errors.ApiError):
+            assert f"| {error.status} |" in text, error
+            assert error.code is None or f"`{error.code}`" in text, error
+
+
+def test_every_endpoint_is_documented(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"storage": {"folder": tmp_path}})
+    app = create_app(Container(settings))
+    text = (ROOT / "docs/api.md").read_text()
+    paths = app.openapi()["paths"]
+    assert len(paths) >= 9
+    for path in paths:
+        assert f"{path}`" in text, path
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def modules() -> list[Path]:
+    return [path for folder in ("app", "engines") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in modules():
+        tree = ast.parse(path.read_text())
+        assert len(path.read_text().splitlines()) <= 300, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                docstring = ast.get_docstring(node) or ""
+                lines = (node.end_lineno or 0) - node.lineno + 1 - len(docstring.splitlines())
+                assert lines <= 60, f"{path}: {node.name}"
+
+
+def test_nothing_of_one_machine_is_in_the_project() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    files = [ROOT / name for name in listed.stdout.splitlines()] or modules()
+    suffixes = {".py", ".md", ".toml", ".txt", ".yaml", ".mjs", ".json", ""}
+    foreign = re.compile("/" + "(root|work|home/\\w+)/|files.python" + "hosted|registry.npm" + "js")
+    for path in files:
+        if path.suffix in suffixes and path.is_file():
+            assert not foreign.search(path.read_text()), path

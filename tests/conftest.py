@@ -1,0 +1,86 @@
+"""Fixtures: real weights, a real server, and an app in this process with an engine that needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.container import Container
+from app.main import create_app
+from app.runtime.weights import WeightsStore
+from app.settings import Settings
+from app.store.schema import upgrade
+from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.server import Server, running
+
+ROOT = Path(__file__).parents[1]
+JFK = ROOT / "tests/data/jfk.flac"
+JFK_TEXT = (
+    "And so my fellow Americans, ask not what your country can do for you, "
+    "ask what you can do for your country."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture(scope="session")
+def storage() -> Path:
+    """The storage folder with the starter weights, fetched once and kept between runs."""
+    folder = ROOT / "data"
+    WeightsStore(folder / "weights", hub="https://huggingface.co").pull("whisper-base")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whisper_folder(storage: Path) -> Path:
+    return storage / "weights" / "whisper-base"
+
+
+@pytest.fixture(scope="session")
+def server(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server with real weights and a database of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    database = f"sqlite:///{folder}/antiphon.db"
+    with running(storage, folder / "log", STORAGE_DATABASE_URL=database) as running_server:
+        yield running_server
+
+
+@pytest.fixture
+def engine() -> EchoTranscriber:
+    return EchoTranscriber()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "model").mkdir()
+    return Settings.model_validate(
+        {
+            "storage": {"folder": tmp_path},
+            "models": {"aliases": {"whisper-1": str(tmp_path / "model")}, "preload": []},
+            "transcription": {"vad": False},
+        }
+    )
+
+
+@pytest.fixture
+async def container(settings: Settings, engine: EchoTranscriber) -> AsyncIterator[Container]:
+    """All of the app but the real engine, on a migrated database."""
+    upgrade(settings.database_url)
+    made = Container(settings, lambda _: engines_of(engine))
+    await made.open()
+    yield made
+    engine.gate.set()
+    await made.close()
+
+
+@pytest.fixture
+async def client(container: Container) -> AsyncIterator[httpx2.AsyncClient]:
+    """Calls the app in this process."""
+    transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as made:
+        yield made

@@ -1,0 +1,1 @@
+"""Benches that anyone can run."""

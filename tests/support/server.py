@@ -1,0 +1,106 @@
+"""A real server in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+ANTIPHON = str(Path(sys.executable).with_name("antiphon"))
+KEY = "sk-test"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    root: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}/v1"
+
+    @property
+    def peak(self) -> int:
+        """The most bytes it ever had resident."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+    @property
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def client(self, key: str | None = KEY) -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=300)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(storage: Path, **settings: str) -> dict[str, str]:
+    """An environment without foreign settings; `settings` are written like `LIMITS_REQUESTS="1"`."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("ANTIPHON_")}
+    given = {f"ANTIPHON_{key}": value for key, value in settings.items()}
+    return clean | {"ANTIPHON_STORAGE_FOLDER": str(storage), "NO_COLOR": "1", "COLUMNS": "200"} | given
+
+
+@contextmanager
+def running(storage: Path, log: Path, *, ready: bool = True, **settings: str) -> Iterator[Server]:
+    """A server on a free port; its last words are in `log`."""
+    port = free_port()
+    env = environment(storage, **({"AUTH_KEYS": KEY, "SERVER_PORT": str(port)} | settings))
+    with log.open("wb") as output:
+        process = subprocess.Popen([ANTIPHON, "serve", "--prepare"], env=env, stdout=output, stderr=output)
+        server = Server(f"http://127.0.0.1:{port}", process)
+        try:
+            _wait(server, "/health/ready" if ready else "/health/live", log)
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(server: Server, path: str, log: Path) -> None:
+    for _ in range(1200):
+        try:
+            if httpx2.get(server.root + path, timeout=5).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            pass
+        if server.process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"the server did not start:\n{log.read_text()[-3000:]}")
+
+
+def run_cli(
+    storage: Path, *arguments: str, stdin: bytes = b"", settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """One call of the command."""
+    done = subprocess.run(
+        [ANTIPHON, *arguments],
+        env=environment(storage, **(settings or {})),
+        input=stdin,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

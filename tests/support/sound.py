@@ -1,0 +1,109 @@
+"""Sound made for tests: tones, silence, and any container and codec that PyAV writes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+RATE = 16_000
+
+
+def silence(seconds: float) -> Floats:
+    return np.zeros(int(seconds * RATE), np.float32)
+
+
+def tone(seconds: float, hertz: float = 440.0) -> Floats:
+    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def noise(seconds: float, level: float = 0.05) -> Floats:
+    return np.random.default_rng(7).normal(0, level, int(seconds * RATE)).astype(np.float32)
+
+
+def wav(samples: Floats, rate: int = RATE) -> bytes:
+    data = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+    head = struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE") + form
+    return head + struct.pack("<4sI", b"data", len(data)) + data
+
+
+def encode(samples: Floats, container: str, codec: str, rate: int = 48_000, layout: str = "mono") -> bytes:
+    """Mono samples of 16 kHz in any container, codec, rate and layout."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        context = stream.codec_context
+        resampler = av.AudioResampler(
+            context.format, context.layout, rate, frame_size=context.frame_size or 1024
+        )
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
+        frame.sample_rate = RATE
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            target.mux(stream.encode(piece))
+        target.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Floats:
+    """Any audio as mono samples of 16 kHz."""
+    with av.open(io.BytesIO(data)) as source:
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        frames = [f for frame in source.decode(audio=0) for f in resampler.resample(frame)]
+        frames += resampler.resample(None)
+    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.float32)
+
+
+def film(samples: Floats) -> bytes:
+    """An mp4 with a picture track and a sound track."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as target:
+        picture = target.add_stream("mpeg4", rate=5)
+        assert isinstance(picture, av.VideoStream)
+        picture.width = picture.height = 64
+        picture.pix_fmt = "yuv420p"
+        sound = target.add_stream("aac", rate=RATE, layout="mono")
+        assert isinstance(sound, av.AudioStream)
+        for _ in range(int(5 * len(samples) / RATE)):
+            target.mux(picture.encode(av.VideoFrame(64, 64, "yuv420p")))
+        target.mux(picture.encode(None))
+        resampler = av.AudioResampler("fltp", "mono", RATE, frame_size=1024)
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
+        frame.sample_rate = RATE
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            target.mux(sound.encode(piece))
+        target.mux(sound.encode(None))
+    return buffer.getvalue()
+
+
+def silent_flac(seconds: float, rate: int = 8_000) -> bytes:
+    """Silence as FLAC of constant frames (RFC 9639): fifteen bytes a frame of 65,535 samples."""
+    info = struct.pack(">HH", 65_535, 65_535) + bytes(6)
+    info += ((rate << 44) | (15 << 36)).to_bytes(8, "big") + bytes(16)
+    head = b"fLaC" + bytes([0x80]) + len(info).to_bytes(3, "big") + info
+    return head + b"".join(_silent_frame(number) for number in range(int(seconds * rate / 65_535)))
+
+
+def _silent_frame(number: int) -> bytes:
+    head = b"\xff\xf8\x70\x08" + _coded(number) + struct.pack(">H", 65_534)
+    frame = head + bytes([_crc(head, 8, 0x07)]) + b"\x00\x00\x00"
+    return frame + struct.pack(">H", _crc(frame, 16, 0x8005))
+
+
+def _coded(number: int) -> bytes:
+    """A number as UTF-8 would write it."""
+    return chr(number).encode("utf-8", "surrogatepass")
+
+
+def _crc(data: bytes, bits: int, polynomial: int) -> int:
+    value, top, mask = 0, 1 << (bits - 1), (1 << bits) - 1
+    for byte in data:
+        value ^= byte << (bits - 8)
+        for _ in range(8):
+            value = ((value << 1) ^ polynomial if value & top else value << 1) & mask
+    return value

@@ -1,0 +1,139 @@
+"""The database: migrations up and down, the schema check, keys."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from app.errors import Unauthorized
+from app.services.keys import KeyService
+from app.store.database import Database, DatabaseError
+from app.store.keys import KeyStore
+from app.store.schema import downgrade, newest, upgrade, upgrade_if_needed
+from app.store.tables import HEAD, Base
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/deep/er/antiphon.db"
+
+
+@pytest.fixture
+async def keys(url: str) -> AsyncIterator[KeyService]:
+    upgrade(url)
+    database = Database(url)
+    yield KeyService(KeyStore(database), ["sk-fixed"])
+    await database.close()
+
+
+def columns(url: str) -> dict[str, dict[str, tuple[str, bool]]]:
+    engine = create_engine(url)
+    found = {
+        table: {c["name"]: (str(c["type"]), c["nullable"]) for c in inspect(engine).get_columns(table)}
+        for table in inspect(engine).get_table_names()
+    }
+    engine.dispose()
+    return found
+
+
+def test_the_known_revision_is_the_newest() -> None:
+    assert newest() == HEAD
+
+
+def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
+    upgrade(url)
+    migrated = columns(url)
+    fresh_url = url.replace("antiphon.db", "fresh.db")
+    engine = create_engine(fresh_url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    assert {t: c for t, c in migrated.items() if t != "alembic_version"} == columns(fresh_url)
+
+
+def test_down_and_up_again(url: str) -> None:
+    upgrade(url)
+    downgrade(url, "base")
+    assert set(columns(url)) == {"alembic_version"}
+    upgrade_if_needed(url)
+    upgrade_if_needed(url)
+    assert "api_keys" in columns(url)
+
+
+async def test_an_old_or_empty_schema_names_the_command(url: str) -> None:
+    database = Database(url)
+    with pytest.raises(DatabaseError, match="antiphon db upgrade"):
+        await database.check()
+    async with database.session.begin() as session:
+        await session.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        await session.execute(text("INSERT INTO alembic_version VALUES ('0000')"))
+    with pytest.raises(DatabaseError, match=r"0000.*antiphon db upgrade"):
+        await database.check()
+    await database.close()
+
+
+async def test_sqlite_is_set_up(url: str) -> None:
+    database = Database(url)
+    async with database.session() as session:
+        assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert await session.scalar(text("PRAGMA foreign_keys")) == 1
+        assert await session.scalar(text("PRAGMA busy_timeout")) == 10_000
+    await database.close()
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "nodb://x", "oracle://x/y"])
+def test_an_address_that_is_none(bad: str) -> None:
+    with pytest.raises(DatabaseError):
+        Database(bad)
+
+
+async def test_a_key_is_made_shown_once_and_hashed(keys: KeyService, url: str) -> None:
+    key, secret = await keys.create("newsroom", "news")
+    assert secret.startswith("sk-")
+    assert (await keys.authenticate(f"Bearer {secret}")).project == "news"
+    assert (await keys.authenticate(f"bearer {secret}")).key == key.id
+    assert (await keys.authenticate("Bearer sk-fixed")).key == "settings"
+    file = Path(url.removeprefix("sqlite:///"))
+    kept = b"".join(path.read_bytes() for path in file.parent.iterdir())
+    assert secret.encode() not in kept
+
+
+async def test_a_revoked_key_is_refused(keys: KeyService) -> None:
+    key, secret = await keys.create("a")
+    assert await keys.revoke(key.id)
+    assert not await keys.revoke(key.id)
+    with pytest.raises(Unauthorized):
+        await keys.authenticate(f"Bearer {secret}")
+    assert [k.revoked is not None for k in await keys.list()] == [True]
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "sk-fixed", "Basic sk-fixed", "Bearer", "Bearer sk-fixed x", "Bearer nope"]
+)
+async def test_wrong_headers(keys: KeyService, header: str | None) -> None:
+    with pytest.raises(Unauthorized):
+        await keys.authenticate(header)
+
+
+async def test_a_wrong_key_is_not_echoed(keys: KeyService) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        await keys.authenticate("Bearer sk-wrong-0123456789abcdef")
+    assert "sk-wrong" not in caught.value.message
+    assert caught.value.code == "invalid_api_key"
+
+
+async def test_without_keys_the_server_is_open_until_the_first_is_made(url: str) -> None:
+    upgrade(url)
+    database = Database(url)
+    keys = KeyService(KeyStore(database), [])
+    assert (await keys.authenticate(None)).key == "open"
+    key, _ = await keys.create("a")
+    with pytest.raises(Unauthorized):
+        await keys.authenticate(None)
+    # Revoking the last key must not open the server again.
+    await keys.revoke(key.id)
+    with pytest.raises(Unauthorized):
+        await keys.authenticate(None)
+    await database.close()
