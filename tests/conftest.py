@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from app.container import Container
 from app.main import create_app
@@ -15,6 +17,11 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.server import Server, running
+
+# The same examples in every run: a red test is about the change. HYPOTHESIS_PROFILE=explore looks for more.
+hypothesis_settings.register_profile("same", derandomize=True)
+hypothesis_settings.register_profile("explore", max_examples=1000)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).parents[1]
 JFK = ROOT / "tests/data/jfk.flac"

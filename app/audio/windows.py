@@ -90,14 +90,14 @@ class WindowCutter:
             return None
         start = max(0, int(speech[0]) - pad)
         inside = speech[speech < start + longest]
-        end = _end_of_talk(inside, _frames(rules.gap))
-        if end is not None or (last and total <= start + longest):
-            stop = min((end if end is not None else int(inside[-1])) + 1 + pad, total, start + longest)
+        end = _end_of_talk(inside, min(total, start + longest), _frames(rules.gap))
+        if end is None and last and total <= start + longest:
+            end = int(inside[-1])
+        if end is not None:
+            stop = min(end + 1 + pad, total, start + longest)
             return start, stop, stop
-        if total < start + longest and not last:
-            resolved = total - int(inside[-1]) > _frames(rules.gap)
-            stop = min(int(inside[-1]) + 1 + pad, total)
-            return (start, stop, stop) if resolved else None
+        if total < start + longest:
+            return None
         stop, resume = self._best_cut(start, start + longest)
         return start, stop, resume
 
@@ -135,9 +135,9 @@ def _frames(seconds: float) -> int:
     return int(seconds * SECOND)
 
 
-def _end_of_talk(speech: NDArray[np.int64], gap: int) -> int | None:
-    """The last speech frame before the first pause of more than `gap` frames."""
-    far = np.flatnonzero(np.diff(speech) > gap)
+def _end_of_talk(speech: NDArray[np.int64], known: int, gap: int) -> int | None:
+    """The last speech frame before the first pause of more than `gap` frames, of `known` frames in all."""
+    far = np.flatnonzero(np.diff(speech, append=known) > gap)
     return int(speech[far[0]]) if len(far) else None
 
 
