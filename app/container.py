@@ -13,16 +13,19 @@ from app.errors import ApiError, ModelNotFound
 from app.runtime.admission import Admission
 from app.runtime.registry import Registry
 from app.runtime.runner import LocalRunner
+from app.runtime.voices import VoiceBook
 from app.runtime.weights import WeightsStore
 from app.services.keys import KeyService
+from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionLimits, TranscriptionService
 from app.settings import Settings
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.wire.requests import RequestRules
+from app.wire.speech import SpeechRules
 from app.wire.subtitles import CueRules
 from engines import catalog
-from engines.contracts import LoadTranscriber
+from engines.contracts import LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions
 
 
@@ -34,23 +37,31 @@ class Container:
     """Everything that is alive while the server runs."""
 
     def __init__(
-        self, settings: Settings, engines: Callable[[str], LoadTranscriber] = catalog.transcriber
+        self,
+        settings: Settings,
+        transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
+        synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
     ) -> None:
-        """`engines`: engine name -> its loader."""
+        """The callables: engine name -> engine."""
         self.settings = settings
         self.weights = weights_store(settings)
-        self.registry = Registry(settings.models.aliases, settings.weights_folder)
+        self.registry = model_registry(settings)
+        self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
         self.database = Database(settings.database_url)
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
-        self.runner = _runner(settings, self.weights, engines)
+        self.runner = _runner(settings, self.weights, transcribers, synthesizers)
         self.transcription = TranscriptionService(
             self.runner,
             self.registry,
             TranscriptionLimits(settings.limits.audio_seconds, settings.runtime.windows_ahead),
             settings.transcription.beam_size,
         )
+        self.speech = SpeechService(
+            self.runner, self.voices, settings.speech.utterances_ahead, settings.speech.loudness
+        )
         self.request_rules = _request_rules(settings)
+        self.speech_rules = SpeechRules(settings.speech.input_characters, settings.compat.strict)
 
     async def open(self) -> None:
         """Checks what must be right before the first request, and begins to load models.
@@ -88,6 +99,11 @@ def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
     )
 
 
+def model_registry(settings: Settings) -> Registry:
+    """The names that these settings serve."""
+    return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models)
+
+
 def _request_rules(settings: Settings) -> RequestRules:
     shape = settings.subtitles
     cues = CueRules(
@@ -102,16 +118,21 @@ def _request_rules(settings: Settings) -> RequestRules:
 
 
 def _runner(
-    settings: Settings, weights: WeightsStore, engines: Callable[[str], LoadTranscriber]
+    settings: Settings,
+    weights: WeightsStore,
+    transcribers: Callable[[str], LoadTranscriber],
+    synthesizers: Callable[[str], SpeechEngine],
 ) -> LocalRunner:
     chosen = settings.transcription
     return LocalRunner(
         weights,
         Admission(settings.limits.requests, settings.limits.request_seconds),
         EngineOptions(chosen.device, chosen.compute_type, chosen.threads, chosen.adaptive_windows),
+        EngineOptions(settings.speech.device, threads=settings.speech.threads),
         rows=settings.runtime.batch_rows,
         decoders=settings.runtime.decode_threads,
-        engines=engines,
+        transcribers=transcribers,
+        synthesizers=synthesizers,
     )
 
 
@@ -119,7 +140,7 @@ async def check_start(settings: Settings, database: Database, keys: KeyService) 
     """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
     await database.check()
     await check_exposure(settings, keys)
-    registry = Registry(settings.models.aliases, settings.weights_folder)
+    registry = model_registry(settings)
     for name in settings.models.preload:
         try:
             registry.resolve(name)

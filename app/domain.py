@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.types import LanguageGuess, Segment, Task, Word
+from engines.types import LanguageGuess, Segment, Task, Voice, Word
 
 ModelKind = Literal["transcription", "speech"]
 
@@ -93,6 +93,31 @@ class Transcript:
     @property
     def output_tokens(self) -> int:
         return sum(1 for segment in self.segments for token in segment.tokens if token.data)
+
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+SpeechPreference = Literal["fast", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalVoice:
+    """A voice that this server can speak with."""
+
+    voice: Voice
+    model: ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJob:
+    """What is to be spoken, and how."""
+
+    model: str
+    text: str
+    voice: str
+    speed: float = 1.0
+    """2 is twice as fast, at the same pitch."""
+    instructions: str = ""
+    """How to speak, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)

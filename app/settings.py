@@ -24,6 +24,30 @@ TRANSCRIPTION_NAMES = (
 )
 
 
+SPEECH_MODELS: dict[str, Literal["fast", "best"]] = {
+    "tts-1": "fast",
+    "tts-1-hd": "best",
+    "gpt-4o-mini-tts": "best",
+    "gpt-4o-mini-tts-2025-12-15": "best",
+}
+# Chosen by gender and character; where Kokoro has a voice of the same name, it is that one.
+BUILTIN_VOICES: dict[str, tuple[str, ...]] = {
+    "alloy": ("af_alloy",),
+    "ash": ("am_michael",),
+    "ballad": ("bm_george",),
+    "coral": ("af_bella",),
+    "echo": ("am_echo",),
+    "fable": ("bm_fable",),
+    "onyx": ("am_onyx",),
+    "nova": ("af_nova",),
+    "sage": ("af_sarah",),
+    "shimmer": ("af_aoede",),
+    "verse": ("am_fenrir",),
+    "marin": ("af_heart",),
+    "cedar": ("en_US-joe-medium",),
+}
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +109,8 @@ class ModelsSettings(_Group):
         description="Names that clients send, and the local model that answers.",
     )
     preload: tuple[str, ...] = Field(
-        ("whisper-base",), description="Models that are loaded at the start; the others at first use."
+        ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"),
+        description="Models that are loaded at the start; the others at first use.",
     )
 
 
@@ -105,6 +130,29 @@ class TranscriptionSettings(_Group):
     beam_size: int = Field(5, ge=1, le=20, description="Beams where a request does not say.")
     vad: bool = Field(
         default=True, description="Leave out stretches without speech where a request does not say."
+    )
+
+
+class SpeechSettings(_Group):
+    """How text is spoken."""
+
+    models: dict[str, Literal["fast", "best"]] = Field(
+        SPEECH_MODELS,
+        description="Names that clients send: fast takes the quickest engine that has the voice, best the "
+        "finest.",
+    )
+    voices: dict[str, tuple[str, ...]] = Field(
+        BUILTIN_VOICES,
+        description="OpenAI's voices, and the local ones that speak for each: one, or one of each engine.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where speech engines run.")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads of one engine; 0: one a core.")
+    input_characters: int = Field(4096, ge=1, description="Longest text of a request; OpenAI's is 4096.")
+    loudness: float = Field(
+        -16.0, ge=-40, le=-5, description="Integrated loudness of every voice, in LUFS (EBU R 128)."
+    )
+    utterances_ahead: int = Field(
+        2, ge=1, le=16, description="Utterances of one request that are in work at once."
     )
 
 
@@ -174,6 +222,7 @@ class Settings(_Group):
     weights: WeightsSettings = WeightsSettings()
     models: ModelsSettings = ModelsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
+    speech: SpeechSettings = SpeechSettings()
     subtitles: SubtitlesSettings = SubtitlesSettings()
     limits: LimitsSettings = LimitsSettings()
     runtime: RuntimeSettings = RuntimeSettings()

@@ -8,11 +8,12 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from engines.contracts import LoadSpeechDetector, LoadTranscriber
+from engines.contracts import LoadSpeechDetector, LoadTranscriber, SpeechEngine
 from engines.errors import EngineError
 
 TRANSCRIBERS = "antiphon.transcribers"
 SPEECH_DETECTORS = "antiphon.speech_detectors"
+SYNTHESIZERS = "antiphon.synthesizers"
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -28,6 +29,11 @@ def transcriber(name: str) -> LoadTranscriber:
 def speech_detector(name: str) -> LoadSpeechDetector:
     """The loader of a voice activity detector. Raises `EngineError` for an unknown name."""
     return cast("LoadSpeechDetector", _point(SPEECH_DETECTORS, name).load())
+
+
+def synthesizer(name: str) -> SpeechEngine:
+    """A text-to-speech engine. Raises `EngineError` for an unknown name."""
+    return cast("SpeechEngine", _point(SYNTHESIZERS, name).load())
 
 
 def _point(group: str, name: str) -> EntryPoint:

@@ -13,8 +13,11 @@ from typing import Protocol
 from engines.types import (
     Capabilities,
     EngineOptions,
+    Pcm,
     Samples,
     TranscribeOptions,
+    Utterance,
+    Voice,
     Window,
     WindowResult,
 )
@@ -72,4 +75,39 @@ class LoadSpeechDetector(Protocol):
 
     def __call__(self) -> SpeechDetector:
         """Raises `EngineMissing`."""
+        ...
+
+
+class Synthesizer(Protocol):
+    """Text to speech, an utterance at a time."""
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        """Sound at the voice's rate; no samples where there is nothing to say.
+
+        Any text is spoken as well as the engine can: it is never refused for its language or its signs.
+        Raises `EngineError`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives the memory back; the object is not used again."""
+        ...
+
+
+class SpeechEngine(Protocol):
+    """What an entry point of the group `antiphon.synthesizers` names: a module with these names will do."""
+
+    COST: float
+    """CPU seconds for a second of speech, roughly; the fastest engine has the least."""
+    QUALITY: int
+    """How natural it sounds; the best engine has the most."""
+    HONOURS: frozenset[str]
+    """Fields of an utterance beyond text, voice and language that it follows."""
+
+    def voices(self, folder: Path) -> tuple[Voice, ...]:
+        """The voices of the model in `folder`, without loading it; none where it is no model of ours."""
+        ...
+
+    def load(self, folder: Path, options: EngineOptions) -> Synthesizer:
+        """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
         ...

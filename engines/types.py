@@ -147,6 +147,36 @@ class WindowResult:
     timings: Timings = field(default_factory=Timings)
 
 
+Gender = Literal["female", "male", "neutral"]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that an engine can speak with."""
+
+    name: str
+    """Unique within its model."""
+    language: str
+    """BCP 47 tag of the language it was made for, such as `en-US`."""
+    gender: Gender = "neutral"
+    rate: int = 24_000
+    """Hertz of the sound it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A stretch of text of at most some hundred characters, spoken in one breath."""
+
+    text: str
+    """Numbers, signs and abbreviations are words already, where the language has a normaliser."""
+    voice: str
+    """Name of one of the engine's voices."""
+    language: str
+    """BCP 47 tag of the text's language, which may not be the voice's own."""
+    instructions: str = ""
+    """How to speak, in plain words; empty for engines that do not honour them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model can do; requests are checked against it before any audio is decoded."""

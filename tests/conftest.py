@@ -15,7 +15,7 @@ from app.main import create_app
 from app.runtime.weights import WeightsStore
 from app.settings import Settings
 from app.store.schema import upgrade
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.server import Server, running
 
 # The same examples in every run: a red test is about the change. HYPOTHESIS_PROFILE=explore looks for more.
@@ -39,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def storage() -> Path:
     """The storage folder with the starter weights, fetched once and kept between runs."""
     folder = ROOT / "data"
-    WeightsStore(folder / "weights", hub="https://huggingface.co").pull("whisper-base")
+    store = WeightsStore(folder / "weights", hub="https://huggingface.co")
+    for model in ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"):
+        store.pull(model)
     return folder
 
 
@@ -63,25 +65,36 @@ def engine() -> EchoTranscriber:
 
 
 @pytest.fixture
+def synthesizer() -> ToneSynthesizer:
+    return ToneSynthesizer()
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "model").mkdir()
+    (tmp_path / "weights" / "tones").mkdir(parents=True)
+    (tmp_path / "weights" / "tones" / "tone.onnx").touch()
     return Settings.model_validate(
         {
             "storage": {"folder": tmp_path},
             "models": {"aliases": {"whisper-1": str(tmp_path / "model")}, "preload": []},
             "transcription": {"vad": False},
+            "speech": {"voices": {"alloy": ["high"], "echo": ["low"], "nova": ["not there"]}},
         }
     )
 
 
 @pytest.fixture
-async def container(settings: Settings, engine: EchoTranscriber) -> AsyncIterator[Container]:
+async def container(
+    settings: Settings, engine: EchoTranscriber, synthesizer: ToneSynthesizer
+) -> AsyncIterator[Container]:
     """All of the app but the real engine, on a migrated database."""
     upgrade(settings.database_url)
-    made = Container(settings, lambda _: engines_of(engine))
+    made = Container(settings, lambda _: engines_of(engine), lambda _: ToneEngine(synthesizer))
     await made.open()
     yield made
     engine.gate.set()
+    synthesizer.gate.set()
     await made.close()
 
 

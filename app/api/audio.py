@@ -12,24 +12,10 @@ from fastapi import APIRouter, Request
 
 from app.api.deps import Services
 from app.api.forms import read_form
-from app.errors import EngineUnavailable, InvalidRequest, NotFound
-from app.runtime.runner import check_kind
-from app.wire.unserved import speech_model
+from app.errors import EngineUnavailable, NotFound
 
 router = APIRouter(tags=["audio"])
-SPEECH_BYTES = 1024 * 1024
 NO_VOICES = "This version of Antiphon has no custom voices: no engine here can make one."
-
-
-@router.post("/audio/speech")
-async def create_speech(request: Request, services: Services) -> None:
-    """Speak text. Not served by this version."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > SPEECH_BYTES:
-            raise InvalidRequest(f"The body has more than {SPEECH_BYTES} bytes.")
-    check_kind(services.registry.resolve(speech_model(body)), "speech")
 
 
 @router.post("/audio/voices")

@@ -47,3 +47,31 @@ def _form(properties: dict[str, Any]) -> dict[str, Any]:
 
 TRANSCRIPTION_DOC = _form(_COMMON | _TRANSCRIPTION | _EXTENSIONS)
 TRANSLATION_DOC = _form(_COMMON | _EXTENSIONS | {"stream": {"type": "boolean", "x-antiphon-extension": True}})
+
+_SPEECH: dict[str, Any] = {
+    "model": {**_TEXT, "description": "A speech model that GET /v1/models lists."},
+    "input": {**_TEXT, "maxLength": 4096},
+    "voice": {
+        "description": "A name that GET /v1/audio/voices lists, or the id of a custom voice.",
+        "anyOf": [_TEXT, {"type": "object", "required": ["id"], "properties": {"id": _TEXT}}],
+    },
+    "instructions": {**_TEXT, "maxLength": 4096},
+    "response_format": {**_TEXT, "enum": ["mp3", "opus", "aac", "flac", "wav", "pcm"], "default": "mp3"},
+    "speed": {"type": "number", "minimum": 0.25, "maximum": 4, "default": 1},
+    "stream_format": {**_TEXT, "enum": ["audio", "sse"], "default": "audio"},
+    "stream": {
+        "type": "boolean",
+        "description": "false: one complete file that tells its length.",
+        "x-antiphon-extension": True,
+    },
+}
+SPEECH_DOC: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["model", "input", "voice"], "properties": _SPEECH}
+            }
+        },
+    }
+}

@@ -73,6 +73,22 @@ async def read_form(request: Request, limits: LimitsSettings, uploads: Admission
             await data.close()
 
 
+async def read_json(request: Request, limits: LimitsSettings) -> bytes:
+    """The body of a request that is no upload. Raises `InvalidRequest` or `RequestTimedOut`."""
+    body = b""
+    try:
+        async with asyncio.timeout(limits.upload_idle_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.field_bytes:
+                    raise InvalidRequest(f"The body has more than {limits.field_bytes} bytes.")
+    except TimeoutError:
+        raise RequestTimedOut from None
+    except ClientDisconnect:
+        raise ClientGone from None
+    return body
+
+
 async def _parsed(parser: MultiPartParser) -> FormData:
     try:
         return await parser.parse()

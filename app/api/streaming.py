@@ -6,7 +6,7 @@ Law: when the client leaves, the work stops: iterators are closed and tasks are 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, TypeVar
 
@@ -39,16 +39,20 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         await _stop(working, leaving)
 
 
-class EventStream(Response):
-    """Server-sent events from an async generator of frames."""
+class LiveResponse(Response):
+    """Bytes from an async generator, as they come, for as long as the client is there."""
 
-    media_type = "text/event-stream"
-
-    def __init__(self, frames: AsyncGenerator[bytes, None], resources: AsyncExitStack) -> None:
-        """`resources`: what the frames are made from; closed when the answer ends, however it ends."""
-        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        resources: AsyncExitStack,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`resources`: what the chunks are made from; closed when the answer ends, however it ends."""
+        super().__init__(media_type=media_type, headers=dict(headers or {}))
         del self.headers["content-length"]
-        self._frames = frames
+        self._chunks = chunks
         self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,14 +64,33 @@ class EventStream(Response):
                 sending.result()
         finally:
             await _stop(sending, leaving)
-            await self._frames.aclose()
+            await self._chunks.aclose()
             await self._resources.aclose()
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async for data in _kept_alive(_guarded(self._frames)):
+        async for data in self._framed():
             await send({"type": "http.response.body", "body": data, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _framed(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+
+class EventStream(LiveResponse):
+    """Server-sent events from an async generator of frames."""
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        resources: AsyncExitStack,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(frames, resources, "text/event-stream", {**fixed, **(headers or {})})
+
+    def _framed(self) -> AsyncIterator[bytes]:
+        return _kept_alive(_guarded(self._chunks))
 
 
 async def _guarded(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import db, doctor, keys, models, serve, transcribe
+from app.cli import db, doctor, keys, models, serve, speak, transcribe, voices
 from app.cli.common import exits_with_a_sentence
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(transcribe.transcribe)
+app.command()(speak.speak)
+app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+SMALL = 5_000_000
+"""Bytes of a file that shares its bar with others."""
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -36,6 +39,9 @@ def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Par
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(130)
+        except BrokenPipeError:  # the reader has had enough, as with `| head`
+            sys.stderr.close()
+            os._exit(141)
 
     return wrapped
 
@@ -58,9 +64,10 @@ def progress_bars() -> Iterator[Progress]:
 
 @contextmanager
 def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
-    """A report for the weights store that draws one bar for each file."""
+    """A report for the weights store that draws a bar for each large file and one for all the small ones."""
     with ExitStack() as stack:
         bars: dict[str, TaskID] = {}
+        small: dict[str, tuple[int, int]] = {}
         shown: list[Progress] = []
         lock = threading.Lock()
 
@@ -68,8 +75,12 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
             with lock:  # files are fetched in parallel
                 if not shown:  # nothing is drawn where nothing is fetched
                     shown.append(stack.enter_context(progress_bars()))
+                if total < SMALL:
+                    small[name] = (done, total)
+                    name = "small files"
+                    done, total = (sum(values) for values in zip(*small.values(), strict=True))
                 if name not in bars:
                     bars[name] = shown[0].add_task(name, total=total)
-            shown[0].update(bars[name], completed=done)
+            shown[0].update(bars[name], completed=done, total=total)
 
         yield report

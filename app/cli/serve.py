@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ def serve(
 
     settings = _with_address(load_settings(config), host, port)
     if prepare:
-        _prepare(settings)
+        settings = _prepare(settings)
     asyncio.run(_preflight(settings))
     set_up_logging(settings.log.level, settings.log.format)
     _run(settings)
@@ -43,17 +44,34 @@ def _with_address(settings: Settings, host: str | None, port: int | None) -> Set
     return settings.model_copy(update={"server": settings.server.model_copy(update=given)})
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings) -> Settings:
+    """Fetches weights and migrates the database. What cannot be fetched is told and not preloaded.
+
+    Raises `WeightsError` if nothing could be fetched.
+    """
     from app.cli.common import fetch_report
     from app.container import weights_store
+    from app.runtime.weights import WeightsError
     from app.store.schema import upgrade_if_needed
 
     store = weights_store(settings)
-    wanted = {settings.models.aliases.get(name, name) for name in settings.models.preload}
-    for model in sorted(name for name in wanted if not Path(name).is_absolute()):
-        with fetch_report() as report:
-            store.pull(model, report)
+    failed: dict[str, WeightsError] = {}
+    for name in settings.models.preload:
+        model = settings.models.aliases.get(name, name)
+        if Path(model).is_absolute():
+            continue
+        try:
+            with fetch_report() as report:
+                store.pull(model, report)
+        except WeightsError as wrong:
+            failed[name] = wrong
+    if failed and len(failed) == len(settings.models.preload):
+        raise next(iter(failed.values()))
+    for name, reason in failed.items():
+        print(f"antiphon: {reason} The server starts without `{name}`.", file=sys.stderr)
     upgrade_if_needed(settings.database_url)
+    kept = tuple(name for name in settings.models.preload if name not in failed)
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"preload": kept})})
 
 
 async def _preflight(settings: Settings) -> None:

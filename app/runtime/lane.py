@@ -1,7 +1,7 @@
-"""A lane: one model, one worker thread, one queue of windows from all requests.
+"""A lane: one model, one worker thread, one queue of jobs (windows, utterances) from all requests.
 
-Law: the lane only moves things; which windows ride together is decided by `batching.pick`. A window whose
-request was cancelled is dropped before work is spent on it.
+Law: the lane only moves things; which jobs ride together is decided by `batching.pick`. A job whose request
+was cancelled is dropped before work is spent on it.
 """
 
 from __future__ import annotations
@@ -11,29 +11,41 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
 from app.runtime.batching import Waiting, pick
 from app.runtime.cancel import Cancel
-from engines.contracts import Transcriber
 from engines.errors import EngineError
-from engines.types import Timings, TranscribeOptions, Window, WindowResult
+from engines.types import Timings
 
 log = logging.getLogger(__name__)
 EXPECTED = (ApiError, EngineError)
 """Failures that say enough without a stack trace."""
 
 
+class Closable(Protocol):
+    """Whatever holds a model's memory."""
+
+    def close(self) -> None: ...
+
+
+Engine = TypeVar("Engine", bound=Closable)
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
 @dataclass(slots=True)
-class _Entry:
-    window: Window
-    options: TranscribeOptions
+class _Entry(Generic[Job, Result]):
+    job: Job
+    key: Hashable
+    seconds: float
     request: Hashable
     cancel: Cancel
-    future: Future[WindowResult] = field(default_factory=Future)
+    future: Future[tuple[Result, Timings]] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -42,29 +54,40 @@ class _Entry:
         return self.cancel.is_set() or self.future.cancelled()
 
 
-class TranscriberLane:
-    """Runs one transcriber on a thread of its own."""
+class Lane(Generic[Engine, Job, Result]):
+    """Runs one engine on a thread of its own."""
 
-    def __init__(self, name: str, load: Callable[[], Transcriber], rows: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[], Engine],
+        run: Callable[[Engine, Sequence[Job]], Sequence[Result]],
+        rows: int,
+    ) -> None:
+        """`run`: does a batch of jobs of one key. `rows`: jobs in a batch."""
         self._load = load
+        self._run_batch = run
         self._rows = rows
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._entries: OrderedDict[int, _Entry[Job, Result]] = OrderedDict()
         self._ids = itertools.count()
         self._turns: list[Hashable] = []
         self._changed = threading.Condition()
         self._closing = False
         self._wanted = False
-        self._engine: Transcriber | None = None
+        self._engine: Engine | None = None
         self.problem: str | None = "is not loaded yet"
         """Why the model cannot answer; None once it is loaded."""
         self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
         self._thread.start()
 
     def submit(
-        self, window: Window, options: TranscribeOptions, request: Hashable, cancel: Cancel
-    ) -> Future[WindowResult]:
-        """Queues a window. The future fails with `EngineError` or `ApiError`."""
-        entry = _Entry(window, options, request, cancel)
+        self, job: Job, *, key: Hashable, seconds: float, request: Hashable, cancel: Cancel
+    ) -> Future[tuple[Result, Timings]]:
+        """Queues a job. The future fails with `EngineError` or `ApiError`.
+
+        `key`: jobs of equal keys may share a batch. `seconds`: of sound, roughly.
+        """
+        entry: _Entry[Job, Result] = _Entry(job, key, seconds, request, cancel)
         with self._changed:
             if self._closing:
                 _refuse(entry, ShuttingDown())
@@ -74,14 +97,14 @@ class TranscriberLane:
         return entry.future
 
     def preload(self) -> None:
-        """Begins to load the model; a failure is in `problem` and is tried again with the next window."""
+        """Begins to load the model; a failure is in `problem` and is tried again with the next job."""
         with self._changed:
             self._wanted = True
             self._changed.notify()
 
     @property
     def waiting(self) -> int:
-        """Windows in the queue."""
+        """Jobs in the queue."""
         with self._changed:
             return len(self._entries)
 
@@ -103,7 +126,7 @@ class TranscriberLane:
         if self._engine:
             self._engine.close()
 
-    def _try(self, batch: list[_Entry]) -> None:
+    def _try(self, batch: list[_Entry[Job, Result]]) -> None:
         """Whatever an engine raises reaches those who wait, and only those whom it concerns."""
         try:
             self._work(self._loaded(), batch)
@@ -112,11 +135,11 @@ class TranscriberLane:
                 for entry in batch:  # one bad row must not fail its neighbours
                     self._try([entry])
                 return
-            log.warning("a window failed: %s", failure, exc_info=not isinstance(failure, EXPECTED))
+            log.warning("a job failed: %s", failure, exc_info=not isinstance(failure, EXPECTED))
             for entry in batch:
                 entry.future.set_exception(failure)
 
-    def _loaded(self) -> Transcriber:
+    def _loaded(self) -> Engine:
         if self._engine is None:
             try:
                 self._engine = self._load()
@@ -126,17 +149,17 @@ class TranscriberLane:
             self.problem = None
         return self._engine
 
-    def _work(self, engine: Transcriber, batch: list[_Entry]) -> None:
+    def _work(self, engine: Engine, batch: list[_Entry[Job, Result]]) -> None:
         if not batch:
             return
         began = time.monotonic()
-        results = engine.transcribe([entry.window for entry in batch], batch[0].options)
+        results = self._run_batch(engine, [entry.job for entry in batch])
         ran = time.monotonic() - began
         for entry, result in zip(batch, results, strict=True):
             timings = Timings(queued=began - entry.since, running=ran)
-            entry.future.set_result(replace(result, timings=timings))
+            entry.future.set_result((result, timings))
 
-    def _next(self) -> list[_Entry] | None:
+    def _next(self) -> list[_Entry[Job, Result]] | None:
         """The next batch; None when the lane is closed."""
         with self._changed:
             while True:
@@ -150,16 +173,13 @@ class TranscriberLane:
                     return []
                 self._changed.wait()
 
-    def _pick(self) -> list[_Entry]:
-        waiting = [
-            Waiting(i, entry.request, entry.options, entry.window.pcm.seconds)
-            for i, entry in self._entries.items()
-        ]
+    def _pick(self) -> list[_Entry[Job, Result]]:
+        waiting = [Waiting(i, entry.request, entry.key, entry.seconds) for i, entry in self._entries.items()]
         batch = [self._entries.pop(i) for i in pick(waiting, self._turns, self._rows)]
         self._note_turns(batch)
         return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
 
-    def _note_turns(self, batch: list[_Entry]) -> None:
+    def _note_turns(self, batch: list[_Entry[Job, Result]]) -> None:
         served = list(dict.fromkeys(entry.request for entry in batch))
         there = {entry.request for entry in self._entries.values()}
         self._turns = [r for r in self._turns if r in there and r not in served] + served
@@ -169,6 +189,6 @@ class TranscriberLane:
             _refuse(self._entries.pop(i), RequestTimedOut())
 
 
-def _refuse(entry: _Entry, error: ApiError) -> None:
+def _refuse(entry: _Entry[Any, Any], error: ApiError) -> None:
     if entry.future.set_running_or_notify_cancel():
         entry.future.set_exception(error)

@@ -5,7 +5,7 @@ Law: looks only at the catalogue, the settings and the weights folder; loads not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from app.domain import ModelListing, ModelSpec
@@ -14,23 +14,26 @@ from app.runtime.catalog import catalog
 from app.runtime.weights import MODEL_NAME, slug, unslug
 
 OWNER = "antiphon"
-SPEECH_NAMES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 HUB_ENGINE = "faster-whisper"
 MARK = "model.bin"
 """The file that makes a folder a CTranslate2 model."""
+SOUND_MARK = "*.onnx"
+"""The files that make a folder a speech model, if an engine finds voices in it."""
 
 
 class Registry:
     """Names -> models."""
 
-    def __init__(self, aliases: Mapping[str, str], weights: Path) -> None:
+    def __init__(self, aliases: Mapping[str, str], weights: Path, speech: Collection[str] = ()) -> None:
+        """`speech`: names that stand for any speech model; the voice decides which one."""
         self._aliases = dict(aliases)
+        self._speech = tuple(speech)
         self._weights = weights
 
     def resolve(self, name: str) -> ModelSpec:
         """The model behind a name or an alias. Raises `ModelNotFound`."""
         local = self._aliases.get(name, name)
-        if name in SPEECH_NAMES and name not in self._aliases:
+        if name in self._speech and name not in self._aliases:
             return ModelSpec(name, "speech", "", self._weights, 0, OWNER)
         if entry := catalog().get(local):
             return ModelSpec(
@@ -39,11 +42,19 @@ class Registry:
         folder = self._folder(name, local)
         if folder is None:
             raise ModelNotFound(name)
-        return ModelSpec(local, "transcription", HUB_ENGINE, folder, 0, local.rpartition("/")[0] or OWNER)
+        owner = local.rpartition("/")[0] or OWNER
+        if (folder / MARK).is_file() or folder.parent != self._weights:
+            return ModelSpec(local, "transcription", HUB_ENGINE, folder, 0, owner)
+        return ModelSpec(local, "speech", "", folder, 0, owner)
+
+    def speech_models(self) -> list[ModelSpec]:
+        """Models in the weights folder that may speak; one without an engine is asked of all of them."""
+        found = [self.resolve(name) for name in sorted(self._folders())]
+        return [model for model in found if model.kind == "speech"]
 
     def listing(self) -> list[ModelListing]:
         """Every name that a client may send, aliases first."""
-        names = {*self._aliases, *SPEECH_NAMES, *self._installed()}
+        names = {*self._aliases, *self._speech, *self._folders()}
         found = [ModelListing(name, self._created(name), OWNER) for name in names]
         return sorted(found, key=lambda model: (model.id not in self._aliases, model.id))
 
@@ -58,18 +69,16 @@ class Registry:
         entry = catalog().get(self._aliases.get(name, name))
         return entry.created if entry else 0
 
-    def _installed(self) -> set[str]:
+    def _folders(self) -> set[str]:
         """Models that lie in the weights folder, by their own names."""
         if not self._weights.is_dir():
             return set()
-        return {unslug(path.parent.name) for path in self._weights.glob(f"[!.]*/{MARK}")}
+        marks = (path for mark in (MARK, SOUND_MARK) for path in self._weights.glob(f"[!.]*/{mark}"))
+        return {unslug(path.parent.name) for path in marks if MODEL_NAME.fullmatch(unslug(path.parent.name))}
 
     def _folder(self, name: str, local: str) -> Path | None:
         """A model without an entry: a folder that an alias names, or one in the weights folder."""
         chosen = Path(local)
         if name in self._aliases and chosen.is_absolute():
             return chosen
-        if not MODEL_NAME.fullmatch(local):
-            return None
-        folder = self._weights / slug(local)
-        return folder if (folder / MARK).is_file() else None
+        return self._weights / slug(local) if local in self._folders() else None

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,22 +20,35 @@ import numpy as np
 from app.domain import ModelSpec
 from app.errors import EngineUnavailable, ModelUnavailable
 from app.runtime.admission import Admission, Permit
-from app.runtime.lane import TranscriberLane
+from app.runtime.lane import Lane
 from app.runtime.weights import WeightsError, WeightsStore
 from engines import catalog
-from engines.contracts import LoadTranscriber, SpeechDetector, SpeechStream, Transcriber
+from engines.contracts import (
+    LoadTranscriber,
+    SpeechDetector,
+    SpeechEngine,
+    SpeechStream,
+    Synthesizer,
+    Transcriber,
+)
 from engines.types import (
     SAMPLE_RATE,
     EngineOptions,
     Pcm,
     TranscribeOptions,
+    Utterance,
     Window,
     WindowResult,
 )
 
 log = logging.getLogger(__name__)
 DETECTOR = "silero"
+CHARACTERS_A_SECOND = 15
 WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
+
+
+TranscriberLane = Lane[Transcriber, tuple[Window, TranscribeOptions], WindowResult]
+SynthesizerLane = Lane[Synthesizer, Utterance, Pcm]
 
 
 class Runner(Protocol):
@@ -54,6 +69,10 @@ class Runner(Protocol):
         """Raises `EngineError` or `ApiError`; is cancelled with the permit."""
         ...
 
+    async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
+        """Raises `EngineError` or `ApiError`; is cancelled with the permit."""
+        ...
+
     def detect(self) -> SpeechStream:
         """A voice activity detector for one audio. Blocks when it is loaded for the first time."""
         ...
@@ -67,18 +86,23 @@ class LocalRunner:
         store: WeightsStore,
         admission: Admission,
         options: EngineOptions,
+        speech_options: EngineOptions,
         *,
         rows: int,
         decoders: int,
-        engines: Callable[[str], LoadTranscriber] = catalog.transcriber,
+        transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
+        synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
     ) -> None:
-        """`rows`: windows in a batch. `decoders`: threads. `engines`: engine name -> its loader."""
+        """`rows`: windows in a batch. `decoders`: threads. The callables: engine name -> engine."""
         self._store = store
         self._admission = admission
         self._options = options
+        self._speech_options = speech_options
         self._rows = rows
-        self._engines = engines
-        self._lanes: dict[str, TranscriberLane] = {}
+        self._transcribers = transcribers
+        self._synthesizers = synthesizers
+        self._hearing: dict[str, TranscriberLane] = {}
+        self._speaking: dict[str, SynthesizerLane] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
         self.decoders: Executor = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
@@ -89,8 +113,26 @@ class LocalRunner:
     async def transcribe(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
     ) -> WindowResult:
-        future = self._lane(model).submit(window, options, permit.number, permit.cancel)
-        return await asyncio.wrap_future(future)
+        future = self._hearing_lane(model).submit(
+            (window, options),
+            key=options,
+            seconds=window.pcm.seconds,
+            request=permit.number,
+            cancel=permit.cancel,
+        )
+        result, timings = await asyncio.wrap_future(future)
+        return replace(result, timings=timings)
+
+    async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
+        future = self._speaking_lane(model).submit(
+            utterance,
+            key=None,
+            seconds=len(utterance.text) / CHARACTERS_A_SECOND,
+            request=permit.number,
+            cancel=permit.cancel,
+        )
+        sound, _ = await asyncio.wrap_future(future)
+        return sound
 
     def detect(self) -> SpeechStream:
         with self._lock:
@@ -109,36 +151,64 @@ class LocalRunner:
     def close(self) -> None:
         """Lets running batches end, drops the rest."""
         self._admission.closing = True
-        for lane in self._lanes.values():
-            lane.close()
+        for hearing in self._hearing.values():
+            hearing.close()
+        for speaking in self._speaking.values():
+            speaking.close()
         self.decoders.shutdown(cancel_futures=True)
 
-    def _lane(self, model: ModelSpec) -> TranscriberLane:
-        if model.id not in self._lanes:
-            self._lanes[model.id] = TranscriberLane(model.id, lambda: self._load(model), self._rows)
-        return self._lanes[model.id]
+    def _lane(self, model: ModelSpec) -> TranscriberLane | SynthesizerLane:
+        return self._speaking_lane(model) if model.kind == "speech" else self._hearing_lane(model)
 
-    def _load(self, model: ModelSpec) -> Transcriber:
-        load = self._engines(model.engine)
-        try:
-            ours = model.folder.parent == self._store.folder
-            folder = self._store.require(model.id) if ours else model.folder
-        except WeightsError as wrong:
-            raise ModelUnavailable(str(wrong), param="model") from None
-        engine = load(folder, self._options)
+    def _hearing_lane(self, model: ModelSpec) -> TranscriberLane:
+        if model.id not in self._hearing:
+            self._hearing[model.id] = Lane(
+                model.id,
+                lambda: self._load_transcriber(model),
+                lambda engine, jobs: engine.transcribe([window for window, _ in jobs], jobs[0][1]),
+                self._rows,
+            )
+        return self._hearing[model.id]
+
+    def _speaking_lane(self, model: ModelSpec) -> SynthesizerLane:
+        if model.id not in self._speaking:
+            self._speaking[model.id] = Lane(
+                model.id,
+                lambda: self._load_synthesizer(model),
+                lambda engine, jobs: [engine.synthesize(utterance) for utterance in jobs],
+                rows=1,
+            )
+        return self._speaking[model.id]
+
+    def _load_transcriber(self, model: ModelSpec) -> Transcriber:
+        load = self._transcribers(model.engine)
+        engine = load(self._folder(model), self._options)
         with suppress(Exception):  # the first real request will say what is wrong
             engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
         log.info("model %s is loaded", model.id)
         return engine
 
+    def _load_synthesizer(self, model: ModelSpec) -> Synthesizer:
+        kind = self._synthesizers(model.engine)
+        folder = self._folder(model)
+        engine = kind.load(folder, self._speech_options)
+        with suppress(Exception):  # as above
+            voice = kind.voices(folder)[0]
+            engine.synthesize(Utterance("Ready.", voice.name, voice.language))
+        log.info("model %s is loaded", model.id)
+        return engine
+
+    def _folder(self, model: ModelSpec) -> Path:
+        """Where the model's verified weights are. Raises `ModelUnavailable`."""
+        if model.folder.parent != self._store.folder:
+            return model.folder
+        try:
+            return self._store.require(model.id)
+        except WeightsError as wrong:
+            raise ModelUnavailable(str(wrong), param="model") from None
+
 
 def check_kind(model: ModelSpec, kind: str) -> None:
-    """Raises `EngineUnavailable` for a model that does another job, or that nothing here can run."""
-    if not model.engine:
-        raise EngineUnavailable(
-            f"The model `{model.id}` needs a speech engine, and this server has none. `make serve ALL=1` "
-            "installs every engine that this version has.",
-            param="model",
-        )
+    """Raises `EngineUnavailable` for a model that does another job."""
     if model.kind != kind:
         raise EngineUnavailable(f"The model `{model.id}` does not do {kind}.", param="model")

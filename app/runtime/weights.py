@@ -21,7 +21,8 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from app.runtime.catalog import FileEntry, HubSource, ModelEntry, catalog, manifest, parse_entry
-from app.runtime.mirrors import FolderMirror, Mirror, MirrorError, PackageMirror, hub_mirror, url_mirror
+from app.runtime.mirrors import FolderMirror, Mirror, MirrorError, hub_mirror, url_mirror
+from app.runtime.packages import PackageMirror
 
 PARALLEL = 4
 CHUNK = 1 << 20

@@ -17,6 +17,8 @@ FORMATS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(GPT, ("json", "text")),
 }
 """Formats of each of OpenAI's models."""
+FIRST_VOICES = ("alloy", "ash", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer")
+"""Voices of tts-1 and tts-1-hd."""
 
 
 def check_transcription(fields: Fields) -> None:
@@ -65,3 +67,17 @@ def _check_diarize(fields: Fields) -> None:
         raise UnsupportedValue("Prompt is not supported for diarization models", param="prompt")
     if fields.object("chunking_strategy") is None:
         raise InvalidValue("chunking_strategy is required for diarization models", param="chunking_strategy")
+
+
+def check_speech(model: str, voice: str, instructions: str, *, events: bool) -> None:
+    """Raises `InvalidRequest` for a combination that OpenAI refuses."""
+    if model not in ("tts-1", "tts-1-hd"):
+        return
+    if voice not in FIRST_VOICES:
+        raise InvalidValue(f"The voice '{voice[:100]}' is not supported with model '{model}'.", param="voice")
+    if instructions:
+        raise UnsupportedValue(f"instructions is not supported with model '{model}'.", param="instructions")
+    if events:
+        raise UnsupportedValue(
+            f"stream_format 'sse' is not supported with model '{model}'.", param="stream_format"
+        )

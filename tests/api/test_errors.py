@@ -138,13 +138,6 @@ async def test_a_fault_of_ours_leaks_nothing(container: Container, monkeypatch: 
 
 
 async def test_endpoints_without_an_engine_say_so(client: httpx2.AsyncClient) -> None:
-    speech = {"model": "tts-1", "voice": "alloy", "input": "Hello."}
-    error = envelope(await client.post("/audio/speech", json=speech), 400)
-    assert error["code"] == "engine_unavailable"
-    assert "make serve ALL=1" in str(error["message"])
-    bodies: list[object] = [{}, [], {"model": "tts-1"}, speech | {"voice": {}}, speech | {"speed": 9}]
-    for body in bodies:
-        assert envelope(await client.post("/audio/speech", json=body), 400)["code"] != "engine_unavailable"
     assert envelope(await client.get("/audio/voice_consents/x"), 404)["code"] == "not_found"
     envelope(await client.post("/audio/voices", files={"name": (None, "n")}), 400)
     assert (await client.get("/audio/voice_consents")).json()["data"] == []

@@ -75,3 +75,22 @@ def test_models_and_errors(results: dict[str, Any]) -> None:
     error = value(results, "error")
     assert (error["name"], error["status"], error["code"]) == ("NotFoundError", 404, "model_not_found")
     assert error["request"].startswith("req_")
+
+
+def test_speech(results: dict[str, Any]) -> None:
+    sizes = value(results, "speech")
+    assert {form: media for form, (media, _) in sizes.items()} == {
+        "mp3": "audio/mpeg",
+        "opus": "audio/ogg; codecs=opus",
+        "aac": "audio/aac",
+        "flac": "audio/flac",
+        "wav": "audio/wav",
+        "pcm": "audio/pcm",
+    }
+    assert all(size > 2000 for _, size in sizes.values())
+
+
+def test_speech_events(results: dict[str, Any]) -> None:
+    kinds = value(results, "speech_events")
+    assert kinds[0] == "speech.audio.delta"
+    assert kinds[-1] == "speech.audio.done"

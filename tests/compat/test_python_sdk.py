@@ -115,3 +115,31 @@ def test_errors_are_the_sdks_own(client: OpenAI, server: Server) -> None:
     ):
         stranger.models.list()
     assert refused.value.code == "invalid_api_key"
+
+
+def heard(client: OpenAI, data: bytes, name: str) -> str:
+    answer = client.audio.transcriptions.create(file=(name, data), model="whisper-1", language="en")
+    return answer.text.lower().strip(" .")
+
+
+def test_speech_is_understood(client: OpenAI) -> None:
+    said = "The river runs quietly through the green valley"
+    for voice, form in (("cedar", "mp3"), ("alloy", "opus"), ("onyx", "flac")):
+        answer = client.audio.speech.create(model="tts-1", voice=voice, input=said, response_format=form)  # type: ignore[arg-type]  # a checked choice
+        assert heard(client, answer.content, f"a.{form}") == said.lower()
+
+
+def test_speech_is_streamed(client: OpenAI) -> None:
+    said = "Good morning, dear friend, and thank you for the letter. " * 10
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="cedar", input=said, response_format="pcm"
+    ) as response:
+        sizes = [len(data) for data in response.iter_bytes()]
+    assert len(sizes) > 5
+    assert response.headers["transfer-encoding"] == "chunked"
+
+
+def test_unknown_voices_are_a_bad_request(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.audio.speech.create(model="tts-1", voice="nobody", input="Hello.")
+    assert caught.value.param == "voice"

@@ -38,7 +38,7 @@ class Heard:
 
 def plain(text: str) -> str:
     """Lower case, no punctuation, one space between words."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")  # noqa: RUF001 - the typographic one
+    text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     return " ".join(re.sub(r"[^\w\s']", " ", text).split())
 
 

@@ -1,4 +1,4 @@
-"""A transcriber that is a real implementation of the contract and needs no weights."""
+"""Engines that are real implementations of their contracts and need no weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from app.runtime.runner import WARM_UP
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
@@ -14,9 +16,12 @@ from engines.types import (
     Capabilities,
     EngineOptions,
     LanguageGuess,
+    Pcm,
     Segment,
     Token,
     TranscribeOptions,
+    Utterance,
+    Voice,
     Window,
     WindowResult,
     Word,
@@ -79,6 +84,60 @@ def _segment(window: Window, options: TranscribeOptions) -> Segment:
         compression_ratio=1.2,
         no_speech_prob=0.01,
     )
+
+
+class ToneSynthesizer:
+    """Hums as long as reading would take, each voice at its own pitch; counts what it was given."""
+
+    def __init__(self) -> None:
+        self.utterances: list[Utterance] = []
+        self.gate = threading.Event()
+        """Closed: utterances wait for it."""
+        self.gate.set()
+        self.failure: EngineError | None = None
+        self.closed = False
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        if utterance.text == "Ready.":  # the warm-up
+            return Pcm(np.zeros(0, np.float32), 24_000)
+        self.utterances.append(utterance)
+        self.gate.wait(30)
+        if self.failure:
+            raise self.failure
+        voice = next(v for v in TONES if v.name == utterance.voice)
+        seconds = 0.06 * sum(sign.isalnum() for sign in utterance.text)
+        times = np.arange(int(seconds * voice.rate)) / voice.rate
+        pitch, volume = (220, 0.5) if voice.gender == "male" else (440, 0.05)
+        quiet = np.zeros(int(0.3 * voice.rate) if len(times) else 0)
+        hum = volume * np.sin(2 * np.pi * pitch * times)
+        return Pcm(np.concatenate([quiet, hum, quiet]).astype(np.float32), voice.rate)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+TONES = (
+    Voice("low", "en-US", "male", 22_050),
+    Voice("high", "en-US", "female", 24_000),
+    Voice("alto", "es", "female", 24_000),
+)
+
+
+class ToneEngine:
+    """A speech engine whose models are folders with a file `tone.onnx`."""
+
+    COST = 0.01
+    QUALITY = 0
+    HONOURS: frozenset[str] = frozenset()
+
+    def __init__(self, synthesizer: ToneSynthesizer) -> None:
+        self._synthesizer = synthesizer
+
+    def voices(self, folder: Path) -> tuple[Voice, ...]:
+        return TONES if (folder / "tone.onnx").exists() else ()
+
+    def load(self, folder: Path, options: EngineOptions) -> ToneSynthesizer:
+        return self._synthesizer
 
 
 def engines_of(engine: EchoTranscriber) -> LoadTranscriber:

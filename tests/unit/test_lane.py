@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import replace
 
 import numpy as np
@@ -13,16 +13,28 @@ import pytest
 from app.errors import Overloaded, RequestTimedOut, ShuttingDown
 from app.runtime.admission import Admission
 from app.runtime.cancel import Cancel
-from app.runtime.lane import TranscriberLane
+from app.runtime.lane import Lane
 from engines.errors import EngineError
-from engines.types import Pcm, TranscribeOptions, Window
+from engines.types import Pcm, Timings, TranscribeOptions, Window, WindowResult
 from tests.support.engines import EchoTranscriber
 
 OPTIONS = TranscribeOptions()
+EchoLane = Lane[EchoTranscriber, tuple[Window, TranscribeOptions], WindowResult]
 
 
 def window(seconds: float = 1.0) -> Window:
     return Window(Pcm(np.zeros(int(16_000 * seconds), np.float32)))
+
+
+def echo(engine: EchoTranscriber, jobs: Sequence[tuple[Window, TranscribeOptions]]) -> list[WindowResult]:
+    return engine.transcribe([window for window, _ in jobs], jobs[0][1])
+
+
+def submit(
+    lane: EchoLane, window: Window, options: TranscribeOptions, request: object, cancel: Cancel
+) -> Future[tuple[WindowResult, Timings]]:
+    seconds = window.pcm.seconds
+    return lane.submit((window, options), key=options, seconds=seconds, request=request, cancel=cancel)
 
 
 @pytest.fixture
@@ -31,80 +43,80 @@ def engine() -> EchoTranscriber:
 
 
 @pytest.fixture
-def lane(engine: EchoTranscriber) -> Iterator[TranscriberLane]:
-    made = TranscriberLane("test", lambda: engine, rows=4)
+def lane(engine: EchoTranscriber) -> Iterator[EchoLane]:
+    made = Lane("test", lambda: engine, echo, rows=4)
     yield made
     engine.gate.set()
     made.close()
 
 
-def hold(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def hold(lane: EchoLane, engine: EchoTranscriber) -> None:
     """Keeps the lane busy with one batch until the gate is opened."""
     engine.gate.clear()
-    lane.submit(window(), OPTIONS, "holder", Cancel())
+    submit(lane, window(), OPTIONS, "holder", Cancel())
     while not engine.batches:
         time.sleep(0.001)
 
 
-def test_windows_of_several_requests_ride_together(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_windows_of_several_requests_ride_together(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
-    futures = [lane.submit(window(), OPTIONS, request, Cancel()) for request in "aaab"]
+    futures = [submit(lane, window(), OPTIONS, request, Cancel()) for request in "aaab"]
     engine.gate.set()
     results = [future.result(10) for future in futures]
     assert [len(batch) for batch in engine.batches] == [1, 4]
-    assert all(result.timings.queued > 0 for result in results)
+    assert all(timings.queued > 0 for _, timings in results)
 
 
-def test_other_options_make_another_batch(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_other_options_make_another_batch(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
-    futures = [lane.submit(window(), TranscribeOptions(beam_size=n), n, Cancel()) for n in (1, 2)]
+    futures = [submit(lane, window(), TranscribeOptions(beam_size=n), n, Cancel()) for n in (1, 2)]
     engine.gate.set()
     wait(futures, 10)
     assert [len(batch) for batch in engine.batches] == [1, 1, 1]
 
 
-def test_a_cancelled_request_costs_nothing(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_a_cancelled_request_costs_nothing(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
     cancel = Cancel()
-    dropped = [lane.submit(window(), OPTIONS, "gone", cancel) for _ in range(20)]
-    kept = lane.submit(window(2), OPTIONS, "here", Cancel())
+    dropped = [submit(lane, window(), OPTIONS, "gone", cancel) for _ in range(20)]
+    kept = submit(lane, window(2), OPTIONS, "here", Cancel())
     cancel.set()
     engine.gate.set()
-    assert kept.result(10).segments[0].end == 2
+    assert kept.result(10)[0].segments[0].end == 2
     assert sum(len(batch) for batch in engine.batches) == 2
     assert all(isinstance(future.exception(10), RequestTimedOut) for future in dropped)
     assert lane.waiting == 0
 
 
-def test_a_future_that_nobody_wants_is_dropped(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_a_future_that_nobody_wants_is_dropped(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
-    unwanted = lane.submit(window(), OPTIONS, "a", Cancel())
+    unwanted = submit(lane, window(), OPTIONS, "a", Cancel())
     assert unwanted.cancel()
     engine.gate.set()
-    assert lane.submit(window(), OPTIONS, "b", Cancel()).result(10)
+    assert submit(lane, window(), OPTIONS, "b", Cancel()).result(10)
     assert sum(len(batch) for batch in engine.batches) == 2
 
 
-def test_a_deadline_ends_the_wait(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_a_deadline_ends_the_wait(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
-    late = lane.submit(window(), OPTIONS, "a", Cancel(seconds=-1))
+    late = submit(lane, window(), OPTIONS, "a", Cancel(seconds=-1))
     engine.gate.set()
     with pytest.raises(RequestTimedOut):
         late.result(10)
 
 
-def test_a_failing_batch_fails_its_own_requests_only(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_a_failing_batch_fails_its_own_requests_only(lane: EchoLane, engine: EchoTranscriber) -> None:
     engine.failure = EngineError("no")
     with pytest.raises(EngineError):
-        lane.submit(window(), OPTIONS, "a", Cancel()).result(10)
+        submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
     engine.failure = None
-    assert lane.submit(window(), OPTIONS, "b", Cancel()).result(10)
+    assert submit(lane, window(), OPTIONS, "b", Cancel()).result(10)
 
 
-def test_one_bad_row_does_not_fail_its_neighbours(lane: TranscriberLane, engine: EchoTranscriber) -> None:
+def test_one_bad_row_does_not_fail_its_neighbours(lane: EchoLane, engine: EchoTranscriber) -> None:
     hold(lane, engine)
-    futures = [lane.submit(window(), OPTIONS, n, Cancel()) for n in range(3)]
-    bad = lane.submit(replace(window(), prompt="bad"), OPTIONS, 3, Cancel())
+    futures = [submit(lane, window(), OPTIONS, n, Cancel()) for n in range(3)]
+    bad = submit(lane, replace(window(), prompt="bad"), OPTIONS, 3, Cancel())
     engine.bad_prompt = "bad"
     engine.gate.set()
     assert all(future.result(10) for future in futures)
@@ -121,30 +133,30 @@ def test_loading_is_tried_again(engine: EchoTranscriber) -> None:
             raise EngineError("not yet")
         return engine
 
-    lane = TranscriberLane("test", load, rows=1)
+    lane = Lane("test", load, echo, rows=1)
     assert str(lane.problem) == "is not loaded yet"
     with pytest.raises(EngineError):
-        lane.submit(window(), OPTIONS, "a", Cancel()).result(10)
+        submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
     assert str(lane.problem) == "not yet"
-    assert lane.submit(window(), OPTIONS, "a", Cancel()).result(10)
+    assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
     assert lane.problem is None
     lane.close()
     assert engine.closed
 
 
 def test_closing_ends_what_runs_and_refuses_what_waits(engine: EchoTranscriber) -> None:
-    lane = TranscriberLane("test", lambda: engine, rows=1)
+    lane = Lane("test", lambda: engine, echo, rows=1)
     engine.gate.clear()
-    running = lane.submit(window(), OPTIONS, "a", Cancel())
+    running = submit(lane, window(), OPTIONS, "a", Cancel())
     while not engine.batches:
         time.sleep(0.001)
-    waiting = lane.submit(window(), OPTIONS, "b", Cancel())
+    waiting = submit(lane, window(), OPTIONS, "b", Cancel())
     engine.gate.set()
     lane.close()
     assert running.result(10)
     assert waiting.done()
     with pytest.raises(ShuttingDown):
-        lane.submit(window(), OPTIONS, "c", Cancel()).result(10)
+        submit(lane, window(), OPTIONS, "c", Cancel()).result(10)
 
 
 def test_permits_are_bounded_and_given_back_once() -> None:

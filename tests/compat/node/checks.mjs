@@ -36,6 +36,23 @@ const checks = {
   async translation() {
     return (await client.audio.translations.create({ file: file(), model: 'whisper-1' })).text;
   },
+  async speech() {
+    const sizes = {};
+    for (const response_format of ['mp3', 'opus', 'aac', 'flac', 'wav', 'pcm']) {
+      const answer = await client.audio.speech.create({
+        model: 'tts-1', voice: 'cedar', input: 'Good morning, dear friend.', response_format,
+      });
+      sizes[response_format] = [answer.headers.get('content-type'), (await answer.arrayBuffer()).byteLength];
+    }
+    return sizes;
+  },
+  async speech_events() {
+    const answer = await client.audio.speech.create({
+      model: 'gpt-4o-mini-tts', voice: 'cedar', input: 'Good morning, dear friend.', stream_format: 'sse',
+    });
+    const lines = (await answer.text()).split('\n\n').filter((line) => line.startsWith('data: '));
+    return lines.map((line) => JSON.parse(line.slice(6)).type);
+  },
   async models() {
     return (await client.models.retrieve('whisper-1')).id;
   },

@@ -1,0 +1,50 @@
+"""POST /v1/audio/speech."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api.deps import Services
+from app.api.documents import SPEECH_DOC
+from app.api.forms import read_json
+from app.api.streaming import EventStream, LiveResponse, while_connected
+from app.services.speech import OpenSpeech
+from app.wire import sse
+from app.wire.speech import MEDIA_TYPES, delta, done, speech_request
+
+router = APIRouter(tags=["audio"])
+
+
+@router.post("/audio/speech", openapi_extra=SPEECH_DOC)
+async def create_speech(request: Request, services: Services) -> Response:
+    """Speak text."""
+    body = await read_json(request, services.settings.limits)
+    wanted = speech_request(body, services.speech_rules)
+    opening = services.speech.open(wanted.job, wanted.format, whole=wanted.whole)
+    opened = await while_connected(request, opening)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(opened.aclose)
+        headers = {"x-antiphon-ignored": ", ".join(opened.ignored)} if opened.ignored else {}
+        if wanted.events:
+            return EventStream(_frames(opened), stack.pop_all(), headers)
+        if wanted.whole:
+            data = await while_connected(request, _whole(opened))
+            return Response(data, media_type=MEDIA_TYPES[wanted.format], headers=headers)
+        return LiveResponse(opened.chunks(), stack.pop_all(), MEDIA_TYPES[wanted.format], headers)
+
+
+async def _whole(opened: OpenSpeech) -> bytes:
+    async with aclosing(opened.chunks()) as chunks:
+        return b"".join([data async for data in chunks])
+
+
+async def _frames(opened: OpenSpeech) -> AsyncGenerator[bytes, None]:
+    async with aclosing(opened.chunks()) as chunks:
+        async for data in chunks:
+            yield sse.frame(delta(data))
+    usage = opened.usage
+    yield sse.frame(done(usage.input_tokens, usage.output_tokens))

@@ -1,0 +1,161 @@
+"""PCM -> mp3, opus, aac, flac, wav or raw PCM, piece by piece.
+
+Law: two verbs, feed and flush; what was fed is what a decoder gives back, to the sample or nearly so. The
+sound must begin with `LEAD` samples of silence, and `flush` fills it up to a multiple of `GRAIN` samples, so
+that formats which cannot say where sound begins and ends need not.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain import AudioFormat
+from engines.types import Samples
+
+RATE = 24_000
+"""Hertz of all speech that goes out."""
+GRAIN = 1024
+"""Samples in a frame of AAC, the longest of all formats here."""
+LEAD = 1440
+"""Samples of silence at the start (60 ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    container: str
+    codec: str
+    sample_format: str
+    bit_rate: int = 0
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    skipped: int = 0
+    """Packets at the start of a stream that hold the encoder's delay only."""
+    frame: int = 0
+    """Samples of a packet, where a stream must be cut to whole ones."""
+
+
+# A stream of mp3 has no header that tells a decoder how much delay to drop, so the two frames that hold it
+# are left out (without a bit reservoir frames stand alone); ADTS never has one.
+_FILES: dict[str, _Recipe] = {
+    "mp3": _Recipe("mp3", "libmp3lame", "s16p", 96_000, {"id3v2_version": "3"}),
+    "opus": _Recipe("ogg", "libopus", "s16", 48_000, {"page_duration": "200000"}),
+    "aac": _Recipe("adts", "aac", "fltp", 96_000, skipped=1),
+    "flac": _Recipe("flac", "flac", "s16"),
+    "wav": _Recipe("wav", "pcm_s16le", "s16", options={"fflags": "+bitexact"}),
+}
+_STREAMS = _FILES | {
+    "mp3": _Recipe(
+        "mp3", "libmp3lame", "s16p", 96_000, {"id3v2_version": "0", "write_xing": "0"}, skipped=2, frame=576
+    ),
+}
+
+
+class Encoder(Protocol):
+    """Two verbs."""
+
+    def feed(self, samples: Samples) -> bytes:
+        """The bytes that are ready."""
+        ...
+
+    def flush(self) -> bytes:
+        """The bytes that are left."""
+        ...
+
+
+def encoder(form: AudioFormat, *, whole: bool) -> Encoder:
+    """`whole`: nothing comes before `flush`, and the file tells its length; else bytes come as made."""
+    if form == "pcm":
+        return _Raw()
+    return _Coded((_FILES if whole else _STREAMS)[form], whole=whole)
+
+
+class _Raw:
+    """16-bit little-endian samples without a header."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def feed(self, samples: Samples) -> bytes:
+        self._count += len(samples)
+        return _int16(samples).tobytes()
+
+    def flush(self) -> bytes:
+        return bytes(2 * (-self._count % GRAIN))
+
+
+class _Sink:
+    """A file that can only be written to."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._bytes += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self._bytes)
+        self._bytes.clear()
+        return taken
+
+
+class _Coded:
+    """A codec and its container, by FFmpeg."""
+
+    def __init__(self, recipe: _Recipe, *, whole: bool) -> None:
+        import av
+
+        self._recipe = recipe
+        self._file = io.BytesIO() if whole else None
+        self._sink = _Sink()
+        options = {"flush_packets": "1", **recipe.options}
+        self._container = av.open(self._file or self._sink, "w", format=recipe.container, options=options)
+        codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
+        self._stream: Any = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
+        self._stream.codec_context.layout = "mono"
+        self._stream.codec_context.format = recipe.sample_format
+        if recipe.bit_rate:
+            self._stream.codec_context.bit_rate = recipe.bit_rate
+        self._resampler = av.AudioResampler(format=recipe.sample_format, layout="mono", rate=RATE)
+        self._count = 0
+        self._packets = 0
+
+    def feed(self, samples: Samples) -> bytes:
+        if len(samples):
+            self._encode(samples)
+        return self._sink.take()
+
+    def flush(self) -> bytes:
+        if rest := -self._count % GRAIN:
+            self._encode(np.zeros(rest, np.float32))
+        self._mux(None)
+        self._container.close()
+        return self._file.getvalue() if self._file else self._sink.take()
+
+    def _encode(self, samples: Samples) -> None:
+        import av
+
+        frame = av.AudioFrame.from_ndarray(_int16(samples)[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts = RATE, self._count
+        self._count += len(samples)
+        for converted in self._resampler.resample(frame):
+            self._mux(converted)
+
+    def _mux(self, frame: Any) -> None:
+        recipe = self._recipe
+        for packet in self._stream.encode(frame):
+            number = self._packets - recipe.skipped
+            self._packets += 1
+            if number < 0 or (recipe.frame and number >= round(self._count / recipe.frame) and frame is None):
+                continue
+            self._container.mux(packet)
+
+
+def _int16(samples: Samples) -> NDArray[np.int16]:
+    return np.clip(np.round(samples * 32767), -32768, 32767).astype("<i2")

@@ -1,0 +1,1 @@
+"""Text on its way to speech. Law: pure; no engine, no sound."""

@@ -1,0 +1,118 @@
+"""Text of any length -> the utterances it is spoken in: a short first one, then longer ones.
+
+Law: two verbs, feed and flush; however the text is chunked, the utterances are the same. A line is cut only
+when it is complete, or so long that its start cannot change any more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.text.language import text_language
+from app.text.speakable import cleaned, spoken
+
+LONGEST_LINE = 5000
+"""Characters after which a line without an end is cut."""
+BUDGETS = (40, 80, 140, 220)
+"""Characters of the first, second, ... utterance; the last one holds for the rest."""
+PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
+"""Seconds of silence after an utterance that ends so."""
+_CLAUSE = re.compile(r"[,;:、，；：—–]['\"”’)\]]*(?:\s|$)|[、，；：]")
+_ENDS = re.compile(r"[.!?…。！？]['\"”’)\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is spoken in one breath."""
+
+    text: str
+    language: str
+    """BCP 47."""
+    pause: float
+    """Seconds of silence after it."""
+
+
+class Utterances:
+    """Cuts one text."""
+
+    def __init__(self, language: str) -> None:
+        """`language`: the voice's BCP 47 tag."""
+        self._language = language
+        self._rest = ""
+        self._count = 0
+        self._fresh = True
+
+    def feed(self, text: str) -> Iterator[Piece]:
+        """The utterances of the lines that are complete."""
+        self._rest += text
+        while (end := _line_end(self._rest)) is not None:
+            line, self._rest = self._rest[:end], self._rest[end:]
+            yield from self._line(line)
+
+    def flush(self) -> Iterator[Piece]:
+        """The utterances of what is left."""
+        line, self._rest = self._rest, ""
+        yield from self._line(line)
+
+    def _line(self, line: str) -> Iterator[Piece]:
+        text = " ".join(cleaned(line).split())
+        if not any(sign.isalnum() or ord(sign) > 0x2000 for sign in text):
+            return
+        language = text_language(text, self._language)
+        waiting = ""
+        for sentence in _sentences(text, language):
+            words = spoken(sentence, language)
+            joined = f"{waiting} {words}".strip()
+            if waiting and len(joined) > self._budget:
+                yield from self._cut(waiting, language, "sentence")
+                joined = words
+            waiting = joined
+            if len(waiting) > self._budget:
+                yield from self._cut(waiting, language, "sentence")
+                waiting = ""
+        if waiting:
+            yield from self._cut(waiting, language, "paragraph")
+
+    @property
+    def _budget(self) -> int:
+        return BUDGETS[min(self._count, len(BUDGETS) - 1)]
+
+    def _cut(self, text: str, language: str, end: str) -> Iterator[Piece]:
+        """Within the budget: at clauses, else between words."""
+        while len(text) > self._budget * 1.5:
+            at = _best_cut(text, self._budget)
+            part, text = text[:at].strip(), text[at:].strip()
+            if part:
+                yield self._piece(part, language, "clause" if _CLAUSE.search(part[-3:]) else "none")
+        if text:
+            yield self._piece(text, language, end)
+
+    def _piece(self, text: str, language: str, end: str) -> Piece:
+        self._count += 1
+        return Piece(text, language, PAUSES[end])
+
+
+def _line_end(text: str) -> int | None:
+    found = text.find("\n")
+    if 0 <= found < LONGEST_LINE:
+        return found + 1
+    if len(text) <= LONGEST_LINE:
+        return None
+    return text.rfind(" ", 0, LONGEST_LINE) + 1 or LONGEST_LINE
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    import sentencex
+
+    return [sentence for sentence in sentencex.segment(language[:2].lower(), text) if sentence.strip()]
+
+
+def _best_cut(text: str, budget: int) -> int:
+    """The last clause end within the budget and a half, if it leaves enough on both sides; else a space."""
+    limit = int(budget * 1.5)
+    ends = [m.end() for m in _CLAUSE.finditer(text, 0, limit) if m.end() >= budget // 3]
+    if near := [end for end in ends if end <= budget] or ends[:1]:
+        return near[-1]
+    return text.rfind(" ", budget // 3, budget) + 1 or text.find(" ", budget, limit) + 1 or limit

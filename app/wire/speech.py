@@ -1,0 +1,131 @@
+"""Requests for speech, and the events of a streamed answer.
+
+Law: pure; every value is checked here, with the field's name in the error, before anything is spoken.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from app.domain import AudioFormat, SpeechJob
+from app.errors import InvalidRequest, InvalidValue, MissingField, NotFound
+from app.wire.fields import bounded_number, invalid_choice
+from app.wire.strict import check_speech
+
+FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+MEDIA_TYPES: dict[AudioFormat, str] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg; codecs=opus",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+INSTRUCTIONS = 4096
+"""Characters of `instructions` at most."""
+VOICE = "voice_"
+"""How ids of custom voices begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRules:
+    """What the settings say about requests."""
+
+    characters: int
+    strict: bool = False
+    """Whether what OpenAI refuses is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """One call of speech."""
+
+    job: SpeechJob
+    format: AudioFormat
+    events: bool
+    """Whether the answer is server-sent events."""
+    whole: bool
+    """Whether the answer is one complete file."""
+
+
+def speech_request(body: bytes, rules: SpeechRules) -> SpeechRequest:
+    """Raises `ApiError` that names the field."""
+    raw = _object(body)
+    model = _text(raw, "model")
+    text = _text(raw, "input")
+    if len(text) > rules.characters:
+        raise InvalidValue(f"'input' has more than {rules.characters} characters.", param="input")
+    instructions = raw.get("instructions") or ""
+    if not isinstance(instructions, str) or len(instructions) > INSTRUCTIONS:
+        raise InvalidValue(
+            f"'instructions' is no text of at most {INSTRUCTIONS} characters.", param="instructions"
+        )
+    voice = _voice(raw)
+    form = _choice(raw, "response_format", FORMATS)
+    events = _choice(raw, "stream_format", ("audio", "sse")) == "sse"
+    if rules.strict:
+        check_speech(model, voice, instructions, events=events)
+    if raw.get("stream") not in (None, True, False):
+        raise InvalidValue("Invalid value for 'stream': expected true or false.", param="stream")
+    speed = bounded_number("speed", raw["speed"], 0.25, 4.0) if raw.get("speed") is not None else 1.0
+    job = SpeechJob(model, text, voice, speed, instructions)
+    return SpeechRequest(job, form, events, whole=raw.get("stream") is False and not events)
+
+
+def delta(data: bytes) -> dict[str, Any]:
+    """Some bytes of the file."""
+    return {"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()}
+
+
+def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
+    """The last event."""
+    usage = {
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "total_tokens": input_tokens + output_tokens,
+    }
+    return {"type": "speech.audio.done", "usage": usage}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
+    if not isinstance(raw, dict):
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    return raw
+
+
+def _text(raw: dict[str, Any], name: str, field: str = "") -> str:
+    value = raw.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise MissingField(field or name)
+    if not isinstance(value, str):
+        raise InvalidValue(f"Invalid type for '{field or name}': expected a string.", param=field or name)
+    return value
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def _choice(raw: dict[str, Any], name: str, choices: tuple[Choice, ...]) -> Choice:
+    value = raw.get(name)
+    if value is None:
+        return choices[0]
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise invalid_choice(name, str(value), choices)
+
+
+def _voice(raw: dict[str, Any]) -> str:
+    """A name, or the id of a custom voice."""
+    voice = raw.get("voice")
+    name = _text(voice, "id", "voice") if isinstance(voice, dict) else _text(raw, "voice")
+    if isinstance(voice, dict) or name.startswith(VOICE):
+        raise NotFound(f"There is no voice '{name[:100]}'.", param="voice", code="voice_not_found")
+    return name.strip()

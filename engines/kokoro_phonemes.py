@@ -1,0 +1,102 @@
+"""Text -> the phonemes that Kokoro was trained on, as numbers of its vocabulary.
+
+espeak-ng speaks for most languages; Chinese and Japanese have libraries of their own (the extra `asian`).
+
+Law: never refuses a text; what has no phonemes gives none.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from engines.errors import EngineError, EngineMissing
+from engines.scripts import runs
+
+LONGEST = 500
+"""Phonemes in one pass of the network; its positions end at 510."""
+ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
+"""BCP 47 tag or language -> espeak-ng's name, where the two differ."""
+_lock = threading.Lock()  # espeak-ng keeps its language for the whole process
+
+
+class Phonemes:
+    """Grapheme to phoneme for every language. Raises ImportError without the library."""
+
+    def __init__(self) -> None:
+        from kokoro_onnx.tokenizer import Tokenizer
+
+        logging.getLogger("phonemizer").setLevel(logging.ERROR)
+        self._tokenizer = Tokenizer()
+        self._backends: dict[str, Any] = {}
+        self._asian: dict[str, Callable[[str], str]] = {}
+
+    def batches(self, text: str, language: str) -> list[list[int]]:
+        """Numbers of the phonemes, cut where one pass of the network ends."""
+        from kokoro_onnx.chunker import split_phonemes
+
+        phonemes = " ".join(self.phonemes(text, language).split())
+        found = [self._tokenizer.tokenize(part) for part in split_phonemes(phonemes, LONGEST)]
+        return [tokens for tokens in found if tokens]
+
+    def phonemes(self, text: str, language: str) -> str:
+        """Phonemes with the punctuation between them; empty where nothing sounds."""
+        spoken = " ".join(self._run(piece, tag) for piece, tag in runs(text, language))
+        known = "".join(sign for sign in spoken if sign in self._tokenizer.vocab)
+        return known if any(sign.isalpha() for sign in known) else ""
+
+    def _run(self, text: str, language: str) -> str:
+        base = language[:2].lower()
+        with _lock:
+            if base in ("ja", "zh"):
+                return self._asian_reader(base)(text)
+            return self._read(text, ESPEAK.get(language.lower(), ESPEAK.get(base, base)))
+
+    def _read(self, text: str, name: str) -> str:
+        backend = self._backends.get(name) or self._open(name)
+        self._backends[name] = backend
+        lines = backend.phonemize([text.replace("\n", " ")], strip=True)
+        return "".join(lines)
+
+    def _open(self, name: str) -> Any:
+        from phonemizer.backend import EspeakBackend
+
+        known = name if EspeakBackend.is_supported_language(name) else "en-us"
+        return EspeakBackend(
+            known, preserve_punctuation=True, with_stress=True, language_switch="remove-flags"
+        )
+
+    def _asian_reader(self, language: str) -> Callable[[str], str]:
+        if language not in self._asian:
+            self._asian[language] = _japanese() if language == "ja" else _chinese()
+        return self._asian[language]
+
+
+def _chinese() -> Callable[[str], str]:
+    try:
+        import jieba
+        from misaki.zh import ZHG2P
+    except ImportError:
+        raise EngineMissing("kokoro with Chinese and Japanese", "asian") from None
+    jieba.setLogLevel(logging.ERROR)
+    reader = ZHG2P()
+    return lambda text: str(reader(text)[0])
+
+
+def _japanese() -> Callable[[str], str]:
+    try:
+        from misaki.ja import JAG2P
+    except ImportError:
+        raise EngineMissing("kokoro with Chinese and Japanese", "asian") from None
+    reader = JAG2P(version="pyopenjtalk")
+
+    def read(text: str) -> str:
+        try:
+            _, tokens = reader(text)
+        except (ValueError, IndexError, KeyError) as wrong:
+            raise EngineError("The Japanese text cannot be read.") from wrong
+        return "".join((token.phonemes or "") + token.whitespace for token in tokens)
+
+    return read

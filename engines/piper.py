@@ -1,0 +1,146 @@
+"""Speech by Piper: one small VITS network a voice, many times faster than real time on a CPU.
+
+Kim, Kong, Son (2021), Conditional Variational Autoencoder with Adversarial Learning for End-to-End
+Text-to-Speech, https://arxiv.org/abs/2106.06103. The library is GPL-3.0: it is imported only when used.
+
+Law: text in, sound out; which voices there are is read from the files beside the weights.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.errors import EngineMissing, WeightsBroken
+from engines.onnx import session
+from engines.scripts import runs
+from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
+
+COST = 0.07
+QUALITY = 1
+HONOURS: frozenset[str] = frozenset()
+# Piper's files do not tell a voice's gender; these names do.
+_GENDERS: dict[str, Gender] = {
+    "alan": "male", "alba": "female", "amy": "female", "bryce": "male", "danny": "male", "joe": "male",
+    "john": "male", "kathleen": "female", "kristin": "female", "kusal": "male", "lessac": "female",
+    "norman": "male", "ryan": "male", "thorsten": "male", "siwis": "female", "eva_k": "female",
+}  # fmt: skip
+# One espeak-ng for all voices of the process; it keeps the language between calls.
+_espeak_lock = threading.Lock()
+
+
+def voices(folder: Path) -> tuple[Voice, ...]:
+    """One for each speaker of each `*.onnx` that has its `*.onnx.json`."""
+    found: list[Voice] = []
+    for path in sorted(folder.glob("*.onnx.json")):
+        if path.with_suffix("").is_file():
+            found += _voices_of(path)
+    return tuple(found)
+
+
+def load(folder: Path, options: EngineOptions) -> PiperSynthesizer:
+    """Finds the voices; each is loaded when it speaks first. Raises `EngineMissing` or `WeightsBroken`."""
+    try:
+        import piper  # noqa: F401 - is it there?
+    except ImportError:
+        raise EngineMissing("piper", "piper") from None
+    if not voices(folder):
+        raise WeightsBroken("The folder holds no Piper voice.")
+    return PiperSynthesizer(folder, options)
+
+
+class PiperSynthesizer:
+    """All voices of one folder."""
+
+    def __init__(self, folder: Path, options: EngineOptions) -> None:
+        self._folder = folder
+        self._options = options
+        self._loaded: dict[str, Any] = {}
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        stem, _, speaker = utterance.voice.partition("#")
+        voice = self._voice(stem)
+        rate: int = voice.config.sample_rate
+        sentences = self._phonemes(voice, utterance)
+        sounds = [self._speak(voice, phonemes, speaker) for phonemes in sentences]
+        return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), rate)
+
+    def close(self) -> None:
+        self._loaded.clear()
+
+    def _voice(self, stem: str) -> Any:
+        if stem not in self._loaded:
+            from piper.config import PiperConfig
+            from piper.voice import PiperVoice
+
+            path = self._folder / f"{stem}.onnx"
+            config = PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
+            self._loaded[stem] = PiperVoice(session(path, self._options), config)
+        return self._loaded[stem]
+
+    def _phonemes(self, voice: Any, utterance: Utterance) -> list[list[str]]:
+        """Phonemes of each sentence; text in another language than the voice's is read in that language."""
+        text = utterance.text.replace("\0", "").replace(
+            "[[", "[ ["
+        )  # Piper takes what is between these for phonemes
+        if voice.config.phoneme_type.value != "espeak" or voice.config.espeak_voice == "ar":
+            return _spoken(voice.phonemize(text))
+        own = voice.config.espeak_voice
+        found: list[list[str]] = []
+        for piece, language in runs(text, utterance.language):
+            found += _espeak(piece, own if language[:2] == own[:2] else language, own)
+        return _spoken(found)
+
+    def _speak(self, voice: Any, phonemes: list[str], speaker: str) -> Samples:
+        from piper.config import SynthesisConfig
+
+        known = [phoneme for phoneme in phonemes if phoneme in voice.config.phoneme_id_map]
+        if not any(phoneme.isalpha() for phoneme in known):
+            return np.zeros(0, np.float32)
+        config = SynthesisConfig(speaker_id=voice.config.speaker_id_map.get(speaker) if speaker else None)
+        sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), config)
+        return np.asarray(np.clip(sound, -1, 1), np.float32).reshape(-1)
+
+
+def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
+    """Phonemes as espeak-ng gives them; for a language it does not know, as the voice's own gives them."""
+    from piper.phonemize_espeak import EspeakPhonemizer
+
+    with _espeak_lock:
+        phonemizer = _phonemizers.setdefault("espeak", None) or EspeakPhonemizer()
+        _phonemizers["espeak"] = phonemizer
+        for name in dict.fromkeys(
+            (_ESPEAK_NAMES.get(language[:2], language.lower()), language[:2], fallback)
+        ):
+            try:
+                return list(phonemizer.phonemize(name, text))
+            except (RuntimeError, ValueError):
+                continue
+    return []
+
+
+_ESPEAK_NAMES = {"zh": "cmn", "fr": "fr-fr"}
+_phonemizers: dict[str, Any] = {}
+
+
+def _spoken(sentences: list[list[str]]) -> list[list[str]]:
+    """Those that have a phoneme that sounds."""
+    return [s for s in sentences if any(phoneme.isalpha() for phoneme in s)]
+
+
+def _voices_of(path: Path) -> list[Voice]:
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        stem = path.name.removesuffix(".onnx.json")
+        language = str(raw.get("language", {}).get("code") or stem.partition("-")[0]).replace("_", "-")
+        rate = int(raw["audio"]["sample_rate"])
+        speakers = list(raw.get("speaker_id_map") or {}) or [""]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    gender = _GENDERS.get("".join(itertools.islice(stem.split("-"), 1, 2)), "neutral")
+    return [Voice(f"{stem}#{s}" if s else stem, language, gender, rate) for s in speakers]
