@@ -69,7 +69,10 @@ class Container:
         Raises `DatabaseError` or `StartRefused`.
         """
         await check_start(self.settings, self.database, self.keys)
-        self.runner.preload(self.registry.resolve(name) for name in self.settings.models.preload)
+        models = [self.registry.resolve(name) for name in self.settings.models.preload]
+        self.runner.preload(models)
+        if any(model.kind == "speech" for model in models):
+            self.speech.warm_up()
 
     def problems(self) -> dict[str, str]:
         """Why the server is not ready: what is wrong, by name."""

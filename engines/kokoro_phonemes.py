@@ -28,7 +28,8 @@ class Phonemes:
     def __init__(self) -> None:
         from kokoro_onnx.tokenizer import Tokenizer
 
-        logging.getLogger("phonemizer").setLevel(logging.ERROR)
+        self._log = logging.getLogger("antiphon.phonemizer")  # the library's own resets its level
+        self._log.setLevel(logging.ERROR)
         self._tokenizer = Tokenizer()
         self._backends: dict[str, Any] = {}
         self._asian: dict[str, Callable[[str], str]] = {}
@@ -65,7 +66,11 @@ class Phonemes:
 
         known = name if EspeakBackend.is_supported_language(name) else "en-us"
         return EspeakBackend(
-            known, preserve_punctuation=True, with_stress=True, language_switch="remove-flags"
+            known,
+            preserve_punctuation=True,
+            with_stress=True,
+            language_switch="remove-flags",
+            logger=self._log,
         )
 
     def _asian_reader(self, language: str) -> Callable[[str], str]:

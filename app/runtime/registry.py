@@ -5,7 +5,7 @@ Law: looks only at the catalogue, the settings and the weights folder; loads not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 
 from app.domain import ModelListing, ModelSpec
@@ -51,6 +51,12 @@ class Registry:
         """Models in the weights folder that may speak; one without an engine is asked of all of them."""
         found = [self.resolve(name) for name in sorted(self._folders())]
         return [model for model in found if model.kind == "speech"]
+
+    def state(self) -> Hashable:
+        """Changes whenever a model comes, goes or gets another file."""
+        if not self._weights.is_dir():
+            return ()
+        return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self._weights.iterdir()))
 
     def listing(self) -> list[ModelListing]:
         """Every name that a client may send, aliases first."""

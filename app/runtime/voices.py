@@ -5,7 +5,7 @@ Law: looks only at the settings and at the files of speech models; loads no engi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from app.domain import LocalVoice, ModelSpec, SpeechPreference
@@ -31,10 +31,15 @@ class VoiceBook:
         self._builtin = builtin
         self._preferences = preferences
         self._engine = engines
+        self._seen: tuple[Hashable, list[LocalVoice]] = (None, [])
 
     def all(self) -> list[LocalVoice]:
-        """Every voice of every speech model that is there."""
-        return [LocalVoice(voice, model) for model in self.models() for voice in self._voices(model)]
+        """Every voice of every speech model that is there; the files are read again when a folder changes."""
+        state = self._registry.state()
+        if self._seen[0] != state:
+            found = [LocalVoice(voice, model) for model in self.models() for voice in self._voices(model)]
+            self._seen = (state, found)
+        return self._seen[1]
 
     def models(self) -> list[ModelSpec]:
         """The speech models that are there, each with the engine that knows it."""

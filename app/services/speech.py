@@ -30,6 +30,7 @@ from engines.errors import EngineError
 from engines.types import Pcm, Utterance
 
 AUDIO_TOKENS_A_SECOND = 10
+WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
 
@@ -51,6 +52,11 @@ class SpeechService:
         self._ahead = ahead
         self._target = loudness
         self._loudness = LoudnessBook()
+
+    def warm_up(self) -> None:
+        """Loads what reads texts in the background, so that the first request need not."""
+        if any(voice.voice.language.startswith("en") for voice in self._voices.all()):
+            self._runner.decoders.submit(lambda: list(Utterances("en-US").feed(WARM_UP)))
 
     async def open(self, job: SpeechJob, form: AudioFormat, *, whole: bool = False) -> OpenSpeech:
         """Admits the request and waits for its first sound. Raises `ApiError`; the caller closes the result.
