@@ -92,7 +92,9 @@ def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        raw = json.loads(body)
+        # Half a surrogate pair can be escaped in JSON, but never be sent or spoken.
+        text = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
+        raw = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
     if not isinstance(raw, dict):

@@ -27,9 +27,9 @@ from tests.conftest import ROOT
 from tests.support.server import Server, running
 
 PARAGRAPH = (
-    "The lighthouse keeper climbed the narrow stairs every evening before the sun went down behind the hills. "
-    "He carried a small lamp, a piece of bread, and the old book that his father had left him. From the top "
-    "he could see the ships on their way home, and he knew each of them by the shape of her sails."
+    "The lighthouse keeper climbed the narrow stairs every evening before the sun went down behind the "
+    "hills. He carried a small lamp, a piece of bread, and the old book that his father had left him. From "
+    "the top he could see the ships on their way home, and he knew each of them by the shape of her sails."
 )
 CLIENTS = 8
 
@@ -96,8 +96,8 @@ def pairs(name: str, plain: Callable[[], Took], mine: Callable[[], Took], rounds
     costs = statistics.median((m.total / m.sound) / (p.total / p.sound) for p, m in both)
     example = both[len(both) // 2]
     print(
-        f"{name}: first sound {first:.2f} of plain's (goal 0.50), total {total:.2f} (goal 1.10), total for a second "
-        f"of speech {costs:.2f}; e.g. {example[1].first:.2f} s against {example[0].first:.2f} s, "
+        f"{name}: first sound {first:.2f} of plain's (goal 0.50), total {total:.2f} (goal 1.10), total for a "
+        f"second of speech {costs:.2f}; e.g. {example[1].first:.2f} s against {example[0].first:.2f} s, "
         f"{example[1].total:.2f} s for {example[1].sound:.1f} s against {example[0].total:.2f} s for "
         f"{example[0].sound:.1f} s"
     )
@@ -114,8 +114,8 @@ def crowd(server: Server, voice: str) -> None:
     together = sum(t.sound for t in done) / (time.perf_counter() - began)
     worst = max(t.first for t in done) / first / CLIENTS
     print(
-        f"{voice}, {CLIENTS} clients: throughput {together / speed:.2f} of the lone one's (goal 0.90), slowest first "
-        f"sound {worst:.2f} lone ones per waiting client (goal 3), {together:.1f} s of speech a second"
+        f"{voice}, {CLIENTS} clients: throughput {together / speed:.2f} of the lone one's (goal 0.90), "
+        f"slowest first sound {worst:.2f} lone ones per waiting client (goal 3), {together:.1f} s of speech a second"
     )
 
 
