@@ -15,18 +15,23 @@ from app.runtime.registry import Registry
 from app.runtime.runner import LocalRunner
 from app.runtime.voices import VoiceBook
 from app.runtime.weights import WeightsStore
+from app.services.consents import ConsentRules, ConsentService
 from app.services.keys import KeyService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionLimits, TranscriptionService
+from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.store.database import Database
 from app.store.keys import KeyStore
+from app.store.voices import VoiceStore
 from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRules
 from app.wire.subtitles import CueRules
 from engines import catalog
 from engines.contracts import LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions
+
+SPEAKER_ENCODER = "speaker-dvector"
 
 
 class StartRefused(Exception):
@@ -57,8 +62,20 @@ class Container:
             TranscriptionLimits(settings.limits.audio_seconds, settings.runtime.windows_ahead),
             settings.transcription.beam_size,
         )
+        self.voice_store = VoiceStore(self.database)
+        encoder = self.registry.resolve(SPEAKER_ENCODER)
+        self.consents = ConsentService(
+            self.runner, self.transcription, encoder, self.voice_store, _consent_rules(settings)
+        )
+        self.custom_voices = VoiceService(
+            self.runner, self.registry, encoder, self.voice_store, _voice_rules(settings)
+        )
         self.speech = SpeechService(
-            self.runner, self.voices, settings.speech.utterances_ahead, settings.speech.loudness
+            self.runner,
+            self.voices,
+            self.custom_voices,
+            settings.speech.utterances_ahead,
+            settings.speech.loudness,
         )
         self.request_rules = _request_rules(settings)
         self.speech_rules = SpeechRules(settings.speech.input_characters, settings.compat.strict)
@@ -105,6 +122,26 @@ def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
 def model_registry(settings: Settings) -> Registry:
     """The names that these settings serve."""
     return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models)
+
+
+def _consent_rules(settings: Settings) -> ConsentRules:
+    chosen = settings.voices
+    return ConsentRules(
+        chosen.organisation, chosen.phrase_threshold, chosen.phrase_check, chosen.phrase_model
+    )
+
+
+def _voice_rules(settings: Settings) -> VoiceRules:
+    chosen = settings.voices
+    return VoiceRules(
+        chosen.cloner,
+        chosen.speaker_threshold,
+        chosen.one_speaker_threshold,
+        chosen.speaker_check,
+        chosen.shortest_seconds,
+        chosen.longest_seconds,
+        chosen.per_project,
+    )
 
 
 def _request_rules(settings: Settings) -> RequestRules:

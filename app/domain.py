@@ -12,7 +12,7 @@ from typing import Literal
 
 from engines.types import LanguageGuess, Segment, Task, Voice, Word
 
-ModelKind = Literal["transcription", "speech"]
+ModelKind = Literal["transcription", "speech", "speaker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,58 @@ class LocalVoice:
 
     voice: Voice
     model: ModelSpec
+    profile: bytes = b""
+    """Of a custom voice."""
+    id: str = ""
+    """Of a custom voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceConsent:
+    """Somebody's recorded consent."""
+
+    id: str
+    project: str
+    name: str
+    language: str
+    """BCP 47."""
+    created: int
+    """Unix time."""
+    speaker: bytes = b""
+    """The speaker's vector, float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomVoice:
+    """A voice made from a sample."""
+
+    id: str
+    project: str
+    name: str
+    consent: str
+    language: str
+    """BCP 47."""
+    cloner: str
+    """What made it: `kokoro-match` is a matched voice, not a clone."""
+    engine: str
+    model: str
+    nearest: str
+    """The stock voice that comes closest."""
+    similarity: float
+    """By the engine's own measure."""
+    profile: bytes
+    created: int
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, and how it ended."""
+
+    action: str
+    subject: str
+    outcome: str
+    details: dict[str, str | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +166,7 @@ class SpeechJob:
     model: str
     text: str
     voice: str
+    """A name, or the id of a custom voice."""
     speed: float = 1.0
     """2 is twice as fast, at the same pitch."""
     instructions: str = ""

@@ -87,6 +87,51 @@ class AudioTooLong(InvalidRequest):
         super().__init__(f"{known} longer than {limit:g} seconds which is the maximum for this model")
 
 
+class PhraseNotHeard(InvalidRequest):
+    """The recording does not say the consent phrase."""
+
+    param = "recording"
+    code = "consent_phrase_mismatch"
+
+    def __init__(self, heard: str, expected: str) -> None:
+        super().__init__(
+            f"The recording does not say the consent phrase and nothing else. Heard: '{heard[:300]}'. "
+            f"Expected: '{expected}'"
+        )
+
+
+class SpeakerMismatch(InvalidRequest):
+    """The sample's speaker is not the consent's."""
+
+    param = "audio_sample"
+    code = "speaker_mismatch"
+
+    def __init__(self, score: float, threshold: float) -> None:
+        super().__init__(
+            f"The speaker of the sample does not sound like the speaker of the consent (similarity "
+            f"{score:.2f}, needed {threshold:.2f})."
+        )
+
+
+class SeveralSpeakers(InvalidRequest):
+    """More than one person speaks in the sample."""
+
+    param = "audio_sample"
+    code = "several_speakers"
+
+    def __init__(self) -> None:
+        super().__init__("The sample seems to have more than one speaker. Send one of the speaker alone.")
+
+
+class VoiceLimit(InvalidRequest):
+    """The project has as many voices as it may."""
+
+    code = "voice_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This project has {limit} voices, the most that it may. Delete one first.")
+
+
 class EngineUnavailable(InvalidRequest):
     """The model needs an engine that is not installed or not part of this version."""
 
@@ -121,6 +166,25 @@ class ModelNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The model `{name[:200]}` does not exist or you do not have access to it.")
+
+
+class VoiceNotFound(NotFound):
+    """No voice of that name or id."""
+
+    code = "voice_not_found"
+    param = "voice"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no voice '{name[:100]}'.")
+
+
+class ConsentNotFound(NotFound):
+    """No consent of that id."""
+
+    code = "consent_not_found"
+
+    def __init__(self, name: str, param: str | None = None) -> None:
+        super().__init__(f"There is no voice consent '{name[:100]}'.", param=param)
 
 
 class MethodNotAllowed(ApiError):

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import audio, faults, health, models, speech, transcriptions, voices
+from app.api import faults, health, models, speech, transcriptions, voice_consents, voices
 from app.api.middleware import KeyCheck, RequestFrame
 from app.container import Container
 from app.settings_source import load_settings
@@ -39,7 +39,13 @@ def create_app(container: Container | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.container = container
-    for router in (transcriptions.router, speech.router, voices.router, audio.router, models.router):
+    for router in (
+        transcriptions.router,
+        speech.router,
+        voices.router,
+        voice_consents.router,
+        models.router,
+    ):
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)
     app.add_middleware(KeyCheck)

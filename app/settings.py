@@ -156,6 +156,38 @@ class SpeechSettings(_Group):
     )
 
 
+class VoicesSettings(_Group):
+    """Custom voices and the consents that they need."""
+
+    organisation: str = Field(
+        "OpenAI",
+        min_length=1,
+        max_length=100,
+        description="The name that the consent phrase gives the voice to; OpenAI is accepted too.",
+    )
+    phrase_check: Literal["enforce", "warn"] = Field(
+        "enforce", description="Refuse a recording without the consent phrase, or only note it in the audit."
+    )
+    phrase_threshold: float = Field(
+        0.85, ge=0, le=1, description="Share of the phrase's letters that must be heard."
+    )
+    phrase_model: str = Field("whisper-1", description="Transcription model that listens for the phrase.")
+    speaker_check: Literal["enforce", "warn"] = Field(
+        "enforce", description="Refuse a sample of another speaker, or only note it in the audit."
+    )
+    speaker_threshold: float = Field(
+        0.62, ge=-1, le=1, description="Similarity from which sample and consent are one speaker's."
+    )
+    one_speaker_threshold: float = Field(
+        0.45, ge=-1, le=1, description="Similarity under which two stretches of a sample are two speakers'."
+    )
+    cloner: str = Field("kokoro-match", description="What makes a voice of a sample.")
+    shortest_seconds: float = Field(1.0, ge=0.5, description="Least speech in a sample, in seconds.")
+    longest_seconds: float = Field(30.0, le=100, description="Most speech in a sample, in seconds.")
+    upload_bytes: int = Field(10 * MIB, ge=1, description="Largest recording or sample, in bytes.")
+    per_project: int = Field(20, ge=0, description="Voices of one project at most.")
+
+
 class SubtitlesSettings(_Group):
     """The shape of srt and vtt cues where a request does not say."""
 
@@ -223,6 +255,7 @@ class Settings(_Group):
     models: ModelsSettings = ModelsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
     speech: SpeechSettings = SpeechSettings()
+    voices: VoicesSettings = VoicesSettings()
     subtitles: SubtitlesSettings = SubtitlesSettings()
     limits: LimitsSettings = LimitsSettings()
     runtime: RuntimeSettings = RuntimeSettings()

@@ -8,12 +8,20 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from engines.contracts import LoadSpeechDetector, LoadTranscriber, SpeechEngine
+from engines.contracts import (
+    LoadSpeakerEncoder,
+    LoadSpeechDetector,
+    LoadTranscriber,
+    SpeechEngine,
+    VoiceCloner,
+)
 from engines.errors import EngineError
 
 TRANSCRIBERS = "antiphon.transcribers"
 SPEECH_DETECTORS = "antiphon.speech_detectors"
 SYNTHESIZERS = "antiphon.synthesizers"
+SPEAKER_ENCODERS = "antiphon.speaker_encoders"
+VOICE_CLONERS = "antiphon.voice_cloners"
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -34,6 +42,16 @@ def speech_detector(name: str) -> LoadSpeechDetector:
 def synthesizer(name: str) -> SpeechEngine:
     """A text-to-speech engine. Raises `EngineError` for an unknown name."""
     return cast("SpeechEngine", _point(SYNTHESIZERS, name).load())
+
+
+def speaker_encoder(name: str) -> LoadSpeakerEncoder:
+    """The loader of a speaker encoder. Raises `EngineError` for an unknown name."""
+    return cast("LoadSpeakerEncoder", _point(SPEAKER_ENCODERS, name).load())
+
+
+def voice_cloner(name: str) -> VoiceCloner:
+    """A maker of voices. Raises `EngineError` for an unknown name."""
+    return cast("VoiceCloner", _point(VOICE_CLONERS, name).load())
 
 
 def _point(group: str, name: str) -> EntryPoint:

@@ -18,6 +18,7 @@ from engines.types import (
     TranscribeOptions,
     Utterance,
     Voice,
+    VoiceProfile,
     Window,
     WindowResult,
 )
@@ -110,4 +111,37 @@ class SpeechEngine(Protocol):
 
     def load(self, folder: Path, options: EngineOptions) -> Synthesizer:
         """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
+        ...
+
+
+class SpeakerEncoder(Protocol):
+    """Who is speaking, as a vector: cosines of two vectors tell whether they are one speaker."""
+
+    def embed(self, sound: Pcm) -> Samples:
+        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        ...
+
+    def close(self) -> None:
+        """Gives the memory back; the object is not used again."""
+        ...
+
+
+class LoadSpeakerEncoder(Protocol):
+    """What an entry point of the group `antiphon.speaker_encoders` names."""
+
+    def __call__(self, folder: Path, options: EngineOptions) -> SpeakerEncoder:
+        """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
+        ...
+
+
+class VoiceCloner(Protocol):
+    """A sample of a speaker -> a voice."""
+
+    ENGINE: str
+    """Name of the synthesizer that speaks with its profiles."""
+    MODEL: str
+    """Catalogue name of the model that it needs."""
+
+    def enroll(self, speaker: Samples, language: str) -> VoiceProfile:
+        """`speaker`: the vector that `SpeakerEncoder.embed` gave for the sample. Raises `EngineError`."""
         ...

@@ -8,6 +8,7 @@ Law: phonemes in, sound out; the phonemes come from `kokoro_phonemes.py`.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class KokoroSynthesizer:
         self._styles: dict[str, NDArray[np.float32]] = {}
 
     def synthesize(self, utterance: Utterance) -> Pcm:
-        style = self._style(utterance.voice)
+        style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
         batches = self._phonemes.batches(utterance.text, utterance.language)
         sounds = [self._speak(tokens, style) for tokens in batches]
         return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), RATE)
@@ -82,6 +83,17 @@ class KokoroSynthesizer:
             "speed": np.ones(1, np.float32),
         }
         return np.asarray(self._network.run(None, inputs)[0], np.float32).reshape(-1)
+
+    def _blend(self, profile: bytes) -> NDArray[np.float32]:
+        """The style table of a matched voice (`kokoro_match.py`): a weighted mean of the stock ones."""
+        try:
+            weights = {str(name): float(weight) for name, weight in json.loads(profile).items()}
+        except (ValueError, AttributeError, TypeError) as wrong:
+            raise WeightsBroken("The voice's profile is damaged.") from wrong
+        total = sum(weights.values())
+        if not weights or total <= 0:
+            raise WeightsBroken("The voice's profile is empty.")
+        return np.asarray(sum(w / total * self._style(name) for name, w in weights.items()), np.float32)
 
     def _style(self, voice: str) -> NDArray[np.float32]:
         if voice not in self._styles:

@@ -164,6 +164,20 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceProfile:
+    """A custom voice, computed once from a sample."""
+
+    engine: str
+    """Name of the synthesizer that speaks with it."""
+    data: bytes
+    """Opaque to everybody but that engine."""
+    voice: str
+    """The engine's own voice that it comes closest to."""
+    similarity: float
+    """Cosine between the sample's speaker and what the engine could do, by the engine's own measure."""
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """A stretch of text of at most some hundred characters, spoken in one breath."""
 
@@ -173,6 +187,8 @@ class Utterance:
     """Name of one of the engine's voices."""
     language: str
     """BCP 47 tag of the text's language, which may not be the voice's own."""
+    profile: bytes = b""
+    """A custom voice, as its `VoiceCloner` made it; empty for the engine's own voices."""
     instructions: str = ""
     """How to speak, in plain words; empty for engines that do not honour them."""
 

@@ -75,3 +75,30 @@ SPEECH_DOC: dict[str, Any] = {
         },
     }
 }
+
+_UPLOAD = {**_FILE, "description": "At most 10 MiB, in any format that FFmpeg decodes."}
+
+
+def _upload(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "required": required, "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+VOICE_DOC = _upload(
+    {"name": _TEXT, "consent": _TEXT, "audio_sample": _UPLOAD, "type": {**_TEXT, "enum": ["audio_sample"]}},
+    ["name", "consent", "audio_sample"],
+)
+CONSENT_DOC = _upload(
+    {"name": _TEXT, "language": {**_TEXT, "description": "BCP 47"}, "recording": _UPLOAD},
+    ["name", "language", "recording"],
+)
+RENAME_DOC: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
+            }
+        },
+    }
+}

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import Services
+from app.api.deps import CallerOf, Services
 from app.api.documents import SPEECH_DOC
 from app.api.forms import read_json
 from app.api.streaming import EventStream, LiveResponse, while_connected
@@ -20,11 +20,11 @@ router = APIRouter(tags=["audio"])
 
 
 @router.post("/audio/speech", openapi_extra=SPEECH_DOC)
-async def create_speech(request: Request, services: Services) -> Response:
+async def create_speech(request: Request, services: Services, caller: CallerOf) -> Response:
     """Speak text."""
     body = await read_json(request, services.settings.limits)
     wanted = speech_request(body, services.speech_rules)
-    opening = services.speech.open(wanted.job, wanted.format, whole=wanted.whole)
+    opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)
     opened = await while_connected(request, opening)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(opened.aclose)

@@ -1,39 +1,82 @@
-"""GET /v1/audio/voices: an extension; OpenAI lists no voices."""
+"""/v1/audio/voices: OpenAI's create and delete; listing and retrieving are extensions."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.api.deps import Services
+from app.api.deps import CallerOf, Services
+from app.api.documents import VOICE_DOC
+from app.api.forms import read_form
 from app.container import Container
-from app.errors import NotFound
-from app.wire.resources import page, page_limit, voice_object
+from app.domain import Caller
+from app.errors import EngineUnavailable, VoiceNotFound
+from app.wire.resources import (
+    custom_voice_details,
+    custom_voice_object,
+    deleted_voice,
+    label,
+    page,
+    page_limit,
+    voice_object,
+)
+from app.wire.speech import VOICE
 
 router = APIRouter(tags=["audio"])
 EXTENSION = {"x-antiphon-extension": True}
 
 
+@router.post("/audio/voices", openapi_extra=VOICE_DOC)
+async def create_voice(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
+    """Make a voice from a sample, with the consent of its speaker."""
+    limits = services.settings.limits.model_copy(
+        update={"upload_bytes": services.settings.voices.upload_bytes}
+    )
+    async with read_form(request, limits, services.uploads) as form:
+        name = label(form.fields.required("name"))
+        if form.fields.choice("type", ("audio_sample", "prompt"), "audio_sample") == "prompt":
+            raise EngineUnavailable(
+                "Voices from a prompt are not made here: send an audio_sample.", param="type"
+            )
+        consent = form.fields.required("consent")
+        sample = await asyncio.to_thread(form.file("audio_sample").read)
+    return custom_voice_object(await services.custom_voices.create(caller, name, consent, sample))
+
+
 @router.get("/audio/voices", openapi_extra=EXTENSION)
 async def list_voices(
-    services: Services, after: str | None = None, limit: str | None = None
+    services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
-    """List the voices: OpenAI's names first, then every local voice by its own name."""
-    return page(await asyncio.to_thread(_voices, services), after, page_limit(limit))
+    """List the voices: the project's own, OpenAI's names, then every local voice by its own name."""
+    return page(await _voices(services, caller), after, page_limit(limit))
 
 
 @router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)
-async def retrieve_voice(voice: str, services: Services) -> dict[str, Any]:
+async def retrieve_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """One voice."""
-    for found in await asyncio.to_thread(_voices, services):
+    if voice.startswith(VOICE):
+        return custom_voice_details(await services.custom_voices.get(caller, voice))
+    for found in await asyncio.to_thread(_local, services):
         if found["id"] == voice:
             return found
-    raise NotFound(f"There is no voice '{voice[:100]}'.", code="voice_not_found")
+    raise VoiceNotFound(voice)
 
 
-def _voices(services: Container) -> list[dict[str, Any]]:
+@router.delete("/audio/voices/{voice}")
+async def delete_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
+    """Delete a voice; its consent stays."""
+    await services.custom_voices.delete(caller, voice)
+    return deleted_voice(voice)
+
+
+async def _voices(services: Container, caller: Caller) -> list[dict[str, Any]]:
+    custom = await services.custom_voices.list(caller)
+    return [custom_voice_details(voice) for voice in custom] + await asyncio.to_thread(_local, services)
+
+
+def _local(services: Container) -> list[dict[str, Any]]:
     builtin = services.voices.builtin()
     named = [voice_object(name, voice) for name, voice in builtin.items()]
     own = [voice_object(v.voice.name, v) for v in services.voices.all() if v.voice.name not in builtin]

@@ -60,7 +60,8 @@ class Registry:
 
     def listing(self) -> list[ModelListing]:
         """Every name that a client may send, aliases first."""
-        names = {*self._aliases, *self._speech, *self._folders()}
+        folders = {name for name in self._folders() if self.resolve(name).kind != "speaker"}
+        names = {*self._aliases, *self._speech, *folders}
         found = [ModelListing(name, self._created(name), OWNER) for name in names]
         return sorted(found, key=lambda model: (model.id not in self._aliases, model.id))
 

@@ -18,23 +18,26 @@ from typing import Protocol
 import numpy as np
 
 from app.domain import ModelSpec
-from app.errors import EngineUnavailable, ModelUnavailable
+from app.errors import EngineUnavailable, ModelUnavailable, from_engine
 from app.runtime.admission import Admission, Permit
 from app.runtime.lane import Lane
 from app.runtime.weights import WeightsError, WeightsStore
 from engines import catalog
 from engines.contracts import (
     LoadTranscriber,
+    SpeakerEncoder,
     SpeechDetector,
     SpeechEngine,
     SpeechStream,
     Synthesizer,
     Transcriber,
 )
+from engines.errors import EngineError
 from engines.types import (
     SAMPLE_RATE,
     EngineOptions,
     Pcm,
+    Samples,
     TranscribeOptions,
     Utterance,
     Window,
@@ -49,6 +52,7 @@ WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
 
 TranscriberLane = Lane[Transcriber, tuple[Window, TranscribeOptions], WindowResult]
 SynthesizerLane = Lane[Synthesizer, Utterance, Pcm]
+EncoderLane = Lane[SpeakerEncoder, Pcm, Samples]
 
 
 class Runner(Protocol):
@@ -71,6 +75,10 @@ class Runner(Protocol):
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
         """Raises `EngineError` or `ApiError`; is cancelled with the permit."""
+        ...
+
+    async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
+        """The vector of a speaker. Raises `ApiError`; is cancelled with the permit."""
         ...
 
     def detect(self) -> SpeechStream:
@@ -103,6 +111,7 @@ class LocalRunner:
         self._synthesizers = synthesizers
         self._hearing: dict[str, TranscriberLane] = {}
         self._speaking: dict[str, SynthesizerLane] = {}
+        self._knowing: dict[str, EncoderLane] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
         self.decoders: Executor = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
@@ -134,6 +143,16 @@ class LocalRunner:
         sound, _ = await asyncio.wrap_future(future)
         return sound
 
+    async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
+        future = self._knowing_lane(model).submit(
+            sound, key=None, seconds=sound.seconds, request=permit.number, cancel=permit.cancel
+        )
+        try:
+            vector, _ = await asyncio.wrap_future(future)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+        return vector
+
     def detect(self) -> SpeechStream:
         with self._lock:
             self._detector = self._detector or catalog.speech_detector(DETECTOR)()
@@ -155,10 +174,24 @@ class LocalRunner:
             hearing.close()
         for speaking in self._speaking.values():
             speaking.close()
+        for knowing in self._knowing.values():
+            knowing.close()
         self.decoders.shutdown(cancel_futures=True)
 
-    def _lane(self, model: ModelSpec) -> TranscriberLane | SynthesizerLane:
+    def _lane(self, model: ModelSpec) -> TranscriberLane | SynthesizerLane | EncoderLane:
+        if model.kind == "speaker":
+            return self._knowing_lane(model)
         return self._speaking_lane(model) if model.kind == "speech" else self._hearing_lane(model)
+
+    def _knowing_lane(self, model: ModelSpec) -> EncoderLane:
+        if model.id not in self._knowing:
+            self._knowing[model.id] = Lane(
+                model.id,
+                lambda: catalog.speaker_encoder(model.engine)(self._folder(model), self._speech_options),
+                lambda engine, jobs: [engine.embed(sound) for sound in jobs],
+                rows=1,
+            )
+        return self._knowing[model.id]
 
     def _hearing_lane(self, model: ModelSpec) -> TranscriberLane:
         if model.id not in self._hearing:

@@ -18,18 +18,23 @@ from typing import TypeVar
 from app.audio.encode import RATE, encoder
 from app.audio.loudness import LoudnessBook
 from app.audio.voicing import Voicing
-from app.domain import AudioFormat, LocalVoice, SpeechJob
-from app.errors import InvalidValue, RequestTimedOut, from_engine
+from app.domain import AudioFormat, Caller, LocalVoice, SpeechJob
+from app.errors import InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_threads
 from app.runtime.runner import Runner
 from app.runtime.voices import VoiceBook
+from app.services.voices import VoiceService
 from app.text.delivery import Delivery, delivery
 from app.text.utterances import Piece, Utterances
 from engines.errors import EngineError
 from engines.types import Pcm, Utterance
 
 AUDIO_TOKENS_A_SECOND = 10
+CUSTOM = "voice_"
+"""How ids of custom voices begin."""
+HOUSE = Caller("default", "cli")
+"""Who speaks where nobody calls over the network."""
 WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
@@ -45,10 +50,13 @@ class SpeechUsage:
 class SpeechService:
     """Speaks."""
 
-    def __init__(self, runner: Runner, voices: VoiceBook, ahead: int, loudness: float) -> None:
+    def __init__(
+        self, runner: Runner, voices: VoiceBook, custom: VoiceService, ahead: int, loudness: float
+    ) -> None:
         """`ahead`: utterances of a request in work at once. `loudness`: LUFS."""
         self._runner = runner
         self._voices = voices
+        self._custom = custom
         self._ahead = ahead
         self._target = loudness
         self._loudness = LoudnessBook()
@@ -58,12 +66,14 @@ class SpeechService:
         if any(voice.voice.language.startswith("en") for voice in self._voices.all()):
             self._runner.decoders.submit(lambda: list(Utterances("en-US").feed(WARM_UP)))
 
-    async def open(self, job: SpeechJob, form: AudioFormat, *, whole: bool = False) -> OpenSpeech:
+    async def open(
+        self, job: SpeechJob, form: AudioFormat, caller: Caller = HOUSE, *, whole: bool = False
+    ) -> OpenSpeech:
         """Admits the request and waits for its first sound. Raises `ApiError`; the caller closes the result.
 
         `whole`: the file tells its length, and nothing is sent before it is complete.
         """
-        voice = await _on_thread(self._runner, lambda: self._voices.choose(job.model, job.voice))
+        voice = await self._voice(job, caller)
         honours = self._voices.engine_of(voice).HONOURS
         how = Delivery() if "instructions" in honours else delivery(job.instructions)
         made = OpenSpeech(
@@ -82,6 +92,21 @@ class SpeechService:
             await made.aclose()
             raise
         return made
+
+    async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
+        """By id, by the name of a local voice, or by the project's own name for one of its voices."""
+        if job.voice.startswith(CUSTOM):
+            found = await self._custom.to_speak(caller, job.voice)
+            if found is None:
+                raise VoiceNotFound(job.voice)
+            return found
+        try:
+            return await _on_thread(self._runner, lambda: self._voices.choose(job.model, job.voice))
+        except InvalidValue:
+            found = await self._custom.to_speak(caller, job.voice)
+            if found is None:
+                raise
+            return found
 
 
 class OpenSpeech:
@@ -178,8 +203,11 @@ class OpenSpeech:
         yield from cutter.flush()
 
     async def _speak(self, piece: Piece) -> tuple[Piece, Pcm]:
-        utterance = Utterance(piece.text, self._voice.voice.name, piece.language, self._job.instructions)
-        return piece, await self._runner.synthesize(self._voice.model, utterance, self._permit)
+        voice = self._voice
+        utterance = Utterance(
+            piece.text, voice.voice.name, piece.language, voice.profile, self._job.instructions
+        )
+        return piece, await self._runner.synthesize(voice.model, utterance, self._permit)
 
     async def _encoded(self, piece: Piece, sound: Pcm) -> bytes:
         def step() -> bytes:
@@ -203,7 +231,7 @@ class OpenSpeech:
 
     @property
     def _key(self) -> tuple[str, str]:
-        return self._voice.model.id, self._voice.voice.name
+        return self._voice.model.id, self._voice.id or self._voice.voice.name
 
 
 def _without_instructions(job: SpeechJob) -> SpeechJob:

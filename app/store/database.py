@@ -33,7 +33,11 @@ class Database:
             raise DatabaseError(f"The database URL cannot be used: {wrong}.") from None
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
         self.session = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+        writing = self._engine.execution_options(writing=True)
+        self.writing = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
+        """For transactions that write: on SQLite they wait for their turn at the start, not in the middle."""
 
     async def revision(self) -> str | None:
         """The schema's revision; None for an empty database. Raises `DatabaseError`."""
@@ -73,7 +77,14 @@ def prepared(url: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
+def _begin_sqlite(connection: Any) -> None:
+    # A transaction that begins by reading and then writes fails at once if another one wrote meanwhile.
+    immediate = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

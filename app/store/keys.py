@@ -16,7 +16,7 @@ class KeyStore:
         self._database = database
 
     async def add(self, key: ApiKey, digest: str) -> None:
-        async with self._database.session.begin() as session:
+        async with self._database.writing.begin() as session:
             session.add(
                 ApiKeyRow(
                     id=key.id,
@@ -36,7 +36,7 @@ class KeyStore:
 
     async def revoke(self, key_id: str, at: int) -> bool:
         """False if there is no such valid key."""
-        async with self._database.session.begin() as session:
+        async with self._database.writing.begin() as session:
             changed = await session.scalars(
                 update(ApiKeyRow)
                 .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None))

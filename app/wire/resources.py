@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.domain import LocalVoice, ModelListing
+from app.domain import CustomVoice, LocalVoice, ModelListing, VoiceConsent
 from app.errors import InvalidValue
 
 PAGE = 20
 LARGEST_PAGE = 100
+LONGEST_NAME = 256
 
 
 def model_object(model: ModelListing) -> dict[str, Any]:
@@ -35,6 +37,66 @@ def voice_object(name: str, voice: LocalVoice) -> dict[str, Any]:
         "gender": voice.voice.gender,
         "sample_rate": voice.voice.rate,
     }
+
+
+def custom_voice_object(voice: CustomVoice) -> dict[str, Any]:
+    """A voice made from a sample."""
+    return {
+        "object": "audio.voice",
+        "id": voice.id,
+        "name": voice.name,
+        "created_at": voice.created,
+        "type": "audio_sample",
+    }
+
+
+def custom_voice_details(voice: CustomVoice) -> dict[str, Any]:
+    """The same with what only we tell."""
+    return custom_voice_object(voice) | {
+        "consent": voice.consent,
+        "model": voice.model,
+        "engine": voice.engine,
+        "cloner": voice.cloner,
+        "matched_voice": voice.nearest,
+        "similarity": round(voice.similarity, 3),
+        "language": voice.language,
+    }
+
+
+def deleted_voice(voice_id: str) -> dict[str, Any]:
+    return {"id": voice_id, "object": "audio.voice.deleted", "deleted": True}
+
+
+def consent_object(consent: VoiceConsent) -> dict[str, Any]:
+    return {
+        "object": "audio.voice_consent",
+        "id": consent.id,
+        "name": consent.name,
+        "language": consent.language,
+        "created_at": consent.created,
+    }
+
+
+def consent_page(consents: Sequence[VoiceConsent], *, more: bool) -> dict[str, Any]:
+    return {
+        "object": "list",
+        "data": [consent_object(consent) for consent in consents],
+        "first_id": consents[0].id if consents else None,
+        "last_id": consents[-1].id if consents else None,
+        "has_more": more,
+    }
+
+
+def deleted_consent(consent_id: str) -> dict[str, Any]:
+    return {"id": consent_id, "object": "audio.voice_consent", "deleted": True}
+
+
+def label(name: str) -> str:
+    """A name that people give to a voice or a consent: any text, but no megabyte. Raises `InvalidValue`."""
+    kept = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cs")).strip()
+    if not kept or len(name) > LONGEST_NAME:
+        raise InvalidValue(f"'name' must have 1 to {LONGEST_NAME} characters.", param="name")
+    return kept
 
 
 def page(items: Sequence[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:

@@ -6,12 +6,12 @@ Law: pure; every value is checked here, with the field's name in the error, befo
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.domain import AudioFormat, SpeechJob
-from app.errors import InvalidRequest, InvalidValue, MissingField, NotFound
+from app.errors import InvalidValue, VoiceNotFound
+from app.wire.bodies import json_object, required_text
 from app.wire.fields import bounded_number, invalid_choice
 from app.wire.strict import check_speech
 
@@ -53,9 +53,9 @@ class SpeechRequest:
 
 def speech_request(body: bytes, rules: SpeechRules) -> SpeechRequest:
     """Raises `ApiError` that names the field."""
-    raw = _object(body)
-    model = _text(raw, "model")
-    text = _text(raw, "input")
+    raw = json_object(body)
+    model = required_text(raw, "model")
+    text = required_text(raw, "input")
     if len(text) > rules.characters:
         raise InvalidValue(f"'input' has more than {rules.characters} characters.", param="input")
     instructions = raw.get("instructions") or ""
@@ -90,27 +90,6 @@ def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
     return {"type": "speech.audio.done", "usage": usage}
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        # Half a surrogate pair can be escaped in JSON, but never be sent or spoken.
-        text = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
-        raw = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
-    if not isinstance(raw, dict):
-        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-    return raw
-
-
-def _text(raw: dict[str, Any], name: str, field: str = "") -> str:
-    value = raw.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise MissingField(field or name)
-    if not isinstance(value, str):
-        raise InvalidValue(f"Invalid type for '{field or name}': expected a string.", param=field or name)
-    return value
-
-
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -127,7 +106,9 @@ def _choice(raw: dict[str, Any], name: str, choices: tuple[Choice, ...]) -> Choi
 def _voice(raw: dict[str, Any]) -> str:
     """A name, or the id of a custom voice."""
     voice = raw.get("voice")
-    name = _text(voice, "id", "voice") if isinstance(voice, dict) else _text(raw, "voice")
-    if isinstance(voice, dict) or name.startswith(VOICE):
-        raise NotFound(f"There is no voice '{name[:100]}'.", param="voice", code="voice_not_found")
-    return name.strip()
+    if not isinstance(voice, dict):
+        return required_text(raw, "voice").strip()
+    name = required_text(voice, "id", "voice").strip()
+    if not name.startswith(VOICE):
+        raise VoiceNotFound(name)
+    return name

@@ -115,7 +115,7 @@ def crowd(server: Server, voice: str) -> None:
     worst = max(t.first for t in done) / first / CLIENTS
     print(
         f"{voice}, {CLIENTS} clients: throughput {together / speed:.2f} of the lone one's (goal 0.90), "
-        f"slowest first sound {worst:.2f} lone ones per waiting client (goal 3), {together:.1f} s of speech a second"
+        f"slowest first sound {worst:.2f} lone ones per waiting client (goal 3), {together:.1f} s a second"
     )
 
 

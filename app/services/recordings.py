@@ -1,0 +1,67 @@
+"""An upload -> all of its sound and where somebody speaks in it: what consents and samples are judged by.
+
+Law: bounded by seconds before anything is decoded; blocks, so it runs on a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from app.audio.decode import open_audio
+from app.errors import ApiError
+from app.runtime.admission import Permit
+from app.runtime.runner import Runner
+from engines.types import SAMPLE_RATE, Pcm, Samples
+
+SPEECH = 0.5
+"""Probability from which a frame is speech."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Sound of `SAMPLE_RATE` hertz."""
+
+    sound: Pcm
+    speech: Pcm
+    """The stretches in which somebody speaks, joined."""
+
+
+async def listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit, param: str) -> Recording:
+    """The sound of an upload of at most `seconds`. Raises `ApiError` that names `param`."""
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(runner.decoders, _listen, runner, file, seconds, permit)
+    except ApiError as wrong:
+        wrong.param = param
+        raise
+
+
+def _listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit) -> Recording:
+    source = open_audio(file, limit=seconds, cancelled=permit.cancel.is_set)
+    try:
+        blocks = list(source.blocks())
+    finally:
+        source.close()
+    samples = np.concatenate([np.zeros(0, np.float32), *blocks])
+    detector = runner.detect()
+    chances = np.concatenate([detector.feed(samples), detector.flush()])
+    mask = np.repeat(_widened(chances >= SPEECH), detector.frame)[: len(samples)]
+    return Recording(Pcm(samples), Pcm(samples[mask]))
+
+
+def _widened(speech: np.ndarray) -> np.ndarray:
+    """With one frame on each side, so that words keep their edges."""
+    wide = speech.copy()
+    wide[1:] |= speech[:-1]
+    wide[:-1] |= speech[1:]
+    return wide
+
+
+def chunks(speech: Pcm, seconds: float) -> list[Samples]:
+    """Whole stretches of `seconds`."""
+    size = int(seconds * SAMPLE_RATE)
+    return [speech.samples[at : at + size] for at in range(0, len(speech.samples) - size + 1, size)]

@@ -1,0 +1,174 @@
+"""Custom voices: a sample becomes one only with a consent of the same speaker.
+
+Law: the order of the steps; every outcome, refusals too, is an audit row.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from app.domain import AuditEntry, Caller, CustomVoice, LocalVoice, ModelSpec, VoiceConsent
+from app.errors import (
+    ConsentNotFound,
+    InvalidValue,
+    SeveralSpeakers,
+    SpeakerMismatch,
+    VoiceLimit,
+    VoiceNotFound,
+    from_engine,
+)
+from app.runtime.admission import Permit
+from app.runtime.registry import Registry
+from app.runtime.runner import Runner
+from app.services.recordings import chunks, listen
+from app.store.voices import ConsentGone, QuotaReached, VoiceStore
+from engines import catalog
+from engines.contracts import VoiceCloner
+from engines.errors import EngineError
+from engines.types import Pcm, Samples, Voice, VoiceProfile
+
+PIECE = 3.0
+"""Seconds of speech that a speaker is known by."""
+LONGEST = 120.0
+"""Seconds of a sample, pauses and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRules:
+    """How a sample is judged."""
+
+    cloner: str
+    threshold: float
+    """Cosine from which two recordings are one speaker's."""
+    one_speaker: float
+    """Cosine under which two stretches of a sample are not."""
+    check: Literal["enforce", "warn"]
+    shortest: float
+    """Seconds of speech."""
+    longest: float
+    """Seconds of speech."""
+    quota: int
+    """Voices of a project."""
+
+
+class VoiceService:
+    """Makes, shows and deletes the voices of a project."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        registry: Registry,
+        encoder: ModelSpec,
+        store: VoiceStore,
+        rules: VoiceRules,
+        cloners: Callable[[str], VoiceCloner] = catalog.voice_cloner,
+    ) -> None:
+        self._runner = runner
+        self._registry = registry
+        self._encoder = encoder
+        self._store = store
+        self._rules = rules
+        self._cloners = cloners
+
+    async def create(self, caller: Caller, name: str, consent_id: str, sample: bytes) -> CustomVoice:
+        """Raises `ApiError` that says what is wrong with the sample."""
+        consent = await self._store.consent(caller.project, consent_id)
+        if consent is None:
+            raise ConsentNotFound(consent_id, param="consent")
+        with self._runner.admit() as permit:
+            speaker = await self._speaker(io.BytesIO(sample), permit)
+        score = float(np.dot(speaker, np.frombuffer(consent.speaker, np.float32)))
+        passed = score >= self._rules.threshold
+        details: dict[str, str | float | bool] = {
+            "consent": consent.id,
+            "score": round(score, 4),
+            "threshold": self._rules.threshold,
+            "check": self._rules.check,
+        }
+        if not passed and self._rules.check == "enforce":
+            await self._store.note(caller, AuditEntry("voice.check", "", "refused", details))
+            raise SpeakerMismatch(score, self._rules.threshold)
+        voice = self._made(name, consent, self._enroll(speaker, consent.language))
+        entry = AuditEntry("voice.create", voice.id, "passed" if passed else "warned", details)
+        await self._add(voice, sample, caller, entry)
+        return voice
+
+    async def list(self, caller: Caller) -> list[CustomVoice]:
+        """Newest first."""
+        return await self._store.voices(caller.project)
+
+    async def get(self, caller: Caller, voice_id: str) -> CustomVoice:
+        """Raises `VoiceNotFound`."""
+        found = await self._store.voice(caller.project, voice_id)
+        if found is None or found.id != voice_id:
+            raise VoiceNotFound(voice_id)
+        return found
+
+    async def delete(self, caller: Caller, voice_id: str) -> None:
+        """Raises `VoiceNotFound`."""
+        if not await self._store.delete_voice(caller.project, voice_id, caller):
+            raise VoiceNotFound(voice_id)
+
+    async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
+        """The voice behind an id or the project's own name for it, and a note that it was used."""
+        found = await self._store.voice(caller.project, name)
+        if found is None:
+            return None
+        await self._store.note(caller, AuditEntry("voice.use", found.id, "done", {}))
+        voice = Voice(found.nearest, found.language)
+        return LocalVoice(voice, self._registry.resolve(found.model), found.profile, found.id)
+
+    async def _speaker(self, file: io.BytesIO, permit: Permit) -> Samples:
+        rules = self._rules
+        heard = await listen(self._runner, file, LONGEST, permit, "audio_sample")
+        seconds = heard.speech.seconds
+        if not rules.shortest <= seconds <= rules.longest:
+            raise InvalidValue(
+                f"The sample has {seconds:.1f} seconds of speech; {rules.shortest:g} to {rules.longest:g} "
+                "are needed.",
+                param="audio_sample",
+            )
+        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
+        if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < rules.one_speaker:
+            raise SeveralSpeakers
+        return await self._embed(heard.speech, permit)
+
+    async def _embed(self, sound: Pcm, permit: Permit) -> Samples:
+        return await self._runner.embed(self._encoder, sound, permit)
+
+    def _enroll(self, speaker: Samples, language: str) -> VoiceProfile:
+        try:
+            return self._cloners(self._rules.cloner).enroll(speaker, language)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+
+    def _made(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
+        return CustomVoice(
+            id=f"voice_{secrets.token_hex(16)}",
+            project=consent.project,
+            name=name,
+            consent=consent.id,
+            language=consent.language,
+            cloner=self._rules.cloner,
+            engine=profile.engine,
+            model=self._cloners(self._rules.cloner).MODEL,
+            nearest=profile.voice,
+            similarity=profile.similarity,
+            profile=profile.data,
+            created=int(time.time()),
+        )
+
+    async def _add(self, voice: CustomVoice, sample: bytes, caller: Caller, entry: AuditEntry) -> None:
+        try:
+            await self._store.add_voice(voice, sample, self._rules.quota, caller, entry)
+        except ConsentGone:
+            raise ConsentNotFound(voice.consent, param="consent") from None
+        except QuotaReached:
+            raise VoiceLimit(self._rules.quota) from None

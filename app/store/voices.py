@@ -1,0 +1,204 @@
+"""Consents, custom voices and their audit. Law: one use case is one transaction, its audit row included.
+
+Everything is asked for within a project: what belongs to another one does not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain import AuditEntry, Caller, CustomVoice, VoiceConsent
+from app.store.database import Database
+from app.store.tables import AuditRow, ConsentRow, VoiceRow
+
+
+class ConsentGone(Exception):
+    """The consent was deleted while the voice was being made."""
+
+
+class QuotaReached(Exception):
+    """The project has as many voices as it may."""
+
+
+class VoiceStore:
+    """The tables of consents, voices and audit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_consent(
+        self, consent: VoiceConsent, recording: bytes, caller: Caller, entry: AuditEntry
+    ) -> None:
+        async with self._database.writing.begin() as session:
+            session.add(
+                ConsentRow(
+                    id=consent.id,
+                    project=consent.project,
+                    name=consent.name,
+                    language=consent.language,
+                    recording=recording,
+                    speaker=consent.speaker,
+                    created=consent.created,
+                )
+            )
+            session.add(_audit(caller, entry))
+
+    async def consents(self, project: str, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
+        """A page, newest first, and whether there are more. An `after` that is gone gives an empty page."""
+        async with self._database.session() as session:
+            wanted = select(ConsentRow).where(ConsentRow.project == project)
+            if after is not None:
+                place = await session.scalar(
+                    select(ConsentRow.seq).where(ConsentRow.project == project, ConsentRow.id == after)
+                )
+                if place is None:
+                    return [], False
+                wanted = wanted.where(ConsentRow.seq < place)
+            rows = (await session.scalars(wanted.order_by(ConsentRow.seq.desc()).limit(limit + 1))).all()
+            return [_consent(row) for row in rows[:limit]], len(rows) > limit
+
+    async def consent(self, project: str, consent_id: str) -> VoiceConsent | None:
+        async with self._database.session() as session:
+            row = await _find_consent(session, project, consent_id)
+            return _consent(row) if row else None
+
+    async def rename_consent(
+        self, project: str, consent_id: str, name: str, caller: Caller
+    ) -> VoiceConsent | None:
+        async with self._database.writing.begin() as session:
+            row = await _find_consent(session, project, consent_id)
+            if row is None:
+                return None
+            row.name = name
+            session.add(_audit(caller, AuditEntry("consent.rename", consent_id, "done", {})))
+            return _consent(row)
+
+    async def delete_consent(self, project: str, consent_id: str, caller: Caller) -> bool:
+        """With all voices made from it. False if there is none."""
+        async with self._database.writing.begin() as session:
+            if await _find_consent(session, project, consent_id) is None:
+                return False
+            gone = (await session.scalars(select(VoiceRow.id).where(VoiceRow.consent == consent_id))).all()
+            await session.execute(delete(VoiceRow).where(VoiceRow.consent == consent_id))
+            await session.execute(delete(ConsentRow).where(ConsentRow.id == consent_id))
+            session.add(_audit(caller, AuditEntry("consent.delete", consent_id, "done", {})))
+            session.add_all(_audit(caller, AuditEntry("voice.revoke", voice, "done", {})) for voice in gone)
+            return True
+
+    async def add_voice(
+        self, voice: CustomVoice, sample: bytes, quota: int, caller: Caller, entry: AuditEntry
+    ) -> None:
+        """Raises `ConsentGone` or `QuotaReached`."""
+        async with self._database.writing.begin() as session:
+            if session.get_bind().dialect.name == "postgresql":  # two creations at once count one another
+                await session.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtext(:project))"), {"project": voice.project}
+                )
+            if await _find_consent(session, voice.project, voice.consent) is None:
+                raise ConsentGone
+            count = select(func.count()).select_from(VoiceRow).where(VoiceRow.project == voice.project)
+            if (await session.scalar(count) or 0) >= quota:
+                raise QuotaReached
+            session.add(
+                VoiceRow(
+                    id=voice.id,
+                    project=voice.project,
+                    name=voice.name,
+                    consent=voice.consent,
+                    language=voice.language,
+                    cloner=voice.cloner,
+                    engine=voice.engine,
+                    model=voice.model,
+                    nearest=voice.nearest,
+                    similarity=voice.similarity,
+                    profile=voice.profile,
+                    sample=sample,
+                    created=voice.created,
+                )
+            )
+            session.add(_audit(caller, entry))
+
+    async def voices(self, project: str) -> list[CustomVoice]:
+        """All of a project, newest first; the quota bounds their number."""
+        async with self._database.session() as session:
+            wanted = select(VoiceRow).where(VoiceRow.project == project).order_by(VoiceRow.seq.desc())
+            return [_voice(row) for row in await session.scalars(wanted)]
+
+    async def voice(self, project: str, name: str) -> CustomVoice | None:
+        """By id, else the newest of that name."""
+        async with self._database.session() as session:
+            own = select(VoiceRow).where(VoiceRow.project == project)
+            row = await session.scalar(own.where(VoiceRow.id == name))
+            if row is None:
+                named = own.where(VoiceRow.name == name).order_by(VoiceRow.seq.desc()).limit(1)
+                row = await session.scalar(named)
+            return _voice(row) if row else None
+
+    async def delete_voice(self, project: str, voice_id: str, caller: Caller) -> bool:
+        """False if there is none."""
+        async with self._database.writing.begin() as session:
+            gone = await session.scalars(
+                delete(VoiceRow)
+                .where(VoiceRow.project == project, VoiceRow.id == voice_id)
+                .returning(VoiceRow.id)
+            )
+            if gone.first() is None:
+                return False
+            session.add(_audit(caller, AuditEntry("voice.delete", voice_id, "done", {})))
+            return True
+
+    async def note(self, caller: Caller, entry: AuditEntry) -> None:
+        """An audit row by itself: a refused check, a use."""
+        async with self._database.writing.begin() as session:
+            session.add(_audit(caller, entry))
+
+    async def audit(self, project: str) -> list[AuditEntry]:
+        """Everything that happened in a project, oldest first."""
+        async with self._database.session() as session:
+            rows = await session.scalars(
+                select(AuditRow).where(AuditRow.project == project).order_by(AuditRow.seq)
+            )
+            return [AuditEntry(row.action, row.subject, row.outcome, json.loads(row.details)) for row in rows]
+
+
+async def _find_consent(session: AsyncSession, project: str, consent_id: str) -> ConsentRow | None:
+    wanted = select(ConsentRow).where(ConsentRow.project == project, ConsentRow.id == consent_id)
+    found: ConsentRow | None = await session.scalar(wanted)
+    return found
+
+
+def _audit(caller: Caller, entry: AuditEntry) -> AuditRow:
+    return AuditRow(
+        at=int(time.time()),
+        project=caller.project,
+        key=caller.key,
+        action=entry.action,
+        subject=entry.subject,
+        outcome=entry.outcome,
+        details=json.dumps(entry.details, ensure_ascii=True),
+    )
+
+
+def _consent(row: ConsentRow) -> VoiceConsent:
+    return VoiceConsent(row.id, row.project, row.name, row.language, row.created, row.speaker)
+
+
+def _voice(row: VoiceRow) -> CustomVoice:
+    return CustomVoice(
+        row.id,
+        row.project,
+        row.name,
+        row.consent,
+        row.language,
+        row.cloner,
+        row.engine,
+        row.model,
+        row.nearest,
+        row.similarity,
+        row.profile,
+        row.created,
+    )

@@ -1,0 +1,82 @@
+"""The consent phrases, and whether one was said.
+
+The sixteen phrases are those of OpenAI's guide; the organisation's name is a setting. Law: pure.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from importlib.resources import files
+
+OPENAI = "OpenAI"
+_DATA = tomllib.loads(files("app.text").joinpath("phrases.toml").read_text("utf-8"))
+PHRASES: dict[str, str] = {language: raw["phrase"] for language, raw in _DATA.items()}
+# A recogniser may miss a letter; a "not" turns the phrase into its opposite, however near it is in letters.
+NEGATIONS = {code: frozenset(raw["negations"].split()) for code, raw in _DATA.items() if "negations" in raw}
+NEGATING_SIGNS = {code: raw["negating_signs"] for code, raw in _DATA.items() if "negating_signs" in raw}
+HEARD = 2000
+"""Characters of a transcript that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseMatch:
+    """What was heard beside what was expected."""
+
+    heard: str
+    expected: str
+    score: float
+    """Share of the letters that agree, 0..1."""
+    negated: bool
+    """Whether a negation was heard that the phrase does not have."""
+
+
+def expected_phrase(language: str, organisation: str) -> str | None:
+    """The phrase to read in a language (BCP 47); None for one without a phrase."""
+    phrase = PHRASES.get(language[:2].lower())
+    return phrase.replace(OPENAI, organisation) if phrase else None
+
+
+def match(heard: str, language: str, organisation: str) -> PhraseMatch:
+    """The better match of the organisation's phrase and of OpenAI's. `language` must have a phrase."""
+    base = language[:2].lower()
+    text = heard[:HEARD]
+    best = max(
+        (_score(text, phrase), phrase)
+        for phrase in {PHRASES[base], PHRASES[base].replace(OPENAI, organisation)}
+    )
+    return PhraseMatch(text, best[1], best[0], _negated(text, best[1], base))
+
+
+def _score(heard: str, phrase: str) -> float:
+    ours, theirs = _letters(phrase), _letters(heard)
+    return max(0.0, 1.0 - edit_distance(ours, theirs) / max(len(ours), 1))
+
+
+def _negated(heard: str, phrase: str, base: str) -> bool:
+    if base in NEGATING_SIGNS:
+        return any(sign in heard and sign not in phrase for sign in NEGATING_SIGNS[base])
+    return bool((_words(heard) & NEGATIONS[base]) - _words(phrase))
+
+
+def _words(text: str) -> set[str]:
+    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    return {*re.findall(r"[\w'\u0900-\u097f]+", plain), *re.findall(r"\bn'", plain)}
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone: spacing and marks differ between speakers, recognisers and scripts."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return "".join(sign for sign in plain if sign.isalnum() or unicodedata.category(sign) in ("Mn", "Mc"))
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Insertions, deletions and substitutions between two texts (Levenshtein 1966)."""
+    row = list(range(len(other) + 1))
+    for i, sign in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, against in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (sign != against))
+    return row[-1]
