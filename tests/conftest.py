@@ -16,6 +16,7 @@ from app.runtime.weights import WeightsStore
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.postgres import emptied, running_postgres
 from tests.support.server import Server, running
 
 # The same examples in every run: a red test is about the change. HYPOTHESIS_PROFILE=explore looks for more.
@@ -40,7 +41,7 @@ def storage() -> Path:
     """The storage folder with the starter weights, fetched once and kept between runs."""
     folder = ROOT / "data"
     store = WeightsStore(folder / "weights", hub="https://huggingface.co")
-    for model in ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"):
+    for model in ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m", "speaker-dvector"):
         store.pull(model)
     return folder
 
@@ -62,6 +63,23 @@ def server(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def engine() -> EchoTranscriber:
     return EchoTranscriber()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/deep/er/antiphon.db"
+        return
+    url: str = request.getfixturevalue("postgres")
+    yield url
+    emptied(url)
 
 
 @pytest.fixture

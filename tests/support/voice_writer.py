@@ -1,0 +1,48 @@
+"""Creates, renames, pages and deletes in a loop: what several processes do to one database at once.
+
+python -m tests.support.voice_writer URL PROJECT ROUNDS: prints each id once its row is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+
+from app.domain import AuditEntry, Caller, CustomVoice, VoiceConsent
+from app.store.database import Database
+from app.store.voices import VoiceStore
+
+PROFILE = b"p" * 20_000
+
+
+def consent(project: str) -> VoiceConsent:
+    return VoiceConsent(f"cons_{secrets.token_hex(16)}", project, "name", "en-US", 1, b"v" * 1024)
+
+
+def voice(project: str, consent_id: str) -> CustomVoice:
+    made = f"voice_{secrets.token_hex(16)}"
+    return CustomVoice(made, project, "n", consent_id, "en-US", "m", "kokoro", "k", "af", 0.5, PROFILE, 1)
+
+
+async def write(url: str, project: str, rounds: int) -> None:
+    database = Database(url)
+    store, caller = VoiceStore(database), Caller(project, "test")
+    for number in range(rounds):
+        entry = AuditEntry("test", "", "done", {})
+        made = consent(project)
+        await store.add_consent(made, b"r" * 5_000, caller, entry)
+        spoken = voice(project, made.id)
+        await store.add_voice(spoken, b"s" * 50_000, 10**6, caller, entry)
+        print(made.id, spoken.id, flush=True)
+        if number % 3 == 2:
+            await store.rename_consent(project, made.id, f"renamed {number}", caller)
+            await store.consents(project, None, 5)
+        if number % 5 == 4:
+            assert await store.delete_voice(project, spoken.id, caller)
+            print("-", spoken.id, flush=True)
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(write(sys.argv[1], sys.argv[2], int(sys.argv[3])))

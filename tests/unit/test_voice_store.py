@@ -1,0 +1,153 @@
+"""Consents and voices on both databases: pages, revocation, quotas, projects, two processes, sudden death."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.domain import AuditEntry, Caller
+from app.store.database import Database
+from app.store.schema import upgrade
+from app.store.voices import ConsentGone, QuotaReached, VoiceStore
+from tests.conftest import ROOT
+from tests.support.voice_writer import PROFILE, consent, voice
+
+ME = Caller("mine", "key_1")
+ENTRY = AuditEntry("test", "", "done", {"score": 0.5})
+
+
+@pytest.fixture
+async def store(any_database: str) -> AsyncIterator[VoiceStore]:
+    upgrade(any_database)
+    database = Database(any_database)
+    yield VoiceStore(database)
+    await database.close()
+
+
+async def add(store: VoiceStore, count: int, project: str = "mine") -> list[str]:
+    made = [consent(project) for _ in range(count)]
+    for one in made:
+        await store.add_consent(one, b"recording", ME, ENTRY)
+    return [one.id for one in made]
+
+
+async def pages(store: VoiceStore, limit: int) -> list[str]:
+    found: list[str] = []
+    after, more = None, True
+    while more:
+        page, more = await store.consents("mine", after, limit)
+        found += [one.id for one in page]
+        after = page[-1].id if page else None
+    return found
+
+
+async def test_pages_are_newest_first_and_whole(store: VoiceStore) -> None:
+    ids = await add(store, 7)
+    for limit in (1, 2, 3, 7, 100):
+        assert await pages(store, limit) == ids[::-1]
+    assert await store.consents("mine", "cons_unknown", 5) == ([], False)
+
+
+async def test_pages_stay_stable_while_rows_come_and_go(store: VoiceStore) -> None:
+    ids = await add(store, 6)
+    first, _ = await store.consents("mine", None, 3)
+    await add(store, 2)
+    await store.delete_consent("mine", ids[1], ME)
+    second, _ = await store.consents("mine", first[-1].id, 3)
+    assert [one.id for one in [*first, *second]] == [ids[5], ids[4], ids[3], ids[2], ids[0]]
+
+
+async def test_deleting_a_consent_takes_its_voices_and_leaves_the_audit(store: VoiceStore) -> None:
+    (made,) = await add(store, 1)
+    spoken = voice("mine", made)
+    await store.add_voice(spoken, b"sample", 5, ME, ENTRY)
+    assert await store.voice("mine", spoken.id) == spoken
+    assert await store.delete_consent("mine", made, ME)
+    assert await store.voice("mine", spoken.id) is None
+    assert not await store.delete_consent("mine", made, ME)
+    actions = [entry.action for entry in await store.audit("mine")]
+    assert actions == ["test", "test", "consent.delete", "voice.revoke"]
+
+
+async def test_a_voice_needs_a_consent_that_is_there(store: VoiceStore) -> None:
+    with pytest.raises(ConsentGone):
+        await store.add_voice(voice("mine", "cons_gone"), b"", 5, ME, ENTRY)
+    (other,) = await add(store, 1, "theirs")
+    with pytest.raises(ConsentGone):
+        await store.add_voice(voice("mine", other), b"", 5, ME, ENTRY)
+
+
+async def test_other_projects_see_nothing(store: VoiceStore) -> None:
+    (made,) = await add(store, 1)
+    spoken = voice("mine", made)
+    await store.add_voice(spoken, b"sample", 5, ME, ENTRY)
+    them = Caller("theirs", "key_2")
+    assert await store.consent("theirs", made) is None
+    assert await store.voice("theirs", spoken.id) is None
+    assert await store.voices("theirs") == []
+    assert await store.rename_consent("theirs", made, "stolen", them) is None
+    assert not await store.delete_consent("theirs", made, them)
+    assert not await store.delete_voice("theirs", spoken.id, them)
+    assert await store.consents("theirs", made, 5) == ([], False)
+
+
+async def test_the_quota_holds_when_many_come_at_once(store: VoiceStore) -> None:
+    (made,) = await add(store, 1)
+    tries = [store.add_voice(voice("mine", made), b"s", 3, ME, ENTRY) for _ in range(10)]
+    done = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, QuotaReached) for one in done) == 7
+    assert len(await store.voices("mine")) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["%", "_", "' OR 1=1 --", "\\", "../../etc", "voice_%", "🙂" * 100], ids=range(7)
+)
+async def test_names_are_only_names(store: VoiceStore, name: str) -> None:
+    await add(store, 1)
+    assert await store.voice("mine", name) is None
+    assert await store.consent("mine", name) is None
+    assert not await store.delete_voice("mine", name, ME)
+
+
+def writer(url: str, project: str, rounds: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.support.voice_writer", url, project, str(rounds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+async def test_two_processes_lose_and_double_nothing(store: VoiceStore, any_database: str) -> None:
+    both = [writer(any_database, "mine", 100) for _ in range(2)]
+    lines = [line.split() for process in both for line in process.communicate(timeout=120)[0].splitlines()]
+    assert [process.returncode for process in both] == [0, 0]
+    deleted = {line[1] for line in lines if line[0] == "-"}
+    made = [line for line in lines if line[0] != "-"]
+    assert len(made) == 200
+    assert sorted(await pages(store, 7)) == sorted(line[0] for line in made)
+    assert {v.id for v in await store.voices("mine")} == {line[1] for line in made} - deleted
+
+
+async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/antiphon.db"
+    upgrade(url)
+    told: list[str] = []
+    for _ in range(12):
+        process = writer(url, "mine", 10_000)
+        assert process.stdout
+        told.append(process.stdout.readline().split()[1])
+        await asyncio.sleep(random.uniform(0.0, 0.15))
+        process.kill()
+        told += [line.split()[1] for line in process.communicate()[0].splitlines() if line.count("_") == 2]
+    database = Database(url)
+    store = VoiceStore(database)
+    voices = {made.id: made for made in await store.voices("mine")}
+    deleted = {entry.subject for entry in await store.audit("mine") if entry.action == "voice.delete"}
+    assert set(told) - deleted <= set(voices)
+    assert all(made.profile == PROFILE for made in voices.values())
+    for made in voices.values():
+        assert await store.consent("mine", made.consent)
+    await database.close()
