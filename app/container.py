@@ -31,6 +31,7 @@ from engines import catalog
 from engines.contracts import LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions
 
+PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "speaker-dvector"
 
 
@@ -76,6 +77,7 @@ class Container:
             self.custom_voices,
             settings.speech.utterances_ahead,
             settings.speech.loudness,
+            PROVENANCE if settings.speech.provenance else "",
         )
         self.request_rules = _request_rules(settings)
         self.speech_rules = SpeechRules(settings.speech.input_characters, settings.compat.strict)

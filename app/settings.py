@@ -151,6 +151,9 @@ class SpeechSettings(_Group):
     loudness: float = Field(
         -16.0, ge=-40, le=-5, description="Integrated loudness of every voice, in LUFS (EBU R 128)."
     )
+    provenance: bool = Field(
+        default=True, description="Tag files as synthetic speech, in the formats that have tags."
+    )
     utterances_ahead: int = Field(
         2, ge=1, le=16, description="Utterances of one request that are in work at once."
     )

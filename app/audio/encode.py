@@ -51,7 +51,7 @@ _FILES: dict[str, _Recipe] = {
 }
 _STREAMS = _FILES | {
     "mp3": _Recipe(
-        "mp3", "libmp3lame", "s16p", 96_000, {"id3v2_version": "0", "write_xing": "0"}, skipped=2, frame=576
+        "mp3", "libmp3lame", "s16p", 96_000, {"id3v2_version": "3", "write_xing": "0"}, skipped=2, frame=576
     ),
 }
 
@@ -68,11 +68,14 @@ class Encoder(Protocol):
         ...
 
 
-def encoder(form: AudioFormat, *, whole: bool) -> Encoder:
-    """`whole`: nothing comes before `flush`, and the file tells its length; else bytes come as made."""
+def encoder(form: AudioFormat, *, whole: bool, comment: str = "") -> Encoder:
+    """`whole`: nothing comes before `flush`, and the file tells its length; else bytes come as made.
+
+    `comment`: a metadata tag, in the formats that have any (mp3, opus, flac, wav).
+    """
     if form == "pcm":
         return _Raw()
-    return _Coded((_FILES if whole else _STREAMS)[form], whole=whole)
+    return _Coded((_FILES if whole else _STREAMS)[form], whole=whole, comment=comment)
 
 
 class _Raw:
@@ -108,7 +111,7 @@ class _Sink:
 class _Coded:
     """A codec and its container, by FFmpeg."""
 
-    def __init__(self, recipe: _Recipe, *, whole: bool) -> None:
+    def __init__(self, recipe: _Recipe, *, whole: bool, comment: str) -> None:
         import av
 
         self._recipe = recipe
@@ -116,6 +119,8 @@ class _Coded:
         self._sink = _Sink()
         options = {"flush_packets": "1", **recipe.options}
         self._container = av.open(self._file or self._sink, "w", format=recipe.container, options=options)
+        if comment:
+            self._container.metadata["comment"] = comment
         codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
         self._stream: Any = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
         self._stream.codec_context.layout = "mono"

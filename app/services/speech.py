@@ -51,14 +51,21 @@ class SpeechService:
     """Speaks."""
 
     def __init__(
-        self, runner: Runner, voices: VoiceBook, custom: VoiceService, ahead: int, loudness: float
+        self,
+        runner: Runner,
+        voices: VoiceBook,
+        custom: VoiceService,
+        ahead: int,
+        loudness: float,
+        provenance: str = "",
     ) -> None:
-        """`ahead`: utterances of a request in work at once. `loudness`: LUFS."""
+        """`ahead`: utterances of a request in work at once. `loudness`: LUFS. `provenance`: tag of files."""
         self._runner = runner
         self._voices = voices
         self._custom = custom
         self._ahead = ahead
         self._target = loudness
+        self._provenance = provenance
         self._loudness = LoudnessBook()
 
     def warm_up(self) -> None:
@@ -87,7 +94,7 @@ class SpeechService:
             self._runner.admit(),
         )
         try:
-            await made.begin(form, whole=whole)
+            await made.begin(form, whole=whole, comment=self._provenance)
         except BaseException:
             await made.aclose()
             raise
@@ -138,7 +145,7 @@ class OpenSpeech:
         self.ignored: tuple[str, ...] = () if how.complete else ("instructions",)
         """Parameters that were not honoured, or not in full."""
 
-    async def begin(self, form: AudioFormat, *, whole: bool) -> None:
+    async def begin(self, form: AudioFormat, *, whole: bool, comment: str = "") -> None:
         """Waits for the first sound. Raises `ApiError`."""
         try:
             self._first = await anext(self._sounds)
@@ -150,7 +157,7 @@ class OpenSpeech:
             raise InvalidValue("'input' holds nothing that can be spoken.", param="input") from None
         gain = await _on_thread(self._runner, self._gain)
         self._voicing = Voicing(tempo=self._job.speed * self._how.pace, gain=gain)
-        self._encoder = encoder(form, whole=whole)
+        self._encoder = encoder(form, whole=whole, comment=comment)
 
     @property
     def usage(self) -> SpeechUsage:

@@ -137,8 +137,9 @@ async def test_a_fault_of_ours_leaks_nothing(container: Container, monkeypatch: 
     assert "secret" not in answer.text
 
 
-async def test_endpoints_without_an_engine_say_so(client: httpx2.AsyncClient) -> None:
-    assert envelope(await client.get("/audio/voice_consents/x"), 404)["code"] == "not_found"
+async def test_consents_and_voices_that_are_not_there(client: httpx2.AsyncClient) -> None:
+    assert envelope(await client.get("/audio/voice_consents/x"), 404)["code"] == "consent_not_found"
+    assert envelope(await client.delete("/audio/voices/x"), 404)["code"] == "voice_not_found"
     envelope(await client.post("/audio/voices", files={"name": (None, "n")}), 400)
     assert (await client.get("/audio/voice_consents")).json()["data"] == []
 

@@ -10,6 +10,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from app.text.phrases import PHRASES
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import KEY, Server
 
@@ -143,3 +144,24 @@ def test_unknown_voices_are_a_bad_request(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.audio.speech.create(model="tts-1", voice="nobody", input="Hello.")
     assert caught.value.param == "voice"
+
+
+def test_consents_and_voices(client: OpenAI) -> None:
+    def say(text: str) -> bytes:
+        answer = client.audio.speech.create(model="tts-1", voice="cedar", input=text, response_format="flac")
+        return answer.content
+
+    consent = client.audio.voice_consents.create(
+        name="Joe", language="en-US", recording=("r.flac", say(PHRASES["en"]), "audio/flac")
+    )
+    assert client.audio.voice_consents.retrieve(consent.id).name == "Joe"
+    assert client.audio.voice_consents.update(consent.id, name="Joseph").name == "Joseph"
+    assert consent.id in [one.id for one in client.audio.voice_consents.list(limit=1)]
+    sample = ("s.flac", say("The library closes at nine in the evening, my friend."), "audio/flac")
+    voice = client.audio.voices.create(name="Joe", consent=consent.id, audio_sample=sample)
+    answer = client.audio.speech.create(
+        model="gpt-4o-mini-tts", voice={"id": voice.id}, input="Good morning, dear friend."
+    )
+    assert "good morning" in heard(client, answer.content, "a.mp3")
+    assert client.audio.voices.delete(voice.id).deleted
+    assert client.audio.voice_consents.delete(consent.id).deleted

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -25,6 +25,8 @@ class Server:
 
     root: str
     process: subprocess.Popen[bytes]
+    settings: dict[str, str] = field(default_factory=dict)
+    """What it was given beyond the usual, for commands that must see the same."""
 
     @property
     def url(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,6 +67,16 @@ def test_a_whole_wav_has_the_right_sizes() -> None:
 def test_bytes_come_before_the_end(form: AudioFormat) -> None:
     made = encoder(form, whole=False)
     assert made.feed(speech(1.0))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("form", ["mp3", "opus", "flac", "wav"])
+def test_a_comment_is_in_the_file(form: AudioFormat, whole: bool) -> None:
+    made = encoder(form, whole=whole, comment="made here")
+    data = made.feed(speech(0.5)) + made.flush()
+    with av.open(io.BytesIO(data)) as container:
+        kept = dict(container.metadata) | dict(container.streams.audio[0].metadata)
+    assert "made here" in {value for key, value in kept.items() if key.lower() == "comment"}
 
 
 def test_loud_samples_are_clipped_not_wrapped() -> None:
