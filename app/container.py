@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from app.errors import ApiError, ModelNotFound
 from app.runtime.admission import Admission
+from app.runtime.meters import Meters
 from app.runtime.registry import Registry
 from app.runtime.runner import LocalRunner
 from app.runtime.voices import VoiceBook
@@ -56,7 +57,8 @@ class Container:
         self.database = Database(settings.database_url)
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
-        self.runner = _runner(settings, self.weights, transcribers, synthesizers)
+        self.meters = Meters()
+        self.runner = _runner(settings, self.weights, self.meters, transcribers, synthesizers)
         self.transcription = TranscriptionService(
             self.runner,
             self.registry,
@@ -162,6 +164,7 @@ def _request_rules(settings: Settings) -> RequestRules:
 def _runner(
     settings: Settings,
     weights: WeightsStore,
+    meters: Meters,
     transcribers: Callable[[str], LoadTranscriber],
     synthesizers: Callable[[str], SpeechEngine],
 ) -> LocalRunner:
@@ -173,6 +176,8 @@ def _runner(
         EngineOptions(settings.speech.device, threads=settings.speech.threads),
         rows=settings.runtime.batch_rows,
         decoders=settings.runtime.decode_threads,
+        meters=meters,
+        idle=settings.runtime.idle_seconds,
         transcribers=transcribers,
         synthesizers=synthesizers,
     )

@@ -230,6 +230,9 @@ class RuntimeSettings(_Group):
     windows_ahead: int = Field(
         2, ge=1, le=64, description="Windows of one request that are in work at once; more for a GPU."
     )
+    idle_seconds: float = Field(
+        0, ge=0, description="Unload a model that nobody has asked for this long, in seconds; 0: never."
+    )
     decode_threads: int = Field(4, ge=1, le=256, description="Uploads that are decoded at the same time.")
 
 

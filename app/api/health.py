@@ -1,4 +1,4 @@
-"""GET /health/live and /health/ready: for whoever starts, restarts and routes to this server. No key."""
+"""GET /health/live, /health/ready and /metrics: for whoever starts and watches this server. No key."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.deps import Services
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(tags=["health"])
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/live")
+@router.get("/health/live")
 async def live() -> dict[str, str]:
     """Whether the process answers."""
     return {"status": "live"}
 
 
-@router.get("/ready")
+@router.get("/health/ready")
 async def ready(services: Services) -> Response:
     """Whether every preloaded model can answer; 503 with the reasons until then."""
     problems = services.problems()
     if problems:
         return JSONResponse({"status": "starting", "problems": problems}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics")
+async def metrics(services: Services) -> Response:
+    """Counters in Prometheus's text format."""
+    return Response(services.meters.page(), media_type=PROMETHEUS)

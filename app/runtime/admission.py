@@ -6,11 +6,16 @@ Law: a permit is an argument of the work it allows, and closing it gives the pla
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from types import TracebackType
 from typing import Self
 
 from app.errors import Overloaded, ShuttingDown
 from app.runtime.cancel import Cancel
+
+LONGEST_RETRY = 60
+"""Seconds; both official SDKs wait that long at most."""
 
 
 class Permit:
@@ -20,6 +25,7 @@ class Permit:
         self._admission = admission
         self.number = number
         self.cancel = Cancel(seconds)
+        self._since = time.monotonic()
         self._open = True
 
     def close(self) -> None:
@@ -27,7 +33,7 @@ class Permit:
         self.cancel.set()
         if self._open:
             self._open = False
-            self._admission.count -= 1
+            self._admission.leave(time.monotonic() - self._since)
 
     def __enter__(self) -> Self:
         return self
@@ -48,12 +54,23 @@ class Admission:
         self._seconds = seconds
         self._numbers = itertools.count(1)
         self.closing = False
+        self._pace: float | None = None
+        """Seconds that a request takes, the last ones counting most."""
 
     def admit(self) -> Permit:
         """Raises `Overloaded` or `ShuttingDown`."""
         if self.closing:
             raise ShuttingDown
         if self.count >= self._limit:
-            raise Overloaded
+            raise Overloaded(self._retry_after())
         self.count += 1
         return Permit(self, next(self._numbers), self._seconds)
+
+    def leave(self, seconds: float) -> None:
+        """A request has ended after `seconds`."""
+        self.count -= 1
+        self._pace = seconds if self._pace is None else 0.8 * self._pace + 0.2 * seconds
+
+    def _retry_after(self) -> int:
+        """Seconds until a place is likely to be free, by how long requests have taken lately."""
+        return max(1, min(LONGEST_RETRY, math.ceil((self._pace or 0.0) / self._limit)))

@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
 from app.runtime.batching import Waiting, pick
 from app.runtime.cancel import Cancel
+from app.runtime.meters import Meters
 from engines.errors import EngineError
 from engines.types import Timings
 
@@ -63,8 +64,17 @@ class Lane(Generic[Engine, Job, Result]):
         load: Callable[[], Engine],
         run: Callable[[Engine, Sequence[Job]], Sequence[Result]],
         rows: int,
+        *,
+        meters: Meters | None = None,
+        idle: float = 0.0,
     ) -> None:
-        """`run`: does a batch of jobs of one key. `rows`: jobs in a batch."""
+        """`run`: does a batch of jobs of one key. `rows`: jobs in a batch.
+
+        `idle`: seconds without work after which the engine is unloaded; 0: never.
+        """
+        self._name = name
+        self._meters = meters or Meters()
+        self._idle = idle
         self._load = load
         self._run_batch = run
         self._rows = rows
@@ -93,6 +103,7 @@ class Lane(Generic[Engine, Job, Result]):
                 _refuse(entry, ShuttingDown())
                 return entry.future
             self._entries[next(self._ids)] = entry
+            self._note_queue()
             self._changed.notify()
         return entry.future
 
@@ -135,6 +146,7 @@ class Lane(Generic[Engine, Job, Result]):
                 for entry in batch:  # one bad row must not fail its neighbours
                     self._try([entry])
                 return
+            self._meters.failed(self._name, len(batch))
             log.warning("a job failed: %s", failure, exc_info=not isinstance(failure, EXPECTED))
             for entry in batch:
                 entry.future.set_exception(failure)
@@ -155,6 +167,8 @@ class Lane(Generic[Engine, Job, Result]):
         began = time.monotonic()
         results = self._run_batch(engine, [entry.job for entry in batch])
         ran = time.monotonic() - began
+        waits = [began - entry.since for entry in batch]
+        self._meters.worked(self._name, waits, sum(entry.seconds for entry in batch), ran)
         for entry, result in zip(batch, results, strict=True):
             timings = Timings(queued=began - entry.since, running=ran)
             entry.future.set_result((result, timings))
@@ -171,12 +185,26 @@ class Lane(Generic[Engine, Job, Result]):
                 if self._wanted:
                     self._wanted = False
                     return []
-                self._changed.wait()
+                if not self._changed.wait(self._idle if self._idle and self._engine else None):
+                    self._unload()
+
+    def _unload(self) -> None:
+        """Gives the memory back until somebody asks again."""
+        if self._engine:
+            self._engine.close()
+            self._engine = None
+            log.info("model %s is unloaded: nobody has asked for it for %g s", self._name, self._idle)
+
+    def _note_queue(self) -> None:
+        self._meters.queued(
+            self._name, len(self._entries), sum(entry.seconds for entry in self._entries.values())
+        )
 
     def _pick(self) -> list[_Entry[Job, Result]]:
         waiting = [Waiting(i, entry.request, entry.key, entry.seconds) for i, entry in self._entries.items()]
         batch = [self._entries.pop(i) for i in pick(waiting, self._turns, self._rows)]
         self._note_turns(batch)
+        self._note_queue()
         return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
 
     def _note_turns(self, batch: list[_Entry[Job, Result]]) -> None:
@@ -185,8 +213,12 @@ class Lane(Generic[Engine, Job, Result]):
         self._turns = [r for r in self._turns if r in there and r not in served] + served
 
     def _drop_cancelled(self) -> None:
-        for i in [i for i, entry in self._entries.items() if entry.abandoned]:
+        gone = [i for i, entry in self._entries.items() if entry.abandoned]
+        for i in gone:
             _refuse(self._entries.pop(i), RequestTimedOut())
+        if gone:
+            self._meters.cancelled(self._name, len(gone))
+            self._note_queue()
 
 
 def _refuse(entry: _Entry[Any, Any], error: ApiError) -> None:

@@ -21,6 +21,7 @@ from app.domain import ModelSpec
 from app.errors import EngineUnavailable, ModelUnavailable, from_engine
 from app.runtime.admission import Admission, Permit
 from app.runtime.lane import Lane
+from app.runtime.meters import Meters
 from app.runtime.weights import WeightsError, WeightsStore
 from engines import catalog
 from engines.contracts import (
@@ -98,10 +99,17 @@ class LocalRunner:
         *,
         rows: int,
         decoders: int,
+        meters: Meters | None = None,
+        idle: float = 0.0,
         transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
     ) -> None:
-        """`rows`: windows in a batch. `decoders`: threads. The callables: engine name -> engine."""
+        """`rows`: windows in a batch. `decoders`: threads. `idle`: seconds until an unused model is unloaded.
+
+        The callables: engine name -> engine.
+        """
+        self._meters = meters or Meters()
+        self._idle = idle
         self._store = store
         self._admission = admission
         self._options = options
@@ -130,6 +138,8 @@ class LocalRunner:
             cancel=permit.cancel,
         )
         result, timings = await asyncio.wrap_future(future)
+        if any(segment.temperature > 0 for segment in result.segments) and len(options.temperatures) > 1:
+            self._meters.fell_back(model.id)
         return replace(result, timings=timings)
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
@@ -190,6 +200,8 @@ class LocalRunner:
                 lambda: catalog.speaker_encoder(model.engine)(self._folder(model), self._speech_options),
                 lambda engine, jobs: [engine.embed(sound) for sound in jobs],
                 rows=1,
+                meters=self._meters,
+                idle=self._idle,
             )
         return self._knowing[model.id]
 
@@ -200,6 +212,8 @@ class LocalRunner:
                 lambda: self._load_transcriber(model),
                 lambda engine, jobs: engine.transcribe([window for window, _ in jobs], jobs[0][1]),
                 self._rows,
+                meters=self._meters,
+                idle=self._idle,
             )
         return self._hearing[model.id]
 
@@ -210,6 +224,8 @@ class LocalRunner:
                 lambda: self._load_synthesizer(model),
                 lambda engine, jobs: [engine.synthesize(utterance) for utterance in jobs],
                 rows=1,
+                meters=self._meters,
+                idle=self._idle,
             )
         return self._speaking[model.id]
 

@@ -118,3 +118,13 @@ async def test_the_openapi_document_tells_the_form(
     ]
     assert {"file", "model", "stream", "timestamp_granularities[]"} <= set(form["schema"]["properties"])
     assert form["schema"]["properties"]["beam_size"]["x-antiphon-extension"]
+
+
+async def test_metrics_need_no_key_and_tell_of_models(client: httpx2.AsyncClient) -> None:
+    speech = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
+    assert (await client.post("/audio/speech", json=speech)).status_code == 200
+    answer = await client.get("http://test/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert 'antiphon_batch_rows_count{model="tones"} 1.0' in answer.text
+    assert "Good morning" not in answer.text

@@ -14,6 +14,7 @@ from app.errors import Overloaded, RequestTimedOut, ShuttingDown
 from app.runtime.admission import Admission
 from app.runtime.cancel import Cancel
 from app.runtime.lane import Lane
+from app.runtime.meters import Meters
 from engines.errors import EngineError
 from engines.types import Pcm, Timings, TranscribeOptions, Window, WindowResult
 from tests.support.engines import EchoTranscriber
@@ -122,6 +123,67 @@ def test_one_bad_row_does_not_fail_its_neighbours(lane: EchoLane, engine: EchoTr
     assert all(future.result(10) for future in futures)
     with pytest.raises(EngineError):
         bad.result(10)
+
+
+def test_an_idle_engine_is_unloaded_and_loaded_again(engine: EchoTranscriber) -> None:
+    loads: list[int] = []
+
+    def load() -> EchoTranscriber:
+        loads.append(1)
+        return engine
+
+    lane = Lane("test", load, echo, rows=1, idle=0.05)
+    assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
+    for _ in range(500):
+        if engine.closed:
+            break
+        time.sleep(0.01)
+    assert engine.closed
+    assert lane.problem is None
+    assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
+    assert len(loads) == 2
+    lane.close()
+
+
+def test_what_a_lane_does_is_counted(engine: EchoTranscriber) -> None:
+    meters = Meters()
+    lane = Lane("test", lambda: engine, echo, rows=4, meters=meters)
+    hold(lane, engine)
+    gone = Cancel()
+    gone.set()
+    futures = [submit(lane, window(2), OPTIONS, n, Cancel()) for n in range(2)]
+    submit(lane, window(), OPTIONS, "gone", gone)
+    page = meters.page().decode()
+    assert 'antiphon_queue_jobs{model="test"} 3.0' in page
+    assert 'antiphon_queue_seconds{model="test"} 5.0' in page
+    engine.gate.set()
+    wait(futures, 10)
+    engine.failure = EngineError("no")
+    with pytest.raises(EngineError):
+        submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
+    lane.close()
+    page = meters.page().decode()
+    for told in (
+        'antiphon_queue_jobs{model="test"} 0.0',
+        'antiphon_batch_rows_count{model="test"} 2.0',
+        'antiphon_batch_rows_sum{model="test"} 3.0',
+        'antiphon_wait_seconds_count{model="test"} 3.0',
+        'antiphon_sound_seconds_total{model="test"} 5.0',
+        'antiphon_cancelled_total{model="test"} 1.0',
+        'antiphon_failed_total{model="test"} 1.0',
+    ):
+        assert told in page
+
+
+def test_the_time_to_come_again_follows_the_pace() -> None:
+    admission = Admission(limit=2, seconds=60)
+    admission.admit()
+    admission.admit()
+    for pace, told in ((0.1, 1), (40.0, 20), (10_000.0, 60)):
+        admission._pace = pace
+        with pytest.raises(Overloaded) as caught:
+            admission.admit()
+        assert caught.value.retry_after == told
 
 
 def test_loading_is_tried_again(engine: EchoTranscriber) -> None:

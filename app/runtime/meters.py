@@ -1,0 +1,67 @@
+"""What the lanes do, as numbers for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
+
+Law: counts only; nothing here decides anything, and no label holds what a client sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+ROWS = (1, 2, 4, 8, 16, 32, 64)
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+LABELS = ("model",)
+
+
+class Meters:
+    """One set of counters for one server."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        kept = self._registry
+        self._jobs = Gauge("antiphon_queue_jobs", "Windows or utterances that wait.", LABELS, registry=kept)
+        self._seconds = Gauge("antiphon_queue_seconds", "Seconds of sound that wait.", LABELS, registry=kept)
+        self._wait = Histogram(
+            "antiphon_wait_seconds", "Time from submission to work.", LABELS, buckets=SECONDS, registry=kept
+        )
+        self._rows = Histogram("antiphon_batch_rows", "Jobs in a batch.", LABELS, buckets=ROWS, registry=kept)
+        self._work = Counter("antiphon_work_seconds", "Time that models worked.", LABELS, registry=kept)
+        self._sound = Counter(
+            "antiphon_sound_seconds",
+            "Seconds of sound worked on; work / sound is the RTF.",
+            LABELS,
+            registry=kept,
+        )
+        self._fallbacks = Counter(
+            "antiphon_fallbacks", "Windows decoded again at a higher temperature.", LABELS, registry=kept
+        )
+        self._cancelled = Counter(
+            "antiphon_cancelled", "Jobs dropped because nobody waited for them.", LABELS, registry=kept
+        )
+        self._failed = Counter("antiphon_failed", "Jobs that a model failed at.", LABELS, registry=kept)
+
+    def queued(self, model: str, jobs: int, seconds: float) -> None:
+        self._jobs.labels(model).set(jobs)
+        self._seconds.labels(model).set(seconds)
+
+    def worked(self, model: str, waits: Sequence[float], sound: float, seconds: float) -> None:
+        """One batch: how long each row waited, seconds of sound in it, seconds of work."""
+        for wait in waits:
+            self._wait.labels(model).observe(wait)
+        self._rows.labels(model).observe(len(waits))
+        self._sound.labels(model).inc(sound)
+        self._work.labels(model).inc(seconds)
+
+    def fell_back(self, model: str) -> None:
+        self._fallbacks.labels(model).inc()
+
+    def cancelled(self, model: str, jobs: int) -> None:
+        self._cancelled.labels(model).inc(jobs)
+
+    def failed(self, model: str, jobs: int) -> None:
+        self._failed.labels(model).inc(jobs)
+
+    def page(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self._registry)
