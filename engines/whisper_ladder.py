@@ -37,9 +37,11 @@ class Decoded:
 
 
 def is_silence(found: Decoded, options: TranscribeOptions) -> bool:
-    """Unsure about the words and sure about the silence."""
+    """Sure about the silence, and unsure about the words: unlikely, looping, or found only by sampling."""
     quiet = found.no_speech_prob > options.no_speech_threshold
-    return quiet and found.avg_logprob <= options.log_prob_threshold
+    sampled = len(options.temperatures) > 1 and found.temperature > options.temperatures[0]
+    unlikely = found.avg_logprob <= options.log_prob_threshold
+    return quiet and (unlikely or sampled or is_loop(found, options))
 
 
 def is_loop(found: Decoded, options: TranscribeOptions) -> bool:

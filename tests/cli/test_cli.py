@@ -11,6 +11,7 @@ import pytest
 
 from app.runtime.weights import WeightsStore
 from app.settings_source import example_toml
+from app.store.tables import HEAD
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import free_port, run_cli
 
@@ -151,7 +152,7 @@ def test_keys(tmp_path: Path) -> None:
 def test_database(tmp_path: Path) -> None:
     assert run_cli(tmp_path, "db", "current").stdout.startswith("empty")
     run_cli(tmp_path, "db", "upgrade")
-    assert run_cli(tmp_path, "db", "current").stdout.startswith("0001")
+    assert run_cli(tmp_path, "db", "current").stdout.startswith(HEAD)
     run_cli(tmp_path, "db", "downgrade", "base")
     assert run_cli(tmp_path, "db", "current").stdout.startswith("empty")
 
