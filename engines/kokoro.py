@@ -68,7 +68,9 @@ class KokoroSynthesizer:
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
-        batches = self._phonemes.batches(utterance.text, utterance.language)
+        # A voice of these languages is useless without their libraries; any other reads such text as it can.
+        asian = utterance.voice[:1] in ("j", "z")
+        batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
         sounds = [self._speak(tokens, style) for tokens in batches]
         return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), RATE)
 

@@ -34,25 +34,33 @@ class Phonemes:
         self._backends: dict[str, Any] = {}
         self._asian: dict[str, Callable[[str], str]] = {}
 
-    def batches(self, text: str, language: str) -> list[list[int]]:
-        """Numbers of the phonemes, cut where one pass of the network ends."""
+    def batches(self, text: str, language: str, *, asian: bool = False) -> list[list[int]]:
+        """Numbers of the phonemes, cut where one pass of the network ends.
+
+        `asian`: Chinese and Japanese must be read rightly; else espeak-ng does what it can where their
+        libraries are missing. Raises `EngineMissing`.
+        """
         from kokoro_onnx.chunker import split_phonemes
 
-        phonemes = " ".join(self.phonemes(text, language).split())
+        phonemes = " ".join(self.phonemes(text, language, asian=asian).split())
         found = [self._tokenizer.tokenize(part) for part in split_phonemes(phonemes, LONGEST)]
         return [tokens for tokens in found if tokens]
 
-    def phonemes(self, text: str, language: str) -> str:
+    def phonemes(self, text: str, language: str, *, asian: bool = False) -> str:
         """Phonemes with the punctuation between them; empty where nothing sounds."""
-        spoken = " ".join(self._run(piece, tag) for piece, tag in runs(text, language))
+        spoken = " ".join(self._run(piece, tag, asian=asian) for piece, tag in runs(text, language))
         known = "".join(sign for sign in spoken if sign in self._tokenizer.vocab)
         return known if any(sign.isalpha() for sign in known) else ""
 
-    def _run(self, text: str, language: str) -> str:
+    def _run(self, text: str, language: str, *, asian: bool) -> str:
         base = language[:2].lower()
         with _lock:
             if base in ("ja", "zh"):
-                return self._asian_reader(base)(text)
+                try:
+                    return self._asian_reader(base)(text)
+                except EngineMissing:
+                    if asian:
+                        raise
             return self._read(text, ESPEAK.get(language.lower(), ESPEAK.get(base, base)))
 
     def _read(self, text: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 
 from engines import catalog
 from engines.contracts import SpeechEngine, Synthesizer
+from engines.errors import EngineMissing
 from engines.types import EngineOptions, Utterance, Voice
 from tests.support.engines import ToneEngine, ToneSynthesizer
 
@@ -127,3 +129,16 @@ def test_built_in_engines_enter_by_the_plugin_door() -> None:
     assert {"piper", "kokoro"} <= set(catalog.names(catalog.SYNTHESIZERS))
     for name in ("piper", "kokoro"):
         assert catalog.synthesizer(name) is cast("SpeechEngine", import_module(f"engines.{name}"))
+
+
+@pytest.mark.real
+def test_without_the_asian_libraries_other_voices_still_read(
+    storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("misaki", "misaki.zh", "misaki.ja", "jieba"):
+        monkeypatch.setitem(sys.modules, name, None)
+    made = catalog.synthesizer("kokoro").load(storage / "weights/kokoro-82m", EngineOptions())
+    for text, language in (("Hello 你好.", "en-US"), ("今日はいい天気です", "ja")):
+        assert len(made.synthesize(Utterance(text, "af_alloy", language)).samples) > 10_000
+    with pytest.raises(EngineMissing, match="make serve ALL=1"):
+        made.synthesize(Utterance("今日は", "jf_alpha", "ja"))
