@@ -50,13 +50,13 @@ def _prepare(settings: Settings) -> Settings:
     Raises `WeightsError` if nothing could be fetched.
     """
     from app.cli.common import fetch_report
-    from app.container import weights_store
+    from app.container import SPEAKER_ENCODER, weights_store
     from app.runtime.weights import WeightsError
     from app.store.schema import upgrade_if_needed
 
     store = weights_store(settings)
     failed: dict[str, WeightsError] = {}
-    for name in settings.models.preload:
+    for name in (*settings.models.preload, SPEAKER_ENCODER):
         model = settings.models.aliases.get(name, name)
         if Path(model).is_absolute():
             continue
@@ -65,7 +65,7 @@ def _prepare(settings: Settings) -> Settings:
                 store.pull(model, report)
         except WeightsError as wrong:
             failed[name] = wrong
-    if failed and len(failed) == len(settings.models.preload):
+    if settings.models.preload and all(name in failed for name in settings.models.preload):
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"antiphon: {reason} The server starts without `{name}`.", file=sys.stderr)
