@@ -126,6 +126,10 @@ class VoiceConsent:
     """The speaker's vector, float32."""
 
 
+VOICE_ID = "voice_"
+"""How ids of custom voices begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomVoice:
     """A voice made from a sample."""

@@ -11,7 +11,7 @@ from app.api.deps import CallerOf, Services
 from app.api.documents import VOICE_DOC
 from app.api.forms import read_form
 from app.container import Container
-from app.domain import Caller
+from app.domain import VOICE_ID, Caller
 from app.errors import EngineUnavailable, VoiceNotFound
 from app.wire.resources import (
     custom_voice_details,
@@ -22,7 +22,6 @@ from app.wire.resources import (
     page_limit,
     voice_object,
 )
-from app.wire.speech import VOICE
 
 router = APIRouter(tags=["audio"])
 EXTENSION = {"x-antiphon-extension": True}
@@ -56,7 +55,7 @@ async def list_voices(
 @router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)
 async def retrieve_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """One voice."""
-    if voice.startswith(VOICE):
+    if voice.startswith(VOICE_ID):
         return custom_voice_details(await services.custom_voices.get(caller, voice))
     for found in await asyncio.to_thread(_local, services):
         if found["id"] == voice:

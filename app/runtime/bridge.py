@@ -6,13 +6,18 @@ Law: one step at a time on a bounded pool, so a slow consumer holds back its own
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
 _END = object()
+
+
+async def on_thread(pool: Executor, step: Callable[[], Item]) -> Item:
+    """One blocking step on a thread of `pool`."""
+    return await asyncio.get_running_loop().run_in_executor(pool, step)
 
 
 async def on_threads(items: Iterator[Item], pool: Executor) -> AsyncGenerator[Item, None]:

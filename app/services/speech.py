@@ -10,18 +10,17 @@ import asyncio
 import math
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
 
 from app.audio.encode import RATE, encoder
 from app.audio.loudness import LoudnessBook
 from app.audio.voicing import Voicing
-from app.domain import AudioFormat, Caller, LocalVoice, SpeechJob
+from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob
 from app.errors import InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_threads
+from app.runtime.bridge import on_thread, on_threads
 from app.runtime.runner import Runner
 from app.runtime.voices import VoiceBook
 from app.services.voices import VoiceService
@@ -31,8 +30,6 @@ from engines.errors import EngineError
 from engines.types import Pcm, Utterance
 
 AUDIO_TOKENS_A_SECOND = 10
-CUSTOM = "voice_"
-"""How ids of custom voices begin."""
 HOUSE = Caller("default", "cli")
 """Who speaks where nobody calls over the network."""
 WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
@@ -102,13 +99,13 @@ class SpeechService:
 
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
         """By id, by the name of a local voice, or by the project's own name for one of its voices."""
-        if job.voice.startswith(CUSTOM):
+        if job.voice.startswith(VOICE_ID):
             found = await self._custom.to_speak(caller, job.voice)
             if found is None:
                 raise VoiceNotFound(job.voice)
             return found
         try:
-            return await _on_thread(self._runner, lambda: self._voices.choose(job.model, job.voice))
+            return await on_thread(self._runner.decoders, lambda: self._voices.choose(job.model, job.voice))
         except InvalidValue:
             found = await self._custom.to_speak(caller, job.voice)
             if found is None:
@@ -155,7 +152,7 @@ class OpenSpeech:
             if self._permit.cancel.late:
                 raise RequestTimedOut from None
             raise InvalidValue("'input' holds nothing that can be spoken.", param="input") from None
-        gain = await _on_thread(self._runner, self._gain)
+        gain = await on_thread(self._runner.decoders, self._gain)
         self._voicing = Voicing(tempo=self._job.speed * self._how.pace, gain=gain)
         self._encoder = encoder(form, whole=whole, comment=comment)
 
@@ -176,7 +173,7 @@ class OpenSpeech:
             raise from_engine(failure) from failure
         if self._permit.cancel.late:
             raise RequestTimedOut
-        yield await _on_thread(self._runner, self._end)
+        yield await on_thread(self._runner.decoders, self._end)
 
     async def aclose(self) -> None:
         """Stops all work for this text and gives its place back."""
@@ -224,7 +221,7 @@ class OpenSpeech:
             self._samples += len(samples)
             return self._encoder.feed(samples)
 
-        data = await _on_thread(self._runner, step)
+        data = await on_thread(self._runner.decoders, step)
         self.spoken += len(piece.text)
         return data
 
@@ -243,10 +240,3 @@ class OpenSpeech:
 
 def _without_instructions(job: SpeechJob) -> SpeechJob:
     return SpeechJob(job.model, job.text, job.voice, job.speed)
-
-
-Result = TypeVar("Result")
-
-
-async def _on_thread(runner: Runner, step: Callable[[], Result]) -> Result:
-    return await asyncio.get_running_loop().run_in_executor(runner.decoders, step)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from app.audio.windows import FRAME, Cut, CutRules, WindowCutter
 from app.domain import ModelSpec, Transcript, TranscriptionJob
 from app.errors import RequestTimedOut, from_engine
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_threads
+from app.runtime.bridge import on_thread, on_threads
 from app.runtime.registry import Registry
 from app.runtime.runner import Runner, check_kind
 from engines.contracts import SpeechStream
@@ -63,8 +63,8 @@ class TranscriptionService:
         check_kind(model, "transcription")
         permit = self._runner.admit()
         try:
-            source = await _on_thread(
-                self._runner,
+            source = await on_thread(
+                self._runner.decoders,
                 lambda: open_audio(file, limit=self._limits.audio_seconds, cancelled=permit.cancel.is_set),
             )
         except BaseException:
@@ -153,7 +153,7 @@ class OpenTranscription:
     async def aclose(self) -> None:
         """Stops all work for this audio and gives its place back."""
         self._permit.close()
-        await _on_thread(self._runner, self._source.close)
+        await on_thread(self._runner.decoders, self._source.close)
 
     async def _results(self) -> AsyncGenerator[WindowResult, None]:
         """Results in the order of their windows, a bounded number of windows in work at once."""
@@ -229,10 +229,3 @@ def _audible(samples: Samples) -> Samples:
     """1 for each frame with any sound above -80 dBFS, else 0."""
     peaks = np.abs(samples.reshape(-1, FRAME)).max(axis=1, initial=0.0)
     return np.asarray(peaks >= 1e-4, np.float32)
-
-
-Result = TypeVar("Result")
-
-
-async def _on_thread(runner: Runner, step: Callable[[], Result]) -> Result:
-    return await asyncio.get_running_loop().run_in_executor(runner.decoders, step)

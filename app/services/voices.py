@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from app.domain import AuditEntry, Caller, CustomVoice, LocalVoice, ModelSpec, VoiceConsent
+from app.domain import VOICE_ID, AuditEntry, Caller, CustomVoice, LocalVoice, ModelSpec, VoiceConsent
 from app.errors import (
     ConsentNotFound,
     InvalidValue,
@@ -151,7 +151,7 @@ class VoiceService:
 
     def _made(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
         return CustomVoice(
-            id=f"voice_{secrets.token_hex(16)}",
+            id=f"{VOICE_ID}{secrets.token_hex(16)}",
             project=consent.project,
             name=name,
             consent=consent.id,

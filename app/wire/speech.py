@@ -9,7 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from app.domain import AudioFormat, SpeechJob
+from app.domain import VOICE_ID, AudioFormat, SpeechJob
 from app.errors import InvalidValue, VoiceNotFound
 from app.wire.bodies import json_object, required_text
 from app.wire.fields import bounded_number, invalid_choice
@@ -26,8 +26,6 @@ MEDIA_TYPES: dict[AudioFormat, str] = {
 }
 INSTRUCTIONS = 4096
 """Characters of `instructions` at most."""
-VOICE = "voice_"
-"""How ids of custom voices begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,6 @@ def _voice(raw: dict[str, Any]) -> str:
     if not isinstance(voice, dict):
         return required_text(raw, "voice").strip()
     name = required_text(voice, "id", "voice").strip()
-    if not name.startswith(VOICE):
+    if not name.startswith(VOICE_ID):
         raise VoiceNotFound(name)
     return name
