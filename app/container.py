@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+from app.domain import ModelSpec
 from app.errors import ApiError, ModelNotFound
 from app.runtime.admission import Admission
 from app.runtime.meters import Meters
 from app.runtime.registry import Registry
 from app.runtime.runner import LocalRunner
 from app.runtime.voices import VoiceBook
-from app.runtime.weights import WeightsStore
+from app.runtime.weights import WeightsStore, slug
 from app.services.consents import ConsentRules, ConsentService
+from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.keys import KeyService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionLimits, TranscriptionService
@@ -29,11 +33,12 @@ from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRules
 from app.wire.subtitles import CueRules
 from engines import catalog
-from engines.contracts import LoadTranscriber, SpeechEngine
+from engines.contracts import LoadDiarizer, LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "speaker-dvector"
+DIARIZER = "pyannote"
 
 
 class StartRefused(Exception):
@@ -48,6 +53,7 @@ class Container:
         settings: Settings,
         transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
+        diarizers: Callable[[str], LoadDiarizer] = catalog.diarizer,
     ) -> None:
         """The callables: engine name -> engine."""
         self.settings = settings
@@ -58,10 +64,15 @@ class Container:
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
         self.meters = Meters()
-        self.runner = _runner(settings, self.weights, self.meters, transcribers, synthesizers)
+        self.runner = _runner(settings, self.weights, self.meters, transcribers, synthesizers, diarizers)
+        self.diarization_model = diarization_model(settings, self.registry)
+        self.diarization = DiarizationService(
+            self.runner, self.diarization_model, SpeakerRules(settings.diarization.one_speaker_threshold)
+        )
         self.transcription = TranscriptionService(
             self.runner,
             self.registry,
+            self.diarization,
             TranscriptionLimits(settings.limits.audio_seconds, settings.runtime.windows_ahead),
             settings.transcription.beam_size,
         )
@@ -128,6 +139,18 @@ def model_registry(settings: Settings) -> Registry:
     return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models)
 
 
+def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
+    """The model that tells speakers apart. Raises `StartRefused` for a name that means nothing."""
+    name = settings.diarization.model
+    if Path(name).is_absolute():
+        return ModelSpec("diarization", "diarization", DIARIZER, Path(name), 0, "")
+    try:
+        return replace(registry.resolve(name), kind="diarization", engine=DIARIZER)
+    except ModelNotFound:
+        folder = settings.weights_folder / slug(name)
+        return ModelSpec(name, "diarization", DIARIZER, folder, 0, "")
+
+
 def _consent_rules(settings: Settings) -> ConsentRules:
     chosen = settings.voices
     return ConsentRules(
@@ -167,6 +190,7 @@ def _runner(
     meters: Meters,
     transcribers: Callable[[str], LoadTranscriber],
     synthesizers: Callable[[str], SpeechEngine],
+    diarizers: Callable[[str], LoadDiarizer],
 ) -> LocalRunner:
     chosen = settings.transcription
     return LocalRunner(
@@ -174,12 +198,14 @@ def _runner(
         Admission(settings.limits.requests, settings.limits.request_seconds),
         EngineOptions(chosen.device, chosen.compute_type, chosen.threads, chosen.adaptive_windows),
         EngineOptions(settings.speech.device, threads=settings.speech.threads),
+        EngineOptions(settings.diarization.device, threads=settings.diarization.threads),
         rows=settings.runtime.batch_rows,
         decoders=settings.runtime.decode_threads,
         meters=meters,
         idle=settings.runtime.idle_seconds,
         transcribers=transcribers,
         synthesizers=synthesizers,
+        diarizers=diarizers,
     )
 
 

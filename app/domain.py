@@ -12,7 +12,7 @@ from typing import Literal
 
 from engines.types import LanguageGuess, Segment, Task, Voice, Word
 
-ModelKind = Literal["transcription", "speech", "speaker"]
+ModelKind = Literal["transcription", "speech", "speaker", "diarization"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,26 @@ class VadOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerReference:
+    """Somebody whose voice is to be found in the audio."""
+
+    name: str
+    audio: bytes
+    """A clip in any audio format."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakersWanted:
+    """What the request says about who speaks."""
+
+    speakers: int | None = None
+    """How many there are; None: found."""
+    least: int | None = None
+    most: int | None = None
+    references: tuple[SpeakerReference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionJob:
     """What is to be done with one audio."""
 
@@ -67,6 +87,25 @@ class TranscriptionJob:
     """None: transcribe everything, silence too."""
     words: bool = False
     logprobs: bool = False
+    diarize: SpeakersWanted | None = None
+    """None: nobody asks who speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSegment:
+    """What one speaker says without a long pause."""
+
+    start: float
+    """Seconds from the start of the audio."""
+    end: float
+    """Seconds from the start of the audio."""
+    speaker: str
+    """A known name, or a letter in the order in which strangers begin to speak."""
+    words: tuple[Word, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +120,8 @@ class Transcript:
     segments: tuple[Segment, ...]
     prompt_tokens: int = 0
     """Tokens of the prompt."""
+    spoken: tuple[SpokenSegment, ...] | None = None
+    """None where nobody asked who speaks."""
 
     @property
     def text(self) -> str:

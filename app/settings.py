@@ -133,6 +133,24 @@ class TranscriptionSettings(_Group):
     )
 
 
+class DiarizationSettings(_Group):
+    """How speakers are told apart."""
+
+    model: str = Field(
+        "pyannote-starter",
+        description="Diarization model: a name in the catalogue, a hub id that `antiphon models pull` has "
+        "fetched, or the folder of a pyannote pipeline.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads; more gain little on small networks.")
+    one_speaker_threshold: float = Field(
+        0.2,
+        ge=-1,
+        le=1,
+        description="Similarity under which two stretches of a known speaker's clip are two speakers'.",
+    )
+
+
 class SpeechSettings(_Group):
     """How text is spoken."""
 
@@ -218,6 +236,9 @@ class LimitsSettings(_Group):
     requests: int = Field(64, ge=1, description="Requests worked on or waiting at once; the next gets 429.")
     fields: int = Field(100, ge=1, description="Form fields in one request.")
     field_bytes: int = Field(1 * MIB, ge=1, description="Largest form field that is not a file, in bytes.")
+    reference_bytes: int = Field(
+        4 * MIB, ge=1, description="Largest clip of a known speaker, in bytes; four at most in a request."
+    )
     prompt_characters: int = Field(
         100_000, ge=0, description="Longest prompt; the model itself uses the last 223 tokens."
     )
@@ -260,6 +281,7 @@ class Settings(_Group):
     weights: WeightsSettings = WeightsSettings()
     models: ModelsSettings = ModelsSettings()
     transcription: TranscriptionSettings = TranscriptionSettings()
+    diarization: DiarizationSettings = DiarizationSettings()
     speech: SpeechSettings = SpeechSettings()
     voices: VoicesSettings = VoicesSettings()
     subtitles: SubtitlesSettings = SubtitlesSettings()

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from engines.contracts import (
+    LoadDiarizer,
     LoadSpeakerEncoder,
     LoadSpeechDetector,
     LoadTranscriber,
@@ -21,6 +22,7 @@ TRANSCRIBERS = "antiphon.transcribers"
 SPEECH_DETECTORS = "antiphon.speech_detectors"
 SYNTHESIZERS = "antiphon.synthesizers"
 SPEAKER_ENCODERS = "antiphon.speaker_encoders"
+DIARIZERS = "antiphon.diarizers"
 VOICE_CLONERS = "antiphon.voice_cloners"
 
 
@@ -47,6 +49,11 @@ def synthesizer(name: str) -> SpeechEngine:
 def speaker_encoder(name: str) -> LoadSpeakerEncoder:
     """The loader of a speaker encoder. Raises `EngineError` for an unknown name."""
     return cast("LoadSpeakerEncoder", _point(SPEAKER_ENCODERS, name).load())
+
+
+def diarizer(name: str) -> LoadDiarizer:
+    """The loader of a diarizer. Raises `EngineError` for an unknown name."""
+    return cast("LoadDiarizer", _point(DIARIZERS, name).load())
 
 
 def voice_cloner(name: str) -> VoiceCloner:

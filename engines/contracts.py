@@ -12,6 +12,8 @@ from typing import Protocol
 
 from engines.types import (
     Capabilities,
+    Diarization,
+    DiarizeOptions,
     EngineOptions,
     Pcm,
     Samples,
@@ -130,6 +132,32 @@ class LoadSpeakerEncoder(Protocol):
     """What an entry point of the group `antiphon.speaker_encoders` names."""
 
     def __call__(self, folder: Path, options: EngineOptions) -> SpeakerEncoder:
+        """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
+        ...
+
+
+class DiarizerStream(Protocol):
+    """One pass over one audio."""
+
+    def feed(self, samples: Samples) -> None:
+        """Takes the next stretch of sound of `SAMPLE_RATE` hertz, of any length. Raises `EngineError`."""
+        ...
+
+    def flush(self) -> Diarization:
+        """Who spoke when in all of it; called once. Raises `EngineError`."""
+        ...
+
+
+class Diarizer(SpeakerEncoder, Protocol):
+    """Tells who spoke when; memory grows with the number of turns, not with the samples."""
+
+    def open(self, options: DiarizeOptions) -> DiarizerStream: ...
+
+
+class LoadDiarizer(Protocol):
+    """What an entry point of the group `antiphon.diarizers` names."""
+
+    def __call__(self, folder: Path, options: EngineOptions) -> Diarizer:
         """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
         ...
 

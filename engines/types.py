@@ -177,6 +177,50 @@ class VoiceProfile:
     """Cosine between the sample's speaker and what the engine could do, by the engine's own measure."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownSpeaker:
+    """Somebody whose voice is known from a reference clip."""
+
+    name: str
+    vector: Samples
+    """What `SpeakerEncoder.embed` of the same diarizer gave for the clip."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiarizeOptions:
+    """What is known before anybody has spoken."""
+
+    speakers: int | None = None
+    """How many there are; None: found."""
+    least: int | None = None
+    most: int | None = None
+    known: tuple[KnownSpeaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """A stretch in which one speaker speaks."""
+
+    start: float
+    """Seconds from the start of the audio."""
+    end: float
+    """Seconds from the start of the audio."""
+    speaker: int
+    """Index of the speaker; 0 speaks first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Who spoke when."""
+
+    turns: tuple[SpeakerTurn, ...] = ()
+    """In order of their starts; turns of two speakers may overlap."""
+    exclusive: tuple[SpeakerTurn, ...] = ()
+    """One speaker at a time: whoever is most likely meant by a word of that time."""
+    names: tuple[str | None, ...] = ()
+    """Of each speaker: the known speaker's name, or None for a stranger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """A stretch of text of at most some hundred characters, spoken in one breath."""

@@ -23,10 +23,12 @@ from app.errors import InvalidRequest, MissingField, RequestTimedOut, UploadTooL
 from app.runtime.admission import Admission
 from app.settings import LimitsSettings
 from app.wire.fields import Fields
+from app.wire.speakers import REFERENCES
 
 FILES = 10
 ENVELOPE_BYTES = 64 * 1024
 """Room for the form's own lines beside the file and the fields."""
+DATA_URL_HEAD = 256
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -47,8 +49,10 @@ class Form:
 
 
 @asynccontextmanager
-async def read_form(request: Request, limits: LimitsSettings, uploads: Admission) -> AsyncIterator[Form]:
-    """The form of a request; its files are deleted on leaving.
+async def read_form(
+    request: Request, limits: LimitsSettings, uploads: Admission, *, references: int = 0
+) -> AsyncIterator[Form]:
+    """The form of a request; its files are deleted on leaving. `references`: clips it may have as data URLs.
 
     Raises `InvalidRequest`, `UploadTooLarge`, `Overloaded`, `RequestTimedOut`.
     """
@@ -58,17 +62,18 @@ async def read_form(request: Request, limits: LimitsSettings, uploads: Admission
             param="file",
             code="invalid_content_type",
         )
+    clip = 4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD if references else 0
     parser = MultiPartParser(
         request.headers,
-        _counted(request, limits),
+        _counted(request, limits, references * clip),
         max_files=FILES,
         max_fields=limits.fields,
-        max_part_size=limits.field_bytes,
+        max_part_size=max(limits.field_bytes, clip),
     )
     with uploads.admit():  # held as long as the file lies on our disk
         data = await _parsed(parser)
         try:
-            yield _form(data, limits.upload_bytes)
+            yield _form(data, limits)
         finally:
             await data.close()
 
@@ -98,20 +103,24 @@ async def _parsed(parser: MultiPartParser) -> FormData:
         raise ClientGone from None
 
 
-def _form(data: FormData, limit: int) -> Form:
+def _form(data: FormData, limits: LimitsSettings) -> Form:
     texts: list[tuple[str, str]] = []
     files: dict[str, BinaryIO] = {}
+    limit = limits.upload_bytes
     for name, value in data.multi_items():
         if isinstance(value, UploadFile):
             if (value.size or 0) > limit:
                 raise UploadTooLarge(limit, value.size or 0)
             files.setdefault(name.removesuffix("[]"), value.file)
         else:
+            if len(value) > limits.field_bytes and not name.startswith(REFERENCES):
+                raise InvalidRequest(f"The field '{name[:50]}' has more than {limits.field_bytes} bytes.")
             texts.append((name, value))
     return Form(Fields(texts), files)
 
 
-async def _counted(request: Request, limits: LimitsSettings) -> AsyncGenerator[bytes, None]:
+async def _counted(request: Request, limits: LimitsSettings, extra: int) -> AsyncGenerator[bytes, None]:
+    """`extra`: bytes of form fields that are allowed beside the file."""
     read, limit = 0, limits.upload_bytes
     until = time.monotonic() + limits.request_seconds
     stream = request.stream()
@@ -124,7 +133,7 @@ async def _counted(request: Request, limits: LimitsSettings) -> AsyncGenerator[b
         except TimeoutError:
             raise RequestTimedOut from None
         read += len(chunk)
-        if read > limit + ENVELOPE_BYTES:
+        if read > limit + ENVELOPE_BYTES + extra:
             await _drain(stream)
             raise UploadTooLarge(limit, read)
         yield chunk

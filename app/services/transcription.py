@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import BinaryIO
-
-import numpy as np
+from typing import Any, BinaryIO
 
 from app.audio.decode import AudioSource, open_audio
-from app.audio.windows import FRAME, Cut, CutRules, WindowCutter
-from app.domain import ModelSpec, Transcript, TranscriptionJob
+from app.audio.shared import SharedFile
+from app.audio.windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
+from app.domain import ModelSpec, SpeakersWanted, SpokenSegment, Transcript, TranscriptionJob
 from app.errors import RequestTimedOut, from_engine
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread, on_threads
 from app.runtime.registry import Registry
 from app.runtime.runner import Runner, check_kind
+from app.services.diarization import DiarizationService
+from app.services.speakers import SpeakerJoiner
 from engines.contracts import SpeechStream
 from engines.errors import EngineError
 from engines.types import (
+    Diarization,
     LanguageGuess,
     Pcm,
-    Samples,
     Segment,
     TranscribeOptions,
     Window,
@@ -50,9 +51,17 @@ class TranscriptionLimits:
 class TranscriptionService:
     """Transcribes and translates."""
 
-    def __init__(self, runner: Runner, registry: Registry, limits: TranscriptionLimits, beam: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        registry: Registry,
+        diarization: DiarizationService,
+        limits: TranscriptionLimits,
+        beam: int,
+    ) -> None:
         """`beam`: beams where a job does not say."""
         self._runner = runner
+        self._diarization = diarization
         self._registry = registry
         self._limits = limits
         self._beam = beam
@@ -63,14 +72,40 @@ class TranscriptionService:
         check_kind(model, "transcription")
         permit = self._runner.admit()
         try:
-            source = await on_thread(
-                self._runner.decoders,
-                lambda: open_audio(file, limit=self._limits.audio_seconds, cancelled=permit.cancel.is_set),
-            )
+            if job.diarize is None:
+                source = await self._source(file, permit)
+                return OpenTranscription(
+                    self._runner, model, job, self._options(job), permit, source, self._limits
+                )
+            return await self._open_with_speakers(model, job, job.diarize, permit, SharedFile(file))
         except BaseException:
             permit.close()
             raise
-        return OpenTranscription(self._runner, model, job, self._options(job), permit, source, self._limits)
+
+    async def _open_with_speakers(
+        self,
+        model: ModelSpec,
+        job: TranscriptionJob,
+        wanted: SpeakersWanted,
+        permit: Permit,
+        file: SharedFile,
+    ) -> OpenTranscription:
+        options = await self._diarization.options(wanted, permit)
+        source = await self._source(file.view(), permit)
+        opened = OpenTranscription(self._runner, model, job, self._options(job), permit, source, self._limits)
+        try:
+            second = await self._source(file.view(), permit)
+        except BaseException:
+            await opened.aclose()
+            raise
+        opened.ask_who(second, self._diarization.diarize(second, options, permit))
+        return opened
+
+    async def _source(self, file: BinaryIO, permit: Permit) -> AudioSource:
+        return await on_thread(
+            self._runner.decoders,
+            lambda: open_audio(file, limit=self._limits.audio_seconds, cancelled=permit.cancel.is_set),
+        )
 
     async def transcribe(
         self, job: TranscriptionJob, file: BinaryIO, progress: Progress | None = None
@@ -78,7 +113,7 @@ class TranscriptionService:
         """The whole transcript of one audio. Raises `ApiError`."""
         opened = await self.open(job, file)
         async with aclosing(opened):
-            async for _ in opened.segments():
+            async for _ in opened.spoken() if job.diarize else opened.segments():
                 if progress:
                     progress(opened.seconds, opened.expected)
             return opened.transcript()
@@ -88,7 +123,7 @@ class TranscriptionService:
         return TranscribeOptions(
             beam_size=job.beam_size or self._beam,
             temperatures=(job.temperature,) if job.temperature else ladder,
-            words=job.words,
+            words=job.words or job.diarize is not None,
             logprobs=job.logprobs,
         )
 
@@ -115,7 +150,14 @@ class OpenTranscription:
         self._ahead = limits.windows_ahead
         self._language = LanguageGuess(job.language, 1.0) if job.language else None
         self._found: list[Segment] = []
+        self._spoken: list[SpokenSegment] = []
         self._prompt_tokens = 0
+        self._who: Coroutine[Any, Any, Diarization] | None = None
+        self._second: AudioSource | None = None
+
+    def ask_who(self, source: AudioSource, work: Coroutine[Any, Any, Diarization]) -> None:
+        """`work` finds who speaks; `source`: the same audio, opened for it and closed with this."""
+        self._second, self._who = source, work
 
     @property
     def seconds(self) -> float:
@@ -135,6 +177,7 @@ class OpenTranscription:
             duration=self._source.seconds,
             segments=tuple(self._found),
             prompt_tokens=self._prompt_tokens,
+            spoken=tuple(self._spoken) if self._job.diarize else None,
         )
 
     async def segments(self) -> AsyncGenerator[tuple[Segment, ...], None]:
@@ -150,10 +193,47 @@ class OpenTranscription:
         if self._permit.cancel.late:
             raise RequestTimedOut
 
+    async def spoken(self) -> AsyncGenerator[tuple[SpokenSegment, ...], None]:
+        """What is said and by whom, in order, once all speakers are known. Raises `ApiError`.
+
+        Speakers are found beside the transcription: both begin at once. Until they are known, each window
+        that is transcribed gives an empty tuple, so that callers can tell that work goes on.
+        """
+        assert self._who
+        who = asyncio.create_task(self._who)
+        self._who = None
+        try:
+            async with aclosing(self._joined(who)) as groups:
+                async for group in groups:
+                    self._spoken += group
+                    yield tuple(group)
+        finally:
+            who.cancel()
+            await asyncio.gather(who, return_exceptions=True)
+
+    async def _joined(self, who: asyncio.Task[Diarization]) -> AsyncGenerator[list[SpokenSegment], None]:
+        waiting: list[Segment] = []
+        joiner: SpeakerJoiner | None = None
+        async with aclosing(self.segments()) as windows:
+            async for segments in windows:
+                waiting += segments
+                if not who.done():
+                    yield []
+                    continue
+                joiner = joiner or SpeakerJoiner(who.result())
+                yield joiner.feed(waiting)
+                waiting = []
+        joiner = joiner or SpeakerJoiner(await who)
+        yield joiner.feed(waiting)
+        yield joiner.flush()
+
     async def aclose(self) -> None:
         """Stops all work for this audio and gives its place back."""
         self._permit.close()
-        await on_thread(self._runner.decoders, self._source.close)
+        if self._who:
+            self._who.close()
+        for source in filter(None, (self._source, self._second)):
+            await on_thread(self._runner.decoders, source.close)
 
     async def _results(self) -> AsyncGenerator[WindowResult, None]:
         """Results in the order of their windows, a bounded number of windows in work at once."""
@@ -191,7 +271,7 @@ class OpenTranscription:
     def _cuts(self) -> Iterator[Cut]:
         """Decode, detect, cut: runs on a decoder thread, one step for each window."""
         vad = self._job.vad
-        detector: SpeechStream = self._runner.detect() if vad else _EverythingIsSpeech()
+        detector: SpeechStream = self._runner.detect() if vad else EverythingIsSpeech()
         cutter = WindowCutter(
             CutRules(
                 threshold=vad.threshold,
@@ -204,28 +284,3 @@ class OpenTranscription:
         for block in self._source.blocks():
             yield from cutter.feed(block, detector.feed(block))
         yield from cutter.flush(detector.flush())
-
-
-class _EverythingIsSpeech:
-    """The detector of those who want no detection: all that is not digital silence is speech."""
-
-    frame = FRAME
-
-    def __init__(self) -> None:
-        self._rest: Samples = np.zeros(0, np.float32)
-
-    def feed(self, samples: Samples) -> Samples:
-        joined = np.concatenate([self._rest, samples])
-        whole = len(joined) - len(joined) % FRAME
-        self._rest = joined[whole:]
-        return _audible(joined[:whole])
-
-    def flush(self) -> Samples:
-        rest, self._rest = self._rest, self._rest[:0]
-        return _audible(np.pad(rest, (0, FRAME - len(rest)))) if len(rest) else rest
-
-
-def _audible(samples: Samples) -> Samples:
-    """1 for each frame with any sound above -80 dBFS, else 0."""
-    peaks = np.abs(samples.reshape(-1, FRAME)).max(axis=1, initial=0.0)
-    return np.asarray(peaks >= 1e-4, np.float32)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain import Transcript
-from app.wire.transcripts import languages, logprobs, token_usage
+from app.domain import SpokenSegment, Transcript
+from app.wire.transcripts import languages, logprobs, spoken_segment, token_usage
 from engines.types import Segment
 
 
@@ -22,6 +22,7 @@ class TranscriptEvents:
         self._with_logprobs = with_logprobs
         self._sent: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
+        self._spoken = 0
 
     def feed(self, segments: Sequence[Segment]) -> list[dict[str, Any]]:
         """One delta for each segment that says something."""
@@ -32,6 +33,20 @@ class TranscriptEvents:
                 continue
             self._sent.append(delta)
             events.append({"type": "transcript.text.delta", "delta": delta} | self._probabilities(segment))
+        return events
+
+    def feed_spoken(self, segments: Sequence[SpokenSegment]) -> list[dict[str, Any]]:
+        """A delta and a whole segment for each; deltas do not name the speaker, segments do."""
+        events: list[dict[str, Any]] = []
+        for segment in segments:
+            if not segment.text:
+                continue
+            self._spoken += 1
+            whole = spoken_segment(self._spoken, segment)
+            delta = f" {segment.text}" if self._sent else segment.text
+            self._sent.append(delta)
+            events.append({"type": "transcript.text.delta", "delta": delta, "segment_id": whole["id"]})
+            events.append(whole)
         return events
 
     def flush(self, transcript: Transcript) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.domain import TranscriptionJob, VadOptions
-from app.errors import EngineUnavailable, InvalidValue, UnsupportedValue
+from app.errors import InvalidValue, UnsupportedValue
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
+from app.wire.speakers import speakers_wanted
 from app.wire.strict import check_transcription, check_translation
 from app.wire.subtitles import CueRules
 from engines.types import Task
@@ -59,12 +60,7 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
     form: Format = fields.choice("response_format", formats, "json")  # type: ignore[assignment]  # a checked choice
     granularities = fields.choices("timestamp_granularities", GRANULARITIES) or frozenset({"segment"})
     include = fields.choices("include", ("logprobs",))
-    if form == "diarized_json":
-        raise EngineUnavailable(
-            "The response_format 'diarized_json' needs a diarization engine, and this server has none. "
-            "`make serve ALL=1` installs every engine that this version has.",
-            param="response_format",
-        )
+    speakers = speakers_wanted(fields, form) if task == "transcribe" else None
     subtitles = form in ("srt", "vtt")
     job = TranscriptionJob(
         model=model,
@@ -77,6 +73,7 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
         vad=_vad(fields, default=rules.vad),
         words=subtitles or (form == "verbose_json" and "word" in granularities and task == "transcribe"),
         logprobs="logprobs" in include and task == "transcribe",
+        diarize=speakers,
     )
     stream = fields.flag("stream", default=False)
     return TranscriptionRequest(job, form, granularities, stream, _cues(fields, rules.cues))

@@ -13,6 +13,11 @@ DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
+def comment(text: str) -> bytes:
+    """A line that clients pass over and people who look at the wire can read."""
+    return f": {' '.join(text.split())}\n\n".encode()
+
+
 def frame(event: Mapping[str, Any]) -> bytes:
     """One event. JSON has no raw line breaks, so one line is enough."""
     return b"data: " + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from app.domain import SpokenSegment
 from engines.types import Segment, Word
 
 SENTENCE = tuple(".!?…。！？")  # noqa: RUF001 - full-width marks are meant
@@ -47,17 +48,25 @@ class Cue:
     end: float
     """Seconds."""
     lines: tuple[str, ...]
+    speaker: str = ""
+
+
+def make_spoken_cues(
+    spoken: Sequence[SpokenSegment], rules: CueRules, duration: float, *, named: bool
+) -> list[Cue]:
+    """Cues of one speaker each. `named`: the first cue of each turn begins with who speaks."""
+    cues: list[Cue] = []
+    for segment in spoken:
+        begins = not cues or cues[-1].speaker != segment.speaker
+        prefix = f"{segment.speaker}: " if named and begins else ""
+        made = [_cue(group, rules) for group in _groups(_prefixed(segment.words, prefix), rules)]
+        cues += [replace(cue, speaker=segment.speaker) for cue in made]
+    return _stretch(cues, rules, duration)
 
 
 def make_cues(segments: Sequence[Segment], rules: CueRules, duration: float) -> list[Cue]:
     """The cues of a transcript of `duration` seconds."""
-    words = [piece for word in _words(segments) for piece in _narrow(word, rules.width)]
-    cues = [
-        _cue(group, rules)
-        for paragraph in _paragraphs(words, rules)
-        for group in _best_groups(paragraph, rules)
-    ]
-    return _stretch(cues, rules, duration)
+    return _stretch([_cue(group, rules) for group in _groups(_words(segments), rules)], rules, duration)
 
 
 def to_srt(cues: Iterable[Cue]) -> str:
@@ -72,7 +81,8 @@ def to_srt(cues: Iterable[Cue]) -> str:
 def to_vtt(cues: Iterable[Cue]) -> str:
     """WebVTT (https://www.w3.org/TR/webvtt1/): a dot before the milliseconds, `&` and `<` escaped."""
     blocks = (
-        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_escaped(_safe(cue.lines))}\n" for cue in cues
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_voice(cue)}{_escaped(_safe(cue.lines))}\n"
+        for cue in cues
     )
     return "\n".join(["WEBVTT\n", *blocks])
 
@@ -84,11 +94,29 @@ def columns(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
+def _groups(words: Iterable[Word], rules: CueRules) -> Iterator[list[Word]]:
+    """The words of each cue."""
+    narrow = [piece for word in words for piece in _narrow(word, rules.width)]
+    for paragraph in _paragraphs(narrow, rules):
+        yield from _best_groups(paragraph, rules)
+
+
+def _prefixed(words: Sequence[Word], prefix: str) -> Iterator[Word]:
+    tidy = _tidy(words)
+    for word in tidy:
+        yield replace(word, text=prefix + word.text.lstrip()) if prefix else word
+        yield from tidy
+
+
 def _words(segments: Sequence[Segment]) -> Iterator[Word]:
     for segment in segments:
-        for word in segment.words if segment.words is not None else _spread(segment):
-            if text := re.sub(r"\s+", " ", word.text).rstrip():
-                yield replace(word, text=text, end=max(word.end, word.start))
+        yield from _tidy(segment.words if segment.words is not None else _spread(segment))
+
+
+def _tidy(words: Iterable[Word]) -> Iterator[Word]:
+    for word in words:
+        if text := re.sub(r"\s+", " ", word.text).rstrip():
+            yield replace(word, text=text, end=max(word.end, word.start))
 
 
 def _spread(segment: Segment) -> list[Word]:
@@ -241,6 +269,11 @@ def _clock(seconds: float, mark: str) -> str:
 def _safe(lines: Iterable[str]) -> str:
     """No empty line may stand inside a block, and an arrow only in its head."""
     return "\n".join(line.replace("-->", "→") for line in lines)
+
+
+def _voice(cue: Cue) -> str:
+    """The voice span of a cue, whose end tag may be left out (WebVTT, 3.4)."""
+    return f"<v {_escaped(cue.speaker)}>" if cue.speaker else ""
 
 
 def _escaped(text: str) -> str:

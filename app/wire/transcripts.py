@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
-from app.domain import Transcript
+from app.domain import SpokenSegment, Transcript
 from app.wire.languages import language_name
-from app.wire.subtitles import CueRules, make_cues, to_srt, to_vtt
+from app.wire.subtitles import CueRules, make_cues, make_spoken_cues, to_srt, to_vtt
 from engines.types import Segment, Token, Word
 
 AUDIO_TOKENS = 10
@@ -20,6 +21,7 @@ AUDIO_TOKENS = 10
 PUNCTUATION = '.,;:!?…"“”„«»()[]{}。，！？；：、「」『』'  # noqa: RUF001 - typographic marks are meant
 MEDIA_TYPES = {
     "json": "application/json",
+    "diarized_json": "application/json",
     "verbose_json": "application/json",
     "text": "text/plain; charset=utf-8",
     "srt": "text/plain; charset=utf-8",
@@ -32,12 +34,54 @@ def render(
 ) -> bytes:
     """The body of the answer. `model`: the name that the client sent."""
     if form == "text":
-        return (transcript.text + "\n").encode()
+        text = transcript.text if transcript.spoken is None else spoken_text(transcript.spoken)
+        return (text + "\n").encode()
     if form in ("srt", "vtt"):
-        made = make_cues(transcript.segments, cues, transcript.duration)
-        return (to_srt(made) if form == "srt" else to_vtt(made)).encode()
-    body = verbose(transcript, granularities) if form == "verbose_json" else plain(transcript, model)
+        return _subtitles(transcript, form, cues).encode()
+    if form == "diarized_json":
+        body = diarized(transcript, model)
+    else:
+        body = verbose(transcript, granularities) if form == "verbose_json" else plain(transcript, model)
     return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _subtitles(transcript: Transcript, form: str, rules: CueRules) -> str:
+    if transcript.spoken is None:
+        made = make_cues(transcript.segments, rules, transcript.duration)
+    else:
+        made = make_spoken_cues(transcript.spoken, rules, transcript.duration, named=form == "srt")
+    return to_srt(made) if form == "srt" else to_vtt(made)
+
+
+def diarized(transcript: Transcript, model: str) -> dict[str, Any]:
+    """`diarized_json`."""
+    spoken = [segment for segment in transcript.spoken or () if segment.text]
+    return {
+        "task": "transcribe",
+        "duration": round(transcript.duration, 3),
+        "text": spoken_text(spoken),
+        "segments": [spoken_segment(number, segment) for number, segment in enumerate(spoken, 1)],
+        "usage": usage(transcript, model),
+    }
+
+
+def spoken_text(spoken: Sequence[SpokenSegment]) -> str:
+    """A line for each turn, which begins with the speaker."""
+    turns = groupby((segment for segment in spoken if segment.text), key=lambda segment: segment.speaker)
+    return "\n".join(f"{speaker}: {' '.join(s.text for s in turn)}" for speaker, turn in turns)
+
+
+def spoken_segment(number: int, segment: SpokenSegment) -> dict[str, Any]:
+    """A segment of `diarized_json`, which is an event of the stream too. `number`: from 1."""
+    start = round(segment.start, 3)
+    return {
+        "type": "transcript.text.segment",
+        "id": f"seg_{number:03}",
+        "start": start,
+        "end": max(round(segment.end, 3), round(start + 0.01, 3)),
+        "text": segment.text,
+        "speaker": segment.speaker,
+    }
 
 
 def plain(transcript: Transcript, model: str) -> dict[str, Any]:

@@ -242,7 +242,7 @@ async def test_a_client_that_leaves_stops_the_synthesis(
     await asyncio.wait_for(request, 10)
     made = len(synthesizer.utterances)
     assert container.runner._admission.count == 0
-    assert all(lane.waiting == 0 for lane in container.runner._speaking.values())
+    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
     await asyncio.sleep(0.2)
     assert len(synthesizer.utterances) == made < 8
     assert threading.active_count() <= threads + 2 + container.settings.runtime.decode_threads
@@ -260,5 +260,5 @@ async def test_a_client_that_leaves_before_the_first_sound(
     await asyncio.wait_for(request, 10)
     assert container.runner._admission.count == 0
     synthesizer.gate.set()
-    await until(lambda: all(lane.waiting == 0 for lane in container.runner._speaking.values()))
+    await until(lambda: all(lane.waiting == 0 for lane in container.runner._lanes.values()))
     assert len(synthesizer.utterances) == 1

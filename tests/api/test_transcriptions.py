@@ -297,7 +297,7 @@ async def test_a_client_that_leaves_frees_everything(
     engine.gate.set()
     await asyncio.wait_for(request, 10)
     assert container.runner._admission.count == 0
-    assert all(lane.waiting == 0 for lane in container.runner._hearing.values())
+    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
     assert len(engine.batches) <= 2
     assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
     assert not any(message.get("body") for message in caller.sent)

@@ -1,0 +1,115 @@
+"""Who speaks: known speakers from their clips, and the turns of an audio, beside its transcription.
+
+Law: the order of the steps. Every clip is checked before the audio is touched; errors name its index.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.audio.decode import AudioSource
+from app.domain import ModelSpec, SpeakerReference, SpeakersWanted
+from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
+from app.runtime.admission import Permit
+from app.runtime.bridge import on_threads
+from app.runtime.runner import Runner
+from app.services.recordings import chunks, listen
+from engines.errors import EngineError
+from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
+
+PARAM = "known_speaker_references"
+BLOCK = 20.0
+"""Seconds that the diarizer is given at once: other requests have their turn in between."""
+SHORTEST, LONGEST = 2.0, 10.0
+"""Seconds of a clip, as OpenAI has them."""
+SLACK = 0.05
+"""Seconds that encoders add or take."""
+SPEECH = 1.0
+"""Seconds of speech that a clip must have."""
+PIECE = 1.5
+"""Seconds of speech by which a clip of two speakers is found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerRules:
+    """How clips of known speakers are judged."""
+
+    one_speaker: float
+    """Cosine under which two pieces of a clip are two speakers'."""
+
+
+class DiarizationService:
+    """Asks one model who speaks."""
+
+    def __init__(self, runner: Runner, model: ModelSpec, rules: SpeakerRules) -> None:
+        self._runner = runner
+        self._model = model
+        self._rules = rules
+
+    async def options(self, wanted: SpeakersWanted, permit: Permit) -> DiarizeOptions:
+        """Loads the model and learns the known speakers. Raises `ApiError`."""
+        await self._runner.load_diarizer(self._model, permit)
+        known = [
+            await self._known(index, reference, permit) for index, reference in enumerate(wanted.references)
+        ]
+        return DiarizeOptions(wanted.speakers, wanted.least, wanted.most, tuple(known))
+
+    async def diarize(self, source: AudioSource, options: DiarizeOptions, permit: Permit) -> Diarization:
+        """Who spoke when in all of `source`. Raises `ApiError`."""
+        async with aclosing(self._blocks(source)) as blocks:
+            try:
+                return await self._runner.diarize(self._model, blocks, options, permit)
+            except EngineError as failure:
+                raise from_engine(failure) from failure
+
+    async def _blocks(self, source: AudioSource) -> AsyncGenerator[Samples, None]:
+        async with aclosing(on_threads(_gathered(source), self._runner.decoders)) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def _known(self, index: int, reference: SpeakerReference, permit: Permit) -> KnownSpeaker:
+        try:
+            return KnownSpeaker(reference.name, await self._vector(reference.audio, permit))
+        except ApiError as wrong:
+            if wrong.status >= 500 or wrong.status == 408:
+                raise
+            raise InvalidValue(f"{PARAM}[{index}]: {wrong.message}", param=PARAM, code=wrong.code) from None
+
+    async def _vector(self, audio: bytes, permit: Permit) -> Samples:
+        try:
+            heard = await listen(self._runner, io.BytesIO(audio), LONGEST + SLACK, permit, PARAM)
+        except AudioTooLong:
+            raise InvalidValue(f"The clip is longer than {LONGEST:g} seconds.", param=PARAM) from None
+        if heard.sound.seconds < SHORTEST - SLACK:
+            raise InvalidValue(
+                f"The clip has {heard.sound.seconds:.1f} seconds; {SHORTEST:g} to {LONGEST:g} are needed.",
+                param=PARAM,
+            )
+        if heard.speech.seconds < SPEECH:
+            raise InvalidValue(
+                f"The clip has {heard.speech.seconds:.1f} seconds of speech; {SPEECH:g} is needed at least.",
+                param=PARAM,
+            )
+        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
+        if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < self._rules.one_speaker:
+            raise SeveralSpeakers
+        return await self._embed(heard.speech, permit)
+
+    async def _embed(self, speech: Pcm, permit: Permit) -> Samples:
+        return await self._runner.know(self._model, speech, permit)
+
+
+def _gathered(source: AudioSource) -> Iterator[Samples]:
+    waiting: list[Samples] = []
+    for block in source.blocks():
+        waiting.append(block)
+        if sum(map(len, waiting)) >= BLOCK * SAMPLE_RATE:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)

@@ -1,0 +1,177 @@
+"""Words and turns -> who said what.
+
+Law: pure. Words keep their order, every word gets a speaker, and a segment never mixes two.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from string import ascii_uppercase
+
+from app.domain import SpokenSegment
+from engines.types import Diarization, Segment, SpeakerTurn, Word
+
+SENTENCE = tuple(".!?…。！？")  # noqa: RUF001 - full-width marks are meant
+PAUSE = 1.0
+"""Seconds of silence that end a segment."""
+LONG = 15.0
+"""Seconds from which a segment ends with its sentence."""
+LONGEST = 60.0
+"""Seconds after which a segment ends anyhow, so that a stream never waits for longer."""
+STRAY = 0.6
+"""Seconds that a single word of another speaker within a sentence may last to be taken for a slip."""
+EDGE = 0.35
+"""Seconds by which a word's time may be wrong where speakers change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    word: Word
+    speaker: int
+
+
+class SpeakerJoiner:
+    """Two verbs: `feed` the segments of each window, in order, then `flush`."""
+
+    def __init__(self, diarization: Diarization) -> None:
+        self._turns = Turns(diarization.exclusive or diarization.turns)
+        self._names = dict(enumerate(diarization.names))
+        taken = set(diarization.names)
+        self._free = (letters for letters in _letters() if letters not in taken)
+        self._labels: dict[int, str] = {}
+        self._open: list[_Said] = []
+
+    def feed(self, segments: Sequence[Segment]) -> list[SpokenSegment]:
+        """The segments that no later word can change."""
+        words = [word for segment in segments for word in words_of(segment)]
+        said = smoothed([_Said(word, self._turns.speaker(word)) for word in words], self._turns)
+        groups = list(_groups([*self._open, *said]))
+        self._open = groups.pop() if groups else []
+        return [self._segment(group) for group in groups]
+
+    def flush(self) -> list[SpokenSegment]:
+        """The last one."""
+        rest, self._open = self._open, []
+        return [self._segment(rest)] if rest else []
+
+    def _segment(self, group: Sequence[_Said]) -> SpokenSegment:
+        words = tuple(said.word for said in group)
+        start = words[0].start
+        end = max(start + 0.01, *(word.end for word in words))
+        return SpokenSegment(start, end, self._label(group[0].speaker), words)
+
+    def _label(self, speaker: int) -> str:
+        """Letters follow the order in which strangers say their first word, not their first sound."""
+        if speaker not in self._labels:
+            self._labels[speaker] = self._names.get(speaker) or next(self._free)
+        return self._labels[speaker]
+
+
+class Turns:
+    """Turns of one speaker at a time, asked by time."""
+
+    def __init__(self, turns: Iterable[SpeakerTurn]) -> None:
+        self._turns = sorted(turns, key=lambda turn: turn.start)
+        self._starts = [turn.start for turn in self._turns]
+
+    def speaker(self, word: Word) -> int:
+        """Who speaks during most of the word; else whose turn is nearest."""
+        near = self._near(word)
+        if not near:
+            return 0
+        return max(near, key=lambda turn: (_shared(turn, word), -_away(turn, word))).speaker
+
+    def fits(self, word: Word, speaker: int) -> bool:
+        """Whether the word could be that speaker's if its time were a little wrong."""
+        return any(t.speaker == speaker and _away(t, word) <= EDGE for t in self._near(word))
+
+    def _near(self, word: Word) -> list[SpeakerTurn]:
+        at = bisect_left(self._starts, word.start)
+        until = bisect_left(self._starts, word.end)
+        return self._turns[max(0, at - 2) : until + 1]
+
+
+def smoothed(said: Sequence[_Said], turns: Turns) -> list[_Said]:
+    """Without single words of another speaker within a sentence, and with changes where sentences end."""
+    found = list(said)
+    for i in range(1, len(found) - 1):
+        before, here, after = found[i - 1], found[i], found[i + 1]
+        alone = before.speaker == after.speaker != here.speaker
+        if alone and here.word.end - here.word.start <= STRAY and _inside(before.word, here.word, after.word):
+            found[i] = _Said(here.word, before.speaker)
+    for i in range(1, len(found)):
+        _snap(found, i, turns)
+    return found
+
+
+def words_of(segment: Segment) -> list[Word]:
+    """The words of a segment; one without word times is a single long word."""
+    if segment.words:
+        return list(segment.words)
+    return [Word(segment.text, segment.start, segment.end, 1.0)] if segment.text.strip() else []
+
+
+def _snap(said: list[_Said], i: int, turns: Turns) -> None:
+    """A change one word beside the end of a sentence is a change at it, where the times allow that."""
+    before, after = said[i - 1], said[i]
+    if before.speaker == after.speaker or _ends(before.word):
+        return
+    if _ends(after.word) and turns.fits(after.word, before.speaker):
+        said[i] = _Said(after.word, before.speaker)
+    elif i >= 2 and _ends(said[i - 2].word) and turns.fits(before.word, after.speaker):
+        said[i - 1] = _Said(before.word, after.speaker)
+
+
+def _inside(before: Word, word: Word, after: Word) -> bool:
+    """Whether a word stands within a sentence that is spoken without a pause."""
+    flows = word.start - before.end < EDGE and after.start - word.end < EDGE
+    return flows and not _ends(before) and not _ends(word)
+
+
+def _ends(word: Word) -> bool:
+    return word.text.rstrip("\"'”’)» ").endswith(SENTENCE)  # noqa: RUF001 - closing marks of all kinds are meant
+
+
+def _groups(said: Sequence[_Said]) -> Iterator[list[_Said]]:
+    if not said:
+        return
+    group = [said[0]]
+    for before, here in pairwise(said):
+        if _breaks(group, before, here):
+            yield group
+            group = []
+        group.append(here)
+    yield group
+
+
+def _breaks(group: Sequence[_Said], before: _Said, here: _Said) -> bool:
+    length = before.word.end - group[0].word.start
+    return (
+        before.speaker != here.speaker
+        or here.word.start - before.word.end >= PAUSE
+        or (length >= LONG and _ends(before.word))
+        or length >= LONGEST
+    )
+
+
+def _shared(turn: SpeakerTurn, word: Word) -> float:
+    return max(0.0, min(turn.end, word.end) - max(turn.start, word.start))
+
+
+def _away(turn: SpeakerTurn, word: Word) -> float:
+    return max(0.0, turn.start - word.end, word.start - turn.end)
+
+
+def _letters() -> Iterator[str]:
+    """A, B, ... Z, AA, AB, ..."""
+    number = 0
+    while True:
+        text, rest = "", number
+        while rest >= 0:
+            text = ascii_uppercase[rest % 26] + text
+            rest = rest // 26 - 1
+        yield text
+        number += 1

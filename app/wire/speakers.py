@@ -1,0 +1,94 @@
+"""What a form says about who speaks -> what the services are asked to find.
+
+Law: pure; clips come as data URLs only, and no address is ever fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from app.domain import SpeakerReference, SpeakersWanted
+from app.errors import InvalidValue, UnsupportedValue
+from app.wire.fields import Fields
+
+NAMES, REFERENCES = "known_speaker_names", "known_speaker_references"
+KNOWN = 4
+"""Known speakers in one request, as OpenAI has it."""
+NAME_CHARACTERS = 100
+MOST_SPEAKERS = 50
+FORMATS = ("diarized_json", "text", "srt", "vtt")
+"""Formats that can say who speaks."""
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def speakers_wanted(fields: Fields, form: str) -> SpeakersWanted | None:
+    """None where nobody asks who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
+    asked = fields.flag("diarize", default=form == "diarized_json")
+    if form != "diarized_json" and not asked:
+        return None
+    if form not in FORMATS:
+        known = ", ".join(f"'{name}'" for name in FORMATS)
+        raise UnsupportedValue(
+            f"The response_format '{form}' cannot say who speaks; with 'diarize' send one of {known}.",
+            param="response_format",
+        )
+    speakers, least, most = (
+        fields.integer(name, 1, MOST_SPEAKERS) for name in ("num_speakers", "min_speakers", "max_speakers")
+    )
+    _check_counts(speakers, least, most)
+    return SpeakersWanted(speakers, least, most, _references(fields))
+
+
+def _check_counts(speakers: int | None, least: int | None, most: int | None) -> None:
+    low, high = least or 1, most or MOST_SPEAKERS
+    if low > high:
+        raise InvalidValue("'min_speakers' is greater than 'max_speakers'.", param="min_speakers")
+    if speakers and not low <= speakers <= high:
+        raise InvalidValue(
+            "'num_speakers' lies outside 'min_speakers' and 'max_speakers'.", param="num_speakers"
+        )
+
+
+def _references(fields: Fields) -> tuple[SpeakerReference, ...]:
+    names, urls = fields.texts(NAMES), fields.texts(REFERENCES)
+    if len(names) != len(urls):
+        raise InvalidValue(
+            f"'{NAMES}' has {len(names)} entries and '{REFERENCES}' has {len(urls)}: each known speaker "
+            "needs a name and a clip.",
+            param=REFERENCES if len(urls) < len(names) else NAMES,
+        )
+    if len(names) > KNOWN:
+        raise InvalidValue(f"At most {KNOWN} known speakers can be given.", param=NAMES)
+    checked = [_name(index, name) for index, name in enumerate(names)]
+    if len(set(checked)) < len(checked):
+        raise InvalidValue(f"'{NAMES}' has the same name twice.", param=NAMES)
+    return tuple(
+        SpeakerReference(name, _clip(index, url))
+        for index, (name, url) in enumerate(zip(checked, urls, strict=True))
+    )
+
+
+def _name(index: int, name: str) -> str:
+    if len(name) > NAME_CHARACTERS or _UNPRINTABLE.search(name):
+        raise InvalidValue(
+            f"{NAMES}[{index}]: a name is one line of at most {NAME_CHARACTERS} characters.", param=NAMES
+        )
+    return name
+
+
+def _clip(index: int, url: str) -> bytes:
+    found = _DATA_URL.match(url)
+    if not found:
+        raise InvalidValue(
+            f"{REFERENCES}[{index}]: send the clip as a data URL, 'data:audio/wav;base64,...'.",
+            param=REFERENCES,
+        )
+    try:
+        return base64.b64decode("".join(url[found.end() :].split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidValue(
+            f"{REFERENCES}[{index}]: the data URL's base64 cannot be decoded.", param=REFERENCES
+        ) from None
