@@ -56,7 +56,7 @@ def _prepare(settings: Settings) -> Settings:
 
     store = weights_store(settings)
     failed: dict[str, WeightsError] = {}
-    for name in (*settings.models.preload, SPEAKER_ENCODER):
+    for name in (*settings.models.preload, SPEAKER_ENCODER, *_diarizer(settings)):
         model = settings.models.aliases.get(name, name)
         if Path(model).is_absolute():
             continue
@@ -72,6 +72,13 @@ def _prepare(settings: Settings) -> Settings:
     upgrade_if_needed(settings.database_url)
     kept = tuple(name for name in settings.models.preload if name not in failed)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"preload": kept})})
+
+
+def _diarizer(settings: Settings) -> tuple[str, ...]:
+    """The diarization model, where its engine is installed."""
+    from importlib.util import find_spec
+
+    return (settings.diarization.model,) if find_spec("torch") else ()
 
 
 async def _preflight(settings: Settings) -> None:

@@ -36,6 +36,7 @@ class Format(StrEnum):
     srt = "srt"
     vtt = "vtt"
     verbose_json = "verbose_json"
+    diarized_json = "diarized_json"
 
 
 ENDINGS = {Format.json: ".json", Format.text: ".txt", Format.srt: ".srt", Format.vtt: ".vtt"}
@@ -62,6 +63,16 @@ def transcribe(
     prompt: Annotated[str, typer.Option(help="Text that the speech is assumed to follow.")] = "",
     vad: Annotated[bool, typer.Option(help="Leave out stretches without speech.")] = True,
     beam_size: Annotated[int, typer.Option(min=1, max=20, help="Beams of the search.")] = 5,
+    diarize: Annotated[bool, typer.Option("--diarize", help="Say who speaks.")] = False,
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE", help="A known speaker and a clip of 2 to 10 seconds; again for more."
+        ),
+    ] = None,
+    speakers: Annotated[
+        int | None, typer.Option(min=1, max=50, help="How many speakers there are; default: found.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at the same time.")] = 2,
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
 ) -> None:
@@ -73,13 +84,21 @@ def transcribe(
         antiphon transcribe --format srt -o subtitles/ recordings/
 
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
+
+        antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
+    from app.cli.speakers import wanted as speakers_wanted
     from app.container import Container
     from app.domain import TranscriptionJob, VadOptions
     from app.errors import InvalidValue
     from app.settings_source import load_settings
     from app.wire.languages import language_code
 
+    asked = diarize or bool(speaker) or speakers is not None or form is Format.diarized_json
+    if asked and form in (Format.json, Format.verbose_json):
+        raise typer.BadParameter(f"{form} cannot say who speaks; choose diarized_json, text, srt or vtt.")
+    if asked and translate:
+        raise typer.BadParameter("--translate does not say who speaks.")
     logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
     settings = load_settings(config)
     code = language_code(language) if language else None
@@ -98,6 +117,7 @@ def transcribe(
         beam_size=beam_size,
         vad=VadOptions() if vad else None,
         words=form in (Format.srt, Format.vtt, Format.verbose_json),
+        diarize=speakers_wanted(speaker or (), speakers) if asked else None,
     )
     tasks = _plan(files, output, ENDINGS.get(form, ".json"))
     failed = asyncio.run(_run(Container(settings), tasks, job, form, jobs))
@@ -174,6 +194,10 @@ async def _one(
 
         rules: RequestRules = container.request_rules
         _write(render(transcript, form, job.model, ("word", "segment"), rules.cues), task.target)
+        if transcript.spoken:
+            from app.cli.speakers import shares
+
+            progress.console.print(shares(transcript, Path(task.source).name))
         return True
 
 

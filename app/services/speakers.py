@@ -23,6 +23,8 @@ LONGEST = 60.0
 """Seconds after which a segment ends anyhow, so that a stream never waits for longer."""
 STRAY = 0.6
 """Seconds that a single word of another speaker within a sentence may last to be taken for a slip."""
+NEAR = 3
+"""Words by which a change of speakers may be moved to the end of a sentence."""
 EDGE = 0.35
 """Seconds by which a word's time may be wrong where speakers change."""
 
@@ -114,15 +116,31 @@ def words_of(segment: Segment) -> list[Word]:
     return [Word(segment.text, segment.start, segment.end, 1.0)] if segment.text.strip() else []
 
 
-def _snap(said: list[_Said], i: int, turns: Turns) -> None:
-    """A change one word beside the end of a sentence is a change at it, where the times allow that."""
-    before, after = said[i - 1], said[i]
-    if before.speaker == after.speaker or _ends(before.word):
+def _snap(said: list[_Said], change: int, turns: Turns) -> None:
+    """A change a few words beside the end of a sentence is a change at it, where the times allow that.
+
+    Nobody's last word is taken from them: what moves is a part of a longer run.
+    """
+    before, after = said[change - 1].speaker, said[change].speaker
+    if before == after or _ends(said[change - 1].word):
         return
-    if _ends(after.word) and turns.fits(after.word, before.speaker):
-        said[i] = _Said(after.word, before.speaker)
-    elif i >= 2 and _ends(said[i - 2].word) and turns.fits(before.word, after.speaker):
-        said[i - 1] = _Said(before.word, after.speaker)
+    for count in range(1, NEAR + 1):
+        first, last = change - count, change + count
+        if _border(said, first, first - 1, before) and _movable(said[first:change], before, after, turns):
+            said[first:change] = [_Said(s.word, after) for s in said[first:change]]
+            return
+        if _border(said, last, last, after) and _movable(said[change:last], after, before, turns):
+            said[change:last] = [_Said(s.word, before) for s in said[change:last]]
+            return
+
+
+def _border(said: Sequence[_Said], at: int, stays: int, speaker: int) -> bool:
+    """Whether a sentence ends before word `at`, and word `stays` is left to its speaker."""
+    return 0 < at < len(said) and _ends(said[at - 1].word) and said[stays].speaker == speaker
+
+
+def _movable(words: Sequence[_Said], owner: int, to: int, turns: Turns) -> bool:
+    return all(said.speaker == owner and turns.fits(said.word, to) for said in words)
 
 
 def _inside(before: Word, word: Word, after: Word) -> bool:

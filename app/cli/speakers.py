@@ -1,0 +1,54 @@
+"""Speakers at the command line: who is known, and who spoke how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from app.domain import SpeakersWanted, Transcript
+
+COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+BAR = 24
+"""Characters of a whole bar."""
+
+
+def wanted(clips: Sequence[str], speakers: int | None) -> SpeakersWanted:
+    """What `--speaker NAME=FILE` and `--speakers` say. Raises `typer.BadParameter`."""
+    from app.domain import SpeakerReference, SpeakersWanted
+
+    references = []
+    for clip in clips:
+        name, _, file = clip.partition("=")
+        if not name.strip() or not file:
+            raise typer.BadParameter(f"--speaker {clip}: write NAME=FILE.")
+        if not Path(file).is_file():
+            raise typer.BadParameter(f"--speaker {clip}: there is no file {file}.")
+        references.append(SpeakerReference(name.strip(), Path(file).read_bytes()))
+    if len({reference.name for reference in references}) < len(references):
+        raise typer.BadParameter("--speaker: the same name is given twice.")
+    return SpeakersWanted(speakers, references=tuple(references))
+
+
+def shares(transcript: Transcript, title: str) -> Table:
+    """A coloured row for each speaker: seconds of speech, share of all speech, number of segments."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    seconds: dict[str, float] = {}
+    turns: dict[str, int] = {}
+    for segment in transcript.spoken or ():
+        seconds[segment.speaker] = seconds.get(segment.speaker, 0.0) + segment.end - segment.start
+        turns[segment.speaker] = turns.get(segment.speaker, 0) + 1
+    whole = sum(seconds.values()) or 1.0
+    table = Table("speaker", "time", "share", "", "segments", title=escape(title), title_justify="left")
+    for number, (name, time) in enumerate(seconds.items()):
+        bar = "█" * max(1, round(BAR * time / whole))
+        row = (escape(name), f"{time:.1f} s", f"{100 * time / whole:.0f} %", bar, str(turns[name]))
+        table.add_row(*row, style=COLOURS[number % len(COLOURS)])
+    return table
