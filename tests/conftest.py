@@ -41,7 +41,13 @@ def storage() -> Path:
     """The storage folder with the starter weights, fetched once and kept between runs."""
     folder = ROOT / "data"
     store = WeightsStore(folder / "weights", hub="https://huggingface.co")
-    for model in ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m", "speaker-dvector"):
+    for model in (
+        "whisper-base",
+        "piper-en-us-joe-medium",
+        "kokoro-82m",
+        "speaker-dvector",
+        "pyannote-starter",
+    ):
         store.pull(model)
     return folder
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,4 +122,4 @@ def _finish(store: WeightsStore, model: str, entry: ModelEntry) -> None:
             move_durably(staged, folder / file.name)
         if model not in catalog():
             write_atomically(folder / MANIFEST, json.dumps(manifest(entry), indent=1).encode())
-        (folder / STAGING).rmdir()
+        shutil.rmtree(folder / STAGING)

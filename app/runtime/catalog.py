@@ -5,6 +5,7 @@ Law: data in, frozen values out; the manifest of a model without an entry has th
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +14,9 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from app.domain import ModelKind
+
+FILE_NAME = re.compile(r"([A-Za-z0-9][\w\-]*/)?[^./\\\0][^/\\\0]*")
+"""A file in the model's folder, or in a folder within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def manifest(entry: ModelEntry) -> dict[str, Any]:
 
 
 def _file(name: str, raw: Mapping[str, Any], packages: Mapping[str, Package]) -> FileEntry:
-    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+    if not FILE_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no plain file name")
     parts = tuple(_part(text, packages) for text in raw.get("parts", ()))
     return FileEntry(name, raw["size"], raw["sha256"], parts, raw.get("url", ""))

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+from app.domain import ModelKind
 from app.runtime.catalog import FileEntry, HubSource, ModelEntry, catalog, manifest, parse_entry
 from app.runtime.mirrors import FolderMirror, Mirror, MirrorError, hub_mirror, url_mirror
 from app.runtime.packages import PackageMirror
@@ -29,7 +30,12 @@ CHUNK = 1 << 20
 MANIFEST = "manifest.json"
 STAGING = ".fetching"
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}(/[A-Za-z0-9][\w.\-]{0,95})?", re.ASCII)
-HUB_FILES = re.compile(r"(model\.bin|config\.json|tokenizer\.json|vocabulary\.\w+|preprocessor_config\.json)")
+WHISPER_FILES = re.compile(
+    r"(model\.bin|config\.json|tokenizer\.json|vocabulary\.\w+|preprocessor_config\.json)"
+)
+PIPELINE_FILES = re.compile(
+    r"config\.yaml|(segmentation|embedding|plda)/[\w\-][\w.\-]*\.(bin|npz|ckpt|safetensors)"
+)
 
 FileState = Literal["ok", "absent", "damaged"]
 Report = Callable[[str, int, int], None]
@@ -164,6 +170,7 @@ class WeightsStore:
     def _fetch(self, entry: ModelEntry, file: FileEntry, mirrors: list[Mirror], report: Report) -> FileEntry:
         """The file with its hash, from the first mirror that delivers the right bytes."""
         staged = self.path(entry.id) / STAGING / file.name
+        staged.parent.mkdir(parents=True, exist_ok=True)
         reasons = []
         for mirror in [mirror for mirror in mirrors if mirror.offers(file)]:
             try:
@@ -200,15 +207,7 @@ class WeightsStore:
         if self._offline:
             raise WeightsError(f"`{model}` is not in the catalogue, and fetching is switched off.")
         info = _hub_info(self._hub, model, os.environ.get("HF_TOKEN", ""))
-        found = tuple(_hub_file(raw) for raw in info["siblings"] if HUB_FILES.fullmatch(raw["rfilename"]))
-        if "model.bin" not in {file.name for file in found}:
-            raise WeightsError(f"`{model}` is no faster-whisper model: it has no `model.bin`.")
-        source = HubSource(model, info["sha"])
-        licence = str((info.get("cardData") or {}).get("license", "unknown"))
-        owner = model.partition("/")[0]
-        return ModelEntry(
-            model, "transcription", "faster-whisper", model, licence, owner, 0, found, hub=source
-        )
+        return _hub_entry(model, info)
 
 
 def slug(model: str) -> str:
@@ -243,6 +242,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def move_durably(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb+") as file:
         os.fsync(file.fileno())
     source.replace(target)
@@ -250,6 +250,25 @@ def move_durably(source: Path, target: Path) -> None:
         folder = os.open(target.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+
+
+def _hub_entry(model: str, info: dict[str, Any]) -> ModelEntry:
+    """A faster-whisper model or a diarization pipeline, by the files that the hub lists."""
+    kinds: tuple[tuple[ModelKind, str, re.Pattern[str], str], ...] = (
+        ("transcription", "faster-whisper", WHISPER_FILES, "model.bin"),
+        ("diarization", "pyannote", PIPELINE_FILES, "config.yaml"),
+    )
+    source = HubSource(model, info["sha"])
+    licence = str((info.get("cardData") or {}).get("license", "unknown"))
+    owner = model.partition("/")[0]
+    for kind, engine, wanted, mark in kinds:
+        found = tuple(_hub_file(raw) for raw in info["siblings"] if wanted.fullmatch(raw["rfilename"]))
+        if mark in {file.name for file in found} and len(found) > 1:
+            return ModelEntry(model, kind, engine, model, licence, owner, 0, found, hub=source)
+    raise WeightsError(
+        f"`{model}` is neither a faster-whisper model (it has no `model.bin`) nor a diarization pipeline of "
+        "pyannote's layout."
+    )
 
 
 def _hub_info(base: str, model: str, token: str) -> dict[str, Any]:
@@ -263,7 +282,8 @@ def _hub_info(base: str, model: str, token: str) -> dict[str, Any]:
         raise WeightsError(f"The model hub cannot be reached, so `{model}` cannot be fetched.") from None
     if answer.status_code >= 400:
         raise WeightsError(
-            f"The model hub has no model `{model}` for you (it answered {answer.status_code})."
+            f"The model hub has no model `{model}` for you (it answered {answer.status_code}). If the model "
+            "is gated, accept its terms on the hub and set HF_TOKEN to your access token."
         )
     info: dict[str, Any] = answer.json()
     return info

@@ -232,6 +232,29 @@ def test_a_hub_model_without_an_entry(store: WeightsStore, hub: Hub) -> None:
     assert store.require("me/small")
 
 
+def test_a_diarization_pipeline_of_the_hub_has_folders(store: WeightsStore, hub: Hub, tmp_path: Path) -> None:
+    files = {"config.yaml": b"a: 1", "segmentation/pytorch_model.bin": b"one", "plda/plda.npz": b"two"}
+    hub.listing = {
+        "sha": "abc",
+        "siblings": [
+            *({"rfilename": name, "size": len(data)} for name, data in files.items()),
+            {"rfilename": "README.md", "size": 9},
+            {"rfilename": "plda/../../evil.bin", "size": 9},
+        ],
+    }
+    hub.files = {f"/py/pipe/resolve/abc/{name}": data for name, data in files.items()}
+    entry = store.pull("py/pipe")
+    assert (entry.kind, entry.engine) == ("diarization", "pyannote")
+    folder = store.require("py/pipe")
+    assert {
+        str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.*") if p.name != "manifest.json"
+    } == files
+    export_models(store, ["py/pipe"], tmp_path / "pipe.tar")
+    other = WeightsStore(tmp_path / "other", hub="", offline=True)
+    assert import_models(other, tmp_path / "pipe.tar") == ["py/pipe"]
+    assert (other.require("py/pipe") / "plda/plda.npz").read_bytes() == b"two"
+
+
 def test_a_hub_repository_of_another_kind(store: WeightsStore, hub: Hub) -> None:
     hub.listing = {"sha": "abc", "siblings": [{"rfilename": "README.md", "size": 1}]}
     with pytest.raises(WeightsError, match=r"no `model.bin`"):

@@ -1,0 +1,266 @@
+"""Who spoke when, through the whole app, with voices that are tones and words that are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+
+import httpx2
+import numpy as np
+import pytest
+
+from app.audio.windows import EverythingIsSpeech
+from app.container import Container
+from app.main import create_app
+from app.settings import Settings
+from app.store.schema import upgrade
+from engines.contracts import LoadDiarizer
+from engines.errors import EngineError, EngineMissing
+from tests.support.diarizers import ToneDiarizer, diarizers_of
+from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.sound import Floats, encode, noise, silence, tone, wav
+
+URL = "/audio/transcriptions"
+LOW, HIGH = 300.0, 1200.0
+
+
+def talk(*parts: tuple[float, float]) -> Floats:
+    """Seconds and pitch of each turn; pitch 0 is silence."""
+    return np.concatenate([tone(seconds, hertz) if hertz else silence(seconds) for seconds, hertz in parts])
+
+
+TALK = talk((3, LOW), (2, HIGH), (4, LOW))
+
+
+@pytest.fixture
+def diarizer() -> ToneDiarizer:
+    return ToneDiarizer()
+
+
+def load_of(diarizer: ToneDiarizer) -> LoadDiarizer:
+    return diarizers_of(diarizer)
+
+
+@pytest.fixture
+async def container(
+    settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
+) -> AsyncIterator[Container]:
+    upgrade(settings.database_url)
+    (settings.weights_folder / "tones-diarizer").mkdir(parents=True)
+    chosen = settings.model_copy(
+        update={
+            "diarization": settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
+        }
+    )
+    made = Container(chosen, lambda _: engines_of(engine), diarizers=lambda _: load_of(diarizer))
+    made.runner.detect = EverythingIsSpeech  # type: ignore[method-assign]  # tones are no speech to the real one
+    await made.open()
+    yield made
+    engine.gate.set()
+    diarizer.gate.set()
+    await made.close()
+
+
+async def post(
+    client: httpx2.AsyncClient,
+    samples: Floats = TALK,
+    lists: dict[str, list[str]] | None = None,
+    **fields: str,
+) -> httpx2.Response:
+    data = {"model": "whisper-1", "response_format": "diarized_json", **fields, **(lists or {})}
+    return await client.post(URL, data=data, files={"file": ("a.wav", wav(samples), "audio/wav")})
+
+
+def url(data: bytes, mime: str = "audio/wav") -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def known(*pairs: tuple[str, bytes]) -> dict[str, list[str]]:
+    return {
+        "known_speaker_names[]": [name for name, _ in pairs],
+        "known_speaker_references[]": [url(data) for _, data in pairs],
+    }
+
+
+async def test_diarized_json(client: httpx2.AsyncClient) -> None:
+    answer = await post(client)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert body["text"] == "A: word0 word1 word2\nB: word3 word4\nA: word5 word6 word7 word8"
+    assert [s["speaker"] for s in body["segments"]] == ["A", "B", "A"]
+    assert [s["id"] for s in body["segments"]] == ["seg_001", "seg_002", "seg_003"]
+    assert body["usage"] == {"type": "duration", "seconds": 9}
+    assert body["duration"] == 9.0
+    assert body["task"] == "transcribe"
+
+
+async def test_the_diarize_model_answers_plain_formats_without_looking_for_speakers(
+    client: httpx2.AsyncClient, diarizer: ToneDiarizer
+) -> None:
+    answer = await post(client, response_format="json")
+    assert answer.json()["text"].startswith("word0")
+    assert not diarizer.opened
+
+
+@pytest.mark.parametrize(
+    ("form", "holds"),
+    [
+        ("text", "A: word0 word1 word2\nB: word3 word4\n"),
+        ("vtt", "<v B>word3 word4\n"),
+        ("srt", "B: word3 word4\n"),
+    ],
+)
+async def test_other_formats_with_speakers(client: httpx2.AsyncClient, form: str, holds: str) -> None:
+    answer = await post(client, response_format=form, diarize="true")
+    assert answer.status_code == 200
+    assert holds in answer.text
+
+
+async def test_known_speakers_have_their_names(client: httpx2.AsyncClient) -> None:
+    clip = encode(tone(3, HIGH), "ogg", "libopus")
+    answer = await post(client, lists=known(("Anna", clip), ("Ben", wav(tone(3, 2500)))))
+    assert [s["speaker"] for s in answer.json()["segments"]] == ["A", "Anna", "A"]
+
+
+async def test_counts_reach_the_engine(client: httpx2.AsyncClient, diarizer: ToneDiarizer) -> None:
+    await post(client, num_speakers="3", min_speakers="2", max_speakers="4")
+    asked = diarizer.opened[0]
+    assert (asked.speakers, asked.least, asked.most) == (3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("clip", "says"),
+    [
+        (wav(silence(4)), "0.0 seconds of speech"),
+        (wav(tone(1)), "1.0 seconds; 2 to 10 are needed"),
+        (wav(tone(12)), "longer than 10 seconds"),
+        (b"no sound at all", "Invalid file format"),
+        (b"", "Invalid file format"),
+        (wav(talk((3, LOW), (3, HIGH))), "more than one speaker"),
+    ],
+)
+async def test_bad_clips_are_told_with_their_index(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, clip: bytes, says: str
+) -> None:
+    answer = await post(client, lists=known(("Anna", wav(tone(3))), ("Ben", clip)))
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert "known_speaker_references[1]: " in error["message"]
+    assert says in error["message"]
+    assert error["param"] == "known_speaker_references"
+
+
+async def test_a_clip_larger_than_other_fields_may_be(client: httpx2.AsyncClient) -> None:
+    clip = encode(tone(10, HIGH), "wav", "pcm_s16le", rate=96_000, layout="stereo")
+    assert len(clip) > 3_000_000
+    answer = await post(client, lists=known(("Anna", clip)))
+    assert answer.status_code == 200
+    too_large = await post(client, prompt="x" * 2_000_000)
+    assert too_large.status_code == 400
+
+
+async def test_stream(client: httpx2.AsyncClient) -> None:
+    answer = await post(client, stream="true")
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    kinds = [event["type"].rpartition(".")[2] for event in events]
+    assert kinds == ["delta", "segment"] * 3 + ["done"]
+    segments = [event for event in events if event["type"] == "transcript.text.segment"]
+    deltas = [event for event in events if event["type"] == "transcript.text.delta"]
+    assert [delta["segment_id"] for delta in deltas] == [segment["id"] for segment in segments]
+    assert events[-1]["text"] == "".join(delta["delta"] for delta in deltas)
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+async def test_a_stream_shows_that_work_goes_on(client: httpx2.AsyncClient, diarizer: ToneDiarizer) -> None:
+    diarizer.gate.clear()
+    asyncio.get_running_loop().call_later(0.5, diarizer.gate.set)
+    long = talk(*[(10, LOW), (10, HIGH)] * 5)
+    answer = await post(client, long, stream="true")
+    assert ": 30 of 100 seconds\n\n" in answer.text.partition("data: ")[0] or ": 3" in answer.text
+    assert answer.text.index(": ") < answer.text.index("data: ")
+    assert len([line for line in answer.text.splitlines() if '"transcript.text.segment"' in line]) >= 10
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+async def test_failures_are_envelopes(
+    client: httpx2.AsyncClient, diarizer: ToneDiarizer, stream: str
+) -> None:
+    diarizer.failure = EngineError("The speakers of this audio could not be told apart.")
+    answer = await post(client, stream=stream)
+    assert answer.status_code == (200 if stream == "true" else 500)
+    assert '"type":"server_error"' in answer.text
+    assert "segment" not in answer.text
+
+
+async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
+    def missing(*_: object) -> ToneDiarizer:
+        raise EngineMissing("pyannote", "diarization")
+
+    upgrade(settings.database_url)
+    chosen = settings.model_copy(
+        update={
+            "diarization": settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
+        }
+    )
+    made = Container(chosen, lambda _: engines_of(engine), diarizers=lambda _: missing)
+    await made.open()
+    transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+        for stream in ("false", "true"):
+            answer = await post(client, stream=stream)
+            assert answer.status_code == 400
+            assert "antiphon[diarization]" in answer.json()["error"]["message"]
+            assert answer.json()["error"]["code"] == "engine_unavailable"
+    assert made.runner._admission.count == 0
+    await made.close()
+
+
+async def test_without_the_weights_the_command_is_named(
+    settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
+) -> None:
+    upgrade(settings.database_url)
+    made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: load_of(diarizer))
+    await made.open()
+    transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+        answer = await post(client)
+    assert answer.status_code == 503
+    assert "antiphon models pull pyannote-starter" in answer.json()["error"]["message"]
+    await made.close()
+
+
+async def test_damaged_audio_and_silence(client: httpx2.AsyncClient) -> None:
+    answer = await client.post(
+        URL,
+        data={"model": "whisper-1", "response_format": "diarized_json"},
+        files={"file": ("a.wav", b"RIFF nothing", "audio/wav")},
+    )
+    assert answer.status_code == 400
+    body = (await post(client, silence(3))).json()
+    assert body["segments"] == []
+    assert body["text"] == ""
+
+
+async def test_a_client_that_leaves_stops_both_kinds_of_work(
+    container: Container, engine: EchoTranscriber, diarizer: ToneDiarizer
+) -> None:
+    engine.gate.clear()
+    diarizer.gate.clear()
+    transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+        request = asyncio.create_task(post(client, noise(60)))
+        while not (engine.batches and diarizer.opened):
+            await asyncio.sleep(0.01)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+    engine.gate.set()
+    diarizer.gate.set()
+    for _ in range(200):
+        if container.runner._admission.count == 0:
+            break
+        await asyncio.sleep(0.02)
+    assert container.runner._admission.count == 0
+    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
