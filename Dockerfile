@@ -1,5 +1,6 @@
 # The steps are make's own: what `make install` and `make serve` do on your machine is what happens here.
-# Build with `--build-arg ALL=1` for every engine.
+# Build with `--build-arg ALL=1` for every engine, and `--build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu` for one
+# without CUDA.
 FROM python:3.11-slim
 
 RUN apt-get update \
@@ -16,8 +17,9 @@ COPY engines engines
 COPY app app
 
 ARG ALL=
+ARG TORCH_INDEX=
 ENV PIP_NO_CACHE_DIR=1
-RUN make install ALL=$ALL
+RUN make install ALL=$ALL TORCH_INDEX=$TORCH_INDEX
 
 USER antiphon
 ENV ANTIPHON_STORAGE_FOLDER=/data \

@@ -9,17 +9,24 @@ Law: numbers in, numbers out; the network is a function that is passed in.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.types import Samples
 
-PAUSE = 0.25
+PAUSE = 0.1
 """Seconds without the speaker that end a run."""
+PIECE = 1.5
+"""Seconds of the pieces by which a long run is tried; the borders lie on the audio's own grid, so that
+overlapping windows try the same pieces."""
+TWO = 0.3
+"""Cosine under which two parts of a run are two speakers'."""
 SHORTEST = 0.5
 """Seconds from which a run is embedded by itself."""
 LEAST = 0.2
@@ -28,7 +35,8 @@ ALIKE = 0.4
 """Cosine from which two runs of a local speaker are one speaker's."""
 SAME_RUN = 0.8
 """Shared part (intersection over union) from which runs of two windows are one run."""
-REMEMBERED = 60
+REMEMBERED = 120
+"""Runs and pieces; a window has a few dozen at most."""
 
 Mask = NDArray[np.bool_]
 Embed = Callable[[Mask], Samples]
@@ -63,15 +71,48 @@ class RunBook:
     def __init__(self) -> None:
         self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=REMEMBERED)
 
+    def knows(self, start: float, end: float) -> bool:
+        """Whether a run from `start` to `end` seconds of the audio was heard before."""
+        return self._find(start, end) is not None
+
     def vector(self, start: float, end: float, make: Callable[[], Samples]) -> Samples:
-        """The vector of the run from `start` to `end` seconds of the audio."""
+        """The vector of that run."""
+        vector = self._find(start, end)
+        if vector is None:
+            vector = make()
+            self._runs.append((start, end, vector))
+        return vector
+
+    def _find(self, start: float, end: float) -> Samples | None:
         for known_start, known_end, vector in reversed(self._runs):
             shared = min(end, known_end) - max(start, known_start)
             if shared > 0 and shared / (max(end, known_end) - min(start, known_start)) >= SAME_RUN:
                 return vector
-        vector = make()
-        self._runs.append((start, end, vector))
-        return vector
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    """Hears stretches of one window. Frames in, vectors out."""
+
+    start: float
+    """Of the window, in seconds."""
+    frame: float
+    """Seconds."""
+    frames: int
+    book: RunBook
+    embed: Embed
+
+    def seconds(self, begin: int, end: int) -> tuple[float, float]:
+        return self.start + begin * self.frame, self.start + end * self.frame
+
+    def vector(self, begin: int, end: int) -> Samples:
+        def make() -> Samples:
+            chosen = np.zeros(self.frames, bool)
+            chosen[begin:end] = True
+            return self.embed(chosen)
+
+        return self.book.vector(*self.seconds(begin, end), make)
 
 
 def local_speakers(
@@ -81,27 +122,25 @@ def local_speakers(
 
     `active`: (frames, speakers) of the segmentation. `start`: of the window, `frame`: both in seconds.
     """
+    ear = _Ear(start, frame, len(active), book, embed)
     alone = active.sum(axis=1) == 1
     found: list[LocalSpeaker] = []
     for column in active.T:
         if column.any():
-            found += _split(column, column & alone, start, frame, book, embed)
+            found += _split(column, column & alone, ear)
     return found
 
 
-def _split(
-    active: Mask, clean: Mask, start: float, frame: float, book: RunBook, embed: Embed
-) -> Iterator[LocalSpeaker]:
-    runs = []
-    for begin, end in _runs(clean, round(PAUSE / frame)):
-        if (end - begin) * frame >= SHORTEST:
-            chosen = np.zeros_like(active)
-            chosen[begin:end] = True
-            span = (start + begin * frame, start + end * frame)
-            runs.append(_Run(begin, end, book.vector(*span, lambda frames=chosen: embed(frames))))  # type: ignore[misc]
+def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
+    runs = [
+        _Run(begin, end, ear.vector(begin, end))
+        for stretch in _runs(clean, round(PAUSE / ear.frame))
+        if (stretch[1] - stretch[0]) * ear.frame >= SHORTEST
+        for begin, end in _parts(*stretch, ear)
+    ]
     if not runs:
-        frames = clean if clean.sum() * frame >= LEAST else active
-        yield LocalSpeaker(active, embed(frames) if frames.sum() * frame >= LEAST else None)
+        frames = clean if clean.sum() * ear.frame >= LEAST else active
+        yield LocalSpeaker(active, ear.embed(frames) if frames.sum() * ear.frame >= LEAST else None)
         return
     groups = _grouped(runs)
     owners = _owners(np.flatnonzero(active), groups)
@@ -109,6 +148,32 @@ def _split(
         frames = np.zeros_like(active)
         frames[np.flatnonzero(active)[owners == number]] = True
         yield LocalSpeaker(frames, _unit(group.total))
+
+
+def _parts(begin: int, end: int, ear: _Ear) -> list[tuple[int, int]]:
+    """A run, cut where somebody else goes on without a pause."""
+    start, stop = ear.seconds(begin, end)
+    if stop - start < 2 * PIECE or ear.book.knows(start, stop):
+        return [(begin, end)]
+    grid = np.arange(math.ceil(start / PIECE) * PIECE, stop, PIECE)
+    inner = [t for t in grid if t - start >= PIECE / 2 and stop - t >= PIECE / 2]
+    marks = [begin, *(round((t - ear.start) / ear.frame) for t in inner), end]
+    vectors = np.stack([ear.vector(a, b) for a, b in pairwise(marks)])
+    return [(marks[a], marks[b]) for a, b in _alike(vectors, 0, len(vectors))]
+
+
+def _alike(vectors: Samples, begin: int, end: int) -> list[tuple[int, int]]:
+    """Stretches of pieces that are one speaker's: cut where the two sides differ most, if they differ."""
+    if end - begin < 2:
+        return [(begin, end)]
+    likeness = [
+        float(_unit(vectors[begin:cut].sum(axis=0)) @ _unit(vectors[cut:end].sum(axis=0)))
+        for cut in range(begin + 1, end)
+    ]
+    if min(likeness) >= TWO:
+        return [(begin, end)]
+    cut = begin + 1 + int(np.argmin(likeness))
+    return [*_alike(vectors, begin, cut), *_alike(vectors, cut, end)]
 
 
 def _runs(mask: Mask, pause: int) -> list[tuple[int, int]]:

@@ -18,10 +18,17 @@ BAR = 24
 """Characters of a whole bar."""
 
 
-def wanted(clips: Sequence[str], speakers: int | None) -> SpeakersWanted:
+def wanted(clips: Sequence[str], speakers: int | None, form: str, *, translate: bool) -> SpeakersWanted:
     """What `--speaker NAME=FILE` and `--speakers` say. Raises `typer.BadParameter`."""
     from app.domain import SpeakerReference, SpeakersWanted
+    from app.wire.speakers import FORMATS, KNOWN
 
+    if form not in FORMATS:
+        raise typer.BadParameter(f"{form} cannot say who speaks; choose one of {', '.join(FORMATS)}.")
+    if translate:
+        raise typer.BadParameter("A translation does not say who speaks.")
+    if len(clips) > KNOWN:
+        raise typer.BadParameter(f"--speaker can be given {KNOWN} times at most.")
     references = []
     for clip in clips:
         name, _, file = clip.partition("=")

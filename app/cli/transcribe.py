@@ -95,10 +95,7 @@ def transcribe(
     from app.wire.languages import language_code
 
     asked = diarize or bool(speaker) or speakers is not None or form is Format.diarized_json
-    if asked and form in (Format.json, Format.verbose_json):
-        raise typer.BadParameter(f"{form} cannot say who speaks; choose diarized_json, text, srt or vtt.")
-    if asked and translate:
-        raise typer.BadParameter("--translate does not say who speaks.")
+    who = speakers_wanted(speaker or (), speakers, form, translate=translate) if asked else None
     logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
     settings = load_settings(config)
     code = language_code(language) if language else None
@@ -117,7 +114,7 @@ def transcribe(
         beam_size=beam_size,
         vad=VadOptions() if vad else None,
         words=form in (Format.srt, Format.vtt, Format.verbose_json),
-        diarize=speakers_wanted(speaker or (), speakers) if asked else None,
+        diarize=who,
     )
     tasks = _plan(files, output, ENDINGS.get(form, ".json"))
     failed = asyncio.run(_run(Container(settings), tasks, job, form, jobs))

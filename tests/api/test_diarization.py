@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -18,6 +19,7 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from engines.contracts import LoadDiarizer
 from engines.errors import EngineError, EngineMissing
+from engines.types import EngineOptions
 from tests.support.diarizers import ToneDiarizer, diarizers_of
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import Floats, encode, noise, silence, tone, wav
@@ -196,7 +198,7 @@ async def test_failures_are_envelopes(
 
 
 async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
-    def missing(*_: object) -> ToneDiarizer:
+    def missing(folder: Path, options: EngineOptions) -> ToneDiarizer:
         raise EngineMissing("pyannote", "diarization")
 
     upgrade(settings.database_url)

@@ -18,10 +18,25 @@ from app.settings import Settings
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-HEAVY = {"torch", "ctranslate2", "onnxruntime", "av", "faster_whisper", "alembic", "httpx2", "typer", "rich"}
+HEAVY = {
+    "torch",
+    "torchaudio",
+    "pyannote",
+    "scipy",
+    "ctranslate2",
+    "onnxruntime",
+    "av",
+    "faster_whisper",
+    "alembic",
+    "httpx2",
+    "typer",
+    "rich",
+}
 
 
-@pytest.mark.parametrize("module", ["app.main", "engines.contracts", "engines.catalog", "engines.whisper"])
+@pytest.mark.parametrize(
+    "module", ["app.main", "engines.contracts", "engines.catalog", "engines.whisper", "engines.pyannote"]
+)
 def test_heavy_libraries_are_imported_only_when_used(module: str) -> None:
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

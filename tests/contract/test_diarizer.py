@@ -25,7 +25,7 @@ from engines.types import (
     Samples,
 )
 from tests.conftest import JFK, ROOT
-from tests.support.conversations import Conversation, kokoro, talk
+from tests.support.conversations import Conversation, Say, kokoro, talk
 from tests.support.diarizers import ToneDiarizer
 from tests.support.pipelines import write_pipeline
 from tests.support.sound import decode, noise, silence, tone
@@ -52,13 +52,15 @@ def sentences() -> list[str]:
     return (ROOT / "tests/data/sentences.txt").read_text().splitlines()
 
 
+def _tones(voice: str, text: str) -> Samples:
+    return tone(len(text) / 15, PITCHES[voice])
+
+
 @pytest.fixture(scope="module", params=["tones", pytest.param(MODEL, marks=pytest.mark.real)])
 def made(request: pytest.FixtureRequest) -> Iterator[Made]:
+    say: Say
     if request.param == "tones":
-
-        def say(voice: str, text: str) -> Samples:
-            return tone(len(text) / 15, PITCHES[voice])
-
+        say = _tones
         engine: Diarizer = ToneDiarizer()
     else:
         storage: Path = request.getfixturevalue("storage")
