@@ -71,24 +71,15 @@ class RunBook:
     def __init__(self) -> None:
         self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=REMEMBERED)
 
-    def knows(self, start: float, end: float) -> bool:
-        """Whether a run from `start` to `end` seconds of the audio was heard before."""
-        return self._find(start, end) is not None
-
     def vector(self, start: float, end: float, make: Callable[[], Samples]) -> Samples:
-        """The vector of that run."""
-        vector = self._find(start, end)
-        if vector is None:
-            vector = make()
-            self._runs.append((start, end, vector))
-        return vector
-
-    def _find(self, start: float, end: float) -> Samples | None:
+        """The vector of the run from `start` to `end` seconds of the audio."""
         for known_start, known_end, vector in reversed(self._runs):
             shared = min(end, known_end) - max(start, known_start)
             if shared > 0 and shared / (max(end, known_end) - min(start, known_start)) >= SAME_RUN:
                 return vector
-        return None
+        vector = make()
+        self._runs.append((start, end, vector))
+        return vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +124,10 @@ def local_speakers(
 
 def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
     runs = [
-        _Run(begin, end, ear.vector(begin, end))
-        for stretch in _runs(clean, round(PAUSE / ear.frame))
-        if (stretch[1] - stretch[0]) * ear.frame >= SHORTEST
-        for begin, end in _parts(*stretch, ear)
+        part
+        for begin, end in _runs(clean, round(PAUSE / ear.frame))
+        if (end - begin) * ear.frame >= SHORTEST
+        for part in _parts(begin, end, ear)
     ]
     if not runs:
         frames = clean if clean.sum() * ear.frame >= LEAST else active
@@ -150,16 +141,18 @@ def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
         yield LocalSpeaker(frames, _unit(group.total))
 
 
-def _parts(begin: int, end: int, ear: _Ear) -> list[tuple[int, int]]:
-    """A run, cut where somebody else goes on without a pause."""
+def _parts(begin: int, end: int, ear: _Ear) -> list[_Run]:
+    """A run, cut where somebody else goes on without a pause; a long one is known by its pieces."""
     start, stop = ear.seconds(begin, end)
-    if stop - start < 2 * PIECE or ear.book.knows(start, stop):
-        return [(begin, end)]
+    if stop - start < 2 * PIECE:
+        return [_Run(begin, end, ear.vector(begin, end))]
     grid = np.arange(math.ceil(start / PIECE) * PIECE, stop, PIECE)
     inner = [t for t in grid if t - start >= PIECE / 2 and stop - t >= PIECE / 2]
     marks = [begin, *(round((t - ear.start) / ear.frame) for t in inner), end]
     vectors = np.stack([ear.vector(a, b) for a, b in pairwise(marks)])
-    return [(marks[a], marks[b]) for a, b in _alike(vectors, 0, len(vectors))]
+    return [
+        _Run(marks[a], marks[b], _unit(vectors[a:b].sum(axis=0))) for a, b in _alike(vectors, 0, len(vectors))
+    ]
 
 
 def _alike(vectors: Samples, begin: int, end: int) -> list[tuple[int, int]]:

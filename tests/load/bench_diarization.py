@@ -81,6 +81,9 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--make", type=Path, help="write conversations of known words there")
     parser.add_argument("--speakers", type=Path, help="clips of speakers, for known ones")
+    parser.add_argument(
+        "--hours", type=float, default=0, help="also one file of this length: memory and time"
+    )
     parser.add_argument("--no-words", action="store_true", help="leave out what needs a transcription")
     chosen = parser.parse_args()
     if chosen.make:
@@ -94,6 +97,8 @@ def main() -> None:
     report(groups)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"peak memory {after / 1000:.0f} MB ({(after - before) / 1000:.0f} MB above the start)")
+    if chosen.hours:
+        long_file(engine, files, chosen.hours)
     if chosen.speakers:
         known_speakers(engine, chosen.speakers)
     if not chosen.no_words:
@@ -165,6 +170,26 @@ def report(groups: dict[str, dict[str, Sums]]) -> None:
             print(f"| {name} {sums.row(system)}")
 
 
+def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
+    """The files one after the other until it is long enough, fed as a server does: never whole in memory."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    stream, seconds = engine.open(DiarizeOptions()), 0.0
+    while seconds < hours * 3600:
+        for path in files:
+            samples = decode(path.read_bytes())
+            for at in range(0, len(samples), 20 * SAMPLE_RATE):
+                stream.feed(samples[at : at + 20 * SAMPLE_RATE])
+            seconds += len(samples) / SAMPLE_RATE
+    fed = time.process_time()
+    found = stream.flush()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"{seconds / 3600:.1f} h: {len(found.names)} speakers, {len(found.turns)} turns, "
+        f"{(fed - began) / seconds:.3f} CPU s a second and {time.process_time() - fed:.0f} s for the end, "
+        f"{(after - before) / 1000:.0f} MB more than before"
+    )
+
+
 def known_speakers(engine: Diarizer, folder: Path) -> None:
     """Each conversation has three readers; two of them and one who is not there are asked for."""
     clips: dict[str, list[Samples]] = defaultdict(list)
@@ -233,7 +258,7 @@ async def who_said_what(engine: Diarizer, files: Sequence[Path]) -> None:
         for path in files:
             reference = read_stm(path.with_suffix(".stm"))
             samples = decode(path.read_bytes())
-            ways = {"words are assigned": _assigned, "turns are windows": _by_turns}
+            ways = {"no speakers": _plain, "words are assigned": _assigned, "turns are windows": _by_turns}
             for name, way in ways.items():
                 began = time.process_time()
                 found = await way(container, engine, samples)
@@ -245,6 +270,12 @@ async def who_said_what(engine: Diarizer, files: Sequence[Path]) -> None:
         for name, words in rows.items():
             print(f"{kind}, {name}: {words}")
     print({name: f"{value:.0f} s of CPU" for name, value in seconds.items()})
+
+
+async def _plain(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
+    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), words=True)
+    transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
+    return [Said(s.start, s.end, "", s.text) for s in transcript.segments]
 
 
 async def _assigned(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
