@@ -31,7 +31,8 @@ from tests.support.pipelines import write_pipeline
 from tests.support.sound import decode, noise, silence, tone
 
 MODEL = "pyannote-starter"
-VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx", "bf_alice", "bm_fable")
+VOICES = ("af_kore", "am_eric", "bf_isabella", "am_santa", "am_puck", "af_jessica", "am_onyx", "af_river")
+"""The eight English ones that are least alike."""
 PITCHES = dict(zip(VOICES, range(200, 3400, 400), strict=True))
 
 Talk = Callable[[int, int], Conversation]

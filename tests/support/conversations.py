@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,10 @@ Say = Callable[[str, str], Samples]
 def talk(
     voices: Sequence[str], texts: Sequence[str], say: Say, seed: int, gaps: Sequence[float] = (0.2, 0.4, 0.8)
 ) -> Conversation:
-    """Every text once, by voices that change at random; nobody is left out. Negative gaps overlap."""
+    """Every text once, in rounds in which each voice speaks, in random order. Negative gaps overlap."""
     chance = random.Random(seed)
-    order = [*voices, *(chance.choice(voices) for _ in range(len(texts) - len(voices)))]
-    chance.shuffle(order)
+    rounds = -(-len(texts) // len(voices))
+    order = [voice for _ in range(rounds) for voice in chance.sample(list(voices), len(voices))][: len(texts)]
     at, turns, sounds = 0.5, [], []
     for speaker, text in zip(order, texts, strict=True):
         sound = say(speaker, text)
@@ -76,6 +77,7 @@ def kokoro(folder: Path) -> Say:
     """The voices of Kokoro, whose weights are in `folder`."""
     engine = catalog.synthesizer("kokoro").load(folder, EngineOptions())
 
+    @cache
     def say(voice: str, text: str) -> Samples:
         spoken = engine.synthesize(Utterance(text, voice, "en-US"))
         return _trimmed(at_16_khz(spoken))
