@@ -171,7 +171,10 @@ class VoicesSettings(_Group):
     one_speaker_threshold: float = Field(
         0.45, ge=-1, le=1, description="Similarity under which two stretches of a sample are two speakers'."
     )
-    cloner: str = Field("kokoro-match", description="What makes a voice of a sample.")
+    cloner: str = Field(
+        "kokoro-match",
+        description="What makes a voice of a sample: kokoro-match, or pocket-tts (a true clone).",
+    )
     shortest_seconds: float = Field(1.0, ge=0.5, description="Least speech in a sample, in seconds.")
     longest_seconds: float = Field(30.0, le=100, description="Most speech in a sample, in seconds.")
     upload_bytes: int = Field(10 * MIB, ge=1, description="Largest recording or sample, in bytes.")

@@ -17,6 +17,7 @@ from engines.types import (
     EngineOptions,
     Pcm,
     Samples,
+    SpeakerSample,
     TranscribeOptions,
     Utterance,
     Voice,
@@ -163,13 +164,17 @@ class LoadDiarizer(Protocol):
 
 
 class VoiceCloner(Protocol):
-    """A sample of a speaker -> a voice."""
+    """What an entry point of the group `antiphon.voice_cloners` names: a module with these names will do."""
 
     ENGINE: str
     """Name of the synthesizer that speaks with its profiles."""
     MODEL: str
-    """Catalogue name of the model that it needs."""
+    """Name of the model that it needs."""
+    RATE: int
+    """Hertz of the samples that it takes."""
+    LOADS: bool
+    """Whether it works with the loaded synthesizer, and so on that model's thread."""
 
-    def enroll(self, speaker: Samples, language: str) -> VoiceProfile:
-        """`speaker`: the vector that `SpeakerEncoder.embed` gave for the sample. Raises `EngineError`."""
+    def enroll(self, sample: SpeakerSample, synthesizer: Synthesizer | None) -> VoiceProfile:
+        """A speaker's voice. `synthesizer`: of `MODEL` if it `LOADS`, else None. Raises `EngineError`."""
         ...

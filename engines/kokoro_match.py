@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.contracts import Synthesizer
 from engines.errors import EngineError
-from engines.types import Samples, VoiceProfile
+from engines.types import SAMPLE_RATE, Samples, SpeakerSample, VoiceProfile
 
 ENGINE = "kokoro"
 MODEL = "kokoro-82m"
+RATE = SAMPLE_RATE
+LOADS = False
 SPEAKERS = Path(__file__).with_name("kokoro_speakers.npz")
 KEPT = 8
 """Voices in a blend at most; many small shares blur it."""
@@ -28,8 +31,9 @@ PREFIXES = {"en": "ab", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "
 """Voices of other languages carry an accent into a blend: the sample's own language is preferred."""
 
 
-def enroll(speaker: Samples, language: str) -> VoiceProfile:
-    """A blend for the speaker whose vector this is. `language`: BCP 47. Raises `EngineError`."""
+def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> VoiceProfile:
+    """A blend for the sample's speaker. Raises `EngineError`."""
+    speaker, language = sample.speaker, sample.language
     names, vectors = _stock()
     if speaker.shape != vectors.shape[1:]:
         raise EngineError("The speaker encoder is not the one that the stock voices were measured with.")

@@ -163,6 +163,18 @@ class Voice:
     """Hertz of the sound it gives."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerSample:
+    """What a voice is made of."""
+
+    sound: Pcm
+    """The whole sample, at the rate that the cloner asks for."""
+    speaker: Samples
+    """The vector that `SpeakerEncoder.embed` gave for its speech."""
+    language: str
+    """BCP 47."""
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceProfile:
     """A custom voice, computed once from a sample."""
@@ -172,9 +184,9 @@ class VoiceProfile:
     data: bytes
     """Opaque to everybody but that engine."""
     voice: str
-    """The engine's own voice that it comes closest to."""
+    """The engine's own voice that it comes closest to; empty where the profile is a clone."""
     similarity: float
-    """Cosine between the sample's speaker and what the engine could do, by the engine's own measure."""
+    """Cosine between the sample's speaker and a matched voice, by the engine's own measure; 0 for a clone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,7 +33,10 @@ NOT_FILES = {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "imf", "image2", "tt
 class AudioSource:
     """One upload, opened. Iterate `blocks` once; `seconds` is known when it ends."""
 
-    def __init__(self, container: Any, stream: Any, limit: float, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, container: Any, stream: Any, limit: float, cancelled: Callable[[], bool], rate: int
+    ) -> None:
+        self._rate = rate
         self._container = container
         self._stream = stream
         self._limit = limit
@@ -43,7 +46,7 @@ class AudioSource:
     @property
     def seconds(self) -> float:
         """Seconds decoded so far."""
-        return self._samples / SAMPLE_RATE
+        return self._samples / self._rate
 
     @property
     def expected(self) -> float | None:
@@ -51,7 +54,7 @@ class AudioSource:
         return _claimed_seconds(self._container, self._stream)
 
     def blocks(self) -> Iterator[Samples]:
-        """Blocks of float32 mono samples at 16 kHz.
+        """Blocks of float32 mono samples.
 
         Raises `NotAudio`, `AudioTooShort` or `AudioTooLong`. Ends early when cancelled.
         """
@@ -75,7 +78,7 @@ class AudioSource:
         self._container.close()
 
     def _pieces(self) -> Iterator[Samples]:
-        convert = Converter()
+        convert = Converter(self._rate)
         for frame in self._frames():
             if self._cancelled():
                 return
@@ -110,9 +113,10 @@ class AudioSource:
 
 
 class Converter:
-    """Frames of any rate, layout and format -> 16 kHz mono float32. Two verbs: feed and flush."""
+    """Frames of any rate, layout and format -> mono float32. Two verbs: feed and flush."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int = SAMPLE_RATE) -> None:
+        self._rate = rate
         self._resampler: Any = None
         self._shape: tuple[Any, ...] | None = None
 
@@ -123,7 +127,7 @@ class Converter:
         early: list[Samples] = []
         if shape != self._shape:  # a stream may change in its course; the resampler may not
             early = self.flush()
-            self._resampler, self._shape = _resampler(), shape
+            self._resampler, self._shape = _resampler(self._rate), shape
         frame.pts = None
         return [*early, *_arrays(self._resampler.resample(frame))]
 
@@ -131,10 +135,13 @@ class Converter:
         return _arrays(self._resampler.resample(None)) if self._resampler else []
 
 
-def open_audio(file: BinaryIO, *, limit: float, cancelled: Callable[[], bool]) -> AudioSource:
+def open_audio(
+    file: BinaryIO, *, limit: float, cancelled: Callable[[], bool], rate: int = SAMPLE_RATE
+) -> AudioSource:
     """Opens an upload of any format that FFmpeg knows, by its bytes, never by its name.
 
-    `limit`: seconds of audio allowed. Raises `NotAudio`, or `AudioTooLong` if the file says so itself.
+    `limit`: seconds of audio allowed. `rate`: hertz of the blocks. Raises `NotAudio`, or `AudioTooLong` if
+    the file says so itself.
     """
     import av
 
@@ -147,7 +154,7 @@ def open_audio(file: BinaryIO, *, limit: float, cancelled: Callable[[], bool]) -
     try:
         stream = _audio_stream(container)
         _check_claim(_claimed_seconds(container, stream), limit)
-        return AudioSource(container, stream, limit, cancelled)
+        return AudioSource(container, stream, limit, cancelled, rate)
     except BaseException:
         container.close()
         raise
@@ -181,10 +188,10 @@ def _unreadable() -> NotAudio:
     )
 
 
-def _resampler() -> Any:
+def _resampler(rate: int) -> Any:
     import av
 
-    return av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    return av.AudioResampler(format="flt", layout="mono", rate=rate)
 
 
 def _arrays(frames: Any) -> list[Samples]:

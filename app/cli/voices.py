@@ -62,7 +62,8 @@ def create_voice(
     data = sample.read_bytes()
     made = _run(config, project, lambda h, caller: h.custom_voices.create(caller, name, consent, data))
     print(made.id)
-    typer.echo(f"a {made.cloner} voice near {made.nearest}, similarity {made.similarity:.2f}", err=True)
+    near = f" near {made.nearest}, similarity {made.similarity:.2f}" if made.nearest else ""
+    typer.echo(f"a {made.cloner} voice{near}", err=True)
 
 
 @app.command("delete")

@@ -17,7 +17,7 @@ OWNER = "antiphon"
 HUB_ENGINE = "faster-whisper"
 MARK = "model.bin"
 """The file that makes a folder a CTranslate2 model."""
-SOUND_MARK = "*.onnx"
+SOUND_MARKS = ("*.onnx", "model.safetensors")
 """The files that make a folder a speech model, if an engine finds voices in it."""
 
 
@@ -80,7 +80,7 @@ class Registry:
         """Models that lie in the weights folder, by their own names."""
         if not self._weights.is_dir():
             return set()
-        marks = (path for mark in (MARK, SOUND_MARK) for path in self._weights.glob(f"[!.]*/{mark}"))
+        marks = (path for mark in (MARK, *SOUND_MARKS) for path in self._weights.glob(f"[!.]*/{mark}"))
         return {unslug(path.parent.name) for path in marks if MODEL_NAME.fullmatch(unslug(path.parent.name))}
 
     def _folder(self, name: str, local: str) -> Path | None:

@@ -46,6 +46,7 @@ from engines.types import (
     Timings,
     TranscribeOptions,
     Utterance,
+    VoiceProfile,
     Window,
     WindowResult,
 )
@@ -100,6 +101,12 @@ class Runner(Protocol):
 
     async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
         """The vector of a speaker, by the diarizer's own encoder. Raises `ApiError`."""
+        ...
+
+    async def enroll(
+        self, model: ModelSpec, work: Callable[[Synthesizer], VoiceProfile], permit: Permit
+    ) -> VoiceProfile:
+        """What `work` makes of the loaded synthesizer. Raises `ApiError`; is cancelled with the permit."""
         ...
 
     def detect(self) -> SpeechStream:
@@ -188,6 +195,12 @@ class LocalRunner:
         vector: Samples = await self._asked(model, job, speech.seconds, permit)
         return vector
 
+    async def enroll(
+        self, model: ModelSpec, work: Callable[[Synthesizer], VoiceProfile], permit: Permit
+    ) -> VoiceProfile:
+        profile: VoiceProfile = await self._asked(model, work, 0.0, permit)
+        return profile
+
     def detect(self) -> SpeechStream:
         with self._lock:
             self._detector = self._detector or catalog.speech_detector(DETECTOR)()
@@ -246,7 +259,9 @@ class LocalRunner:
         if model.kind == "speech":
             return (
                 lambda: self._load_synthesizer(model),
-                lambda engine, jobs: [engine.synthesize(utterance) for utterance in jobs],
+                lambda engine, jobs: [
+                    engine.synthesize(job) if isinstance(job, Utterance) else job(engine) for job in jobs
+                ],
                 1,
             )
         return (

@@ -9,11 +9,12 @@ import io
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from app.audio.decode import open_audio
 from app.domain import VOICE_ID, AuditEntry, Caller, CustomVoice, LocalVoice, ModelSpec, VoiceConsent
 from app.errors import (
     ConsentNotFound,
@@ -25,6 +26,7 @@ from app.errors import (
     from_engine,
 )
 from app.runtime.admission import Permit
+from app.runtime.bridge import on_thread
 from app.runtime.registry import Registry
 from app.runtime.runner import Runner
 from app.services.recordings import chunks, listen
@@ -32,12 +34,14 @@ from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog
 from engines.contracts import VoiceCloner
 from engines.errors import EngineError
-from engines.types import Pcm, Samples, Voice, VoiceProfile
+from engines.types import Pcm, Samples, SpeakerSample, Voice, VoiceProfile
 
 PIECE = 3.0
 """Seconds of speech that a speaker is known by."""
 LONGEST = 120.0
 """Seconds of a sample, pauses and all."""
+NOTHING = Pcm(np.zeros(0, np.float32))
+"""The sound that a cloner gets which asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,18 @@ class VoiceService:
             raise ConsentNotFound(consent_id, param="consent")
         with self._runner.admit() as permit:
             speaker = await self._speaker(io.BytesIO(sample), permit)
+            return await self._verified(caller, name, consent, sample, speaker, permit)
+
+    async def _verified(
+        self,
+        caller: Caller,
+        name: str,
+        consent: VoiceConsent,
+        sample: bytes,
+        speaker: Samples,
+        permit: Permit,
+    ) -> CustomVoice:
+        """The voice, if the sample's speaker is the consent's."""
         score = float(np.dot(speaker, np.frombuffer(consent.speaker, np.float32)))
         passed = score >= self._rules.threshold
         details: dict[str, str | float | bool] = {
@@ -95,7 +111,8 @@ class VoiceService:
         if not passed and self._rules.check == "enforce":
             await self._store.note(caller, AuditEntry("voice.check", "", "refused", details))
             raise SpeakerMismatch(score, self._rules.threshold)
-        voice = self._made(name, consent, self._enroll(speaker, consent.language))
+        profile = await self._enroll(sample, speaker, consent.language, permit)
+        voice = self._made(name, consent, profile)
         entry = AuditEntry("voice.create", voice.id, "passed" if passed else "warned", details)
         await self._add(voice, sample, caller, entry)
         return voice
@@ -123,7 +140,8 @@ class VoiceService:
             return None
         await self._store.note(caller, AuditEntry("voice.use", found.id, "done", {}))
         voice = Voice(found.nearest, found.language)
-        return LocalVoice(voice, self._registry.resolve(found.model), found.profile, found.id)
+        model = replace(self._registry.resolve(found.model), engine=found.engine)
+        return LocalVoice(voice, model, found.profile, found.id)
 
     async def _speaker(self, file: io.BytesIO, permit: Permit) -> Samples:
         rules = self._rules
@@ -143,11 +161,29 @@ class VoiceService:
     async def _embed(self, sound: Pcm, permit: Permit) -> Samples:
         return await self._runner.embed(self._encoder, sound, permit)
 
-    def _enroll(self, speaker: Samples, language: str) -> VoiceProfile:
+    async def _enroll(self, data: bytes, speaker: Samples, language: str, permit: Permit) -> VoiceProfile:
         try:
-            return self._cloners(self._rules.cloner).enroll(speaker, language)
+            cloner = self._cloners(self._rules.cloner)
+            if not cloner.LOADS:
+                return cloner.enroll(SpeakerSample(NOTHING, speaker, language), None)
+            sound = await self._sound(data, cloner.RATE, permit)
+            model = replace(self._registry.resolve(cloner.MODEL), engine=cloner.ENGINE)
+            sample = SpeakerSample(sound, speaker, language)
+            return await self._runner.enroll(model, lambda engine: cloner.enroll(sample, engine), permit)
         except EngineError as failure:
             raise from_engine(failure) from failure
+
+    async def _sound(self, data: bytes, rate: int, permit: Permit) -> Pcm:
+        """The whole sample at another rate than the one that it was checked at."""
+
+        def decode() -> Pcm:
+            source = open_audio(io.BytesIO(data), limit=LONGEST, cancelled=permit.cancel.is_set, rate=rate)
+            try:
+                return Pcm(np.concatenate([np.zeros(0, np.float32), *source.blocks()]), rate)
+            finally:
+                source.close()
+
+        return await on_thread(self._runner.decoders, decode)
 
     def _made(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
         return CustomVoice(

@@ -52,14 +52,14 @@ def custom_voice_object(voice: CustomVoice) -> dict[str, Any]:
 
 def custom_voice_details(voice: CustomVoice) -> dict[str, Any]:
     """The same with what only we tell."""
+    matched = {"matched_voice": voice.nearest, "similarity": round(voice.similarity, 3)}
     return custom_voice_object(voice) | {
         "consent": voice.consent,
         "model": voice.model,
         "engine": voice.engine,
         "cloner": voice.cloner,
-        "matched_voice": voice.nearest,
-        "similarity": round(voice.similarity, 3),
         "language": voice.language,
+        **(matched if voice.nearest else {}),
     }
 
 

@@ -10,6 +10,9 @@ import pytest
 from app.runtime.catalog import catalog
 from engines.errors import EngineError
 from engines.kokoro_match import KEPT, SPEAKERS, enroll, nonnegative
+from engines.types import Pcm, SpeakerSample
+
+NOTHING = Pcm(np.zeros(0, np.float32))
 
 
 def stock() -> tuple[list[str], np.ndarray]:
@@ -31,7 +34,7 @@ def test_every_stock_voice_was_measured() -> None:
 )
 def test_a_stock_voice_is_found_again(name: str, language: str) -> None:
     names, vectors = stock()
-    found = enroll(vectors[names.index(name)], language)
+    found = enroll(SpeakerSample(NOTHING, vectors[names.index(name)], language))
     assert found.voice == name
     assert found.similarity > 0.99
 
@@ -40,7 +43,7 @@ def test_a_blend_is_nearer_than_any_one_voice() -> None:
     names, vectors = stock()
     mixed = vectors[names.index("af_bella")] + vectors[names.index("af_nova")]
     mixed = (mixed / np.linalg.norm(mixed)).astype(np.float32)
-    found = enroll(mixed, "en")
+    found = enroll(SpeakerSample(NOTHING, mixed, "en"))
     shares = json.loads(found.data)
     assert len(shares) <= KEPT
     assert sum(shares.values()) == pytest.approx(1, abs=0.01)
@@ -57,4 +60,4 @@ def test_weights_are_not_negative() -> None:
 
 def test_another_encoder_is_refused() -> None:
     with pytest.raises(EngineError):
-        enroll(np.ones(192, np.float32), "en")
+        enroll(SpeakerSample(NOTHING, np.ones(192, np.float32), "en"))
