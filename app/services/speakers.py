@@ -25,8 +25,10 @@ STRAY = 0.6
 """Seconds that a single word of another speaker within a sentence may last to be taken for a slip."""
 NEAR = 3
 """Words by which a change of speakers may be moved to the end of a sentence."""
-EDGE = 0.35
-"""Seconds by which a word's time may be wrong where speakers change."""
+EDGE, CLOSE = 0.35, 0.2
+"""Seconds by which a word's time may be wrong where speakers change: after a pause, and without one."""
+BREATH = 0.3
+"""Seconds of a pause at which speakers are likely to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,9 @@ class Turns:
             return 0
         return max(near, key=lambda turn: (_shared(turn, word), -_away(turn, word))).speaker
 
-    def fits(self, word: Word, speaker: int) -> bool:
-        """Whether the word could be that speaker's if its time were a little wrong."""
-        return any(t.speaker == speaker and _away(t, word) <= EDGE for t in self._near(word))
+    def near(self, word: Word, speaker: int, seconds: float) -> bool:
+        """Whether the word could be that speaker's if its time were wrong by so many seconds."""
+        return any(t.speaker == speaker and _away(t, word) <= seconds for t in self._near(word))
 
     def _near(self, word: Word) -> list[SpeakerTurn]:
         at = bisect_left(self._starts, word.start)
@@ -126,10 +128,10 @@ def _snap(said: list[_Said], change: int, turns: Turns) -> None:
         return
     for count in range(1, NEAR + 1):
         first, last = change - count, change + count
-        if _border(said, first, first - 1, before) and _movable(said[first:change], before, after, turns):
+        if _border(said, first, first - 1, before) and _movable(said, first, change, before, after, turns):
             said[first:change] = [_Said(s.word, after) for s in said[first:change]]
             return
-        if _border(said, last, last, after) and _movable(said[change:last], after, before, turns):
+        if _border(said, last, last, after) and _movable(said, change, last, after, before, turns):
             said[change:last] = [_Said(s.word, before) for s in said[change:last]]
             return
 
@@ -139,8 +141,11 @@ def _border(said: Sequence[_Said], at: int, stays: int, speaker: int) -> bool:
     return 0 < at < len(said) and _ends(said[at - 1].word) and said[stays].speaker == speaker
 
 
-def _movable(words: Sequence[_Said], owner: int, to: int, turns: Turns) -> bool:
-    return all(said.speaker == owner and turns.fits(said.word, to) for said in words)
+def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, turns: Turns) -> bool:
+    """Whether words first..last could be the other speaker's: a pause before them makes that likelier."""
+    pause = said[first].word.start - said[first - 1].word.end
+    edge = EDGE if pause >= BREATH else CLOSE
+    return all(s.speaker == owner and turns.near(s.word, to, edge) for s in said[first:last])
 
 
 def _inside(before: Word, word: Word, after: Word) -> bool:
