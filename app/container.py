@@ -162,6 +162,7 @@ def _voice_rules(settings: Settings) -> VoiceRules:
     chosen = settings.voices
     return VoiceRules(
         chosen.cloner,
+        chosen.cloner_model,
         chosen.speaker_threshold,
         chosen.one_speaker_threshold,
         chosen.speaker_check,

@@ -175,6 +175,7 @@ class VoicesSettings(_Group):
         "kokoro-match",
         description="What makes a voice of a sample: kokoro-match, or pocket-tts (a true clone).",
     )
+    cloner_model: str = Field("", description="The model that the cloner works with; empty: its own name's.")
     shortest_seconds: float = Field(1.0, ge=0.5, description="Least speech in a sample, in seconds.")
     longest_seconds: float = Field(30.0, le=100, description="Most speech in a sample, in seconds.")
     upload_bytes: int = Field(10 * MIB, ge=1, description="Largest recording or sample, in bytes.")

@@ -27,7 +27,7 @@ PIECE = 1.5
 overlapping windows try the same pieces."""
 TWO = 0.3
 """Cosine under which two parts of a run are two speakers'."""
-SHORTEST = 0.5
+SHORTEST = 0.3
 """Seconds from which a run is embedded by itself."""
 LEAST = 0.2
 """Seconds of speech without which there is no vector at all."""

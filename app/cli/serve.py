@@ -51,7 +51,7 @@ def _prepare(settings: Settings) -> Settings:
     """
     from app.cli.common import fetch_report
     from app.container import SPEAKER_ENCODER, weights_store
-    from app.runtime.weights import WeightsError
+    from app.runtime.hub import WeightsError
     from app.store.schema import upgrade_if_needed
 
     store = weights_store(settings)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from app.runtime.catalog import ModelEntry, catalog, manifest, parse_entry
+from app.runtime.hub import WeightsError
 from app.runtime.weights import (
     CHUNK,
     MANIFEST,
     STAGING,
     Report,
-    WeightsError,
     WeightsStore,
     file_state,
     move_durably,

@@ -20,9 +20,10 @@ import numpy as np
 from app.domain import ModelSpec
 from app.errors import EngineUnavailable, ModelUnavailable, from_engine
 from app.runtime.admission import Admission, Permit
+from app.runtime.hub import WeightsError
 from app.runtime.lane import Lane
 from app.runtime.meters import Meters
-from app.runtime.weights import WeightsError, WeightsStore
+from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (
     Diarizer,

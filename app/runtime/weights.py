@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock
 
-from app.domain import ModelKind
-from app.runtime.catalog import FileEntry, HubSource, ModelEntry, catalog, manifest, parse_entry
+from app.runtime.catalog import FileEntry, ModelEntry, catalog, manifest, parse_entry
+from app.runtime.hub import WeightsError, ask_hub
 from app.runtime.mirrors import FolderMirror, Mirror, MirrorError, hub_mirror, url_mirror
 from app.runtime.packages import PackageMirror
 
@@ -30,20 +30,9 @@ CHUNK = 1 << 20
 MANIFEST = "manifest.json"
 STAGING = ".fetching"
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}(/[A-Za-z0-9][\w.\-]{0,95})?", re.ASCII)
-WHISPER_FILES = re.compile(
-    r"(model\.bin|config\.json|tokenizer\.json|vocabulary\.\w+|preprocessor_config\.json)"
-)
-PIPELINE_FILES = re.compile(
-    r"config\.yaml|(segmentation|embedding|plda)/[\w\-][\w.\-]*\.(bin|npz|ckpt|safetensors)"
-)
-
 FileState = Literal["ok", "absent", "damaged"]
 Report = Callable[[str, int, int], None]
 """Told a file's name, its bytes so far and its bytes in all."""
-
-
-class WeightsError(Exception):
-    """Weights cannot be had or used; the message says why and which command helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +195,7 @@ class WeightsStore:
             raise WeightsError(f"There is no model `{model}`. Known: {known}; or any hub id, `owner/name`.")
         if self._offline:
             raise WeightsError(f"`{model}` is not in the catalogue, and fetching is switched off.")
-        info = _hub_info(self._hub, model, os.environ.get("HF_TOKEN", ""))
-        return _hub_entry(model, info)
+        return ask_hub(self._hub, model, os.environ.get("HF_TOKEN", ""))
 
 
 def slug(model: str) -> str:
@@ -250,45 +238,3 @@ def move_durably(source: Path, target: Path) -> None:
         folder = os.open(target.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-
-
-def _hub_entry(model: str, info: dict[str, Any]) -> ModelEntry:
-    """A faster-whisper model or a diarization pipeline, by the files that the hub lists."""
-    kinds: tuple[tuple[ModelKind, str, re.Pattern[str], str], ...] = (
-        ("transcription", "faster-whisper", WHISPER_FILES, "model.bin"),
-        ("diarization", "pyannote", PIPELINE_FILES, "config.yaml"),
-    )
-    source = HubSource(model, info["sha"])
-    licence = str((info.get("cardData") or {}).get("license", "unknown"))
-    owner = model.partition("/")[0]
-    for kind, engine, wanted, mark in kinds:
-        found = tuple(_hub_file(raw) for raw in info["siblings"] if wanted.fullmatch(raw["rfilename"]))
-        if mark in {file.name for file in found} and len(found) > 1:
-            return ModelEntry(model, kind, engine, model, licence, owner, 0, found, hub=source)
-    raise WeightsError(
-        f"`{model}` is neither a faster-whisper model (it has no `model.bin`) nor a diarization pipeline of "
-        "pyannote's layout."
-    )
-
-
-def _hub_info(base: str, model: str, token: str) -> dict[str, Any]:
-    import httpx2
-
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    url = f"{base.rstrip('/')}/api/models/{model}"
-    try:
-        answer = httpx2.get(url, params={"blobs": "true"}, headers=headers, timeout=30, follow_redirects=True)
-    except httpx2.HTTPError:
-        raise WeightsError(f"The model hub cannot be reached, so `{model}` cannot be fetched.") from None
-    if answer.status_code >= 400:
-        raise WeightsError(
-            f"The model hub has no model `{model}` for you (it answered {answer.status_code}). If the model "
-            "is gated, accept its terms on the hub and set HF_TOKEN to your access token."
-        )
-    info: dict[str, Any] = answer.json()
-    return info
-
-
-def _hub_file(raw: dict[str, Any]) -> FileEntry:
-    large = raw.get("lfs") or {}
-    return FileEntry(raw["rfilename"], raw.get("size") or large["size"], large.get("sha256", ""))

@@ -49,6 +49,8 @@ class VoiceRules:
     """How a sample is judged."""
 
     cloner: str
+    model: str
+    """That the cloner works with; empty: its own."""
     threshold: float
     """Cosine from which two recordings are one speaker's."""
     one_speaker: float
@@ -167,7 +169,7 @@ class VoiceService:
             if not cloner.LOADS:
                 return cloner.enroll(SpeakerSample(NOTHING, speaker, language), None)
             sound = await self._sound(data, cloner.RATE, permit)
-            model = replace(self._registry.resolve(cloner.MODEL), engine=cloner.ENGINE)
+            model = replace(self._registry.resolve(self._rules.model or cloner.MODEL), engine=cloner.ENGINE)
             sample = SpeakerSample(sound, speaker, language)
             return await self._runner.enroll(model, lambda engine: cloner.enroll(sample, engine), permit)
         except EngineError as failure:
@@ -194,7 +196,7 @@ class VoiceService:
             language=consent.language,
             cloner=self._rules.cloner,
             engine=profile.engine,
-            model=self._cloners(self._rules.cloner).MODEL,
+            model=self._rules.model or self._cloners(self._rules.cloner).MODEL,
             nearest=profile.voice,
             similarity=profile.similarity,
             profile=profile.data,

@@ -135,7 +135,7 @@ async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/antiphon.db"
     upgrade(url)
     told: list[str] = []
-    for _ in range(12):
+    for _ in range(50):
         process = writer(url, "mine", 10_000)
         assert process.stdout
         told.append(process.stdout.readline().split()[1])

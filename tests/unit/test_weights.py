@@ -31,7 +31,8 @@ from app.runtime.catalog import (
     manifest,
     parse_entry,
 )
-from app.runtime.weights import WeightsError, WeightsStore, file_state
+from app.runtime.hub import WeightsError
+from app.runtime.weights import WeightsStore, file_state
 from tests.support.hub import Hub, running_hub
 
 DATA = {"model.bin": os.urandom(3_000_000), "config.json": b'{"a": 1}'}
@@ -253,6 +254,27 @@ def test_a_diarization_pipeline_of_the_hub_has_folders(store: WeightsStore, hub:
     other = WeightsStore(tmp_path / "other", hub="", offline=True)
     assert import_models(other, tmp_path / "pipe.tar") == ["py/pipe"]
     assert (other.require("py/pipe") / "plda/plda.npz").read_bytes() == b"two"
+
+
+def test_pocket_tts_lies_in_two_repositories(store: WeightsStore, hub: Hub) -> None:
+    hub.listing = {
+        "sha": "abc",
+        "siblings": [
+            {"rfilename": "languages/english/model.safetensors", "size": 3},
+            {"rfilename": "languages/english/tokenizer.json", "size": 4},
+            {"rfilename": "languages/german/model.safetensors", "size": 9},
+        ],
+    }
+    tokenizers = "/kyutai/pocket-tts-without-voice-cloning/resolve/abc/languages/english/tokenizer.json"
+    hub.files = {
+        "/kyutai/pocket-tts/resolve/abc/languages/english/model.safetensors": b"one",
+        tokenizers: b"four",
+    }
+    entry = store.pull("kyutai/pocket-tts")
+    assert (entry.kind, entry.engine) == ("speech", "pocket-tts")
+    folder = store.require("kyutai/pocket-tts")
+    assert (folder / "model.safetensors").read_bytes() == b"one"
+    assert (folder / "tokenizer.json").read_bytes() == b"four"
 
 
 def test_a_hub_repository_of_another_kind(store: WeightsStore, hub: Hub) -> None:
