@@ -22,7 +22,7 @@ serve: install ## Install, fetch the weights, migrate the database, serve on htt
 install: $(VENV)/.installed-$(SET) ## Install what serving needs (ALL=1: every engine)
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
-	$(BIN)/antiphon models pull
+	$(BIN)/antiphon models pull --all
 	$(MAKE) --no-print-directory check
 
 check: format lint types arrows pytest

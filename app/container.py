@@ -14,9 +14,9 @@ from pathlib import Path
 from app.domain import ModelSpec
 from app.errors import ApiError, ModelNotFound
 from app.runtime.admission import Admission
+from app.runtime.local import LocalRunner
 from app.runtime.meters import Meters
 from app.runtime.registry import Registry
-from app.runtime.runner import LocalRunner
 from app.runtime.voices import VoiceBook
 from app.runtime.weights import WeightsStore, slug
 from app.services.consents import ConsentRules, ConsentService

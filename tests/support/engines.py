@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.runtime.runner import WARM_UP
+from app.runtime.local import WARM_UP
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
 from engines.types import (
