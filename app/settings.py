@@ -113,7 +113,7 @@ class DiarizationSettings(_Group):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; more gain little on small networks.")
     one_speaker_threshold: float = Field(
-        0.2,
+        0.33,
         ge=-1,
         le=1,
         description="Similarity under which two stretches of a known speaker's clip are two speakers'.",
