@@ -33,7 +33,7 @@ from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRules
 from app.wire.subtitles import CueRules
 from engines import catalog
-from engines.contracts import LoadDiarizer, LoadTranscriber, SpeechEngine
+from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
@@ -53,7 +53,7 @@ class Container:
         settings: Settings,
         transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
-        diarizers: Callable[[str], LoadDiarizer] = catalog.diarizer,
+        diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
         """The callables: engine name -> engine."""
         self.settings = settings
@@ -191,7 +191,7 @@ def _runner(
     meters: Meters,
     transcribers: Callable[[str], LoadTranscriber],
     synthesizers: Callable[[str], SpeechEngine],
-    diarizers: Callable[[str], LoadDiarizer],
+    diarizers: Callable[[str], DiarizationEngine],
 ) -> LocalRunner:
     chosen = settings.transcription
     return LocalRunner(

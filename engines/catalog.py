@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from engines.contracts import (
-    LoadDiarizer,
+    DiarizationEngine,
     LoadSpeakerEncoder,
     LoadSpeechDetector,
     LoadTranscriber,
@@ -51,9 +51,9 @@ def speaker_encoder(name: str) -> LoadSpeakerEncoder:
     return cast("LoadSpeakerEncoder", _point(SPEAKER_ENCODERS, name).load())
 
 
-def diarizer(name: str) -> LoadDiarizer:
-    """The loader of a diarizer. Raises `EngineError` for an unknown name."""
-    return cast("LoadDiarizer", _point(DIARIZERS, name).load())
+def diarizer(name: str) -> DiarizationEngine:
+    """A diarization engine. Raises `EngineError` for an unknown name."""
+    return cast("DiarizationEngine", _point(DIARIZERS, name).load())
 
 
 def voice_cloner(name: str) -> VoiceCloner:

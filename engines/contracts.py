@@ -155,10 +155,14 @@ class Diarizer(SpeakerEncoder, Protocol):
     def open(self, options: DiarizeOptions) -> DiarizerStream: ...
 
 
-class LoadDiarizer(Protocol):
-    """What an entry point of the group `antiphon.diarizers` names."""
+class DiarizationEngine(Protocol):
+    """What an entry point of the group `antiphon.diarizers` names: a module with these names will do."""
 
-    def __call__(self, folder: Path, options: EngineOptions) -> Diarizer:
+    def check(self) -> None:
+        """Raises `EngineMissing` where a library is absent; imports nothing heavy."""
+        ...
+
+    def load(self, folder: Path, options: EngineOptions) -> Diarizer:
         """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
         ...
 

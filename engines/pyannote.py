@@ -52,6 +52,11 @@ class _Voices(Protocol):
     def embed(self, samples: Samples) -> Samples: ...
 
 
+def check() -> None:
+    """Raises `EngineMissing`."""
+    setup.check()
+
+
 def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
     """Raises `EngineMissing` or `WeightsBroken`."""
     setup.prepare(options)

@@ -11,6 +11,7 @@ import sys
 import types
 import warnings
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ QUIET = {"PYANNOTE_METRICS_ENABLED": "0", "OTEL_SDK_DISABLED": "true", "HF_HUB_O
 """pyannote.audio reports every use to its vendor unless it is told not to; weights come from our store."""
 SEGMENTATION, EMBEDDING, PIPELINE = "segmentation.bin", "campplus_cn_en_common.pt", "config.yaml"
 """Files of the starter pipeline, and the one that marks a pipeline of pyannote's own layout."""
+
+
+def check() -> None:
+    """Whether the libraries are there, without importing them. Raises `EngineMissing`."""
+    try:
+        found = all(find_spec(name) for name in ("torch", "torchaudio", "pyannote.audio"))
+    except ModuleNotFoundError:  # the namespace package itself is absent
+        found = False
+    if not found:
+        raise EngineMissing("pyannote", "diarization")
 
 
 def prepare(options: EngineOptions) -> None:

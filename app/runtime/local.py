@@ -26,9 +26,9 @@ from app.runtime.meters import Meters
 from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (
+    DiarizationEngine,
     Diarizer,
     DiarizerStream,
-    LoadDiarizer,
     LoadTranscriber,
     SpeechDetector,
     SpeechEngine,
@@ -81,7 +81,7 @@ class LocalRunner:
         idle: float = 0.0,
         transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
-        diarizers: Callable[[str], LoadDiarizer] = catalog.diarizer,
+        diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
         """`rows`: windows in a batch. `decoders`: threads. `idle`: seconds until an unused model is unloaded.
 
@@ -202,7 +202,7 @@ class LocalRunner:
             )
         if model.kind == "diarization":
             return (
-                lambda: self._diarizers(model.engine)(self._folder(model), self._diarize_options),
+                lambda: self._load_diarizer(model),
                 lambda engine, jobs: [job(engine) for job in jobs],
                 1,
             )
@@ -225,6 +225,13 @@ class LocalRunner:
         engine = load(self._folder(model), self._options)
         with suppress(Exception):  # the first real request will say what is wrong
             engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
+        log.info("model %s is loaded", model.id)
+        return engine
+
+    def _load_diarizer(self, model: ModelSpec) -> Diarizer:
+        kind = self._diarizers(model.engine)
+        kind.check()  # first, since weights alone would not help
+        engine = kind.load(self._folder(model), self._diarize_options)
         log.info("model %s is loaded", model.id)
         return engine
 

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -17,10 +16,8 @@ from app.container import Container
 from app.main import create_app
 from app.settings import Settings
 from app.store.schema import upgrade
-from engines.contracts import LoadDiarizer
 from engines.errors import EngineError, EngineMissing
-from engines.types import EngineOptions
-from tests.support.diarizers import ToneDiarizer, diarizers_of
+from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import Floats, encode, noise, silence, tone, wav
 
@@ -41,10 +38,6 @@ def diarizer() -> ToneDiarizer:
     return ToneDiarizer()
 
 
-def load_of(diarizer: ToneDiarizer) -> LoadDiarizer:
-    return diarizers_of(diarizer)
-
-
 @pytest.fixture
 async def container(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
@@ -56,7 +49,7 @@ async def container(
             "diarization": settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
         }
     )
-    made = Container(chosen, lambda _: engines_of(engine), diarizers=lambda _: load_of(diarizer))
+    made = Container(chosen, lambda _: engines_of(engine), diarizers=lambda _: ToneDiarization(diarizer))
     made.runner.detect = EverythingIsSpeech  # type: ignore[method-assign]  # tones are no speech to the real one
     await made.open()
     yield made
@@ -198,16 +191,10 @@ async def test_failures_are_envelopes(
 
 
 async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
-    def missing(folder: Path, options: EngineOptions) -> ToneDiarizer:
-        raise EngineMissing("pyannote", "diarization")
-
+    """Also where the weights are absent too: they alone would not help."""
+    missing = ToneDiarization(ToneDiarizer(), EngineMissing("pyannote", "diarization"))
     upgrade(settings.database_url)
-    chosen = settings.model_copy(
-        update={
-            "diarization": settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
-        }
-    )
-    made = Container(chosen, lambda _: engines_of(engine), diarizers=lambda _: missing)
+    made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: missing)
     await made.open()
     transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
@@ -224,7 +211,7 @@ async def test_without_the_weights_the_command_is_named(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
 ) -> None:
     upgrade(settings.database_url)
-    made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: load_of(diarizer))
+    made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: ToneDiarization(diarizer))
     await made.open()
     transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:

@@ -65,7 +65,7 @@ async def test_405_names_what_is_allowed(client: httpx2.AsyncClient) -> None:
         ({"model": "whisper-1", "temperature": "hot"}, "temperature"),
         ({"model": "whisper-1", "temperature": "nan"}, "temperature"),
         ({"model": "whisper-1", "response_format": "yaml"}, "response_format"),
-        ({"model": "whisper-1", "response_format": "diarized_json"}, "response_format"),
+        ({"model": "whisper-1", "response_format": "json", "diarize": "true"}, "response_format"),
         ({"model": "whisper-1", "language": "klingon"}, "language"),
         ({"model": "whisper-1", "stream": "perhaps"}, "stream"),
         ({"model": "whisper-1", "chunking_strategy": "always"}, "chunking_strategy"),

@@ -66,7 +66,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     else:
         storage: Path = request.getfixturevalue("storage")
         say = kokoro(storage / "weights/kokoro-82m")
-        engine = catalog.diarizer("pyannote")(storage / "weights" / MODEL, EngineOptions())
+        engine = catalog.diarizer("pyannote").load(storage / "weights" / MODEL, EngineOptions())
 
     def conversation(voices: int, count: int) -> Conversation:
         return talk(VOICES[:voices], sentences()[:count], say, seed=voices)
@@ -157,7 +157,7 @@ def test_known_speakers_are_named_and_strangers_are_not(made: Made) -> None:
 
 @pytest.mark.real
 def test_the_number_of_speakers_can_be_given(storage: Path) -> None:
-    engine = catalog.diarizer("pyannote")(storage / "weights" / MODEL, EngineOptions())
+    engine = catalog.diarizer("pyannote").load(storage / "weights" / MODEL, EngineOptions())
     say = kokoro(storage / "weights/kokoro-82m")
     conversation = talk(VOICES[:3], sentences()[:12], say, seed=3)
     assert len(diarized(engine, conversation.samples, DiarizeOptions(speakers=2)).names) == 2
@@ -172,10 +172,10 @@ def test_weights_that_are_none(tmp_path: Path) -> None:
     for name in ("segmentation.bin", "campplus_cn_en_common.pt"):
         (tmp_path / name).write_bytes(b"no weights")
     with pytest.raises(WeightsBroken):
-        catalog.diarizer("pyannote")(tmp_path, EngineOptions())
+        catalog.diarizer("pyannote").load(tmp_path, EngineOptions())
     (tmp_path / "config.yaml").write_text("pipeline: {name: no.such.Class}")
     with pytest.raises(WeightsBroken):
-        catalog.diarizer("pyannote")(tmp_path, EngineOptions())
+        catalog.diarizer("pyannote").load(tmp_path, EngineOptions())
 
 
 @pytest.mark.real
@@ -208,7 +208,7 @@ stream.flush()
 def test_a_pipeline_of_pyannote_s_own_layout(storage: Path, tmp_path: Path) -> None:
     """As `pyannote/speaker-diarization-community-1` is laid out; that one needs its terms accepted."""
     write_pipeline(storage / "weights" / MODEL, tmp_path / "pipeline")
-    engine = catalog.diarizer("pyannote")(tmp_path / "pipeline", EngineOptions())
+    engine = catalog.diarizer("pyannote").load(tmp_path / "pipeline", EngineOptions())
     samples = np.concatenate([decode(JFK.read_bytes()), silence(2)])
     found = diarized(engine, samples)
     assert found.turns

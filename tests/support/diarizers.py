@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.contracts import LoadDiarizer
 from engines.errors import EngineError
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples, SpeakerTurn
 
@@ -94,8 +93,16 @@ def _known(pitches: list[float], hertz: float) -> int:
     return len(pitches) - 1
 
 
-def diarizers_of(engine: ToneDiarizer) -> LoadDiarizer:
-    def load(folder: Path, options: EngineOptions) -> ToneDiarizer:
-        return engine
+class ToneDiarization:
+    """What an entry point would name."""
 
-    return load
+    def __init__(self, engine: ToneDiarizer, missing: EngineError | None = None) -> None:
+        self._engine = engine
+        self._missing = missing
+
+    def check(self) -> None:
+        if self._missing:
+            raise self._missing
+
+    def load(self, folder: Path, options: EngineOptions) -> ToneDiarizer:
+        return self._engine
