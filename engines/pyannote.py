@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engines import pyannote_setup as setup
-from engines.errors import EngineError, UnsupportedInput
+from engines.errors import EngineError
 from engines.pyannote_runs import LocalSpeaker, RunBook
 from engines.types import (
     SAMPLE_RATE,
@@ -82,10 +82,9 @@ class PyannoteDiarizer:
         return PyannoteStream(self._pipeline, self._voices, options)
 
     def embed(self, sound: Pcm) -> Samples:
-        """A unit vector. `sound`: half a second of speech at least, of `SAMPLE_RATE` hertz."""
-        if sound.seconds < 0.5:
-            raise UnsupportedInput("There is too little speech to know a speaker by.")
-        return self._voices.embed(sound.samples)
+        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        short = max(0, SAMPLE_RATE // 2 - len(sound.samples))
+        return self._voices.embed(np.pad(sound.samples, (0, short)))
 
     def close(self) -> None:
         self._pipeline = None

@@ -17,11 +17,20 @@ pytestmark = pytest.mark.real
 TEXTS = ("The old lighthouse stood above the bay.", "Nobody remembered who had planted the apple trees.")
 
 
-@pytest.fixture(scope="module")
-def encoder(storage: Path) -> Iterator[SpeakerEncoder]:
-    folder = storage / "weights/speaker-dvector"
-    made = catalog.speaker_encoder("dvector")(folder, EngineOptions())
-    yield made
+THRESHOLDS = {"dvector": 0.62, "pyannote": 0.5}
+"""Cosine from which two clips are one speaker's, by encoder."""
+
+
+@pytest.fixture(scope="module", params=THRESHOLDS)
+def encoder(storage: Path, request: pytest.FixtureRequest) -> Iterator[tuple[SpeakerEncoder, float]]:
+    """An encoder and its threshold; a diarizer is one too."""
+    weights, options = storage / "weights", EngineOptions()
+    made: SpeakerEncoder
+    if request.param == "dvector":
+        made = catalog.speaker_encoder("dvector")(weights / "speaker-dvector", options)
+    else:
+        made = catalog.diarizer("pyannote").load(weights / "pyannote-starter", options)
+    yield made, THRESHOLDS[request.param]
     made.close()
 
 
@@ -40,14 +49,17 @@ def clips(storage: Path) -> dict[str, list[Samples]]:
     return found
 
 
-def test_vectors_are_of_one_length(encoder: SpeakerEncoder, clips: dict[str, list[Samples]]) -> None:
-    vector = encoder.embed(Pcm(clips["af_heart"][0]))
+Known = tuple[SpeakerEncoder, float]
+
+
+def test_vectors_are_of_one_length(encoder: Known, clips: dict[str, list[Samples]]) -> None:
+    vector = encoder[0].embed(Pcm(clips["af_heart"][0]))
     assert vector.dtype == np.float32
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
 
 
-def test_speakers_are_told_apart(encoder: SpeakerEncoder, clips: dict[str, list[Samples]]) -> None:
-    vectors = {name: [encoder.embed(Pcm(clip)) for clip in both] for name, both in clips.items()}
+def test_speakers_are_told_apart(encoder: Known, clips: dict[str, list[Samples]]) -> None:
+    vectors = {name: [encoder[0].embed(Pcm(clip)) for clip in both] for name, both in clips.items()}
     same = [float(a @ b) for a, b in vectors.values()]
     other = [
         float(a @ b)
@@ -57,14 +69,14 @@ def test_speakers_are_told_apart(encoder: SpeakerEncoder, clips: dict[str, list[
         for a in vectors[one]
         for b in vectors[two]
     ]
-    assert min(same) > 0.62 > max(other)
+    assert min(same) > encoder[1] > max(other)
 
 
-def test_loudness_does_not_matter(encoder: SpeakerEncoder, clips: dict[str, list[Samples]]) -> None:
-    clip = clips["af_heart"][0]
-    assert float(encoder.embed(Pcm(clip)) @ encoder.embed(Pcm(clip * 0.05))) > 0.98
+def test_loudness_does_not_matter(encoder: Known, clips: dict[str, list[Samples]]) -> None:
+    clip, embed = clips["af_heart"][0], encoder[0].embed
+    assert float(embed(Pcm(clip)) @ embed(Pcm(clip * 0.05))) > 0.98
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, SAMPLE_RATE // 10])
-def test_little_or_no_sound_is_no_error(encoder: SpeakerEncoder, samples: int) -> None:
-    assert np.isfinite(encoder.embed(Pcm(np.zeros(samples, np.float32)))).all()
+def test_little_or_no_sound_is_no_error(encoder: Known, samples: int) -> None:
+    assert np.isfinite(encoder[0].embed(Pcm(np.zeros(samples, np.float32)))).all()

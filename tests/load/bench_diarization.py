@@ -64,6 +64,7 @@ class Sums:
     jers: list[float] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
     cpu: float = 0.0
+    wall: float = 0.0
     audio: float = 0.0
 
     def row(self, name: str) -> str:
@@ -72,7 +73,7 @@ class Sums:
         shares = " / ".join(f"{100 * part / strict.total:.1f}" for part in parts)
         return (
             f"| {name} | {strict.rate:.1f} | {self.collar.rate:.1f} | {np.mean(self.jers):.1f} | {shares} | "
-            f"{' '.join(self.counts)} | {self.cpu / self.audio:.3f} |"
+            f"{' '.join(self.counts)} | {self.cpu / self.audio:.3f} | {self.wall / self.audio:.3f} |"
         )
 
 
@@ -136,15 +137,20 @@ def who_spoke_when(engine: Diarizer, files: Sequence[Path]) -> dict[str, dict[st
     for path in files:
         samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
         for name, system in systems.items():
-            began = time.process_time()
+            began, since = time.process_time(), time.perf_counter()
             found = system(samples)
-            add(groups[group(path)][name], reference, found, samples, time.process_time() - began)
+            sums = groups[group(path)][name]
+            sums.cpu, sums.wall = (
+                sums.cpu + time.process_time() - began,
+                sums.wall + time.perf_counter() - since,
+            )
+            add(sums, reference, found, samples)
     return groups
 
 
-def add(sums: Sums, reference: list[Said], found: list[Said], samples: Samples, cpu: float) -> None:
+def add(sums: Sums, reference: list[Said], found: list[Said], samples: Samples) -> None:
     seconds = len(samples) / SAMPLE_RATE
-    sums.cpu, sums.audio = sums.cpu + cpu, sums.audio + seconds
+    sums.audio += seconds
     sums.strict.add(reference, found, seconds, 0.0)
     sums.collar.add(reference, found, seconds, 0.25)
     sums.jers.append(jer(reference, found, seconds))
@@ -163,8 +169,8 @@ def said(found: Diarization) -> list[Said]:
 
 
 def report(groups: dict[str, dict[str, Sums]]) -> None:
-    print("| files | system | DER | with collar | JER | miss / alarm / confusion | speakers | CPU |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| files | system | DER | with collar | JER | miss / alarm / confusion | speakers | CPU | RTF |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, systems in groups.items():
         for system, sums in systems.items():
             print(f"| {name} {sums.row(system)}")
