@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
@@ -63,7 +63,8 @@ async def read_form(
             code="invalid_content_type",
         )
     clip = 4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD if references else 0
-    parser = MultiPartParser(
+    parser = _Parser(
+        limits.upload_bytes,
         request.headers,
         _counted(request, limits, references * clip),
         max_files=FILES,
@@ -94,9 +95,28 @@ async def read_json(request: Request, limits: LimitsSettings) -> bytes:
     return body
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, with a bound on the bytes of files while they come in."""
+
+    def __init__(self, file_bytes: int, *args: Any, **limits: Any) -> None:
+        super().__init__(*args, **limits)
+        self._file_bytes = file_bytes
+        self._read = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is not None:
+            self._read += end - start
+            if self._read > self._file_bytes:
+                raise UploadTooLarge(self._file_bytes, self._read)
+        super().on_part_data(data, start, end)
+
+
 async def _parsed(parser: MultiPartParser) -> FormData:
     try:
         return await parser.parse()
+    except UploadTooLarge:
+        await _drain(parser.stream)
+        raise
     except MultiPartException as wrong:
         raise InvalidRequest(f"The multipart body cannot be read: {wrong.message}") from None
     except ClientDisconnect:
@@ -106,11 +126,8 @@ async def _parsed(parser: MultiPartParser) -> FormData:
 def _form(data: FormData, limits: LimitsSettings) -> Form:
     texts: list[tuple[str, str]] = []
     files: dict[str, BinaryIO] = {}
-    limit = limits.upload_bytes
     for name, value in data.multi_items():
         if isinstance(value, UploadFile):
-            if (value.size or 0) > limit:
-                raise UploadTooLarge(limit, value.size or 0)
             files.setdefault(name.removesuffix("[]"), value.file)
         else:
             if len(value) > limits.field_bytes and not name.startswith(REFERENCES):
