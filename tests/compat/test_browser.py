@@ -61,7 +61,8 @@ def browser(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             client.post("/url", json={"url": f"{server.root}/health/live"})
             client.post("/timeouts", json={"script": 40_000})
             yield client
-            client.delete("")
+        # Not through the client, whose paths end in a slash that the driver does not know.
+        assert httpx2.delete(f"{base}/session/{session}", timeout=60).status_code == 200
     finally:
         driver.terminate()
         driver.wait(10)
