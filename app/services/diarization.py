@@ -6,7 +6,7 @@ Law: the order of the steps. Every clip is checked before the audio is touched; 
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -61,16 +61,11 @@ class DiarizationService:
 
     async def diarize(self, source: AudioSource, options: DiarizeOptions, permit: Permit) -> Diarization:
         """Who spoke when in all of `source`. Raises `ApiError`."""
-        async with aclosing(self._blocks(source)) as blocks:
+        async with aclosing(on_threads(_gathered(source), self._runner.decoders)) as blocks:
             try:
                 return await self._runner.diarize(self._model, blocks, options, permit)
             except EngineError as failure:
                 raise from_engine(failure) from failure
-
-    async def _blocks(self, source: AudioSource) -> AsyncGenerator[Samples, None]:
-        async with aclosing(on_threads(_gathered(source), self._runner.decoders)) as blocks:
-            async for block in blocks:
-                yield block
 
     async def _known(self, index: int, reference: SpeakerReference, permit: Permit) -> KnownSpeaker:
         try:
