@@ -14,6 +14,7 @@ from app.settings_source import example_toml
 from app.store.tables import HEAD
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import free_port, run_cli
+from tests.support.sound import decode, wav
 
 COMMANDS = [
     (),
@@ -99,6 +100,9 @@ def test_a_folder_as_the_model(storage: Path, whisper_folder: Path, tmp_path: Pa
     [
         (("transcribe", "nowhere.wav"), "no file nowhere.wav"),
         (("transcribe", "."), "no audio file"),
+        (("transcribe", "--diarize", "-f", "json", str(JFK)), "cannot say who speaks"),
+        (("transcribe", "--speaker", "Anna", str(JFK)), "write NAME=FILE"),
+        (("transcribe", "--speaker", "Anna=nowhere.wav", str(JFK)), "there is no file nowhere.wav"),
         (("transcribe", "--language", "klingon", str(JFK)), "klingon"),
         (("transcribe", "--model", "nope", str(JFK)), "`nope`"),
         (("transcribe", str(JFK)), "antiphon models pull whisper-base"),
@@ -202,3 +206,23 @@ def test_doctor(storage: Path, tmp_path: Path) -> None:
     assert well.returncode == 0, well.stdout
     for part in ("Python", "Codecs", "Weights", "Database", "GPU", "Port"):
         assert part in well.stdout
+
+
+@pytest.mark.real
+def test_transcribe_says_who_speaks(storage: Path, tmp_path: Path) -> None:
+    """And who spoke how much, in a table beside the transcript."""
+    done = run_cli(
+        storage, "transcribe", "--speaker", f"Jack={clip(tmp_path)}", "-f", "diarized_json", str(JFK)
+    )
+    assert done.returncode == 0, done.stderr
+    segments = json.loads(done.stdout)["segments"]
+    assert {segment["speaker"] for segment in segments} == {"Jack"}
+    assert "share" in done.stderr
+    assert "100 %" in done.stderr
+
+
+def clip(folder: Path) -> Path:
+    """Five seconds of the same speaker."""
+    path = folder / "jack.wav"
+    path.write_bytes(wav(decode(JFK.read_bytes())[: 5 * 16_000]))
+    return path
