@@ -14,18 +14,22 @@ from pathlib import Path
 from app.domain import ModelSpec
 from app.errors import ApiError, ModelNotFound
 from app.runtime.admission import Admission
-from app.runtime.local import LocalRunner
+from app.runtime.batching import BatchLimits
+from app.runtime.local import LocalRunner, RunnerRules
 from app.runtime.meters import Meters
+from app.runtime.recipes import EngineFinder, EngineSettings
 from app.runtime.registry import Registry
+from app.runtime.residence import ModelState
 from app.runtime.voices import VoiceBook
 from app.runtime.weights import WeightsStore, slug
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.keys import KeyService
 from app.services.speech import SpeechService
-from app.services.transcription import TranscriptionLimits, TranscriptionService
+from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
+from app.settings_work import LimitsSettings
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.voices import VoiceStore
@@ -64,7 +68,8 @@ class Container:
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
         self.meters = Meters()
-        self.runner = _runner(settings, self.weights, self.meters, transcribers, synthesizers, diarizers)
+        finder = EngineFinder(transcribers, synthesizers, diarizers)
+        self.runner = _runner(settings, self.weights, self.meters, finder)
         self.diarization_model = diarization_model(settings, self.registry)
         self.diarization = DiarizationService(
             self.runner, self.diarization_model, SpeakerRules(settings.diarization.one_speaker_threshold)
@@ -73,8 +78,12 @@ class Container:
             self.runner,
             self.registry,
             self.diarization,
-            TranscriptionLimits(settings.limits.audio_seconds, settings.runtime.windows_ahead),
-            settings.transcription.beam_size,
+            TranscriptionRules(
+                settings.limits.audio_seconds,
+                settings.runtime.windows_ahead,
+                settings.transcription.beam_size,
+                settings.transcription.greedy_first,
+            ),
         )
         self.voice_store = VoiceStore(self.database)
         encoder = self.registry.resolve(SPEAKER_ENCODER)
@@ -117,6 +126,14 @@ class Container:
             if problem:
                 found[name] = problem
         return found
+
+    def state(self, name: str) -> ModelState | None:
+        """Whether the model behind a name is in memory; None where the voice decides which model it is."""
+        try:
+            model = self.registry.resolve(name)
+        except ApiError:
+            return None
+        return None if name in self.settings.speech.models else self.runner.state(model)
 
     async def close(self) -> None:
         await asyncio.to_thread(self.runner.close)
@@ -185,28 +202,38 @@ def _request_rules(settings: Settings) -> RequestRules:
     return RequestRules(limits.prompt_characters, vad, cues, settings.compat.strict)
 
 
-def _runner(
-    settings: Settings,
-    weights: WeightsStore,
-    meters: Meters,
-    transcribers: Callable[[str], LoadTranscriber],
-    synthesizers: Callable[[str], SpeechEngine],
-    diarizers: Callable[[str], DiarizationEngine],
-) -> LocalRunner:
-    chosen = settings.transcription
+def _runner(settings: Settings, weights: WeightsStore, meters: Meters, finder: EngineFinder) -> LocalRunner:
+    chosen, runtime = settings.transcription, settings.runtime
+    options = EngineOptions(
+        chosen.device,
+        chosen.compute_type,
+        chosen.threads,
+        chosen.adaptive_windows,
+        chosen.workers,
+        chosen.device_index,
+    )
     return LocalRunner(
         weights,
-        Admission(settings.limits.requests, settings.limits.request_seconds),
-        EngineOptions(chosen.device, chosen.compute_type, chosen.threads, chosen.adaptive_windows),
-        EngineOptions(settings.speech.device, threads=settings.speech.threads),
-        EngineOptions(settings.diarization.device, threads=settings.diarization.threads),
-        rows=settings.runtime.batch_rows,
-        decoders=settings.runtime.decode_threads,
-        meters=meters,
-        idle=settings.runtime.idle_seconds,
-        transcribers=transcribers,
-        synthesizers=synthesizers,
-        diarizers=diarizers,
+        _admission(settings.limits),
+        EngineSettings(
+            options,
+            EngineOptions(settings.speech.device, threads=settings.speech.threads),
+            EngineOptions(settings.diarization.device, threads=settings.diarization.threads),
+        ),
+        RunnerRules(
+            BatchLimits(runtime.batch_rows, runtime.batch_seconds),
+            runtime.decode_threads,
+            runtime.idle_seconds,
+            settings.models.memory_bytes,
+        ),
+        meters,
+        finder,
+    )
+
+
+def _admission(limits: LimitsSettings) -> Admission:
+    return Admission(
+        limits.requests, limits.request_seconds, queued=limits.queued_seconds, held=limits.decoded_seconds
     )
 
 

@@ -10,18 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from app.names import BUILTIN_VOICES, SPEECH_MODELS, TRANSCRIPTION_NAMES
-
-MIB = 1024 * 1024
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from app.settings_work import MIB, Group, LimitsSettings, RuntimeSettings, TranscriptionSettings
 
 
-class ServerSettings(_Group):
+class ServerSettings(Group):
     """Where the server listens."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; any but a loopback one needs keys.")
@@ -31,7 +26,7 @@ class ServerSettings(_Group):
     )
 
 
-class AuthSettings(_Group):
+class AuthSettings(Group):
     """Who may call."""
 
     keys: tuple[str, ...] = Field(
@@ -49,7 +44,7 @@ class AuthSettings(_Group):
         return keys
 
 
-class StorageSettings(_Group):
+class StorageSettings(Group):
     """What is kept on disk."""
 
     folder: Path = Field(
@@ -60,7 +55,7 @@ class StorageSettings(_Group):
     )
 
 
-class WeightsSettings(_Group):
+class WeightsSettings(Group):
     """Where model weights come from."""
 
     offline: bool = Field(default=False, description="Never fetch anything; use what is there.")
@@ -70,7 +65,7 @@ class WeightsSettings(_Group):
     )
 
 
-class ModelsSettings(_Group):
+class ModelsSettings(Group):
     """Which models answer to which names."""
 
     aliases: dict[str, str] = Field(
@@ -81,28 +76,15 @@ class ModelsSettings(_Group):
         ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"),
         description="Models that are loaded at the start; the others at first use.",
     )
-
-
-class TranscriptionSettings(_Group):
-    """How speech is transcribed."""
-
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where models run: auto takes a GPU if there is one."
-    )
-    compute_type: str = Field("auto", description="CTranslate2 type: auto is int8 on CPUs, float16 on GPUs.")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads of one model; 0: one a core.")
-    adaptive_windows: bool = Field(
-        default=False,
-        description="Let the encoder see what there is to hear, not always 30 seconds: half the cost, a "
-        "little less accurate.",
-    )
-    beam_size: int = Field(5, ge=1, le=20, description="Beams where a request does not say.")
-    vad: bool = Field(
-        default=True, description="Leave out stretches without speech where a request does not say."
+    memory_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes of weights in memory at once; whoever was used longest ago leaves first. 0: no "
+        "bound.",
     )
 
 
-class DiarizationSettings(_Group):
+class DiarizationSettings(Group):
     """How speakers are told apart."""
 
     model: str = Field(
@@ -120,7 +102,7 @@ class DiarizationSettings(_Group):
     )
 
 
-class SpeechSettings(_Group):
+class SpeechSettings(Group):
     """How text is spoken."""
 
     models: dict[str, Literal["fast", "best"]] = Field(
@@ -146,7 +128,7 @@ class SpeechSettings(_Group):
     )
 
 
-class VoicesSettings(_Group):
+class VoicesSettings(Group):
     """Custom voices and the consents that they need."""
 
     organisation: str = Field(
@@ -182,7 +164,7 @@ class VoicesSettings(_Group):
     per_project: int = Field(20, ge=0, description="Voices of one project at most.")
 
 
-class SubtitlesSettings(_Group):
+class SubtitlesSettings(Group):
     """The shape of srt and vtt cues where a request does not say."""
 
     line_width: int = Field(42, ge=10, le=200, description="Columns of a line; a wide character takes two.")
@@ -196,41 +178,7 @@ class SubtitlesSettings(_Group):
     )
 
 
-class LimitsSettings(_Group):
-    """What one request may cost; all else is refused at once."""
-
-    upload_bytes: int = Field(25 * MIB, ge=1, description="Largest upload, in bytes; OpenAI's is 25 MiB.")
-    audio_seconds: float = Field(4 * 3600, gt=0, description="Longest audio, in seconds.")
-    request_seconds: float = Field(3600, gt=0, description="Longest time one request may take, in seconds.")
-    uploads: int = Field(256, ge=1, description="Uploads received or held at once; the next gets 429.")
-    upload_idle_seconds: float = Field(
-        60, gt=0, description="Longest pause within an upload, in seconds; then it is given up."
-    )
-    requests: int = Field(64, ge=1, description="Requests worked on or waiting at once; the next gets 429.")
-    fields: int = Field(100, ge=1, description="Form fields in one request.")
-    field_bytes: int = Field(1 * MIB, ge=1, description="Largest form field that is not a file, in bytes.")
-    reference_bytes: int = Field(
-        4 * MIB, ge=1, description="Largest clip of a known speaker, in bytes; four at most in a request."
-    )
-    prompt_characters: int = Field(
-        100_000, ge=0, description="Longest prompt; the model itself uses the last 223 tokens."
-    )
-
-
-class RuntimeSettings(_Group):
-    """How work is queued and batched."""
-
-    batch_rows: int = Field(8, ge=1, le=256, description="Windows that are decoded together at most.")
-    windows_ahead: int = Field(
-        2, ge=1, le=64, description="Windows of one request that are in work at once; more for a GPU."
-    )
-    idle_seconds: float = Field(
-        0, ge=0, description="Unload a model that nobody has asked for this long, in seconds; 0: never."
-    )
-    decode_threads: int = Field(4, ge=1, le=256, description="Uploads that are decoded at the same time.")
-
-
-class CompatSettings(_Group):
+class CompatSettings(Group):
     """How close to the letter of OpenAI's service."""
 
     strict: bool = Field(
@@ -238,14 +186,14 @@ class CompatSettings(_Group):
     )
 
 
-class LogSettings(_Group):
+class LogSettings(Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
     format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
 
 
-class Settings(_Group):
+class Settings(Group):
     """All settings."""
 
     server: ServerSettings = ServerSettings()

@@ -33,6 +33,15 @@ class Transcriber(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
+    @property
+    def calls(self) -> int:
+        """Calls of `transcribe` that it takes at once."""
+        ...
+
+    def prepare(self, window: Window) -> Window:
+        """The window with its features: what can be done before its turn, on any thread. Optional to call."""
+        ...
+
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         """One result for each window, in order; each window has its own prompt, language and task.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from engines.cores import cores
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions
 
@@ -15,7 +15,7 @@ def session(path: Path, options: EngineOptions) -> Any:
     import onnxruntime
 
     wanted = onnxruntime.SessionOptions()
-    wanted.intra_op_num_threads = options.threads or os.cpu_count() or 1
+    wanted.intra_op_num_threads = options.threads or cores()
     wanted.inter_op_num_threads = 1
     # Spinning threads take the cores from the other models of this process.
     wanted.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -46,6 +46,8 @@ class Window:
     """Text that the speech is assumed to follow; its last tokens are used."""
     hotwords: tuple[str, ...] = ()
     """Words to favour."""
+    features: Samples | None = None
+    """What `Transcriber.prepare` made of the sound, where that was done ahead."""
 
     @property
     def end(self) -> float:
@@ -58,6 +60,8 @@ class TranscribeOptions:
     """How to decode; equal options may share a batch."""
 
     beam_size: int = 5
+    greedy_first: bool = False
+    """Try without a beam, and with it only where that result is unsure."""
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """Tried in turn until a result passes the thresholds below."""
     words: bool = False
@@ -137,6 +141,22 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowCost:
+    """What a window took, all rounds together."""
+
+    frames: int = 0
+    """Encoder frames (10 ms each)."""
+    saved: int = 0
+    """Encoder frames fewer than full windows would have taken; less than none where a doubt cost more."""
+    refilled: int = 0
+    """Rounds done again on a full window."""
+    beamed: int = 0
+    """Rounds decoded again with a beam."""
+    warmed: int = 0
+    """Rounds decoded again at a higher temperature."""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowResult:
     """What was said in a window."""
 
@@ -145,6 +165,7 @@ class WindowResult:
     prompt_tokens: int = 0
     """Tokens of the window's prompt and hot words that were used."""
     timings: Timings = field(default_factory=Timings)
+    cost: WindowCost = field(default_factory=WindowCost)
 
 
 Gender = Literal["female", "male", "neutral"]
@@ -272,6 +293,10 @@ class EngineOptions:
     compute_type: str = "auto"
     """`auto` (int8 on a CPU, float16 on a GPU) or any type that CTranslate2 knows."""
     threads: int = 0
-    """CPU threads of one worker; 0: as many as there are cores."""
+    """CPU threads of one worker; 0: chosen from the cores."""
     adaptive: bool = False
-    """Whether short windows may cost less than long ones, and be a little less accurate."""
+    """Whether short windows may cost less than long ones."""
+    workers: int = 0
+    """Batches that one model works on at once, on each device; 0: chosen from the cores."""
+    devices: tuple[int, ...] = (0,)
+    """GPUs to use, by their numbers."""

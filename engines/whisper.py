@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.errors import EngineMissing, UnsupportedInput, WeightsBroken
+from engines.errors import EngineMissing, UnsupportedInput
 from engines.types import (
     Capabilities,
     EngineOptions,
@@ -27,8 +27,19 @@ from engines.types import (
     Window,
     WindowResult,
 )
-from engines.whisper_ladder import Decoded, decode_rows, is_silence, take_rows
-from engines.whisper_rows import FRAMES, MIN_REST, RATE, Row, doubtful
+from engines.whisper_ladder import Decoded, decode_rows, is_silence, join_rows, ladder, take_rows
+from engines.whisper_place import place
+from engines.whisper_rows import (
+    FRAMES,
+    MEASURED,
+    MIN_REST,
+    PADDING,
+    PADDING_UNMEASURED,
+    RATE,
+    STEP,
+    Row,
+    doubtful,
+)
 from engines.whisper_segments import Phrase, split_phrases
 from engines.whisper_tokens import WhisperTokens
 from engines.whisper_words import Timed, fit_words, group_words
@@ -37,11 +48,16 @@ from engines.whisper_words import Timed, fit_words, group_words
 class WhisperTranscriber:
     """The `Transcriber` over one set of CTranslate2 weights. One call at a time."""
 
-    def __init__(self, model: Any, *, adaptive: bool = False) -> None:
-        """`model`: a loaded `faster_whisper.WhisperModel`. `adaptive`: short windows cost less."""
+    def __init__(self, model: Any, *, adaptive: bool = False, calls: int = 1) -> None:
+        """`model`: a loaded `faster_whisper.WhisperModel`. `adaptive`: short windows cost less.
+
+        `calls`: batches that the model takes at once.
+        """
         self._model = model
-        self._adaptive = adaptive
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
+        self._on_cpu = model.model.device == "cpu"
+        self._padding = self._measured_padding() if adaptive else None
+        self.calls = calls
 
     @property
     def capabilities(self) -> Capabilities:
@@ -51,19 +67,28 @@ class WhisperTranscriber:
     def close(self) -> None:
         self._model.model.unload_model()
 
+    def prepare(self, window: Window) -> Window:
+        return replace(window, features=self._features(window.pcm.samples))
+
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         rows = [self._row(window) for window in windows]
         while waiting := [row for row in rows if row.unfinished]:
-            for group in _by_length(waiting, lambda row: (self._prompt_length(row), row.size)):
+            for group in _alike(waiting, lambda row: (self._prompt_length(row), row.doubted)):
                 self._round(group, options)
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
+
+    def _measured_padding(self) -> int:
+        bands = self._model.feature_extractor.mel_filters.shape[0]
+        width = self._model.encode(np.zeros((1, bands, STEP), np.float32)).shape[2]
+        return PADDING if width in MEASURED else PADDING_UNMEASURED
 
     def _row(self, window: Window) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
             raise UnsupportedInput("This model hears English only and cannot translate.")
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
-        return Row(window, self._features(window.pcm.samples), language, full=not self._adaptive)
+        features = self._features(window.pcm.samples) if window.features is None else window.features
+        return Row(window, features, language, self._padding)
 
     def _features(self, samples: Samples) -> Samples:
         """The log-mel spectrogram, (mel bands, frames); at most one full window."""
@@ -75,19 +100,28 @@ class WhisperTranscriber:
         return len(self._tokens.before(row.window, row.said))
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        encoded = self._model.encode(np.stack([row.piece() for row in rows]))
+        size = max(row.size for row in rows)
+        encoded = self._encode([row.piece(size) for row in rows])
         self._detect_languages(rows, encoded)
+        # A doubted result of a short encoding is encoded again in full before it is decoded warmer.
+        searches = ladder(options, warm=size == FRAMES, greedy=not rows[0].doubted)
         prompts = [self._prompt(row) for row in rows]
-        # A doubted result of a short encoding is decoded again in full before it is decoded warmer.
-        ladder = options.temperatures if rows[0].size == FRAMES else options.temperatures[:1]
-        tried = replace(options, temperatures=ladder)
-        decoded = decode_rows(self._model.model, self._tokens, encoded, prompts, tried)
-        sure = [i for i, row in enumerate(rows) if not doubtful(row, decoded[i], options, self._tokens)]
+        decoded = decode_rows(self._model.model, self._tokens, encoded, prompts, options, searches)
+        for row, found in zip(rows, decoded, strict=True):
+            saved = FRAMES - size - (FRAMES if row.doubted else 0)
+            row.spent(frames=size, saved=saved, beamed=int(found.beamed), warmed=int(found.warmed))
+        sure = [i for i, row in enumerate(rows) if not doubtful(row, size, decoded[i], options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()
         if sure:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
+
+    def _encode(self, pieces: list[Samples]) -> Any:
+        """(rows, positions, width). A CPU's caches hold one row: there, one after the other is quicker."""
+        if not self._on_cpu or len(pieces) == 1:
+            return self._model.encode(np.stack(pieces))
+        return join_rows([self._model.encode(piece[None]) for piece in pieces])
 
     def _finish(
         self, rows: list[Row], encoded: Any, decoded: list[Decoded], options: TranscribeOptions
@@ -177,34 +211,16 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     # Spinning OpenMP threads starve each other where cores are shared; read once, when the library loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        from faster_whisper import WhisperModel
+        import faster_whisper  # noqa: F401 - asked for here, used where the device is chosen
     except ImportError as missing:
         raise EngineMissing("faster-whisper", "whisper") from missing
-    device, kind = _place(options)
-    threads = options.threads or os.cpu_count() or 1
-    try:
-        model = WhisperModel(
-            str(folder), device=device, compute_type=kind, cpu_threads=threads, local_files_only=True
-        )
-    except (RuntimeError, ValueError, OSError) as broken:
-        raise WeightsBroken(f"The weights in `{folder.name}` could not be loaded.") from broken
-    return WhisperTranscriber(model, adaptive=options.adaptive)
+    model, calls = place(folder, options)
+    return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
 
 
-def _place(options: EngineOptions) -> tuple[str, str]:
-    """The device and the arithmetic: CUDA with float16 where there is a GPU, else CPU with int8."""
-    import ctranslate2
-
-    device = options.device
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    automatic = "float16" if device == "cuda" else "int8"
-    return device, automatic if options.compute_type == "auto" else options.compute_type
-
-
-def _by_length(rows: list[Row], length: Any) -> Iterator[list[Row]]:
+def _alike(rows: list[Row], kind: Any) -> Iterator[list[Row]]:
     """Rows whose start token has the same position: CTranslate2 needs that within a batch."""
-    for _, group in groupby(sorted(rows, key=length), key=length):
+    for _, group in groupby(sorted(rows, key=kind), key=kind):
         yield list(group)
 
 

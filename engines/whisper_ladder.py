@@ -1,13 +1,14 @@
-"""The fallback ladder: decode again, warmer, what came out as a loop or too unsure.
+"""The ladder of searches: greedy, with a beam, and warmer and warmer, until a result passes.
 
-Radford et al. 2022, section 4.5. Law: each row of a batch climbs by itself; a row that passes is not redone.
+Radford et al. 2022, section 4.5; the greedy rung is ours (docs/decisions/0004). Law: each row of a batch
+climbs by itself; a row that passes is not redone.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,22 @@ CANDIDATES = 5
 """Sequences sampled at temperatures above zero; the likeliest is kept."""
 
 
+SURE = -0.5
+"""Mean log-probability from which a greedy result needs no beam."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One rung."""
+
+    temperature: float
+    beams: int
+    enough: float
+    """Mean log-probability from which the result passes."""
+    cheap: bool = False
+    """Whether it is the greedy try before the beam."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """What one row became."""
@@ -34,6 +51,20 @@ class Decoded:
     no_speech_prob: float
     compression_ratio: float
     temperature: float
+    beamed: bool = False
+    """Whether the greedy try was not enough."""
+    warmed: bool = False
+    """Whether nothing at the first temperature was."""
+
+
+def ladder(options: TranscribeOptions, *, warm: bool, greedy: bool) -> tuple[Search, ...]:
+    """`warm`: with the temperatures behind the first. `greedy`: with the cheap rung, if it is wanted."""
+    temperatures = options.temperatures if warm else options.temperatures[:1]
+    low = options.log_prob_threshold
+    rungs = tuple(Search(t, 1 if t or options.logprobs else options.beam_size, low) for t in temperatures)
+    if greedy and options.greedy_first and rungs[0].beams > 1:
+        return (Search(0.0, 1, max(low, SURE), cheap=True), *rungs)
+    return rungs
 
 
 def is_silence(found: Decoded, options: TranscribeOptions) -> bool:
@@ -48,26 +79,40 @@ def is_loop(found: Decoded, options: TranscribeOptions) -> bool:
     return found.compression_ratio > options.compression_ratio_threshold
 
 
-def passes(found: Decoded, options: TranscribeOptions) -> bool:
-    unsure = found.avg_logprob < options.log_prob_threshold
+def passes(found: Decoded, options: TranscribeOptions, enough: float | None = None) -> bool:
+    """`enough`: a mean log-probability; None: the one of the options."""
+    unsure = found.avg_logprob < (options.log_prob_threshold if enough is None else enough)
     return not is_loop(found, options) and (not unsure or is_silence(found, options))
 
 
 def decode_rows(
-    model: Any, tokens: WhisperTokens, encoded: Any, prompts: list[list[int]], options: TranscribeOptions
+    model: Any,
+    tokens: WhisperTokens,
+    encoded: Any,
+    prompts: list[list[int]],
+    options: TranscribeOptions,
+    searches: Sequence[Search],
 ) -> list[Decoded]:
     """One result for each row of `encoded` (rows, positions, width); prompts of equal length."""
     tried: list[list[Decoded]] = [[] for _ in prompts]
     waiting = list(range(len(prompts)))
-    for temperature in options.temperatures:
+    for search in searches:
         some = take_rows(encoded, waiting, len(prompts))
-        found = _decode(model, tokens, some, [prompts[i] for i in waiting], options, temperature)
+        found = _decode(model, tokens, some, [prompts[i] for i in waiting], options, search)
         for index, result in zip(waiting, found, strict=True):
             tried[index].append(result)
-        waiting = [i for i in waiting if not passes(tried[i][-1], options)]
+        waiting = [i for i in waiting if not passes(tried[i][-1], options, search.enough)]
         if not waiting:
             break
-    return [_choose(results, options) for results in tried]
+    first = int(searches[0].cheap)
+    return [
+        replace(
+            _choose(results, options),
+            beamed=searches[0].cheap and len(results) > 1,
+            warmed=len(results) > 1 + first,
+        )
+        for results in tried
+    ]
 
 
 def _choose(results: list[Decoded], options: TranscribeOptions) -> Decoded:
@@ -84,7 +129,7 @@ def _decode(
     encoded: Any,
     prompts: list[list[int]],
     options: TranscribeOptions,
-    temperature: float,
+    search: Search,
 ) -> list[Decoded]:
     results = model.generate(
         encoded,
@@ -95,22 +140,21 @@ def _decode(
         return_logits_vocab=options.logprobs,
         suppress_tokens=tokens.suppressed,
         max_initial_timestamp_index=FIRST_TIMESTAMP,
-        **_search(options, temperature),
+        **_how(options, search),
     )
-    return [_decoded(result, tokens, temperature, logprobs=options.logprobs) for result in results]
+    return [_decoded(result, tokens, search.temperature, logprobs=options.logprobs) for result in results]
 
 
-def _search(options: TranscribeOptions, temperature: float) -> dict[str, Any]:
+def _how(options: TranscribeOptions, search: Search) -> dict[str, Any]:
     # CTranslate2 gives the model's logits for a single hypothesis only.
-    if temperature > 0:
-        several = 1 if options.logprobs else CANDIDATES
+    if search.temperature > 0:
         return {
             "beam_size": 1,
-            "num_hypotheses": several,
+            "num_hypotheses": 1 if options.logprobs else CANDIDATES,
             "sampling_topk": 0,
-            "sampling_temperature": temperature,
+            "sampling_temperature": search.temperature,
         }
-    return {"beam_size": 1 if options.logprobs else options.beam_size}
+    return {"beam_size": search.beams}
 
 
 def _decoded(result: Any, tokens: WhisperTokens, temperature: float, *, logprobs: bool) -> Decoded:
@@ -152,3 +196,10 @@ def take_rows(encoded: Any, indices: Sequence[int], rows: int) -> Any:
     on_cpu = encoded if encoded.device == "cpu" else encoded.to_device(ctranslate2.Device.cpu)
     some = np.ascontiguousarray(np.asarray(on_cpu)[list(indices)])
     return ctranslate2.StorageView.from_array(some)
+
+
+def join_rows(encoded: Sequence[Any]) -> Any:
+    """Encodings of one row each as one array. On a CPU only."""
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(one) for one in encoded]))

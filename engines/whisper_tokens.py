@@ -24,7 +24,10 @@ class WhisperTokens:
 
         self.multilingual = multilingual
         self._raw = tokenizer
-        self._tokenizer = Tokenizer(tokenizer, multilingual, task="transcribe", language="en")
+        self._make = lru_cache(maxsize=128)(
+            lambda language: Tokenizer(tokenizer, multilingual, task="transcribe", language=language)
+        )
+        self._tokenizer = self._make("en")
         self.eot: int = self._tokenizer.eot
         self.timestamps: int = self._tokenizer.timestamp_begin
         self.suppressed: list[int] = list(get_suppressed_tokens(self._tokenizer, [-1]))
@@ -58,9 +61,12 @@ class WhisperTokens:
 
     def words(self, tokens: Sequence[int], language: str) -> tuple[list[str], list[list[int]]]:
         """Words and their tokens; ends with the end-of-text token as a word of its own."""
-        self._tokenizer.language_code = language
-        texts, ids = self._tokenizer.split_to_word_tokens([*tokens, self.eot])
+        texts, ids = self._splitter(language).split_to_word_tokens([*tokens, self.eot])
         return list(texts), [list(some) for some in ids]
+
+    def _splitter(self, language: str) -> Any:
+        """One tokenizer a language: its code is a field of it, and several threads split words at once."""
+        return self._make(language)
 
     def tokens(self, ids: Sequence[int], logprobs: Sequence[float]) -> tuple[Token, ...]:
         known: Sequence[float | None] = logprobs or [None] * len(ids)

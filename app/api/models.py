@@ -15,10 +15,11 @@ router = APIRouter(tags=["models"])
 @router.get("/models")
 async def list_models(services: Services) -> dict[str, Any]:
     """List the models, and the names that stand for them."""
-    return model_list(services.registry.listing())
+    return model_list((model, services.state(model.id)) for model in services.registry.listing())
 
 
 @router.get("/models/{model:path}")
 async def retrieve_model(model: str, services: Services) -> dict[str, Any]:
     """One model."""
-    return model_object(services.registry.find(model))
+    found = services.registry.find(model)
+    return model_object(found, services.state(found.id))

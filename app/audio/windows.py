@@ -47,6 +47,11 @@ class Cut:
     """Seconds from the start of the audio."""
     samples: Samples
 
+    @property
+    def end(self) -> float:
+        """Seconds from the start of the audio."""
+        return self.start + len(self.samples) / SAMPLE_RATE
+
 
 class WindowCutter:
     """Buffers what may still belong to a window; gives windows as soon as their end is known."""

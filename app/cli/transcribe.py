@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.container import Container
     from app.domain import TranscriptionJob
+    from app.settings import Settings
     from app.wire.requests import RequestRules
 
 SOUND = {
@@ -62,7 +63,9 @@ def transcribe(
     translate: Annotated[bool, typer.Option("--translate", help="Write English instead.")] = False,
     prompt: Annotated[str, typer.Option(help="Text that the speech is assumed to follow.")] = "",
     vad: Annotated[bool, typer.Option(help="Leave out stretches without speech.")] = True,
-    beam_size: Annotated[int, typer.Option(min=1, max=20, help="Beams of the search.")] = 5,
+    beam_size: Annotated[
+        int | None, typer.Option(min=1, max=20, help="Beams of the search.", show_default="as set")
+    ] = None,
     diarize: Annotated[bool, typer.Option("--diarize", help="Say who speaks.")] = False,
     speaker: Annotated[
         list[str] | None,
@@ -91,21 +94,14 @@ def transcribe(
     from app.container import Container
     from app.domain import TranscriptionJob, VadOptions
     from app.errors import InvalidValue
-    from app.settings_source import load_settings
     from app.wire.languages import language_code
 
     asked = diarize or bool(speaker) or speakers is not None or form is Format.diarized_json
     who = speakers_wanted(speaker or (), speakers, form, translate=translate) if asked else None
     logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
-    settings = load_settings(config)
     code = language_code(language) if language else None
     if language and not code:
         raise InvalidValue(f"'{language}' is no language that Whisper knows.")
-    if Path(model).is_dir():
-        aliases = settings.models.aliases | {model: str(Path(model).absolute())}
-        settings = settings.model_copy(
-            update={"models": settings.models.model_copy(update={"aliases": aliases})}
-        )
     job = TranscriptionJob(
         model=model,
         task="translate" if translate else "transcribe",
@@ -117,9 +113,20 @@ def transcribe(
         diarize=who,
     )
     tasks = _plan(files, output, ENDINGS.get(form, ".json"))
-    failed = asyncio.run(_run(Container(settings), tasks, job, form, jobs))
+    failed = asyncio.run(_run(Container(_settings(config, model)), tasks, job, form, jobs))
     if failed:
         raise typer.Exit(1)
+
+
+def _settings(config: Path | None, model: str) -> Settings:
+    """With the folder that `model` may be as a model of that name."""
+    from app.settings_source import load_settings
+
+    settings = load_settings(config)
+    if not Path(model).is_dir():
+        return settings
+    aliases = settings.models.aliases | {model: str(Path(model).absolute())}
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"aliases": aliases})})
 
 
 def _plan(files: Iterable[str], output: Path | None, ending: str) -> list[_Task]:

@@ -1,6 +1,6 @@
-"""Who may begin: a bounded number of requests, refusal at once.
+"""Who may begin: a bounded number of requests, of seconds of audio, and of memory; refusal at once.
 
-Law: a permit is an argument of the work it allows, and closing it gives the place back exactly once.
+Law: a permit is an argument of the work it allows, and closing it gives everything back exactly once.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import time
 from types import TracebackType
 from typing import Self
 
-from app.errors import Overloaded, ShuttingDown
+from app.errors import ApiError, Overloaded, ShuttingDown
 from app.runtime.cancel import Cancel
 
 LONGEST_RETRY = 60
 """Seconds; both official SDKs wait that long at most."""
+MEMORY = 60.0
+"""Seconds after which what the house has done counts half for its pace."""
 
 
 class Permit:
@@ -25,15 +27,29 @@ class Permit:
         self._admission = admission
         self.number = number
         self.cancel = Cancel(seconds)
-        self._since = time.monotonic()
+        self.queued = 0.0
+        """Seconds of audio still to be worked on."""
+        self.held = 0.0
+        """Seconds of decoded audio that it may hold in memory."""
         self._open = True
+
+    def claim(self, queued: float, held: float) -> None:
+        """The request's audio is known now: its length, and how much of it is decoded at once at most.
+
+        Raises `Overloaded` where the house has more than it can do already.
+        """
+        self._admission.claim(self, queued, held)
+
+    def worked(self, seconds: float) -> None:
+        """So many more seconds of its audio are done."""
+        self._admission.worked(self, seconds)
 
     def close(self) -> None:
         """Gives the place back and tells every thread that nobody waits any more."""
         self.cancel.set()
         if self._open:
             self._open = False
-            self._admission.leave(time.monotonic() - self._since)
+            self._admission.leave(self)
 
     def __enter__(self) -> Self:
         return self
@@ -45,32 +61,98 @@ class Permit:
 
 
 class Admission:
-    """Counts the requests in work. Used from the event loop only."""
+    """Counts the requests in work, and what they still have to do. Used from the event loop only."""
 
-    def __init__(self, limit: int, seconds: float) -> None:
-        """`limit`: requests at once. `seconds`: the deadline of each."""
+    def __init__(
+        self, limit: int, seconds: float, *, queued: float = math.inf, held: float = math.inf
+    ) -> None:
+        """`limit`: requests at once. `seconds`: the deadline of each.
+
+        `queued`, `held`: seconds of audio that all of them may still have to be worked on, and may hold
+        decoded in memory.
+        """
         self.count = 0
+        self.queued = 0.0
+        self.held = 0.0
         self._limit = limit
         self._seconds = seconds
+        self._most_queued = queued
+        self._most_held = held
         self._numbers = itertools.count(1)
         self.closing = False
-        self._pace: float | None = None
-        """Seconds that a request takes, the last ones counting most."""
+        self.pace = Pace()
 
     def admit(self) -> Permit:
         """Raises `Overloaded` or `ShuttingDown`."""
         if self.closing:
             raise ShuttingDown
         if self.count >= self._limit:
-            raise Overloaded(self._retry_after())
+            raise self._overloaded(self.queued / self._limit)
         self.count += 1
+        self.pace.resume()
         return Permit(self, next(self._numbers), self._seconds)
 
-    def leave(self, seconds: float) -> None:
-        """A request has ended after `seconds`."""
-        self.count -= 1
-        self._pace = seconds if self._pace is None else 0.8 * self._pace + 0.2 * seconds
+    def claim(self, permit: Permit, queued: float, held: float) -> None:
+        """Raises `Overloaded`. A request that is alone is never too much: its own limits bound it."""
+        much = max(self.queued + queued - self._most_queued, 0.0)
+        full = self.held + held > self._most_held
+        if (much and self.queued) or (full and self.held):
+            raise self._overloaded(much or held)
+        self.queued, permit.queued = self.queued + queued, permit.queued + queued
+        self.held, permit.held = self.held + held, permit.held + held
 
-    def _retry_after(self) -> int:
-        """Seconds until a place is likely to be free, by how long requests have taken lately."""
-        return max(1, min(LONGEST_RETRY, math.ceil((self._pace or 0.0) / self._limit)))
+    def worked(self, permit: Permit, seconds: float) -> None:
+        """Audio is done, also audio that nobody had announced."""
+        known = min(seconds, permit.queued)
+        permit.queued -= known
+        self.queued -= known
+        self.pace.add(seconds)
+
+    def leave(self, permit: Permit) -> None:
+        """A request has ended; what it claimed and did not use is free."""
+        self.count -= 1
+        self.queued, self.held = self.queued - permit.queued, self.held - permit.held
+        permit.queued = permit.held = 0.0
+        if not self.count:
+            self.queued = self.held = 0.0  # no rounding error outlives the requests
+            self.pace.pause()
+
+    def _overloaded(self, seconds: float) -> ApiError:
+        """Told to come again when so many seconds of audio are likely to be done."""
+        return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(self.pace.time_for(seconds)))))
+
+
+class Pace:
+    """How fast audio has been worked on lately."""
+
+    def __init__(self) -> None:
+        self._audio = 0.0
+        self._time = 0.0
+        self._since: float | None = None
+
+    def resume(self) -> None:
+        """Work begins, if it does not go on already."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def add(self, seconds: float) -> None:
+        """So many seconds of audio are done."""
+        self._tick()
+        self._audio += seconds
+
+    def pause(self) -> None:
+        """Nobody is here any more: idle time is not counted."""
+        self._tick()
+        self._since = None
+
+    def time_for(self, seconds: float) -> float:
+        """Seconds that so much audio is likely to take; 0 as long as nothing is known."""
+        return seconds * self._time / self._audio if self._audio else 0.0
+
+    def _tick(self) -> None:
+        if self._since is None:
+            return
+        now = time.monotonic()
+        passed, self._since = now - self._since, now
+        kept = 0.5 ** (passed / MEMORY)
+        self._audio, self._time = self._audio * kept, self._time * kept + passed

@@ -1,47 +1,41 @@
 """Runs engines on worker threads of this process.
 
-Law: which thread does the work is decided here; services see only the `Runner` protocol (`runner.py`).
+Law: which thread does the work is decided here; services see only the `Runner` protocol (`runner.py`), and
+how a model is loaded stands in `recipes.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from app.domain import ModelSpec
-from app.errors import ModelUnavailable, from_engine
+from app.errors import from_engine
 from app.runtime.admission import Admission, Permit
-from app.runtime.hub import WeightsError
+from app.runtime.batching import BatchLimits
+from app.runtime.bridge import on_thread
 from app.runtime.lane import Lane
 from app.runtime.meters import Meters
+from app.runtime.recipes import EngineFinder, EngineSettings, Recipes, batch_key
+from app.runtime.residence import ModelState, Residence
 from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (
-    DiarizationEngine,
     Diarizer,
     DiarizerStream,
-    LoadTranscriber,
     SpeechDetector,
-    SpeechEngine,
     SpeechStream,
     Synthesizer,
-    Transcriber,
 )
 from engines.errors import EngineError
 from engines.types import (
     SAMPLE_RATE,
     Diarization,
     DiarizeOptions,
-    EngineOptions,
     Pcm,
     Samples,
     Timings,
@@ -52,16 +46,23 @@ from engines.types import (
     WindowResult,
 )
 
-log = logging.getLogger(__name__)
 DETECTOR = "silero"
 CHARACTERS_A_SECOND = 15
-WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
-
-
 DiarizerJob = Callable[[Diarizer], Any]
 """A step of one audio: opening it, feeding it, or a known speaker's clip."""
-Recipe = tuple[Callable[[], Any], Callable[[Any, Sequence[Any]], Sequence[Any]], int]
-"""How a lane loads its engine, how it runs a batch of jobs, and how many jobs are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRules:
+    """How much is done at once."""
+
+    batch: BatchLimits
+    decoders: int
+    """Threads that decode uploads."""
+    idle: float = 0.0
+    """Seconds until an unused model is unloaded; 0: never."""
+    memory: int = 0
+    """Bytes that all loaded models may have; 0: no bound."""
 
 
 class LocalRunner:
@@ -71,37 +72,20 @@ class LocalRunner:
         self,
         store: WeightsStore,
         admission: Admission,
-        options: EngineOptions,
-        speech_options: EngineOptions,
-        diarize_options: EngineOptions,
-        *,
-        rows: int,
-        decoders: int,
+        options: EngineSettings,
+        rules: RunnerRules,
         meters: Meters | None = None,
-        idle: float = 0.0,
-        transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
-        synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
-        diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
+        finder: EngineFinder | None = None,
     ) -> None:
-        """`rows`: windows in a batch. `decoders`: threads. `idle`: seconds until an unused model is unloaded.
-
-        The callables: engine name -> engine.
-        """
         self._meters = meters or Meters()
-        self._idle = idle
-        self._store = store
+        self._idle = rules.idle
         self._admission = admission
-        self._options = options
-        self._speech_options = speech_options
-        self._rows = rows
-        self._transcribers = transcribers
-        self._synthesizers = synthesizers
-        self._diarizers = diarizers
-        self._diarize_options = diarize_options
+        self._recipes = Recipes(store, options, rules.batch, finder or EngineFinder())
+        self._residence = Residence(rules.memory)
         self._lanes: dict[str, Lane[Any, Any, Any]] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
-        self.decoders: Executor = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
+        self.decoders: Executor = ThreadPoolExecutor(rules.decoders, thread_name_prefix="decode")
 
     def admit(self) -> Permit:
         return self._admission.admit()
@@ -109,11 +93,13 @@ class LocalRunner:
     async def transcribe(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
     ) -> WindowResult:
-        job = (window, options)
-        found = await self._do(model, job, window.pcm.seconds, permit, key=options)
+        engine = self._lane(model).engine
+        if engine is not None:  # beside the batch that is running now
+            window = await on_thread(self.decoders, lambda: engine.prepare(window))
+        job, key = (window, options), batch_key(window, options)
+        found = await self._do(model, job, window.pcm.seconds, permit, key=key)
         result: WindowResult = found[0]
-        if any(segment.temperature > 0 for segment in result.segments) and len(options.temperatures) > 1:
-            self._meters.fell_back(model.id)
+        self._meters.transcribed(model.id, result)
         return replace(result, timings=found[1])
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
@@ -132,11 +118,12 @@ class LocalRunner:
     async def diarize(
         self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
     ) -> Diarization:
-        opened = await self._do(model, lambda engine: engine.open(options), 0.0, permit)
-        stream: DiarizerStream = opened[0]
-        async for block in blocks:
-            await self._do(model, lambda _, b=block: stream.feed(b), len(block) / SAMPLE_RATE, permit)
-        found = await self._do(model, lambda _: stream.flush(), 0.0, permit)
+        with self._lane(model).lease():  # between two blocks nothing waits, but the stream is in use
+            opened = await self._do(model, lambda engine: engine.open(options), 0.0, permit)
+            stream: DiarizerStream = opened[0]
+            async for block in blocks:
+                await self._do(model, lambda _, b=block: stream.feed(b), len(block) / SAMPLE_RATE, permit)
+            found = await self._do(model, lambda _: stream.flush(), 0.0, permit)
         diarization: Diarization = found[0]
         return diarization
 
@@ -165,6 +152,11 @@ class LocalRunner:
         """Why a model cannot answer yet; None once it is loaded."""
         return self._lane(model).problem
 
+    def state(self, model: ModelSpec) -> ModelState:
+        """Whether a model is in memory; asking does not load it."""
+        lane = self._lanes.get(model.id)
+        return lane.state if lane else "idle"
+
     def close(self) -> None:
         """Lets running batches end, drops the rest."""
         self._admission.closing = True
@@ -189,67 +181,11 @@ class LocalRunner:
 
     def _lane(self, model: ModelSpec) -> Lane[Any, Any, Any]:
         if model.id not in self._lanes:
-            load, run, rows = self._recipe(model)
-            self._lanes[model.id] = Lane(model.id, load, run, rows, meters=self._meters, idle=self._idle)
+            self._lanes[model.id] = Lane(
+                model.id,
+                self._recipes.of(model),
+                meters=self._meters,
+                idle=self._idle,
+                residence=self._residence,
+            )
         return self._lanes[model.id]
-
-    def _recipe(self, model: ModelSpec) -> Recipe:
-        if model.kind == "speaker":
-            return (
-                lambda: catalog.speaker_encoder(model.engine)(self._folder(model), self._speech_options),
-                lambda engine, jobs: [engine.embed(sound) for sound in jobs],
-                1,
-            )
-        if model.kind == "diarization":
-            return (
-                lambda: self._load_diarizer(model),
-                lambda engine, jobs: [job(engine) for job in jobs],
-                1,
-            )
-        if model.kind == "speech":
-            return (
-                lambda: self._load_synthesizer(model),
-                lambda engine, jobs: [
-                    engine.synthesize(job) if isinstance(job, Utterance) else job(engine) for job in jobs
-                ],
-                1,
-            )
-        return (
-            lambda: self._load_transcriber(model),
-            lambda engine, jobs: engine.transcribe([window for window, _ in jobs], jobs[0][1]),
-            self._rows,
-        )
-
-    def _load_transcriber(self, model: ModelSpec) -> Transcriber:
-        load = self._transcribers(model.engine)
-        engine = load(self._folder(model), self._options)
-        with suppress(Exception):  # the first real request will say what is wrong
-            engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
-        log.info("model %s is loaded", model.id)
-        return engine
-
-    def _load_diarizer(self, model: ModelSpec) -> Diarizer:
-        kind = self._diarizers(model.engine)
-        kind.check()  # first, since weights alone would not help
-        engine = kind.load(self._folder(model), self._diarize_options)
-        log.info("model %s is loaded", model.id)
-        return engine
-
-    def _load_synthesizer(self, model: ModelSpec) -> Synthesizer:
-        kind = self._synthesizers(model.engine)
-        folder = self._folder(model)
-        engine = kind.load(folder, self._speech_options)
-        with suppress(Exception):  # as above
-            voice = kind.voices(folder)[0]
-            engine.synthesize(Utterance("Ready.", voice.name, voice.language))
-        log.info("model %s is loaded", model.id)
-        return engine
-
-    def _folder(self, model: ModelSpec) -> Path:
-        """Where the model's verified weights are. Raises `ModelUnavailable`."""
-        if model.folder.parent != self._store.folder:
-            return model.folder
-        try:
-            return self._store.require(model.id)
-        except WeightsError as wrong:
-            raise ModelUnavailable(str(wrong), param="model") from None

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from engines.types import WindowResult
+
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 LABELS = ("model",)
@@ -33,6 +35,18 @@ class Meters:
             LABELS,
             registry=kept,
         )
+        self._frames = Counter(
+            "antiphon_frames", "Encoder frames (10 ms each) that windows took.", LABELS, registry=kept
+        )
+        self._saved = Counter(
+            "antiphon_frames_saved", "Encoder frames fewer than full windows.", LABELS, registry=kept
+        )
+        self._redone = Counter(
+            "antiphon_redone",
+            "Rounds whose cheap result was doubted and done again, by what was added.",
+            (*LABELS, "with"),
+            registry=kept,
+        )
         self._fallbacks = Counter(
             "antiphon_fallbacks", "Windows decoded again at a higher temperature.", LABELS, registry=kept
         )
@@ -53,8 +67,14 @@ class Meters:
         self._sound.labels(model).inc(sound)
         self._work.labels(model).inc(seconds)
 
-    def fell_back(self, model: str) -> None:
-        self._fallbacks.labels(model).inc()
+    def transcribed(self, model: str, result: WindowResult) -> None:
+        """What one window took."""
+        cost = result.cost
+        self._frames.labels(model).inc(cost.frames)
+        self._saved.labels(model).inc(cost.saved)
+        self._redone.labels(model, "full window").inc(cost.refilled)
+        self._redone.labels(model, "beam").inc(cost.beamed)
+        self._fallbacks.labels(model).inc(cost.warmed)
 
     def cancelled(self, model: str, jobs: int) -> None:
         self._cancelled.labels(model).inc(jobs)

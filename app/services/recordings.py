@@ -32,6 +32,7 @@ class Recording:
 
 async def listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit, param: str) -> Recording:
     """The sound of an upload of at most `seconds`. Raises `ApiError` that names `param`."""
+    permit.claim(0.0, seconds)
     loop = asyncio.get_running_loop()
     try:
         return await loop.run_in_executor(runner.decoders, _listen, runner, file, seconds, permit)

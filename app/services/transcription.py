@@ -13,11 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from app.audio.decode import AudioSource, open_audio
+from app.audio.decode import BLOCK, AudioSource, open_audio
 from app.audio.shared import SharedFile
 from app.audio.windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
 from app.domain import ModelSpec, SpeakersWanted, SpokenSegment, Transcript, TranscriptionJob
-from app.errors import RequestTimedOut, from_engine
+from app.errors import ApiError, RequestTimedOut, from_engine
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread, on_threads
 from app.runtime.registry import Registry
@@ -27,6 +27,7 @@ from app.services.speakers import SpeakerJoiner
 from engines.contracts import SpeechStream
 from engines.errors import EngineError
 from engines.types import (
+    SAMPLE_RATE,
     Diarization,
     LanguageGuess,
     Pcm,
@@ -41,11 +42,21 @@ Progress = Callable[[float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptionLimits:
-    """What one audio may cost."""
+class TranscriptionRules:
+    """How audio is transcribed where a request does not say, and what it may cost."""
 
     audio_seconds: float
+    """Of one audio at most."""
     windows_ahead: int
+    """Windows of one request that are in work at once."""
+    beam: int
+    greedy_first: bool
+    """Whether a beam is used only where decoding without one is unsure."""
+
+    def held(self, expected: float | None) -> float:
+        """Seconds of decoded audio that a request holds at most: its windows, and what is being cut."""
+        most = (self.windows_ahead + 1) * CutRules().longest + BLOCK / SAMPLE_RATE
+        return most if expected is None else min(most, expected)
 
 
 class TranscriptionService:
@@ -56,15 +67,12 @@ class TranscriptionService:
         runner: Runner,
         registry: Registry,
         diarization: DiarizationService,
-        limits: TranscriptionLimits,
-        beam: int,
+        rules: TranscriptionRules,
     ) -> None:
-        """`beam`: beams where a job does not say."""
         self._runner = runner
         self._diarization = diarization
         self._registry = registry
-        self._limits = limits
-        self._beam = beam
+        self._rules = rules
 
     async def open(self, job: TranscriptionJob, file: BinaryIO) -> OpenTranscription:
         """Admits the request and opens its audio. Raises `ApiError`; whoever gets the result closes it."""
@@ -75,7 +83,7 @@ class TranscriptionService:
             if job.diarize is None:
                 source = await self._source(file, permit)
                 return OpenTranscription(
-                    self._runner, model, job, self._options(job), permit, source, self._limits
+                    self._runner, model, job, self._options(job), permit, source, self._rules
                 )
             return await self._open_with_speakers(model, job, job.diarize, permit, SharedFile(file))
         except BaseException:
@@ -92,20 +100,29 @@ class TranscriptionService:
     ) -> OpenTranscription:
         options = await self._diarization.options(wanted, permit)
         source = await self._source(file.view(), permit)
-        opened = OpenTranscription(self._runner, model, job, self._options(job), permit, source, self._limits)
+        opened = OpenTranscription(self._runner, model, job, self._options(job), permit, source, self._rules)
         try:
-            second = await self._source(file.view(), permit)
+            second = await self._source(file.view(), permit, again=True)
         except BaseException:
             await opened.aclose()
             raise
         opened.ask_who(second, self._diarization.diarize(second, options, permit))
         return opened
 
-    async def _source(self, file: BinaryIO, permit: Permit) -> AudioSource:
-        return await on_thread(
-            self._runner.decoders,
-            lambda: open_audio(file, limit=self._limits.audio_seconds, cancelled=permit.cancel.is_set),
+    async def _source(self, file: BinaryIO, permit: Permit, *, again: bool = False) -> AudioSource:
+        """`again`: the same audio, for another reader, who keeps none of it. Raises `ApiError`."""
+        pool = self._runner.decoders
+        source = await on_thread(
+            pool,
+            lambda: open_audio(file, limit=self._rules.audio_seconds, cancelled=permit.cancel.is_set),
         )
+        try:
+            if not again:
+                permit.claim(source.expected or 0.0, self._rules.held(source.expected))
+        except ApiError:
+            await on_thread(pool, source.close)
+            raise
+        return source
 
     async def transcribe(
         self, job: TranscriptionJob, file: BinaryIO, progress: Progress | None = None
@@ -121,7 +138,8 @@ class TranscriptionService:
     def _options(self, job: TranscriptionJob) -> TranscribeOptions:
         ladder = TranscribeOptions().temperatures
         return TranscribeOptions(
-            beam_size=job.beam_size or self._beam,
+            beam_size=job.beam_size or self._rules.beam,
+            greedy_first=self._rules.greedy_first and not job.beam_size,
             temperatures=(job.temperature,) if job.temperature else ladder,
             words=job.words or job.diarize is not None,
             logprobs=job.logprobs,
@@ -139,7 +157,7 @@ class OpenTranscription:
         options: TranscribeOptions,
         permit: Permit,
         source: AudioSource,
-        limits: TranscriptionLimits,
+        rules: TranscriptionRules,
     ) -> None:
         self._runner = runner
         self._model = model
@@ -147,11 +165,12 @@ class OpenTranscription:
         self._options = options
         self._permit = permit
         self._source = source
-        self._ahead = limits.windows_ahead
+        self._ahead = rules.windows_ahead
         self._language = LanguageGuess(job.language, 1.0) if job.language else None
         self._found: list[Segment] = []
         self._spoken: list[SpokenSegment] = []
         self._prompt_tokens = 0
+        self._done = 0.0
         self._who: Coroutine[Any, Any, Diarization] | None = None
         self._second: AudioSource | None = None
 
@@ -237,22 +256,26 @@ class OpenTranscription:
 
     async def _results(self) -> AsyncGenerator[WindowResult, None]:
         """Results in the order of their windows, a bounded number of windows in work at once."""
-        running: deque[asyncio.Task[WindowResult]] = deque()
+        running: deque[tuple[asyncio.Task[WindowResult], float]] = deque()
         try:
             async with aclosing(on_threads(self._cuts(), self._runner.decoders)) as cuts:
                 async for cut in cuts:
-                    running.append(asyncio.create_task(self._transcribe(cut)))
+                    running.append((asyncio.create_task(self._transcribe(cut)), cut.end))
                     # The first window finds the language that the others are told.
                     while len(running) >= (self._ahead if self._language else 1):
-                        yield self._learn(await running.popleft())
+                        yield await self._finished(*running.popleft())
             while running:
-                yield self._learn(await running.popleft())
+                yield await self._finished(*running.popleft())
         finally:
-            for task in running:
+            for task, _ in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*(task for task, _ in running), return_exceptions=True)
 
-    def _learn(self, result: WindowResult) -> WindowResult:
+    async def _finished(self, task: asyncio.Task[WindowResult], end: float) -> WindowResult:
+        """`end`: of its window, in seconds."""
+        result = await task
+        self._permit.worked(end - self._done)
+        self._done = end
         if not self._found and result.segments:  # an English-only model hears English whatever is asked
             self._language = result.language
         return result

@@ -14,12 +14,14 @@ LARGEST_PAGE = 100
 LONGEST_NAME = 256
 
 
-def model_object(model: ModelListing) -> dict[str, Any]:
-    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
+def model_object(model: ModelListing, state: str | None) -> dict[str, Any]:
+    """`state`: whether it is in memory; None for a name that stands for several models."""
+    base = {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
+    return base if state is None else base | {"state": state}
 
 
-def model_list(models: Iterable[ModelListing]) -> dict[str, Any]:
-    return {"object": "list", "data": [model_object(model) for model in models]}
+def model_list(models: Iterable[tuple[ModelListing, str | None]]) -> dict[str, Any]:
+    return {"object": "list", "data": [model_object(model, state) for model, state in models]}
 
 
 def voice_object(name: str, voice: LocalVoice) -> dict[str, Any]:

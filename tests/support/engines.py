@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.runtime.local import WARM_UP
+from app.runtime.recipes import WARM_UP
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
 from engines.types import (
@@ -41,10 +41,14 @@ class EchoTranscriber:
         self.failure: EngineError | None = None
         self.bad_prompt = ""
         self.closed = False
+        self.calls = 1
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(languages=("en",))
+
+    def prepare(self, window: Window) -> Window:
+        return window
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         if options == WARM_UP:

@@ -1,48 +1,108 @@
-"""The picker: within its limits, fair, and complete."""
+"""The picker: within its limits, fair by seconds of audio, and complete."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runtime.batching import Waiting, pick
+from app.runtime.batching import BatchLimits, Turns, Waiting, pick
 
-items = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab")), max_size=40).map(
-    lambda pairs: [Waiting(i, request, key, 1.0) for i, (request, key) in enumerate(pairs)]
+items = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.floats(0.1, 30)), max_size=40).map(
+    lambda rows: [Waiting(i, request, key, seconds) for i, (request, key, seconds) in enumerate(rows)]
 )
+requests: st.SearchStrategy[Hashable] = st.integers(0, 4)
+turns = st.dictionaries(requests, st.floats(0, 100)).map(lambda had: Turns(50.0, had))
+limits = st.builds(BatchLimits, st.integers(1, 8), st.floats(1, 120))
 
 
-@given(items, st.lists(st.integers(0, 4), unique=True), st.integers(1, 8))
-def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: list[int], rows: int) -> None:
-    batch = pick(waiting, turns, rows)
+@given(items, turns, limits)
+def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: Turns, limits: BatchLimits) -> None:
+    batch = pick(waiting, turns, limits)
     chosen = [item for item in waiting if item.id in batch]
-    assert len(batch) == len(set(batch)) <= rows
+    assert len(batch) == len(set(batch)) <= limits.rows
     assert len({item.key for item in chosen}) <= 1
+    assert len(chosen) <= 1 or sum(item.seconds for item in chosen) <= limits.seconds
     assert bool(batch) == bool(waiting)
 
 
-@given(items, st.integers(1, 8))
-def test_windows_of_a_request_keep_their_order(waiting: list[Waiting], rows: int) -> None:
-    batch = pick(waiting, [], rows)
+@given(items, turns, limits)
+def test_windows_of_a_request_keep_their_order(
+    waiting: list[Waiting], turns: Turns, limits: BatchLimits
+) -> None:
+    batch = pick(waiting, turns, limits)
     for request in {item.request for item in waiting}:
         mine = [item.id for item in waiting if item.request == request]
         taken = [i for i in batch if i in mine]
         assert taken == mine[: len(taken)]
 
 
-@given(items, st.integers(1, 4))
-def test_nobody_starves(waiting: list[Waiting], rows: int) -> None:
-    left, turns = list(waiting), list[object]()
-    requests = {item.request for item in waiting}
-    for _ in range(len(requests)):
-        batch = pick(left, turns, rows)
-        served = [item.request for item in left if item.id in batch]
-        turns = [request for request in turns if request not in served] + served
-        left = [item for item in left if item.id not in batch]
-    assert requests <= set(turns)
+def serve(waiting: list[Waiting], turns: Turns, limits: BatchLimits) -> tuple[list[Waiting], Turns]:
+    """One batch. What it was and the turns after it; `waiting` keeps the rest."""
+    ids = pick(waiting, turns, limits)
+    batch = [item for item in waiting if item.id in ids]
+    waiting[:] = [item for item in waiting if item.id not in ids]
+    return batch, turns.served(batch, {item.request for item in waiting})
 
 
-def test_a_short_clip_does_not_wait_behind_a_long_file() -> None:
-    waiting = [Waiting(i, "long", "k", 30.0) for i in range(20)] + [Waiting(20, "short", "k", 3.0)]
-    assert pick(waiting, ["long"], 1) == [20]
-    assert 20 in pick(waiting, [], 2)
+@given(items, limits)
+def test_everybody_is_served_once(waiting: list[Waiting], limits: BatchLimits) -> None:
+    turns = Turns()
+    for request in dict.fromkeys(item.request for item in waiting):
+        turns = turns.arrived(request)
+    left, served = list(waiting), Counter[int]()
+    while left:
+        batch, turns = serve(left, turns, limits)
+        served.update(item.id for item in batch)
+    assert served == Counter(item.id for item in waiting)
+    assert turns == Turns()
+
+
+@given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 8))
+def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, rounds: int, rows: int) -> None:
+    turns, one = Turns(), BatchLimits(rows)
+    waiting: list[Waiting] = []
+    for file in range(files):
+        turns = turns.arrived(file)
+        waiting += [Waiting(100 * file + i, file, "long", 30.0) for i in range(40)]
+    for _ in range(rounds):
+        _, turns = serve(waiting, turns, one)
+    turns = turns.arrived("clip")
+    waiting.append(Waiting(9999, "clip", "short", 3.0))
+    late = 0
+    while "clip" in {item.request for item in waiting}:
+        _, turns = serve(waiting, turns, one)
+        late += 1
+    assert late <= 2
+
+
+def test_short_clips_do_not_starve_a_long_file() -> None:
+    turns = Turns().arrived("long").arrived(0)
+    waiting = [Waiting(0, "long", "k", 30.0), Waiting(1, 0, "k", 3.0)]
+    for number in range(2, 100):
+        batch, turns = serve(waiting, turns, BatchLimits(1))
+        if batch[0].request == "long":
+            break
+        turns = turns.arrived(number)
+        waiting.append(Waiting(number, number, "k", 3.0))
+    assert "long" not in {item.request for item in waiting}
+    assert number < 30
+
+
+def test_requests_get_equal_seconds_not_equal_windows() -> None:
+    turns = Turns().arrived("long").arrived("short")
+    waiting = [Waiting(i, "long", "k", 30.0) for i in range(10)]
+    waiting += [Waiting(100 + i, "short", "k", 5.0) for i in range(60)]
+    had = Counter[object]()
+    for _ in range(35):
+        batch, turns = serve(waiting, turns, BatchLimits(1))
+        had[batch[0].request] += int(batch[0].seconds)
+    assert abs(had["long"] - had["short"]) <= 30
+
+
+def test_a_request_wins_nothing_by_leaving_and_coming_back() -> None:
+    turns = Turns(100.0, {"greedy": 160.0, "other": 100.0}).arrived("greedy")
+    assert turns.due("greedy") == 160.0
+    assert turns.arrived("new").due("new") == 100.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -10,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.errors import Overloaded, RequestTimedOut, ShuttingDown
-from app.runtime.admission import Admission
+from app.errors import RequestTimedOut, ShuttingDown
+from app.runtime.batching import BatchLimits
 from app.runtime.cancel import Cancel
-from app.runtime.lane import Lane
+from app.runtime.lane import Lane, Recipe
 from app.runtime.meters import Meters
 from engines.errors import EngineError
 from engines.types import Pcm, Timings, TranscribeOptions, Window, WindowResult
@@ -45,7 +46,7 @@ def engine() -> EchoTranscriber:
 
 @pytest.fixture
 def lane(engine: EchoTranscriber) -> Iterator[EchoLane]:
-    made = Lane("test", lambda: engine, echo, rows=4)
+    made = Lane("test", Recipe(lambda: engine, echo, BatchLimits(4)))
     yield made
     engine.gate.set()
     made.close()
@@ -132,7 +133,7 @@ def test_an_idle_engine_is_unloaded_and_loaded_again(engine: EchoTranscriber) ->
         loads.append(1)
         return engine
 
-    lane = Lane("test", load, echo, rows=1, idle=0.05)
+    lane = Lane("test", Recipe(load, echo), idle=0.05)
     assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
     for _ in range(500):
         if engine.closed:
@@ -147,7 +148,7 @@ def test_an_idle_engine_is_unloaded_and_loaded_again(engine: EchoTranscriber) ->
 
 def test_what_a_lane_does_is_counted(engine: EchoTranscriber) -> None:
     meters = Meters()
-    lane = Lane("test", lambda: engine, echo, rows=4, meters=meters)
+    lane = Lane("test", Recipe(lambda: engine, echo, BatchLimits(4)), meters=meters)
     hold(lane, engine)
     gone = Cancel()
     gone.set()
@@ -175,17 +176,6 @@ def test_what_a_lane_does_is_counted(engine: EchoTranscriber) -> None:
         assert told in page
 
 
-def test_the_time_to_come_again_follows_the_pace() -> None:
-    admission = Admission(limit=2, seconds=60)
-    admission.admit()
-    admission.admit()
-    for pace, told in ((0.1, 1), (40.0, 20), (10_000.0, 60)):
-        admission._pace = pace
-        with pytest.raises(Overloaded) as caught:
-            admission.admit()
-        assert caught.value.retry_after == told
-
-
 def test_loading_is_tried_again(engine: EchoTranscriber) -> None:
     tries: list[int] = []
 
@@ -195,7 +185,7 @@ def test_loading_is_tried_again(engine: EchoTranscriber) -> None:
             raise EngineError("not yet")
         return engine
 
-    lane = Lane("test", load, echo, rows=1)
+    lane = Lane("test", Recipe(load, echo))
     assert str(lane.problem) == "is not loaded yet"
     with pytest.raises(EngineError):
         submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
@@ -207,7 +197,7 @@ def test_loading_is_tried_again(engine: EchoTranscriber) -> None:
 
 
 def test_closing_ends_what_runs_and_refuses_what_waits(engine: EchoTranscriber) -> None:
-    lane = Lane("test", lambda: engine, echo, rows=1)
+    lane = Lane("test", Recipe(lambda: engine, echo))
     engine.gate.clear()
     running = submit(lane, window(), OPTIONS, "a", Cancel())
     while not engine.batches:
@@ -221,19 +211,61 @@ def test_closing_ends_what_runs_and_refuses_what_waits(engine: EchoTranscriber) 
         submit(lane, window(), OPTIONS, "c", Cancel()).result(10)
 
 
-def test_permits_are_bounded_and_given_back_once() -> None:
-    admission = Admission(limit=2, seconds=60)
-    first, second = admission.admit(), admission.admit()
-    with pytest.raises(Overloaded):
-        admission.admit()
-    first.close()
-    first.close()
-    assert admission.count == 1
-    assert first.cancel.is_set()
-    assert not second.cancel.is_set()
-    with admission.admit() as third:
-        assert third.number not in (first.number, second.number)
-    assert admission.count == 1
-    admission.closing = True
-    with pytest.raises(ShuttingDown):
-        admission.admit()
+def test_batches_are_spread_over_all_workers(engine: EchoTranscriber) -> None:
+    engine.calls = 2
+    lane = Lane("test", Recipe(lambda: engine, echo, BatchLimits(8), lambda it: it.calls))
+    assert submit(lane, window(), OPTIONS, "first", Cancel()).result(10)
+    engine.gate.clear()
+    futures = [submit(lane, window(), OPTIONS, "file", Cancel()) for _ in range(4)]
+    for _ in range(1000):
+        if len(engine.batches) == 3:
+            break
+        time.sleep(0.01)
+    assert len(engine.batches) == 3, "both workers are busy at once"
+    engine.gate.set()
+    assert all(future.result(10) for future in futures)
+    lane.close()
+    assert engine.closed
+
+
+def test_a_lease_keeps_the_engine(engine: EchoTranscriber) -> None:
+    lane = Lane("test", Recipe(lambda: engine, echo), idle=0.02)
+    with lane.lease():
+        assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
+        time.sleep(0.1)
+        assert not lane.evict()
+        assert (engine.closed, lane.state) == (False, "loaded")
+    for _ in range(500):
+        if engine.closed:
+            break
+        time.sleep(0.01)
+    assert (engine.closed, lane.state) == (True, "idle")
+    lane.close()
+
+
+def test_the_state_of_a_model(engine: EchoTranscriber) -> None:
+    gate = threading.Event()
+    loads: list[int] = []
+
+    def load() -> EchoTranscriber:
+        loads.append(1)
+        gate.wait(10)
+        if len(loads) == 1:
+            raise EngineError("broken")
+        return engine
+
+    lane = Lane("test", Recipe(load, echo))
+    states = [str(lane.state)]
+    future = submit(lane, window(), OPTIONS, "a", Cancel())
+    for _ in range(500):
+        if loads:
+            break
+        time.sleep(0.01)
+    states.append(lane.state)
+    gate.set()
+    assert isinstance(future.exception(10), EngineError)
+    states.append(lane.state)
+    assert submit(lane, window(), OPTIONS, "a", Cancel()).result(10)
+    states.append(lane.state)
+    assert states == ["idle", "loading", "failed", "loaded"]
+    lane.close()

@@ -1,0 +1,23 @@
+"""How many cores this process may use.
+
+Law: reads what the system says; changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""A container's share: microseconds of work in a period of so many (Linux, cgroup v2)."""
+
+
+def cores() -> int:
+    """At least one; less than the machine has where a container or an affinity mask allows less."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        allowed, period = QUOTA.read_text().split()
+        if allowed != "max":
+            here = min(here, max(1, int(allowed) // int(period)))
+    return here
