@@ -147,7 +147,7 @@ class WindowCost:
     frames: int = 0
     """Encoder frames (10 ms each)."""
     saved: int = 0
-    """Encoder frames fewer than full windows would have taken; less than none where a doubt cost more."""
+    """Encoder frames that full windows would have taken beyond those, in rounds whose result was kept."""
     refilled: int = 0
     """Rounds done again on a full window."""
     beamed: int = 0

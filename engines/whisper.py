@@ -108,14 +108,13 @@ class WhisperTranscriber:
         prompts = [self._prompt(row) for row in rows]
         decoded = decode_rows(self._model.model, self._tokens, encoded, prompts, options, searches)
         for row, found in zip(rows, decoded, strict=True):
-            saved = FRAMES - size - (FRAMES if row.doubted else 0)
-            row.spent(frames=size, saved=saved, beamed=int(found.beamed), warmed=int(found.warmed))
+            row.spent(frames=size, beamed=int(found.beamed), warmed=int(found.warmed))
         sure = [i for i, row in enumerate(rows) if not doubtful(row, size, decoded[i], options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()
         if sure:
             some = take_rows(encoded, sure, len(rows))
-            self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
+            self._finish([rows[i] for i in sure], size, some, [decoded[i] for i in sure], options)
 
     def _encode(self, pieces: list[Samples]) -> Any:
         """(rows, positions, width). A CPU's caches hold one row: there, one after the other is quicker."""
@@ -124,7 +123,12 @@ class WhisperTranscriber:
         return join_rows([self._model.encode(piece[None]) for piece in pieces])
 
     def _finish(
-        self, rows: list[Row], encoded: Any, decoded: list[Decoded], options: TranscribeOptions
+        self,
+        rows: list[Row],
+        size: int,
+        encoded: Any,
+        decoded: list[Decoded],
+        options: TranscribeOptions,
     ) -> None:
         """Turns what was decoded into segments and moves on."""
         phrases = [self._advance(row, found, options) for row, found in zip(rows, decoded, strict=True)]
@@ -132,6 +136,7 @@ class WhisperTranscriber:
         for row, found, kept, words in zip(rows, decoded, phrases, timed, strict=True):
             self._keep(row, found, kept, words)
             row.rounds += 1
+            row.spent(saved=FRAMES - size)
 
     def _detect_languages(self, rows: list[Row], encoded: Any) -> None:
         if all(row.language for row in rows):

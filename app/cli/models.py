@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from app.runtime.weights import WeightsStore
+    from app.settings import Settings
 
 app = typer.Typer(help="List, fetch, check and carry model weights.", no_args_is_help=True)
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Default: the starter set.")]
@@ -18,7 +19,9 @@ Offline = Annotated[bool, typer.Option("--offline", help="Use local folders only
 
 @app.command("list")
 def list_models(config: Config = None) -> None:
-    """Show every known model and its state.
+    """Show every known model, whether its weights are here, and whether the running server has it in memory.
+
+    The server is asked at the address of the settings, with the key in OPENAI_API_KEY or `auth.keys`.
 
     Example:
         antiphon models list
@@ -27,16 +30,20 @@ def list_models(config: Config = None) -> None:
     from rich.table import Table
 
     from app.runtime.catalog import catalog
+    from app.settings_source import load_settings
 
-    store = _store(config)
-    table = Table("model", "what", "size", "licence", "state")
+    store, memory = _store(config), _in_memory(load_settings(config))
+    table = Table("model", "what", "size", "licence", "weights", "server")
     for name in sorted({*catalog(), *store.installed()}):
-        entry = store.entry(name)
+        entry, state = store.entry(name), memory.get(name, "")
         if entry is None:
-            table.add_row(name, "a folder put here by hand", "", "", "unchecked")
+            table.add_row(name, "a folder put here by hand", "", "", "unchecked", state)
             continue
-        table.add_row(name, entry.title, f"{entry.size / 1e6:,.0f} MB", entry.licence, _state(store, name))
+        size = f"{entry.size / 1e6:,.0f} MB"
+        table.add_row(name, entry.title, size, entry.licence, _state(store, name), state)
     Console().print(table)
+    if not memory:
+        print("No server answers at the address of these settings, so the last column is empty.")
 
 
 @app.command()
@@ -148,6 +155,27 @@ def _chosen(models: list[str] | None, *, every: bool) -> list[str]:
     from app.runtime.catalog import catalog
 
     return models or sorted(name for name, entry in catalog().items() if every or entry.starter)
+
+
+def _in_memory(settings: Settings) -> dict[str, str]:
+    """What the server of these settings says of its models; nothing if it does not answer."""
+    import json
+    import os
+    import urllib.request
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.server.host, settings.server.host)  # noqa: S104
+    key = os.environ.get("OPENAI_API_KEY") or next(iter(settings.auth.keys), "none")
+    request = urllib.request.Request(
+        f"http://{host}:{settings.server.port}/v1/models", headers={"Authorization": f"Bearer {key}"}
+    )
+    try:
+        # No proxy: the server is on this machine or beside it.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=2) as answer:
+            models = json.load(answer)["data"]
+            return {model["id"]: model.get("state", "") for model in models}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def _state(store: WeightsStore, model: str) -> str:

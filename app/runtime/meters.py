@@ -39,7 +39,10 @@ class Meters:
             "antiphon_frames", "Encoder frames (10 ms each) that windows took.", LABELS, registry=kept
         )
         self._saved = Counter(
-            "antiphon_frames_saved", "Encoder frames fewer than full windows.", LABELS, registry=kept
+            "antiphon_frames_saved",
+            "Encoder frames that full windows would have taken beyond those.",
+            LABELS,
+            registry=kept,
         )
         self._redone = Counter(
             "antiphon_redone",

@@ -10,14 +10,27 @@ from app.main import create_app
 from app.settings import Settings
 from app.settings_source import load_settings
 from tests.support.engines import EchoTranscriber
+from tests.support.sound import tone, wav
 
 
 async def test_models_are_listed_and_found_as_listed(client: httpx2.AsyncClient) -> None:
     listing = (await client.get("/models")).json()
     assert set(listing) == {"object", "data"}
     for model in listing["data"]:
-        assert set(model) == {"id", "object", "created", "owned_by"}
+        assert set(model) - {"state"} == {"id", "object", "created", "owned_by"}
         assert (await client.get(f"/models/{model['id']}")).json() == model
+
+
+async def test_models_tell_whether_they_are_in_memory(client: httpx2.AsyncClient) -> None:
+    async def state() -> object:
+        return (await client.get("/models/whisper-1")).json().get("state")
+
+    assert await state() == "idle"
+    sound = {"file": wav(tone(1))}
+    assert (await client.post("/audio/transcriptions", data={"model": "whisper-1"}, files=sound)).is_success
+    assert await state() == "loaded"
+    voices_decide = (await client.get("/models/tts-1")).json()
+    assert "state" not in voices_decide
 
 
 async def test_a_model_with_a_slash(client: httpx2.AsyncClient, container: Container) -> None:
@@ -56,8 +69,6 @@ async def test_not_ready_says_why(settings: Settings) -> None:
 async def test_absent_weights_are_503_with_the_command(
     client: httpx2.AsyncClient, container: Container
 ) -> None:
-    from tests.support.sound import tone, wav
-
     answer = await client.post(
         "/audio/transcriptions", data={"model": "whisper-base"}, files={"file": ("a", wav(tone(1)))}
     )

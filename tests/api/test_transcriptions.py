@@ -296,9 +296,33 @@ async def test_a_client_that_leaves_frees_everything(
     await asyncio.sleep(0.1)
     engine.gate.set()
     await asyncio.wait_for(request, 10)
-    assert container.runner._admission.count == 0
+    admission = container.runner._admission
+    assert (admission.count, admission.queued, admission.held) == (0, 0, 0)
     assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
     assert len(engine.batches) <= 2
     assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
     assert not any(message.get("body") for message in caller.sent)
     assert not list(tmp_path.glob("tmp*"))
+
+
+async def test_a_client_that_leaves_in_mid_stream_frees_everything(
+    container: Container, engine: EchoTranscriber, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    app = create_app(container)
+    wanted = b'--x\r\nContent-Disposition: form-data; name="stream"\r\n\r\ntrue\r\n'
+    caller = Caller(wanted + multipart(wav(tone(600))))
+    engine.seconds = 0.05
+    threads = threading.active_count()
+    request = asyncio.create_task(app(caller.scope, caller.messages.get, caller.send))  # type: ignore[arg-type]  # plain ASGI
+    while not any(message.get("body") for message in caller.sent):
+        await asyncio.sleep(0.01)
+    caller.leave()
+    await asyncio.wait_for(request, 10)
+    admission = container.runner._admission
+    assert (admission.count, admission.queued, admission.held) == (0, 0, 0)
+    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
+    assert len(engine.batches) < 10
+    assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
+    assert not list(tmp_path.glob("tmp*"))
+    assert sum(len(message.get("body", b"")) for message in caller.sent) < 10_000
