@@ -89,10 +89,10 @@ class RuntimeSettings(Group):
 
     batch_rows: int = Field(8, ge=1, le=256, description="Windows that are decoded together at most.")
     batch_seconds: float = Field(
-        120, gt=0, description="Seconds of audio that are decoded together at most; more for a GPU."
+        60, gt=0, description="Seconds of audio that are decoded together at most; more for a GPU."
     )
     windows_ahead: int = Field(
-        2, ge=1, le=64, description="Windows of one request that are in work at once; more for a GPU."
+        4, ge=1, le=64, description="Windows of one request that are in work at once; more for a GPU."
     )
     idle_seconds: float = Field(
         0, ge=0, description="Unload a model that nobody has asked for this long, in seconds; 0: never."

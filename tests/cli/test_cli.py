@@ -13,7 +13,7 @@ from app.runtime.weights import WeightsStore
 from app.settings_source import example_toml
 from app.store.tables import HEAD
 from tests.conftest import JFK, JFK_TEXT
-from tests.support.server import free_port, run_cli
+from tests.support.server import KEY, Server, free_port, run_cli
 from tests.support.sound import decode, wav
 
 COMMANDS = [
@@ -163,6 +163,17 @@ def test_database(tmp_path: Path) -> None:
 
 def test_config_prints_the_example(tmp_path: Path) -> None:
     assert run_cli(tmp_path, "config").stdout == example_toml()
+
+
+@pytest.mark.real
+def test_the_list_tells_what_the_server_has_in_memory(storage: Path, server: Server) -> None:
+    settings = {"SERVER_PORT": server.root.rpartition(":")[2], "AUTH_KEYS": KEY}
+    lines = run_cli(storage, "models", "list", settings=settings).stdout.splitlines()
+    (whisper,) = [line for line in lines if "whisper-base" in line]
+    assert "loaded" in whisper
+    nobody = run_cli(storage, "models", "list", settings={"SERVER_PORT": str(free_port())})
+    assert nobody.returncode == 0
+    assert "No server answers" in nobody.stdout
 
 
 @pytest.mark.real

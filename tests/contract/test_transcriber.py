@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from engines import catalog
 from engines.contracts import Transcriber
 from engines.errors import EngineError, WeightsBroken
-from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowCost, WindowResult
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.engines import EchoTranscriber
 from tests.support.sound import Floats, decode, noise, silence
@@ -103,6 +105,59 @@ def test_a_batch_says_the_same_as_its_windows_alone(transcriber: Transcriber, sp
     alone = [transcriber.transcribe([window], options)[0] for window in windows]
     texts = [["".join(s.text for s in r.segments) for r in results] for results in (together, alone)]
     assert texts[0] == texts[1]
+
+
+def text(result: WindowResult) -> str:
+    return "".join(segment.text for segment in result.segments)
+
+
+def test_a_window_may_be_prepared_ahead(transcriber: Transcriber, speech: Floats) -> None:
+    window, options = (
+        Window(Pcm(speech), start=3.0, prompt="A speech."),
+        TranscribeOptions(temperatures=(0.0,)),
+    )
+    results = transcriber.transcribe([window, transcriber.prepare(window)], options)
+    assert text(results[0]) == text(results[1])
+    assert results[0].segments == results[1].segments
+
+
+def test_calls_at_once_do_not_disturb_each_other(transcriber: Transcriber, speech: Floats) -> None:
+    """Different windows and languages on as many threads as it takes, with word times, which have state."""
+    windows = [
+        Window(Pcm(speech), language="en"),
+        Window(Pcm(speech[30_000:]), start=9.0, language="es"),
+        Window(Pcm(speech[:90_000]), language="ja"),
+    ] * 2
+    options = TranscribeOptions(words=True, temperatures=(0.0,), greedy_first=True)
+    alone = [transcriber.transcribe([window], options)[0] for window in windows]
+    with ThreadPoolExecutor(max(2, transcriber.calls)) as pool:
+        together = list(pool.map(lambda window: transcriber.transcribe([window], options)[0], windows))
+    assert [result.segments for result in together] == [result.segments for result in alone]
+
+
+def test_greedy_first_says_what_it_cost(transcriber: Transcriber, speech: Floats) -> None:
+    (result,) = transcriber.transcribe([Window(Pcm(speech))], TranscribeOptions(greedy_first=True))
+    assert result.segments
+    assert min(vars_of(result.cost)) >= 0
+
+
+def vars_of(cost: WindowCost) -> tuple[int, ...]:
+    return (cost.frames, cost.saved, cost.refilled, cost.beamed, cost.warmed)
+
+
+@pytest.mark.real
+def test_the_cost_follows_the_speech(whisper_folder: Path, speech: Floats) -> None:
+    load = catalog.transcriber("faster-whisper")
+    full, adaptive = (load(whisper_folder, EngineOptions(adaptive=kind)) for kind in (False, True))
+    options = TranscribeOptions(greedy_first=True)
+    costs = [engine.transcribe([Window(Pcm(speech))], options)[0].cost for engine in (full, adaptive)]
+    assert vars_of(costs[0]) == (3000, 0, 0, 0, 0)
+    assert vars_of(costs[1]) == (1600, 1400, 0, 0, 0)
+    hiss = adaptive.transcribe([Window(Pcm(noise(3, 0.3)))], replace(options, temperatures=(0.0,)))[0].cost
+    assert hiss.refilled == 1, "a doubtful result is done again on a full window"
+    assert hiss.frames == 800 + 3000
+    for engine in (full, adaptive):
+        engine.close()
 
 
 @pytest.mark.real

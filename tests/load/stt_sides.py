@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -53,22 +52,19 @@ class Remote:
     """Any server that speaks the OpenAI Audio API."""
 
     def __init__(self, url: str, key: str, model: str) -> None:
-        self._url, self._key, self._model = url.rstrip("/"), key, model
+        self._url, self._model = url.rstrip("/"), model
+        # One for all calls and threads, as applications have it.
+        self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
 
-    @contextmanager
-    def client(self) -> Iterator[httpx2.Client]:
-        with httpx2.Client(headers={"authorization": f"Bearer {self._key}"}, timeout=3600) as made:
-            yield made
-
-    def post(self, client: httpx2.Client, data: bytes, language: str | None) -> httpx2.Response:
+    def post(self, data: bytes, language: str | None) -> httpx2.Response:
         fields = {"model": self._model} | ({"language": language} if language else {})
-        return client.post(f"{self._url}/audio/transcriptions", data=fields, files={"file": ("a.wav", data)})
+        where = f"{self._url}/audio/transcriptions"
+        return self.client.post(where, data=fields, files={"file": ("a.wav", data)})
 
     def clip(self, data: bytes, language: str | None) -> str:
-        with self.client() as client:
-            answer = self.post(client, data, language)
-            answer.raise_for_status()
-            return str(answer.json()["text"])
+        answer = self.post(data, language)
+        answer.raise_for_status()
+        return str(answer.json()["text"])
 
     def long(self, data: bytes) -> str:
         return self.clip(data, "en")
@@ -82,16 +78,17 @@ class Remote:
 
     def first_event(self, data: bytes) -> tuple[float, float]:
         """Seconds until the first event of a stream, and until its end."""
-        fields = {"model": self._model, "language": "en", "stream": "true"}
-        where = f"{self._url}/audio/transcriptions"
         began, first = time.perf_counter(), 0.0
-        with (
-            self.client() as client,
-            client.stream("POST", where, data=fields, files={"file": data}) as answer,
-        ):
+        with self.stream(data) as answer:
             for line in answer.iter_lines():
                 first = first or (time.perf_counter() - began if line.startswith("data:") else 0.0)
         return first, time.perf_counter() - began
+
+    def stream(self, data: bytes) -> AbstractContextManager[httpx2.Response]:
+        """The events of a long file."""
+        fields = {"model": self._model, "language": "en", "stream": "true"}
+        where = f"{self._url}/audio/transcriptions"
+        return self.client.stream("POST", where, data=fields, files={"file": data})
 
 
 class Ours(Remote):
@@ -100,15 +97,24 @@ class Ours(Remote):
     def __init__(self, server: Server) -> None:
         super().__init__(server.url, KEY, "whisper-1")
         self.server = server
+        self._watch = httpx2.Client(timeout=60)
 
     def cpu(self) -> float:
         fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def batches(self) -> tuple[float, float]:
+        """Seconds of work so far, and batches."""
+        page = self._watch.get(f"{self.server.root}/metrics").text
+        names = ("antiphon_work_seconds_total", "antiphon_batch_rows_count")
+        lines = [line for line in page.splitlines() if line.startswith(names)]
+        work, count = (sum(float(x.split()[-1]) for x in lines if x.startswith(name)) for name in names)
+        return work, count
+
     def live(self) -> float:
         """Seconds that /health/live takes."""
         began = time.perf_counter()
-        httpx2.get(f"{self.server.root}/health/live", timeout=60).raise_for_status()
+        self._watch.get(f"{self.server.root}/health/live").raise_for_status()
         return time.perf_counter() - began
 
 
@@ -148,6 +154,8 @@ class Speech:
     """What is transcribed."""
 
     pieces: list[Floats]
+    story: list[Floats]
+    """What long files are made of: nothing comes twice within a window, which would look like a loop."""
 
     def short(self, count: int) -> list[bytes]:
         """Clips of 3 to 7 s."""
@@ -159,12 +167,13 @@ class Speech:
 
     def long(self, seconds: float) -> Floats:
         """One after the other with pauses, until it is long enough."""
-        some = np.concatenate([part for piece in self.pieces for part in (piece, silence(0.6))])
+        some = np.concatenate([part for piece in self.story for part in (piece, silence(0.6))])
         return np.resize(some, int(seconds * RATE)).astype(np.float32)
 
 
 def read_clips(folder: Path) -> Speech:
-    return Speech([decode(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.suffix in SOUND])
+    clips = [decode(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
+    return Speech(clips, clips)
 
 
 def made_clips(storage: Path) -> Speech:
@@ -175,4 +184,5 @@ def made_clips(storage: Path) -> Speech:
     lines = (ROOT / "tests/data/sentences.txt").read_text().splitlines()
     texts = [*lines, *(f"{a} {b}" for a, b in pairwise(lines[:30]))]
     spoken = [engine.synthesize(Utterance(text, voice.name, voice.language)) for text in texts]
-    return Speech([decode(wav(sound.samples, sound.rate)) for sound in spoken])
+    pieces = [decode(wav(sound.samples, sound.rate)) for sound in spoken]
+    return Speech(pieces, pieces[: len(lines)])
