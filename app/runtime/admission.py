@@ -31,6 +31,7 @@ class Permit:
         """Seconds of audio still to be worked on."""
         self.held = 0.0
         """Seconds of decoded audio that it may hold in memory."""
+        self.since = time.monotonic()
         self._open = True
 
     def claim(self, queued: float, held: float) -> None:
@@ -81,13 +82,15 @@ class Admission:
         self._numbers = itertools.count(1)
         self.closing = False
         self.pace = Pace()
+        self._request: float | None = None
+        """Seconds that a request takes, the last ones counting most."""
 
     def admit(self) -> Permit:
         """Raises `Overloaded` or `ShuttingDown`."""
         if self.closing:
             raise ShuttingDown
         if self.count >= self._limit:
-            raise self._overloaded(self.queued / self._limit)
+            raise self._overloaded((self._request or 0.0) / self._limit)
         self.count += 1
         self.pace.resume()
         return Permit(self, next(self._numbers), self._seconds)
@@ -97,7 +100,7 @@ class Admission:
         much = max(self.queued + queued - self._most_queued, 0.0)
         full = self.held + held > self._most_held
         if (much and self.queued) or (full and self.held):
-            raise self._overloaded(much or held)
+            raise self._overloaded(self.pace.time_for(much or held))
         self.queued, permit.queued = self.queued + queued, permit.queued + queued
         self.held, permit.held = self.held + held, permit.held + held
 
@@ -113,13 +116,15 @@ class Admission:
         self.count -= 1
         self.queued, self.held = self.queued - permit.queued, self.held - permit.held
         permit.queued = permit.held = 0.0
+        took = time.monotonic() - permit.since
+        self._request = took if self._request is None else 0.8 * self._request + 0.2 * took
         if not self.count:
             self.queued = self.held = 0.0  # no rounding error outlives the requests
             self.pace.pause()
 
     def _overloaded(self, seconds: float) -> ApiError:
-        """Told to come again when so many seconds of audio are likely to be done."""
-        return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(self.pace.time_for(seconds)))))
+        """Told to come again when a place is likely to be free: in so many seconds."""
+        return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(seconds))))
 
 
 class Pace:

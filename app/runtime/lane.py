@@ -11,15 +11,15 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic
 
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
-from app.runtime.batching import BatchLimits, Turns, Waiting, pick
+from app.runtime.batching import Turns, Waiting, pick
 from app.runtime.cancel import Cancel
+from app.runtime.jobs import Engine, Entry, Job, Recipe, Result
 from app.runtime.meters import Meters
 from app.runtime.residence import ModelState, Residence
 from engines.errors import EngineError
@@ -28,48 +28,6 @@ from engines.types import Timings
 log = logging.getLogger(__name__)
 EXPECTED = (ApiError, EngineError)
 """Failures that say enough without a stack trace."""
-
-
-class Closable(Protocol):
-    """Whatever holds a model's memory."""
-
-    def close(self) -> None: ...
-
-
-ONE = BatchLimits(1)
-Engine = TypeVar("Engine", bound=Closable)
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class _Entry(Generic[Job, Result]):
-    job: Job
-    key: Hashable
-    seconds: float
-    request: Hashable
-    cancel: Cancel
-    future: Future[tuple[Result, Timings]] = field(default_factory=Future)
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return self.cancel.is_set() or self.future.cancelled()
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe(Generic[Engine, Job, Result]):
-    """How one model is used."""
-
-    load: Callable[[], Engine]
-    run: Callable[[Engine, Sequence[Job]], Sequence[Result]]
-    """Does a batch of jobs of one key."""
-    limits: BatchLimits = ONE
-    calls: Callable[[Engine], int] = lambda _: 1
-    """Batches that the engine takes at once: as many threads work for it."""
-    size: int = 0
-    """Bytes of memory, roughly."""
 
 
 class Lane(Generic[Engine, Job, Result]):
@@ -91,7 +49,7 @@ class Lane(Generic[Engine, Job, Result]):
         self._meters = meters or Meters()
         self._idle = idle
         self._residence = residence or Residence()
-        self._entries: OrderedDict[int, _Entry[Job, Result]] = OrderedDict()
+        self._entries: OrderedDict[int, Entry[Job, Result]] = OrderedDict()
         self._ids = itertools.count()
         self._turns = Turns()
         self._changed = threading.Condition()
@@ -115,10 +73,10 @@ class Lane(Generic[Engine, Job, Result]):
 
         `key`: jobs of equal keys may share a batch. `seconds`: of sound, roughly.
         """
-        entry: _Entry[Job, Result] = _Entry(job, key, seconds, request, cancel)
+        entry: Entry[Job, Result] = Entry(job, key, seconds, request, cancel)
         with self._changed:
             if self._closing:
-                _refuse(entry, ShuttingDown())
+                entry.refuse(ShuttingDown())
                 return entry.future
             if all(other.request != request for other in self._entries.values()):
                 self._turns = self._turns.arrived(request)
@@ -153,6 +111,12 @@ class Lane(Generic[Engine, Job, Result]):
             return len(self._entries)
 
     @property
+    def busy(self) -> bool:
+        """Whether the next job would have to wait."""
+        with self._changed:
+            return bool(self._entries) or self._running >= self._calls
+
+    @property
     def engine(self) -> Engine | None:
         """The loaded engine, if it is."""
         return self._engine
@@ -179,7 +143,7 @@ class Lane(Generic[Engine, Job, Result]):
             self._entries.clear()
             self._changed.notify_all()
         for entry in dropped:
-            _refuse(entry, ShuttingDown())
+            entry.refuse(ShuttingDown())
         for thread in self._threads:
             thread.join()
         self._residence.leave(self)
@@ -201,7 +165,7 @@ class Lane(Generic[Engine, Job, Result]):
                 self._used = time.monotonic()
                 self._changed.notify_all()
 
-    def _try(self, batch: list[_Entry[Job, Result]]) -> None:
+    def _try(self, batch: list[Entry[Job, Result]]) -> None:
         """Whatever an engine raises reaches those who wait, and only those whom it concerns."""
         try:
             self._work(self._loaded(batch), batch)
@@ -215,7 +179,7 @@ class Lane(Generic[Engine, Job, Result]):
             for entry in batch:
                 entry.future.set_exception(failure)
 
-    def _loaded(self, batch: list[_Entry[Job, Result]]) -> Engine:
+    def _loaded(self, batch: list[Entry[Job, Result]]) -> Engine:
         if self._engine is None:
             self._state = "loading"
             wanted = (lambda: not all(entry.abandoned for entry in batch)) if batch else self._open
@@ -245,7 +209,7 @@ class Lane(Generic[Engine, Job, Result]):
             self._threads.append(thread)
             thread.start()
 
-    def _work(self, engine: Engine, batch: list[_Entry[Job, Result]]) -> None:
+    def _work(self, engine: Engine, batch: list[Entry[Job, Result]]) -> None:
         if not batch:
             return
         began = time.monotonic()
@@ -257,7 +221,7 @@ class Lane(Generic[Engine, Job, Result]):
             timings = Timings(queued=began - entry.since, running=ran)
             entry.future.set_result((result, timings))
 
-    def _next(self, *, lead: bool) -> list[_Entry[Job, Result]] | None:
+    def _next(self, *, lead: bool) -> list[Entry[Job, Result]] | None:
         """The next batch, counted as running; None when the lane is closed."""
         with self._changed:
             while True:
@@ -273,7 +237,7 @@ class Lane(Generic[Engine, Job, Result]):
                 if not self._changed.wait(patience) and time.monotonic() - self._used >= self._idle:
                     self._unload(f"nobody has asked for it for {self._idle:g} s")
 
-    def _begin(self, batch: list[_Entry[Job, Result]]) -> list[_Entry[Job, Result]]:
+    def _begin(self, batch: list[Entry[Job, Result]]) -> list[Entry[Job, Result]]:
         self._running += 1
         return batch
 
@@ -294,7 +258,7 @@ class Lane(Generic[Engine, Job, Result]):
             self.name, len(self._entries), sum(entry.seconds for entry in self._entries.values())
         )
 
-    def _pick(self) -> list[_Entry[Job, Result]]:
+    def _pick(self) -> list[Entry[Job, Result]]:
         waiting = [Waiting(i, entry.request, entry.key, entry.seconds) for i, entry in self._entries.items()]
         limits = self._recipe.limits.shared(len(waiting), self._calls - self._running)
         chosen = set(pick(waiting, self._turns, limits))
@@ -307,12 +271,7 @@ class Lane(Generic[Engine, Job, Result]):
     def _drop_cancelled(self) -> None:
         gone = [i for i, entry in self._entries.items() if entry.abandoned]
         for i in gone:
-            _refuse(self._entries.pop(i), RequestTimedOut())
+            self._entries.pop(i).refuse(RequestTimedOut())
         if gone:
             self._meters.cancelled(self.name, len(gone))
             self._note_queue()
-
-
-def _refuse(entry: _Entry[Any, Any], error: ApiError) -> None:
-    if entry.future.set_running_or_notify_cancel():
-        entry.future.set_exception(error)

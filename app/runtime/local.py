@@ -93,8 +93,9 @@ class LocalRunner:
     async def transcribe(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
     ) -> WindowResult:
-        engine = self._lane(model).engine
-        if engine is not None:  # beside the batch that is running now
+        lane = self._lane(model)
+        engine = lane.engine
+        if engine is not None and lane.busy:  # beside the batch that is running now
             window = await on_thread(self.decoders, lambda: engine.prepare(window))
         job, key = (window, options), batch_key(window, options)
         found = await self._do(model, job, window.pcm.seconds, permit, key=key)

@@ -18,7 +18,7 @@ from app.domain import ModelSpec
 from app.errors import ModelUnavailable
 from app.runtime.batching import BatchLimits
 from app.runtime.hub import WeightsError
-from app.runtime.lane import Recipe
+from app.runtime.jobs import Recipe
 from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (

@@ -76,6 +76,20 @@ def test_the_time_to_come_again_follows_the_pace(monkeypatch: pytest.MonkeyPatch
     assert caught.value.retry_after == 20
 
 
+def test_without_a_place_the_time_follows_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("app.runtime.admission.time.monotonic", lambda: clock[0])
+    for took, told in ((0.1, 1), (40.0, 20), (10_000.0, 60)):
+        admission = Admission(limit=2, seconds=60)
+        with admission.admit():
+            clock[0] += took
+        admission.admit()
+        admission.admit()
+        with pytest.raises(Overloaded) as caught:
+            admission.admit()
+        assert caught.value.retry_after == told
+
+
 def test_idle_time_does_not_slow_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("app.runtime.admission.time.monotonic", lambda: clock[0])

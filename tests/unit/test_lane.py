@@ -14,7 +14,8 @@ import pytest
 from app.errors import RequestTimedOut, ShuttingDown
 from app.runtime.batching import BatchLimits
 from app.runtime.cancel import Cancel
-from app.runtime.lane import Lane, Recipe
+from app.runtime.jobs import Recipe
+from app.runtime.lane import Lane
 from app.runtime.meters import Meters
 from engines.errors import EngineError
 from engines.types import Pcm, Timings, TranscribeOptions, Window, WindowResult

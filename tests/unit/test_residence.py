@@ -10,7 +10,8 @@ import pytest
 
 from app.errors import ModelUnavailable
 from app.runtime.cancel import Cancel
-from app.runtime.lane import Lane, Recipe
+from app.runtime.jobs import Recipe
+from app.runtime.lane import Lane
 from app.runtime.residence import Residence
 
 
