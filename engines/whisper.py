@@ -73,7 +73,7 @@ class WhisperTranscriber:
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         rows = [self._row(window) for window in windows]
         while waiting := [row for row in rows if row.unfinished]:
-            for group in _alike(waiting, lambda row: (self._prompt_length(row), row.doubted)):
+            for group in _alike(waiting, lambda row: (self._prompt_length(row), row.doubted, row.size)):
                 self._round(group, options)
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
@@ -100,7 +100,7 @@ class WhisperTranscriber:
         return len(self._tokens.before(row.window, row.said))
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        size = max(row.size for row in rows)
+        size = rows[0].size
         encoded = self._encode([row.piece(size) for row in rows])
         self._detect_languages(rows, encoded)
         # A doubted result of a short encoding is encoded again in full before it is decoded warmer.
@@ -224,7 +224,7 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
 
 
 def _alike(rows: list[Row], kind: Any) -> Iterator[list[Row]]:
-    """Rows whose start token has the same position: CTranslate2 needs that within a batch."""
+    """Rows of one length whose start token has the same position: CTranslate2 needs that within a batch."""
     for _, group in groupby(sorted(rows, key=kind), key=kind):
         yield list(group)
 

@@ -33,8 +33,8 @@ PADDING = 400
 """Frames of silence behind the speech of an adaptive window; see docs/decisions/0004."""
 PADDING_UNMEASURED = 600
 """The same for models that it was not measured with."""
-MEASURED = (384, 512)
-"""Encoder widths of the models that it was measured with: tiny and base."""
+MEASURED = (512,)
+"""Encoder widths of the models that it was measured with: base."""
 SILENCE = -1.5
 RANGE = 2.0
 """In features, digital silence is that far below the loudest place of the window, or at `SILENCE`."""
@@ -47,8 +47,9 @@ SURE = -1.0
 """Mean log-probability under which a result of a short encoding is doubted."""
 UNKNOWN = 0.5
 """Probability under which a detected language is doubtful."""
-STEP = 200
-"""Adaptive windows come in lengths of so many frames, so that windows of like length share a batch."""
+STEP = 400
+"""Adaptive windows come in lengths of so many frames, so that windows of like length share a batch. A row's
+length never depends on its neighbours': the same sound gives the same text, whoever else is in the batch."""
 
 
 @dataclass(slots=True)

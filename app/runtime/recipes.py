@@ -6,6 +6,7 @@ Law: one recipe a kind; nothing is loaded here before a lane asks.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Ut
 
 log = logging.getLogger(__name__)
 WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
-SHORT, MIDDLE = 8.0, 16.0
-"""Seconds that part short, middle and long windows; only windows of one kind share a batch."""
+STEP, LAST = 4.0, 7
+"""Windows whose lengths lie in the same step of so many seconds share a batch; the last step is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,10 @@ class EngineSettings:
 
 
 def batch_key(window: Window, options: TranscribeOptions) -> tuple[TranscribeOptions, int]:
-    """Windows of equal keys ride together: decoded alike, and of like length, since the longest one of a
-    batch is what the others cost, and what they wait for.
+    """Windows of equal keys ride together: decoded alike, and of like length, since what a window costs, and
+    what the others wait for, follows its length.
     """
-    seconds = window.pcm.seconds
-    return options, (seconds > SHORT) + (seconds > MIDDLE)
+    return options, min(math.ceil(window.pcm.seconds / STEP), LAST)
 
 
 class Recipes:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from app.audio.decode import BLOCK, AudioSource, open_audio
 from app.audio.shared import SharedFile
-from app.audio.windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
+from app.audio.windows import Cut, CutRules
 from app.domain import ModelSpec, SpeakersWanted, SpokenSegment, Transcript, TranscriptionJob
 from app.errors import ApiError, RequestTimedOut, from_engine
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread, on_threads
 from app.runtime.registry import Registry
 from app.runtime.runner import Runner, check_kind
+from app.services.cutting import cuts
 from app.services.diarization import DiarizationService
 from app.services.speakers import SpeakerJoiner
-from engines.contracts import SpeechStream
 from engines.errors import EngineError
 from engines.types import (
     SAMPLE_RATE,
@@ -256,10 +256,11 @@ class OpenTranscription:
 
     async def _results(self) -> AsyncGenerator[WindowResult, None]:
         """Results in the order of their windows, a bounded number of windows in work at once."""
+        pool = self._runner.decoders
         running: deque[tuple[asyncio.Task[WindowResult], float]] = deque()
         try:
-            async with aclosing(on_threads(self._cuts(), self._runner.decoders)) as cuts:
-                async for cut in cuts:
+            async with aclosing(on_threads(cuts(self._source, self._job.vad, self._runner), pool)) as made:
+                async for cut in made:
                     running.append((asyncio.create_task(self._transcribe(cut)), cut.end))
                     # The first window finds the language that the others are told.
                     while len(running) >= (self._ahead if self._language else 1):
@@ -290,20 +291,3 @@ class OpenTranscription:
             hotwords=self._job.hotwords,
         )
         return await self._runner.transcribe(self._model, window, self._options, self._permit)
-
-    def _cuts(self) -> Iterator[Cut]:
-        """Decode, detect, cut: runs on a decoder thread, one step for each window."""
-        vad = self._job.vad
-        detector: SpeechStream = self._runner.detect() if vad else EverythingIsSpeech()
-        cutter = WindowCutter(
-            CutRules(
-                threshold=vad.threshold,
-                padding=vad.prefix_padding_ms / 1000,
-                silence=vad.silence_duration_ms / 1000,
-            )
-            if vad
-            else CutRules(padding=0.0)
-        )
-        for block in self._source.blocks():
-            yield from cutter.feed(block, detector.feed(block))
-        yield from cutter.flush(detector.flush())

@@ -86,7 +86,7 @@ async def measure(paths: list[Path], options: argparse.Namespace) -> None:
     print(f"{'file':40} {'ours WER':>9} {'plain WER':>9} {'differ':>7}")
     for path in paths:
         mine = await ours(container, path, job)
-        other = theirs(model, path, options.language, options.beam)
+        other = theirs(model, path, options.language, options.beam or 5)
         spent = [spent[0] + mine.seconds, spent[1] + other.seconds]
         truth, said, beside = reference(path), plain(mine.text), plain(other.text)
         differ = 100 * float(jiwer.wer(beside or "-", said or "-"))
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="default: the clip in this repository")
     parser.add_argument("--language", help="default: detected by both")
-    parser.add_argument("--beam", type=int, default=5)
+    parser.add_argument("--beam", type=int, help="default: 5 for plain, ours greedy first")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compute", default="int8")
     options = parser.parse_args()

@@ -24,7 +24,9 @@ def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING)
     return Row(window, features, LanguageGuess("en", probability), padding)
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.5, 600), (3, 800), (11, 1600), (25.9, 3000), (30, 3000)])
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.5, 800), (4, 800), (11, 1600), (23.9, 2800), (24.1, 3000), (30, 3000)]
+)
 def test_the_encoder_is_given_what_there_is_and_four_seconds(seconds: float, size: int) -> None:
     assert row(seconds).size == size
     assert row(seconds).piece(size).shape == (80, size)

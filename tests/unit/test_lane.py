@@ -18,7 +18,15 @@ from app.runtime.jobs import Recipe
 from app.runtime.lane import Lane
 from app.runtime.meters import Meters
 from engines.errors import EngineError
-from engines.types import Pcm, Timings, TranscribeOptions, Window, WindowResult
+from engines.types import (
+    LanguageGuess,
+    Pcm,
+    Timings,
+    TranscribeOptions,
+    Window,
+    WindowCost,
+    WindowResult,
+)
 from tests.support.engines import EchoTranscriber
 
 OPTIONS = TranscribeOptions()
@@ -173,6 +181,21 @@ def test_what_a_lane_does_is_counted(engine: EchoTranscriber) -> None:
         'antiphon_sound_seconds_total{model="test"} 5.0',
         'antiphon_cancelled_total{model="test"} 1.0',
         'antiphon_failed_total{model="test"} 1.0',
+    ):
+        assert told in page
+
+
+def test_what_a_window_took_is_counted() -> None:
+    meters = Meters()
+    cost = WindowCost(frames=3800, saved=1200, refilled=1, beamed=2, warmed=3)
+    meters.transcribed("test", WindowResult((), LanguageGuess("en", 1.0), cost=cost))
+    page = meters.page().decode()
+    for told in (
+        'antiphon_frames_total{model="test"} 3800.0',
+        'antiphon_frames_saved_total{model="test"} 1200.0',
+        'antiphon_redone_total{model="test",with="full window"} 1.0',
+        'antiphon_redone_total{model="test",with="beam"} 2.0',
+        'antiphon_fallbacks_total{model="test"} 3.0',
     ):
         assert told in page
 
