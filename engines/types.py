@@ -1,7 +1,6 @@
 """The vocabulary of speech: the values that engines take and give.
 
-Law: only frozen values and their one-line properties. Every field says its unit. Nothing here imports an
-engine, and nothing here knows who asks.
+Law: only frozen values and their one-line properties; every field says its unit; nobody knows who asks.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ class Timings:
     queued: float = 0.0
     """Seconds from submission to the start of the work."""
     running: float = 0.0
-    """Seconds of work, shared by all rows of the batch."""
+    """Seconds of work, of the whole batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +271,12 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model can do; requests are checked against it before any audio is decoded."""
+    """What a model can do."""
 
     languages: tuple[str, ...] = ()
     """Language codes it hears."""
     translates: bool = False
     """Whether it can give English for other languages."""
-    words: bool = True
-    """Whether it can time words."""
-    logprobs: bool = True
-    """Whether it can give token probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
