@@ -24,7 +24,7 @@ CANDIDATES = 5
 """Sequences sampled at temperatures above zero; the likeliest is kept."""
 
 
-SURE = -0.5
+SURE = -0.35
 """Mean log-probability from which a greedy result needs no beam."""
 
 
