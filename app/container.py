@@ -13,15 +13,15 @@ from pathlib import Path
 
 from app.domain import ModelSpec
 from app.errors import ApiError, ModelNotFound
+from app.models.registry import Registry
+from app.models.voicebook import VoiceBook
+from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
 from app.runtime.local import LocalRunner, RunnerRules
 from app.runtime.meters import Meters
 from app.runtime.recipes import EngineFinder, EngineSettings
-from app.runtime.registry import Registry
 from app.runtime.residence import ModelState
-from app.runtime.voices import VoiceBook
-from app.runtime.weights import WeightsStore, slug
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.keys import KeyService
@@ -29,7 +29,7 @@ from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
-from app.settings_work import LimitsSettings
+from app.settings.limits import LimitsSettings
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.voices import VoiceStore

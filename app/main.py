@@ -14,7 +14,7 @@ from app import __version__
 from app.api import faults, health, models, speech, transcriptions, voice_consents, voices
 from app.api.middleware import KeyCheck, RequestFrame
 from app.container import Container
-from app.settings_source import load_settings
+from app.settings.source import load_settings
 
 
 def create_app(container: Container | None = None) -> FastAPI:

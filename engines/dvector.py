@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.onnx import session
 from engines.errors import EngineMissing, WeightsBroken
-from engines.onnx import session
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 FFT, WINDOW, HOP, BANDS = 512, 400, 160, 40

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.onnx import session
 from engines.errors import EngineMissing, WeightsBroken
-from engines.onnx import session
 from engines.scripts import runs
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 

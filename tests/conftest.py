@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from app.container import Container
 from app.main import create_app
-from app.runtime.weights import WeightsStore
+from app.models.weights import WeightsStore
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of

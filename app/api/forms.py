@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 from app.api.faults import ClientGone
 from app.errors import InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
 from app.runtime.admission import Admission
-from app.settings_work import LimitsSettings
+from app.settings.limits import LimitsSettings
 from app.wire.fields import Fields
 from app.wire.speakers import REFERENCES
 

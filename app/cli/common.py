@@ -26,8 +26,8 @@ def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Par
     def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         from app.container import StartRefused
         from app.errors import ApiError
-        from app.runtime.hub import WeightsError
-        from app.settings_source import SettingsError
+        from app.models.hub import WeightsError
+        from app.settings.source import SettingsError
         from app.store.database import DatabaseError
         from engines.errors import EngineError
 

@@ -19,7 +19,7 @@ def upgrade(config: Config = None) -> None:
     Example:
         antiphon db upgrade
     """
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.store.schema import upgrade as run
 
     run(load_settings(config).database_url)
@@ -36,7 +36,7 @@ def downgrade(
     Example:
         antiphon db downgrade 0001
     """
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.store.schema import downgrade as run
 
     run(load_settings(config).database_url, revision)
@@ -50,7 +50,7 @@ def current(config: Config = None) -> None:
     Example:
         antiphon db current
     """
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.store.database import Database
     from app.store.tables import HEAD
 

@@ -41,7 +41,7 @@ def doctor(config: Annotated[Path | None, typer.Option(help="Settings file.")] =
     from rich.console import Console
     from rich.markup import escape
 
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
 
     settings = load_settings(config)
     console = Console(highlight=False)
@@ -61,7 +61,7 @@ def config() -> None:
     Example:
         antiphon config > config.toml
     """
-    from app.settings_source import example_toml
+    from app.settings.source import example_toml
 
     sys.stdout.write(example_toml())
 
@@ -101,7 +101,7 @@ def _engine(_: Settings) -> Finding:
 
 def _weights(settings: Settings) -> Finding:
     from app.container import weights_store
-    from app.runtime.hub import WeightsError
+    from app.models.hub import WeightsError
 
     store = weights_store(settings)
     wanted = sorted({settings.models.aliases.get(name, name) for name in settings.models.preload})

@@ -71,7 +71,7 @@ def revoke(
 
 def _with_keys(config: Path | None, use: Callable[[KeyService], Awaitable[Result]]) -> Result:
     from app.services.keys import KeyService
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.store.database import Database
     from app.store.keys import KeyStore
 

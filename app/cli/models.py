@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.runtime.weights import WeightsStore
+    from app.models.weights import WeightsStore
     from app.settings import Settings
 
 app = typer.Typer(help="List, fetch, check and carry model weights.", no_args_is_help=True)
@@ -29,8 +29,8 @@ def list_models(config: Config = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from app.runtime.catalog import catalog
-    from app.settings_source import load_settings
+    from app.models.catalog import catalog
+    from app.settings.source import load_settings
 
     store, memory = _store(config), _in_memory(load_settings(config))
     table = Table("model", "what", "size", "licence", "weights", "server")
@@ -117,7 +117,7 @@ def export_set(
         antiphon models export whisper-base -o models.tar
     """
     from app.cli.common import fetch_report
-    from app.runtime.carrier import export_models
+    from app.models.carrier import export_models
 
     chosen = _chosen(models, every=False)
     with fetch_report() as report:
@@ -136,7 +136,7 @@ def import_set(
         antiphon models import models.tar
     """
     from app.cli.common import fetch_report
-    from app.runtime.carrier import import_models
+    from app.models.carrier import import_models
 
     with fetch_report() as report:
         models = import_models(_store(config), file, report)
@@ -145,14 +145,14 @@ def import_set(
 
 def _store(config: Path | None, *, offline: bool = False) -> WeightsStore:
     from app.container import weights_store
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
 
     settings = load_settings(config)
     return weights_store(settings, offline=offline)
 
 
 def _chosen(models: list[str] | None, *, every: bool) -> list[str]:
-    from app.runtime.catalog import catalog
+    from app.models.catalog import catalog
 
     return models or sorted(name for name, entry in catalog().items() if every or entry.starter)
 

@@ -28,7 +28,7 @@ def serve(
 
         ANTIPHON_AUTH_KEYS=sk-my-key antiphon serve --host 0.0.0.0 --port 9000
     """
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.telemetry import set_up_logging
 
     settings = _with_address(load_settings(config), host, port)
@@ -51,7 +51,7 @@ def _prepare(settings: Settings) -> Settings:
     """
     from app.cli.common import fetch_report
     from app.container import SPEAKER_ENCODER, weights_store
-    from app.runtime.hub import WeightsError
+    from app.models.hub import WeightsError
     from app.store.schema import upgrade_if_needed
 
     store = weights_store(settings)

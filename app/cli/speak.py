@@ -52,7 +52,7 @@ def speak(
     """
     from app.container import Container
     from app.domain import SpeechJob
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
 
     logging.getLogger("app").setLevel(logging.ERROR)
     said = sys.stdin.read() if text == "-" else text
@@ -76,7 +76,7 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from app.runtime.weights import write_atomically
+    from app.models.weights import write_atomically
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

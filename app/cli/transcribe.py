@@ -120,7 +120,7 @@ def transcribe(
 
 def _settings(config: Path | None, model: str) -> Settings:
     """With the folder that `model` may be as a model of that name."""
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
 
     settings = load_settings(config)
     if not Path(model).is_dir():
@@ -221,7 +221,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 
 
 def _write(data: bytes, target: Path | None) -> None:
-    from app.runtime.weights import write_atomically
+    from app.models.weights import write_atomically
 
     if target:
         write_atomically(target, data)

@@ -102,7 +102,7 @@ def phrase(language: Annotated[str, typer.Argument()] = "en", config: Config = N
     Example:
         antiphon consents phrase de
     """
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
     from app.text.phrases import PHRASES, expected_phrase
 
     found = expected_phrase(language, load_settings(config).voices.organisation)
@@ -147,7 +147,7 @@ def delete_consent(
 
 def _container(config: Path | None) -> Container:
     from app.container import Container
-    from app.settings_source import load_settings
+    from app.settings.source import load_settings
 
     return Container(load_settings(config))
 

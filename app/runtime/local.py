@@ -15,6 +15,7 @@ from typing import Any
 
 from app.domain import ModelSpec
 from app.errors import from_engine
+from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
 from app.runtime.bridge import on_thread
@@ -22,7 +23,6 @@ from app.runtime.lane import Lane
 from app.runtime.meters import Meters
 from app.runtime.recipes import EngineFinder, EngineSettings, Recipes, batch_key
 from app.runtime.residence import ModelState, Residence
-from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (
     Diarizer,

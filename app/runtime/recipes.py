@@ -17,10 +17,10 @@ import numpy as np
 
 from app.domain import ModelSpec
 from app.errors import ModelUnavailable
+from app.models.hub import WeightsError
+from app.models.weights import WeightsStore
 from app.runtime.batching import BatchLimits
-from app.runtime.hub import WeightsError
 from app.runtime.jobs import Recipe
-from app.runtime.weights import WeightsStore
 from engines import catalog
 from engines.contracts import (
     DiarizationEngine,

@@ -16,7 +16,7 @@ import numpy as np
 from app.domain import AuditEntry, Caller, ModelSpec, TranscriptionJob, VadOptions, VoiceConsent
 from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.runner import Runner
-from app.services.recordings import listen
+from app.services.steps.recordings import listen
 from app.services.transcription import TranscriptionService
 from app.store.voices import VoiceStore
 from app.text.phrases import PHRASES, PhraseMatch, expected_phrase, match

@@ -18,7 +18,7 @@ from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, fr
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_threads
 from app.runtime.runner import Runner
-from app.services.recordings import chunks, listen
+from app.services.steps.recordings import chunks, listen
 from engines.errors import EngineError
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
 

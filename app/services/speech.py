@@ -19,10 +19,10 @@ from app.audio.loudness import LoudnessBook
 from app.audio.voicing import Voicing
 from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob
 from app.errors import InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
+from app.models.voicebook import VoiceBook
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread, on_threads
 from app.runtime.runner import Runner
-from app.runtime.voices import VoiceBook
 from app.services.voices import VoiceService
 from app.text.delivery import Delivery, delivery
 from app.text.utterances import Piece, Utterances

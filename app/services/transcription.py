@@ -18,13 +18,13 @@ from app.audio.shared import SharedFile
 from app.audio.windows import Cut, CutRules
 from app.domain import ModelSpec, SpeakersWanted, SpokenSegment, Transcript, TranscriptionJob
 from app.errors import ApiError, RequestTimedOut, from_engine
+from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread, on_threads
-from app.runtime.registry import Registry
 from app.runtime.runner import Runner, check_kind
-from app.services.cutting import cuts
 from app.services.diarization import DiarizationService
-from app.services.speakers import SpeakerJoiner
+from app.services.steps.cutting import cuts
+from app.services.steps.speakers import SpeakerJoiner
 from engines.errors import EngineError
 from engines.types import (
     SAMPLE_RATE,

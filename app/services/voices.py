@@ -25,11 +25,11 @@ from app.errors import (
     VoiceNotFound,
     from_engine,
 )
+from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.bridge import on_thread
-from app.runtime.registry import Registry
 from app.runtime.runner import Runner
-from app.services.recordings import chunks, listen
+from app.services.steps.recordings import chunks, listen
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog
 from engines.contracts import VoiceCloner

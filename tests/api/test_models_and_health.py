@@ -8,7 +8,7 @@ import pytest
 from app.container import Container, StartRefused, check_exposure, is_loopback
 from app.main import create_app
 from app.settings import Settings
-from app.settings_source import load_settings
+from app.settings.source import load_settings
 from tests.support.engines import EchoTranscriber
 from tests.support.sound import tone, wav
 

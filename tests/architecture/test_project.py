@@ -35,7 +35,8 @@ HEAVY = {
 
 
 @pytest.mark.parametrize(
-    "module", ["app.main", "engines.contracts", "engines.catalog", "engines.whisper", "engines.pyannote"]
+    "module",
+    ["app.main", "engines.contracts", "engines.catalog", "engines.whisper.engine", "engines.pyannote.engine"],
 )
 def test_heavy_libraries_are_imported_only_when_used(module: str) -> None:
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]

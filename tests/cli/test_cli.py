@@ -9,8 +9,8 @@ from pathlib import Path
 import jiwer
 import pytest
 
-from app.runtime.weights import WeightsStore
-from app.settings_source import example_toml
+from app.models.weights import WeightsStore
+from app.settings.source import example_toml
 from app.store.tables import HEAD
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import KEY, Server, free_port, run_cli

@@ -187,7 +187,7 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 from pathlib import Path
 import numpy as np
-from engines import pyannote
+from engines.pyannote import engine as pyannote
 from engines.types import DiarizeOptions, EngineOptions
 engine = pyannote.load(Path({str(storage / "weights" / MODEL)!r}), EngineOptions())
 stream = engine.open(DiarizeOptions())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runtime.registry import Registry
+from app.models.registry import Registry
 from engines import catalog, pocket
 from engines.errors import EngineError, WeightsBroken
 from engines.types import EngineOptions, Pcm, SpeakerSample, Utterance

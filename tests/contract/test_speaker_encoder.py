@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.kokoro_speakers import at_16_khz
 from engines import catalog
 from engines.contracts import SpeakerEncoder
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples, Utterance
-from tests.load.kokoro_speakers import at_16_khz
 
 pytestmark = pytest.mark.real
 TEXTS = ("The old lighthouse stood above the bay.", "Nobody remembered who had planted the apple trees.")

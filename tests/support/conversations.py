@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.kokoro_speakers import at_16_khz
 from engines import catalog
 from engines.types import SAMPLE_RATE, EngineOptions, Samples, Utterance
-from tests.load.kokoro_speakers import at_16_khz
 from tests.support.sound import wav
 
 

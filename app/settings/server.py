@@ -1,0 +1,52 @@
+"""Where the server listens, who may call it, and what it logs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from app.settings.base import Group
+
+
+class ServerSettings(Group):
+    """Where the server listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; any but a loopback one needs keys.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    shutdown_seconds: int = Field(
+        60, ge=0, description="How long running requests may go on after a stop signal."
+    )
+
+
+class AuthSettings(Group):
+    """Who may call."""
+
+    keys: tuple[str, ...] = Field(
+        (), description="API keys that are accepted, beside those made with `antiphon keys create`."
+    )
+    allow_open: bool = Field(
+        default=False, description="Serve without any key on an address that others can reach."
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _not_blank(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not key.strip() or key != key.strip() or " " in key for key in keys):
+            raise ValueError("a key is at least one character and has no spaces")
+        return keys
+
+
+class CompatSettings(Group):
+    """How close to the letter of OpenAI's service."""
+
+    strict: bool = Field(
+        default=False, description="Refuse the combinations of model and option that OpenAI refuses."
+    )
+
+
+class LogSettings(Group):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")

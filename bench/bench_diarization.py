@@ -1,0 +1,318 @@
+"""Who spoke when and who said what: ours beside pyannote's own pipeline on the same weights.
+
+    .venv/bin/python -m bench.bench_diarization FOLDER... [--make FOLDER] [--speakers FOLDER]
+
+FOLDER: sound files with .rttm beside them, and .stm where the words are known. --make: first writes
+conversations of two to eight Kokoro voices there, and uses them too. --speakers: clips whose names begin with
+the speaker and a hyphen: conversations are made of half of them, and known speakers are looked for with the
+other half.
+
+Rates are percent. DER is strict and with a collar of 0.25 s, overlapping speech counts. CPU is seconds of
+CPU time for a second of audio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import random
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.container import Container
+from app.domain import SpeakersWanted, TranscriptionJob, VadOptions
+from app.settings.source import load_settings
+from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
+from bench.plain_pyannote import PlainPyannote
+from engines.contracts import Diarizer
+from engines.pyannote import engine as pyannote
+from engines.types import (
+    SAMPLE_RATE,
+    Diarization,
+    DiarizeOptions,
+    EngineOptions,
+    KnownSpeaker,
+    Pcm,
+    Samples,
+    TranscribeOptions,
+    Window,
+)
+from tests.conftest import ROOT
+from tests.support.conversations import Conversation, Said, kokoro, talk
+from tests.support.sound import decode, wav
+
+SOUND = {".flac", ".wav", ".mp3"}
+WEIGHTS = ROOT / "data/weights"
+VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx", "bf_alice", "bm_fable")
+GAPS = (-0.3, 0.1, 0.2, 0.4, 0.8, 1.5)
+
+
+@dataclass
+class Sums:
+    """What one system made of one group of files."""
+
+    strict: Turns = field(default_factory=Turns)
+    collar: Turns = field(default_factory=Turns)
+    jers: list[float] = field(default_factory=list)
+    counts: list[str] = field(default_factory=list)
+    cpu: float = 0.0
+    wall: float = 0.0
+    audio: float = 0.0
+
+    def row(self, name: str) -> str:
+        strict = self.strict
+        parts = (strict.missed, strict.alarm, strict.confused)
+        shares = " / ".join(f"{100 * part / strict.total:.1f}" for part in parts)
+        return (
+            f"| {name} | {strict.rate:.1f} | {self.collar.rate:.1f} | {np.mean(self.jers):.1f} | {shares} | "
+            f"{' '.join(self.counts)} | {self.cpu / self.audio:.3f} | {self.wall / self.audio:.3f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="*")
+    parser.add_argument("--make", type=Path, help="write conversations of known words there")
+    parser.add_argument("--speakers", type=Path, help="clips of speakers, for known ones")
+    parser.add_argument(
+        "--hours", type=float, default=0, help="also one file of this length: memory and time"
+    )
+    parser.add_argument("--no-words", action="store_true", help="leave out what needs a transcription")
+    chosen = parser.parse_args()
+    if chosen.make:
+        make(chosen.make)
+        chosen.folders.append(chosen.make)
+    files = [p for folder in chosen.folders for p in sorted(folder.rglob("*")) if p.suffix in SOUND]
+    files = [path for path in files if path.with_suffix(".rttm").exists()]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    engine = pyannote.load(WEIGHTS / "pyannote-starter", EngineOptions())
+    groups = who_spoke_when(engine, files)
+    report(groups)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"peak memory {after / 1000:.0f} MB ({(after - before) / 1000:.0f} MB above the start)")
+    if chosen.hours:
+        long_file(engine, files, chosen.hours)
+    if chosen.speakers:
+        known_speakers(engine, chosen.speakers)
+    if not chosen.no_words:
+        asyncio.run(who_said_what(engine, [path for path in files if path.with_suffix(".stm").exists()]))
+
+
+def make(folder: Path) -> None:
+    """Conversations whose words are known; kept for the next run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sentences = (ROOT / "tests/data/sentences.txt").read_text().splitlines()
+    say = None
+    for count in (2, 3, 4, 6, 8):
+        path = folder / f"kokoro_{count}.wav"
+        if path.exists():
+            continue
+        say = say or kokoro(WEIGHTS / "kokoro-82m")
+        chance = random.Random(count)
+        texts = chance.sample(sentences, 24)
+        talk(VOICES[:count], texts, say, count, GAPS).write(path)
+
+
+def group(path: Path) -> str:
+    if "telephone" in path.name:
+        return "telephone"
+    return "meetings" if "meeting" in path.name else "kokoro" if "kokoro" in path.name else "made"
+
+
+def who_spoke_when(engine: Diarizer, files: Sequence[Path]) -> dict[str, dict[str, Sums]]:
+    plain = PlainPyannote(WEIGHTS / "pyannote-starter")
+    systems: dict[str, Callable[[Samples], list[Said]]] = {
+        "ours": lambda samples: said(diarize(engine, samples)),
+        "pyannote's own": plain,
+    }
+    groups: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(Sums))
+    for path in files:
+        samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
+        for name, system in systems.items():
+            began, since = time.process_time(), time.perf_counter()
+            found = system(samples)
+            sums = groups[group(path)][name]
+            sums.cpu, sums.wall = (
+                sums.cpu + time.process_time() - began,
+                sums.wall + time.perf_counter() - since,
+            )
+            add(sums, reference, found, samples)
+    return groups
+
+
+def add(sums: Sums, reference: list[Said], found: list[Said], samples: Samples) -> None:
+    seconds = len(samples) / SAMPLE_RATE
+    sums.audio += seconds
+    sums.strict.add(reference, found, seconds, 0.0)
+    sums.collar.add(reference, found, seconds, 0.25)
+    sums.jers.append(jer(reference, found, seconds))
+    sums.counts.append(f"{len({t.speaker for t in found})}/{len({t.speaker for t in reference})}")
+
+
+def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = ()) -> Diarization:
+    stream = engine.open(DiarizeOptions(known=tuple(known)))
+    for at in range(0, len(samples), 20 * SAMPLE_RATE):
+        stream.feed(samples[at : at + 20 * SAMPLE_RATE])
+    return stream.flush()
+
+
+def said(found: Diarization) -> list[Said]:
+    return [Said(turn.start, turn.end, str(turn.speaker)) for turn in found.turns]
+
+
+def report(groups: dict[str, dict[str, Sums]]) -> None:
+    print("| files | system | DER | with collar | JER | miss / alarm / confusion | speakers | CPU | RTF |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, systems in groups.items():
+        for system, sums in systems.items():
+            print(f"| {name} {sums.row(system)}")
+
+
+def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
+    """The files one after the other until it is long enough, fed as a server does: never whole in memory."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    stream, seconds = engine.open(DiarizeOptions()), 0.0
+    while seconds < hours * 3600:
+        for path in files:
+            samples = decode(path.read_bytes())
+            for at in range(0, len(samples), 20 * SAMPLE_RATE):
+                stream.feed(samples[at : at + 20 * SAMPLE_RATE])
+            seconds += len(samples) / SAMPLE_RATE
+    fed = time.process_time()
+    found = stream.flush()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        f"{seconds / 3600:.1f} h: {len(found.names)} speakers, {len(found.turns)} turns, "
+        f"{(fed - began) / seconds:.3f} CPU s a second and {time.process_time() - fed:.0f} s for the end, "
+        f"{(after - before) / 1000:.0f} MB more than before"
+    )
+
+
+def known_speakers(engine: Diarizer, folder: Path) -> None:
+    """Each conversation has three readers; two of them and one who is not there are asked for."""
+    clips: dict[str, list[Samples]] = defaultdict(list)
+    for path in sorted(folder.glob("*.*")):
+        if path.suffix in SOUND:
+            clips[path.name.partition("-")[0]].append(decode(path.read_bytes()))
+    found = right = wanted = 0
+    likeness: dict[str, list[float]] = {"right": [], "wrong": []}
+    for seed in range(8):
+        conversation, known, absent = _with_known(clips, seed)
+        result = diarize(engine, conversation.samples, [*known, absent])
+        for number, name in enumerate(result.names):
+            if name is not None:
+                found += 1
+                right += _mostly(conversation, result, number) == name
+        wanted += len(known)
+        for one in known:
+            for two in [*known, absent]:
+                same = "right" if one.name == two.name else "wrong"
+                other = clips[two.name][5][: 5 * SAMPLE_RATE] if same == "right" else None
+                vector = engine.embed(Pcm(other)) if other is not None else two.vector
+                likeness[same].append(float(one.vector @ vector))
+    print(
+        f"known speakers: precision {100 * right / max(found, 1):.0f} %, recall {100 * right / wanted:.0f} %"
+    )
+    for name, values in likeness.items():
+        print(f"  likeness of {name} clips: {min(values):.2f} to {max(values):.2f}")
+
+
+def _with_known(
+    clips: dict[str, list[Samples]], seed: int
+) -> tuple[Conversation, list[KnownSpeaker], KnownSpeaker]:
+    chance = random.Random(seed)
+    names = chance.sample(sorted(clips), 4)
+    engine = pyannote.load(WEIGHTS / "pyannote-starter", EngineOptions())
+    people = [KnownSpeaker(n, engine.embed(Pcm(clips[n][4][: 6 * SAMPLE_RATE]))) for n in names]
+    taken = {name: iter(clips[name][:4]) for name in names[:3]}
+
+    def say(voice: str, _: str) -> Samples:
+        return next(taken[voice])[: chance.choice((2, 4, 6)) * SAMPLE_RATE]
+
+    order = [*names[:3], *names[:3], *names[:3]]
+    at, turns, sounds = 0.5, [], []
+    for name in order:
+        sound = say(name, "")
+        turns.append(Said(at, at + len(sound) / SAMPLE_RATE, name))
+        sounds += [np.zeros(round(chance.choice((0.2, 0.6)) * SAMPLE_RATE), np.float32), sound]
+        at += (len(sounds[-2]) + len(sound)) / SAMPLE_RATE
+    return Conversation(np.concatenate(sounds), tuple(turns)), people[:2], people[3]
+
+
+def _mostly(conversation: Conversation, result: Diarization, speaker: int) -> str:
+    shares: dict[str, float] = defaultdict(float)
+    for turn in [turn for turn in result.turns if turn.speaker == speaker]:
+        for other in conversation.turns:
+            shares[other.speaker] += max(0.0, min(turn.end, other.end) - max(turn.start, other.start))
+    return max(shares, key=lambda name: shares[name])
+
+
+async def who_said_what(engine: Diarizer, files: Sequence[Path]) -> None:
+    """Transcribe and assign words, beside turns as windows."""
+    container = Container(load_settings())
+    totals: dict[str, dict[str, Words]] = defaultdict(lambda: defaultdict(Words))
+    seconds: dict[str, float] = defaultdict(float)
+    try:
+        for path in files:
+            reference = read_stm(path.with_suffix(".stm"))
+            samples = decode(path.read_bytes())
+            ways = {"no speakers": _plain, "words are assigned": _assigned, "turns are windows": _by_turns}
+            for name, way in ways.items():
+                began = time.process_time()
+                found = await way(container, engine, samples)
+                seconds[name] += time.process_time() - began
+                totals[group(path)][name].add(reference, found)
+    finally:
+        await container.close()
+    for kind, rows in totals.items():
+        for name, words in rows.items():
+            print(f"{kind}, {name}: {words}")
+    print({name: f"{value:.0f} s of CPU" for name, value in seconds.items()})
+
+
+async def _plain(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
+    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), words=True)
+    transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
+    return [Said(s.start, s.end, "", s.text) for s in transcript.segments]
+
+
+async def _assigned(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
+    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), diarize=SpeakersWanted())
+    transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
+    return [Said(s.start, s.end, s.speaker, s.text) for s in transcript.spoken or ()]
+
+
+async def _by_turns(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
+    found: list[Said] = []
+    model = container.registry.resolve("whisper-1")
+    with container.runner.admit() as permit:
+        for start, end, speaker in _merged(diarize(engine, samples)):
+            piece = samples[max(0, round((start - 0.1) * SAMPLE_RATE)) : round((end + 0.1) * SAMPLE_RATE)]
+            window = Window(Pcm(piece), start=start, language="en")
+            heard = await container.runner.transcribe(model, window, TranscribeOptions(), permit)
+            found.append(Said(start, end, str(speaker), "".join(s.text for s in heard.segments)))
+    return found
+
+
+def _merged(result: Diarization) -> list[tuple[float, float, int]]:
+    """Exclusive turns, joined where one speaker goes on, of at most 30 s."""
+    merged: list[tuple[float, float, int]] = []
+    for turn in result.exclusive:
+        last: Any = merged[-1] if merged else None
+        if last and last[2] == turn.speaker and turn.start - last[1] < 1 and turn.end - last[0] < 29:
+            merged[-1] = (last[0], turn.end, turn.speaker)
+        elif turn.end - turn.start >= 0.2:
+            merged.append((turn.start, min(turn.end, turn.start + 29), turn.speaker))
+    return merged
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The two sides of `bench_stt`: our server, and what it is measured against; and the speech for both."""
+
+from __future__ import annotations
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import httpx2
+import numpy as np
+
+from bench.accuracy import SOUND
+from engines import catalog
+from engines.types import EngineOptions, Utterance
+from tests.conftest import ROOT
+from tests.support.server import KEY, Server
+from tests.support.sound import RATE, Floats, decode, silence, wav
+
+CLIENTS = 8
+SHORTEST, LONGEST = 3, 7
+"""Seconds of a short clip."""
+TICKS = 100
+"""Of a second, in which Linux counts CPU time."""
+
+
+class Side(Protocol):
+    """Whoever transcribes."""
+
+    def clip(self, data: bytes, language: str | None) -> str:
+        """The text of a short clip."""
+        ...
+
+    def long(self, data: bytes) -> str:
+        """The text of a long file, in the quickest way that it has."""
+        ...
+
+    def many(self, clips: list[bytes], language: str | None) -> None:
+        """All clips: at once where it can, else one after the other."""
+        ...
+
+    def cpu(self) -> float | None:
+        """CPU seconds so far; None where nobody can tell."""
+        ...
+
+
+class Remote:
+    """Any server that speaks the OpenAI Audio API."""
+
+    def __init__(self, url: str, key: str, model: str) -> None:
+        self._url, self._model = url.rstrip("/"), model
+        # One for all calls and threads, as applications have it.
+        self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
+
+    def post(self, data: bytes, language: str | None) -> httpx2.Response:
+        fields = {"model": self._model} | ({"language": language} if language else {})
+        where = f"{self._url}/audio/transcriptions"
+        return self.client.post(where, data=fields, files={"file": ("a.wav", data)})
+
+    def clip(self, data: bytes, language: str | None) -> str:
+        answer = self.post(data, language)
+        answer.raise_for_status()
+        return str(answer.json()["text"])
+
+    def long(self, data: bytes) -> str:
+        return self.clip(data, "en")
+
+    def many(self, clips: list[bytes], language: str | None) -> None:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(lambda data: self.clip(data, language), clips))
+
+    def cpu(self) -> float | None:
+        return None
+
+    def first_event(self, data: bytes) -> tuple[float, float]:
+        """Seconds until the first event of a stream, and until its end."""
+        began, first = time.perf_counter(), 0.0
+        with self.stream(data) as answer:
+            for line in answer.iter_lines():
+                first = first or (time.perf_counter() - began if line.startswith("data:") else 0.0)
+        return first, time.perf_counter() - began
+
+    def stream(self, data: bytes) -> AbstractContextManager[httpx2.Response]:
+        """The events of a long file."""
+        fields = {"model": self._model, "language": "en", "stream": "true"}
+        where = f"{self._url}/audio/transcriptions"
+        return self.client.stream("POST", where, data=fields, files={"file": data})
+
+
+class Ours(Remote):
+    """Our server, whose process we know."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.url, KEY, "whisper-1")
+        self.server = server
+        self._watch = httpx2.Client(timeout=60)
+
+    def cpu(self) -> float:
+        fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def batches(self) -> tuple[float, float]:
+        """Seconds of work so far, and batches."""
+        page = self._watch.get(f"{self.server.root}/metrics").text
+        names = ("antiphon_work_seconds_total", "antiphon_batch_rows_count")
+        lines = [line for line in page.splitlines() if line.startswith(names)]
+        work, count = (sum(float(x.split()[-1]) for x in lines if x.startswith(name)) for name in names)
+        return work, count
+
+    def live(self) -> float:
+        """Seconds that /health/live takes."""
+        began = time.perf_counter()
+        self._watch.get(f"{self.server.root}/health/live").raise_for_status()
+        return time.perf_counter() - began
+
+
+class Plain:
+    """faster-whisper in this process, as its own page shows it."""
+
+    def __init__(self, weights: Path, device: str, threads: int, rows: int) -> None:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        kind = "float16" if device == "cuda" else "int8"
+        self._model = WhisperModel(
+            str(weights), device=device, compute_type=kind, cpu_threads=threads, local_files_only=True
+        )
+        self._pipeline = BatchedInferencePipeline(self._model)
+        self._rows = rows
+
+    def clip(self, data: bytes, language: str | None) -> str:
+        segments, _ = self._model.transcribe(io.BytesIO(data), language=language, beam_size=5)
+        return "".join(segment.text for segment in segments)
+
+    def long(self, data: bytes) -> str:
+        segments, _ = self._pipeline.transcribe(
+            io.BytesIO(data), language="en", beam_size=5, batch_size=self._rows
+        )
+        return "".join(segment.text for segment in segments)
+
+    def many(self, clips: list[bytes], language: str | None) -> None:
+        for data in clips:
+            self.clip(data, language)
+
+    def cpu(self) -> float:
+        return time.process_time()
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What is transcribed."""
+
+    pieces: list[Floats]
+    story: list[Floats]
+    """What long files are made of: nothing comes twice within a window, which would look like a loop."""
+
+    def short(self, count: int) -> list[bytes]:
+        """Clips of 3 to 7 s."""
+        fit = [piece for piece in self.pieces if SHORTEST * RATE <= len(piece) <= LONGEST * RATE]
+        return [wav(fit[number % len(fit)]) for number in range(count)]
+
+    def seconds(self, count: int) -> float:
+        return sum((len(data) - 44) / 2 / RATE for data in self.short(count))
+
+    def long(self, seconds: float) -> Floats:
+        """One after the other with pauses, until it is long enough."""
+        some = np.concatenate([part for piece in self.story for part in (piece, silence(0.6))])
+        return np.resize(some, int(seconds * RATE)).astype(np.float32)
+
+
+def read_clips(folder: Path) -> Speech:
+    clips = [decode(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
+    return Speech(clips, clips)
+
+
+def made_clips(storage: Path) -> Speech:
+    """Forty sentences, some of them in pairs, by Piper."""
+    folder = storage / "weights" / "piper-en-us-joe-medium"
+    kind = catalog.synthesizer("piper")
+    engine, voice = kind.load(folder, EngineOptions()), kind.voices(folder)[0]
+    lines = (ROOT / "tests/data/sentences.txt").read_text().splitlines()
+    texts = [*lines, *(f"{a} {b}" for a, b in pairwise(lines[:30]))]
+    spoken = [engine.synthesize(Utterance(text, voice.name, voice.language)) for text in texts]
+    pieces = [decode(wav(sound.samples, sound.rate)) for sound in spoken]
+    return Speech(pieces, pieces[: len(lines)])

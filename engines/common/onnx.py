@@ -1,0 +1,29 @@
+"""ONNX Runtime sessions that share a machine. Law: one helper, no model's own knowledge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engines.common.cores import cores
+from engines.errors import WeightsBroken
+from engines.types import EngineOptions
+
+
+def session(path: Path, options: EngineOptions) -> Any:
+    """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`."""
+    import onnxruntime
+
+    wanted = onnxruntime.SessionOptions()
+    wanted.intra_op_num_threads = options.threads or cores()
+    wanted.inter_op_num_threads = 1
+    # Spinning threads take the cores from the other models of this process.
+    wanted.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted.log_severity_level = 3
+    providers = ["CPUExecutionProvider"]
+    if options.device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        return onnxruntime.InferenceSession(str(path), wanted, providers=providers)
+    except Exception as wrong:  # the library's own exceptions have no common base
+        raise WeightsBroken(f"The model `{path.name}` cannot be loaded.") from wrong

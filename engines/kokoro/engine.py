@@ -1,0 +1,113 @@
+"""Speech by Kokoro-82M: StyleTTS 2 with one style table a voice, natural, 24 kHz.
+
+Li, Han, Raghavan, Mischler, Mesgarani (2023), StyleTTS 2, https://arxiv.org/abs/2306.07691; weights by
+hexgrad (Apache-2.0), ONNX export of the kokoro-onnx project (MIT).
+
+Law: phonemes in, sound out; the phonemes come from `kokoro_phonemes.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.common.onnx import session
+from engines.errors import EngineError, EngineMissing, WeightsBroken
+from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
+
+COST = 0.5
+QUALITY = 2
+HONOURS: frozenset[str] = frozenset()
+RATE = 24_000
+STYLE = (510, 256)
+"""One style vector for each number of phonemes."""
+LANGUAGES = {
+    "a": "en-US", "b": "en-GB", "e": "es", "f": "fr-FR", "h": "hi",
+    "i": "it", "j": "ja", "p": "pt-BR", "z": "zh-CN",
+}  # fmt: skip
+"""The first letter of a voice's name tells its language, the second its gender."""
+
+
+def voices(folder: Path) -> tuple[Voice, ...]:
+    """One for each style table beside the model."""
+    if not any(folder.glob("*.onnx")):
+        return ()
+    names = sorted(path.stem for path in folder.glob("??_*.bin"))
+    return tuple(
+        Voice(name, LANGUAGES[name[0]], _gender(name), RATE) for name in names if name[0] in LANGUAGES
+    )
+
+
+def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
+    """Raises `EngineMissing` or `WeightsBroken`."""
+    try:
+        from engines.kokoro.phonemes import Phonemes
+
+        phonemes = Phonemes()
+    except ImportError:
+        raise EngineMissing("kokoro", "kokoro") from None
+    models = sorted(folder.glob("*.onnx"))
+    if not models:
+        raise WeightsBroken("The folder holds no Kokoro model.")
+    return KokoroSynthesizer(folder, session(models[0], options), phonemes)
+
+
+class KokoroSynthesizer:
+    """One network and its style tables."""
+
+    def __init__(self, folder: Path, network: Any, phonemes: Any) -> None:
+        self._folder = folder
+        self._network = network
+        self._tokens_input = network.get_inputs()[0].name
+        self._phonemes = phonemes
+        self._styles: dict[str, NDArray[np.float32]] = {}
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
+        # A voice of these languages is useless without their libraries; any other reads such text as it can.
+        asian = utterance.voice[:1] in ("j", "z")
+        batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
+        sounds = [self._speak(tokens, style) for tokens in batches]
+        return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), RATE)
+
+    def close(self) -> None:
+        self._styles.clear()
+        self._network = None
+
+    def _speak(self, tokens: list[int], style: NDArray[np.float32]) -> Samples:
+        inputs = {
+            self._tokens_input: np.array([[0, *tokens, 0]], np.int64),
+            "style": style[min(len(tokens), len(style)) - 1][None],
+            "speed": np.ones(1, np.float32),
+        }
+        return np.asarray(self._network.run(None, inputs)[0], np.float32).reshape(-1)
+
+    def _blend(self, profile: bytes) -> NDArray[np.float32]:
+        """The style table of a matched voice (`kokoro_match.py`): a weighted mean of the stock ones."""
+        try:
+            weights = {str(name): float(weight) for name, weight in json.loads(profile).items()}
+        except (ValueError, AttributeError, TypeError) as wrong:
+            raise WeightsBroken("The voice's profile is damaged.") from wrong
+        total = sum(weights.values())
+        if not weights or total <= 0:
+            raise WeightsBroken("The voice's profile is empty.")
+        return np.asarray(sum(w / total * self._style(name) for name, w in weights.items()), np.float32)
+
+    def _style(self, voice: str) -> NDArray[np.float32]:
+        if voice not in self._styles:
+            path = self._folder / f"{voice}.bin"
+            if voice not in {known.name for known in voices(self._folder)}:
+                raise EngineError(f"There is no voice `{voice}`.")
+            table = np.fromfile(path, "<f4")
+            if table.size != STYLE[0] * STYLE[1]:
+                raise WeightsBroken(f"The voice `{voice}` is damaged.")
+            self._styles[voice] = table.reshape(STYLE)
+        return self._styles[voice]
+
+
+def _gender(name: str) -> Gender:
+    return {"f": "female", "m": "male"}.get(name[1], "neutral")  # type: ignore[return-value]  # literals of Gender

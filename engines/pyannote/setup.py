@@ -1,0 +1,122 @@
+"""pyannote.audio and PyTorch on this machine: silent, offline, without what they cannot load here.
+
+Law: import side effects of others are dealt with here and nowhere else; call `prepare` before any of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import types
+import warnings
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from engines.errors import EngineMissing, WeightsBroken
+from engines.types import EngineOptions
+
+QUIET = {"PYANNOTE_METRICS_ENABLED": "0", "OTEL_SDK_DISABLED": "true", "HF_HUB_OFFLINE": "1"}
+"""pyannote.audio reports every use to its vendor unless it is told not to; weights come from our store."""
+SEGMENTATION, EMBEDDING, PIPELINE = "segmentation.bin", "campplus_cn_en_common.pt", "config.yaml"
+"""Files of the starter pipeline, and the one that marks a pipeline of pyannote's own layout."""
+
+
+def check() -> None:
+    """Whether the libraries are there, without importing them. Raises `EngineMissing`."""
+    try:
+        found = all(find_spec(name) for name in ("torch", "torchaudio", "pyannote.audio"))
+    except ModuleNotFoundError:  # the namespace package itself is absent
+        found = False
+    if not found:
+        raise EngineMissing("pyannote", "diarization")
+
+
+def prepare(options: EngineOptions) -> None:
+    """Imports PyTorch and pyannote.audio. Raises `EngineMissing`."""
+    os.environ.update(QUIET)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", module=r"pyannote\.audio.*|torchcodec.*|lightning.*|torchmetrics.*")
+    for name in ("lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        import torch
+    except ImportError:
+        raise EngineMissing("pyannote", "diarization") from None
+    # More threads burn many times the work on cores that others use, and gain little on these small networks.
+    torch.set_num_threads(options.threads or 1)
+    _import_torchaudio()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that torchcodec cannot be loaded: nothing here decodes files
+            import pyannote.audio  # noqa: F401
+    except ImportError:
+        raise EngineMissing("pyannote", "diarization") from None
+
+
+def starter(folder: Path) -> tuple[Any, Any]:
+    """The starter pipeline's parts: segmentation model and speaker network. Raises `WeightsBroken`."""
+    from pyannote.audio import Model
+
+    from engines.pyannote import campplus
+
+    try:
+        return Model.from_pretrained(folder / SEGMENTATION), campplus.load(folder / EMBEDDING)
+    except Exception as wrong:  # unpickling fails in many ways
+        raise WeightsBroken("The weights of the diarization model cannot be loaded.") from wrong
+
+
+def pipeline(folder: Path) -> Any:
+    """A pipeline in pyannote's own layout (config.yaml and its sub-folders). Raises `WeightsBroken`."""
+    from pyannote.audio import Pipeline
+
+    try:
+        found = Pipeline.from_pretrained(folder)
+    except Exception as wrong:  # as above
+        raise WeightsBroken("The folder's diarization pipeline cannot be loaded.") from wrong
+    if found is None:
+        raise WeightsBroken("The folder holds no diarization pipeline.")
+    return found
+
+
+def device(options: EngineOptions) -> Any:
+    """Where to run: a GPU if it is asked for, or there and wished."""
+    import torch
+
+    chosen = options.device
+    if chosen == "auto":
+        chosen = "cuda" if torch.cuda.is_available() else "cpu"
+    if chosen == "cuda" and not torch.cuda.is_available():
+        raise WeightsBroken("The settings ask for a GPU, and PyTorch finds none here.")
+    return torch.device(chosen)
+
+
+def _import_torchaudio() -> None:
+    """Its C++ extension is linked against CUDA and cannot be loaded beside a CPU build of PyTorch.
+
+    Nothing here needs the extension; without it the rest of the library is plain Python.
+    """
+    try:
+        import torchaudio
+    except ImportError:
+        raise EngineMissing("pyannote", "diarization") from None
+    except OSError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+            del sys.modules[name]
+        sys.modules["torchaudio._extension"] = _no_extension()
+        with suppress(OSError):
+            import torchaudio  # noqa: F401
+
+
+def _no_extension() -> types.ModuleType:
+    module = types.ModuleType("torchaudio._extension")
+    module.__dict__.update(
+        _IS_TORCHAUDIO_EXT_AVAILABLE=False,
+        _IS_ALIGN_AVAILABLE=False,
+        _load_lib=lambda *_, **__: False,
+        _check_cuda_version=lambda: None,
+        fail_if_no_align=lambda function: function,
+    )
+    return module

@@ -1,0 +1,1 @@
+"""The Whisper engine on CTranslate2."""

@@ -1,0 +1,63 @@
+"""Matched voices: a blend of the stock voices nearest to a speaker."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from app.models.catalog import catalog
+from engines.errors import EngineError
+from engines.kokoro.match import KEPT, SPEAKERS, enroll, nonnegative
+from engines.types import Pcm, SpeakerSample
+
+NOTHING = Pcm(np.zeros(0, np.float32))
+
+
+def stock() -> tuple[list[str], np.ndarray]:
+    with np.load(SPEAKERS) as kept:
+        return [str(name) for name in kept["names"]], kept["vectors"]
+
+
+def test_every_stock_voice_was_measured() -> None:
+    names, vectors = stock()
+    wanted = {
+        name.removesuffix(".bin") for f in catalog()["kokoro-82m"].files if (name := f.name).endswith(".bin")
+    }
+    assert set(names) == wanted
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(names)), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("af_heart", "en-US"), ("bm_lewis", "en"), ("zm_yunxi", "zh-CN")]
+)
+def test_a_stock_voice_is_found_again(name: str, language: str) -> None:
+    names, vectors = stock()
+    found = enroll(SpeakerSample(NOTHING, vectors[names.index(name)], language))
+    assert found.voice == name
+    assert found.similarity > 0.99
+
+
+def test_a_blend_is_nearer_than_any_one_voice() -> None:
+    names, vectors = stock()
+    mixed = vectors[names.index("af_bella")] + vectors[names.index("af_nova")]
+    mixed = (mixed / np.linalg.norm(mixed)).astype(np.float32)
+    found = enroll(SpeakerSample(NOTHING, mixed, "en"))
+    shares = json.loads(found.data)
+    assert len(shares) <= KEPT
+    assert sum(shares.values()) == pytest.approx(1, abs=0.01)
+    assert found.similarity > max(float(v @ mixed) for v in vectors)
+
+
+def test_weights_are_not_negative() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(10, 32)).astype(np.float32)
+    weights = nonnegative(vectors, rng.normal(size=32).astype(np.float32))
+    assert (weights >= 0).all()
+    assert weights.max() > 0
+
+
+def test_another_encoder_is_refused() -> None:
+    with pytest.raises(EngineError):
+        enroll(SpeakerSample(NOTHING, np.ones(192, np.float32), "en"))

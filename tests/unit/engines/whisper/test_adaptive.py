@@ -1,0 +1,118 @@
+"""Adaptive windows: how long they are, what is doubted, and that a doubted result leaves no trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
+
+from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
+from engines.whisper.ladder import Decoded, ladder
+from engines.whisper.rows import FRAMES, PADDING, Row, doubtful
+from tests.conftest import JFK
+from tests.support.sound import decode
+
+T = 1000
+OPTIONS = TranscribeOptions()
+
+
+def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING) -> Row:
+    window = Window(Pcm(np.zeros(int(16_000 * seconds), np.float32)))
+    features = np.ones((80, int(100 * seconds)), np.float32)
+    return Row(window, features, LanguageGuess("en", probability), padding)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.5, 800), (4, 800), (11, 1600), (23.9, 2800), (24.1, 3000), (30, 3000)]
+)
+def test_the_encoder_is_given_what_there_is_and_four_seconds(seconds: float, size: int) -> None:
+    assert row(seconds).size == size
+    assert row(seconds).piece(size).shape == (80, size)
+    assert row(seconds, padding=None).size == FRAMES
+
+
+def test_what_is_filled_up_looks_like_silence_beside_the_sound() -> None:
+    quiet, loud = row(1), row(1)
+    quiet.features = np.full((80, 100), -1.5, np.float32)
+    loud.features = np.linspace(-0.4, 1.6, 8000, dtype=np.float32).reshape(80, 100)
+    assert np.all(quiet.piece(600) == np.float32(-1.5))
+    assert np.allclose(loud.piece(600)[:, 100:], -0.4)
+
+
+def test_silence_is_what_whisper_sees_where_sound_was_filled_up() -> None:
+    """The features of speech and digital silence, beside ours of the speech alone."""
+    extract = FeatureExtractor()
+    speech = decode(JFK.read_bytes())
+    whole = np.asarray(extract(np.pad(speech, (0, 5 * 16_000))))
+    mine = Row(Window(Pcm(speech)), np.asarray(extract(speech), np.float32), None, PADDING)
+    count = len(speech) // 160
+    assert np.allclose(mine.piece(1500)[:, count + 3 :], whole[:, count + 3 : 1500], atol=1e-3)
+
+
+class Letters:
+    eot = 900
+    timestamps = T
+
+    def decode(self, tokens: Any) -> str:
+        return "".join(chr(token) for token in tokens if token < self.eot)
+
+
+def decoded(*tokens: int, avg_logprob: float = -0.2, ratio: float = 1.2) -> Decoded:
+    return Decoded(tokens, (), avg_logprob, 0.01, ratio, 0.0)
+
+
+GOOD = decoded(T, *map(ord, "hello"), T + 240)
+
+
+@pytest.mark.parametrize(
+    ("found", "probability", "doubted"),
+    [
+        (GOOD, 0.9, False),
+        (GOOD, 0.4, True),
+        (decoded(T, *map(ord, "hello"), T + 240, ratio=3.0), 0.9, True),
+        (decoded(T, *map(ord, "hello"), T + 240, avg_logprob=-1.1), 0.9, True),
+        (decoded(T, *map(ord, "x" * 120), T + 240), 0.9, True),
+        (decoded(T, *map(ord, "hello"), T + 60), 0.9, True),
+        (decoded(T, T), 0.9, True),
+        (decoded(), 0.9, True),
+    ],
+)
+def test_what_is_doubted(found: Decoded, probability: float, doubted: bool) -> None:
+    assert doubtful(row(5, probability), 900, found, OPTIONS, Letters()) is doubted
+    assert not doubtful(row(5, probability), FRAMES, found, OPTIONS, Letters())
+
+
+def test_a_doubted_round_leaves_no_trace() -> None:
+    tried = row(5)
+    tried.retry_in_full()
+    assert tried.unfinished
+    assert (tried.seek, tried.segments, tried.said, tried.language) == (0, [], [], None)
+    assert tried.size == FRAMES
+    assert tried.cost.refilled == 1
+
+
+def test_a_known_language_is_kept() -> None:
+    window = Window(Pcm(np.zeros(16_000, np.float32)), language="de")
+    tried = Row(window, np.ones((80, 100), np.float32), LanguageGuess("de", 1.0))
+    tried.retry_in_full()
+    assert tried.language == LanguageGuess("de", 1.0)
+
+
+def rungs(**options: Any) -> list[tuple[float, int, bool]]:
+    found = ladder(TranscribeOptions(**options), warm=True, greedy=True)
+    return [(search.temperature, search.beams, search.cheap) for search in found]
+
+
+def test_the_ladder() -> None:
+    warm = [(t, 1, False) for t in (0.2, 0.4, 0.6, 0.8, 1.0)]
+    assert rungs() == [(0.0, 5, False), *warm]
+    assert rungs(greedy_first=True) == [(0.0, 1, True), (0.0, 5, False), *warm]
+    assert rungs(greedy_first=True, beam_size=1) == [(0.0, 1, False), *warm]
+    assert rungs(greedy_first=True, logprobs=True) == [(0.0, 1, False), *warm]
+    assert rungs(greedy_first=True, temperatures=(0.7,)) == [(0.7, 1, False)]
+    short = ladder(TranscribeOptions(greedy_first=True), warm=False, greedy=True)
+    assert [(search.temperature, search.beams) for search in short] == [(0.0, 1), (0.0, 5)]
+    doubted = ladder(TranscribeOptions(greedy_first=True), warm=True, greedy=False)
+    assert doubted[0].beams == 5
