@@ -11,7 +11,7 @@ SET := $(if $(ALL),all,default)
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: help serve install test check format lint types arrows pytest lock clean
+.PHONY: help serve install test check unit format style lint types arrows pytest audit hooks lock clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,26 +21,39 @@ serve: install ## Install, fetch the weights, migrate the database, serve on htt
 
 install: $(VENV)/.installed-$(SET) ## Install what serving needs (ALL=1: every engine)
 
-test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
+test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (20 minutes on two cores)
 	$(BIN)/antiphon models pull --all
-	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory style lint types arrows pytest
 
-check: format lint types arrows pytest
+check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that need no weights and no network
 
-format:
+unit: $(VENV)/.installed-dev ## Tests that need no weights and no network (a minute)
+	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --no-cov -q tests
+
+format: $(VENV)/.installed-dev ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+style: ## Check the format
 	$(BIN)/ruff format --check
 
-lint:
+lint: ## Check with the linter
 	$(BIN)/ruff check
 
-types:
+types: ## Check the types
 	$(BIN)/mypy
 
-arrows:
+arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
-pytest:
-	$(BIN)/pytest
+pytest: ## Run every test, with branch coverage
+	$(BIN)/python -m pytest --cov --durations=15
+
+audit: $(VENV)/.installed-dev ## Look the locked versions up in the database of known faults (asks the network)
+	$(BIN)/pip-audit --requirement requirements/all.txt --no-deps --disable-pip
+
+hooks: $(VENV)/.installed-dev ## Format and lint before each of your commits
+	$(BIN)/pre-commit install
 
 lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 	for set in default all dev; do \

@@ -20,6 +20,7 @@ from engines.errors import EngineError, EngineMissing
 from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import Floats, encode, noise, silence, tone, wav
+from tests.support.waiting import until
 
 URL = "/audio/transcriptions"
 LOW, HIGH = 300.0, 1200.0
@@ -241,8 +242,7 @@ async def test_a_client_that_leaves_stops_both_kinds_of_work(
     transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
         request = asyncio.create_task(post(client, noise(60)))
-        while not (engine.batches and diarizer.opened):
-            await asyncio.sleep(0.01)
+        await until(lambda: engine.batches and diarizer.opened)
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
     engine.gate.set()

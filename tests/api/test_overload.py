@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import encode, tone, wav
+from tests.support.waiting import until
 
 URL = "/audio/transcriptions"
 LONG = wav(tone(90))
@@ -44,8 +45,7 @@ async def app_with(
 
 
 async def at_work(engine: EchoTranscriber) -> None:
-    while not engine.batches:
-        await asyncio.sleep(0.01)
+    await until(lambda: engine.batches)
 
 
 def admission(container: Container) -> Admission:

@@ -19,6 +19,7 @@ from engines.errors import EngineError, EngineMissing
 from engines.types import Pcm
 from tests.support.decoded import decode
 from tests.support.engines import ToneSynthesizer
+from tests.support.waiting import until
 
 URL = "/audio/speech"
 LONG = "This is a sentence of a longer story about the sea. " * 20
@@ -201,14 +202,6 @@ class Listener:
 
 def listener(text: str, **fields: Any) -> Listener:
     return Listener(json.dumps({"model": "tts-1", "voice": "alloy", "input": text} | fields).encode())
-
-
-async def until(condition: Any) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came to be")
 
 
 async def test_a_slow_client_holds_back_its_own_synthesis_only(

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import noise, silence, tone, wav
+from tests.support.waiting import until
 
 URL = "/audio/transcriptions"
 CLIP = ("a.wav", wav(tone(3)), "audio/wav")
@@ -289,8 +290,7 @@ async def test_a_client_that_leaves_frees_everything(
     engine.gate.clear()
     threads = threading.active_count()
     request = asyncio.create_task(app(caller.scope, caller.messages.get, caller.send))  # type: ignore[arg-type]  # plain ASGI
-    while not engine.batches:
-        await asyncio.sleep(0.01)
+    await until(lambda: engine.batches)
     assert container.runner._admission.count == 1
     caller.leave()
     await asyncio.sleep(0.1)
@@ -315,13 +315,12 @@ async def test_a_client_that_leaves_in_mid_stream_frees_everything(
     engine.seconds = 0.05
     threads = threading.active_count()
     request = asyncio.create_task(app(caller.scope, caller.messages.get, caller.send))  # type: ignore[arg-type]  # plain ASGI
-    while not any(message.get("body") for message in caller.sent):
-        await asyncio.sleep(0.01)
+    await until(lambda: any(message.get("body") for message in caller.sent))
     caller.leave()
     await asyncio.wait_for(request, 10)
     admission = container.runner._admission
     assert (admission.count, admission.queued, admission.held) == (0, 0, 0)
-    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
+    await until(lambda: all(lane.waiting == 0 for lane in container.runner._lanes.values()))
     assert len(engine.batches) < 10
     assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
     assert not list(tmp_path.glob("tmp*"))

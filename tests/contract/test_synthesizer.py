@@ -127,8 +127,8 @@ def test_threads_may_share_a_synthesizer(case: Case) -> None:
 
 def test_built_in_engines_enter_by_the_plugin_door() -> None:
     assert {"piper", "kokoro"} <= set(catalog.names(catalog.SYNTHESIZERS))
-    for name in ("piper", "kokoro"):
-        assert catalog.synthesizer(name) is cast("SpeechEngine", import_module(f"engines.{name}"))
+    for name, module in {"piper": "engines.piper", "kokoro": "engines.kokoro.engine"}.items():
+        assert catalog.synthesizer(name) is cast("SpeechEngine", import_module(module))
 
 
 @pytest.mark.real

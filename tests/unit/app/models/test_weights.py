@@ -375,6 +375,7 @@ def test_every_entry_of_the_catalogue_is_whole() -> None:
             assert entry.hub or wanted.parts or wanted.url
 
 
+@pytest.mark.slow
 def test_a_killed_pull_run_again_ends_right(storage: Path, tmp_path: Path) -> None:
     """The real starter weights, by the real command, killed at a time of its own choosing."""
     from tests.support.server import ANTIPHON, environment, run_cli

@@ -28,6 +28,7 @@ from engines.types import (
     WindowResult,
 )
 from tests.support.engines import EchoTranscriber
+from tests.support.waiting import wait_until
 
 OPTIONS = TranscribeOptions()
 EchoLane = Lane[EchoTranscriber, tuple[Window, TranscribeOptions], WindowResult]
@@ -65,8 +66,7 @@ def hold(lane: EchoLane, engine: EchoTranscriber) -> None:
     """Keeps the lane busy with one batch until the gate is opened."""
     engine.gate.clear()
     submit(lane, window(), OPTIONS, "holder", Cancel())
-    while not engine.batches:
-        time.sleep(0.001)
+    wait_until(lambda: engine.batches)
 
 
 def test_windows_of_several_requests_ride_together(lane: EchoLane, engine: EchoTranscriber) -> None:
@@ -224,8 +224,7 @@ def test_closing_ends_what_runs_and_refuses_what_waits(engine: EchoTranscriber) 
     lane = Lane("test", Recipe(lambda: engine, echo))
     engine.gate.clear()
     running = submit(lane, window(), OPTIONS, "a", Cancel())
-    while not engine.batches:
-        time.sleep(0.001)
+    wait_until(lambda: engine.batches)
     waiting = submit(lane, window(), OPTIONS, "b", Cancel())
     engine.gate.set()
     lane.close()

@@ -131,6 +131,7 @@ async def test_two_processes_lose_and_double_nothing(store: VoiceStore, any_data
     assert {v.id for v in await store.voices("mine")} == {line[1] for line in made} - deleted
 
 
+@pytest.mark.slow
 async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/antiphon.db"
     upgrade(url)
