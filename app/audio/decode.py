@@ -1,26 +1,32 @@
 """Any audio or video file -> mono PCM, block by block.
 
 Law: bytes in, blocks out; bounded memory whatever the file claims; no file or address that the upload names
-is ever opened. Everything blocks: call it from a thread.
+is ever opened; whatever FFmpeg says about a file that it cannot read becomes `NotAudio`. All of it blocks, so
+it is called from a thread.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, BinaryIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from app.errors import AudioTooLong, AudioTooShort, NotAudio
+from app.audio.convert import Converter, sane
+from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import SAMPLE_RATE, Samples
 
-SHORTEST = 0.1
-"""Seconds under which there is nothing to hear."""
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioStream
+    from av.container import InputContainer
+
+log = logging.getLogger(__name__)
+SHORTEST_AUDIO = 0.1
+"""Seconds; the API refuses less."""
 BLOCK = 5 * SAMPLE_RATE
-"""Samples in a block."""
-SLOWEST = 1000
-"""Hertz; below it one frame of a tiny file could grow to gigabytes at our rate."""
+"""Samples of a block, at least; only the last one is shorter."""
 BROKEN_PACKETS = 1000
 """Packets in a row that may fail to decode before the rest is given up."""
 SUPPORTED = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
@@ -34,7 +40,13 @@ class AudioSource:
     """One upload, opened. Iterate `blocks` once; `seconds` is known when it ends."""
 
     def __init__(
-        self, container: Any, stream: Any, limit: float, cancelled: Callable[[], bool], rate: int
+        self,
+        container: InputContainer,
+        stream: AudioStream,
+        *,
+        limit: float,
+        cancelled: Callable[[], bool],
+        rate: int,
     ) -> None:
         self._rate = rate
         self._container = container
@@ -42,21 +54,18 @@ class AudioSource:
         self._limit = limit
         self._cancelled = cancelled
         self._samples = 0
+        self.expected = _claimed_seconds(container, stream)
+        """Seconds that the file claims to have, if it does."""
 
     @property
     def seconds(self) -> float:
         """Seconds decoded so far."""
         return self._samples / self._rate
 
-    @property
-    def expected(self) -> float | None:
-        """Seconds that the file claims to have, if it does."""
-        return _claimed_seconds(self._container, self._stream)
-
     def blocks(self) -> Iterator[Samples]:
-        """Blocks of float32 mono samples.
+        """Blocks of float32 mono samples, finite and within -1..1.
 
-        Raises `NotAudio`, `AudioTooShort` or `AudioTooLong`. Ends early when cancelled.
+        Raises `NotAudio`, `AudioTooShort`, `AudioTooLong`, or `RequestTimedOut` once it is cancelled.
         """
         waiting: list[Samples] = []
         count = 0
@@ -64,13 +73,13 @@ class AudioSource:
             waiting.append(piece)
             count += len(piece)
             if count >= BLOCK:
-                yield _joined(waiting)
+                yield sane(np.concatenate(waiting))
                 waiting, count = [], 0
         if count:
-            yield _joined(waiting)
+            yield sane(np.concatenate(waiting))
         if not self.seconds:
             raise NotAudio("Audio file might be corrupted or unsupported: no sound could be decoded from it.")
-        if self.seconds < SHORTEST:
+        if self.seconds < SHORTEST_AUDIO:
             raise AudioTooShort
 
     def close(self) -> None:
@@ -79,11 +88,10 @@ class AudioSource:
 
     def _pieces(self) -> Iterator[Samples]:
         convert = Converter(self._rate)
-        for frame in self._frames():
-            if self._cancelled():
-                return
-            yield from self._counted(convert.feed(frame))
-        yield from self._counted(convert.flush())
+        with _readable("decoded"):
+            for frame in self._frames():
+                yield from self._counted(convert.feed(frame))
+            yield from self._counted(convert.flush())
 
     def _counted(self, pieces: list[Samples]) -> Iterator[Samples]:
         for piece in pieces:
@@ -92,47 +100,26 @@ class AudioSource:
                 raise AudioTooLong(self.expected, self._limit)
             yield piece
 
-    def _frames(self) -> Iterator[Any]:
-        """Decoded frames; damaged packets are passed over, as players do."""
-        import av
-
+    def _frames(self) -> Iterator[AudioFrame]:
+        """Decoded frames. Damaged packets are left out, as players do."""
         broken = 0
+        problem = ""
         packets = self._container.demux(self._stream)
         while broken < BROKEN_PACKETS:
+            if self._cancelled():
+                raise RequestTimedOut
             try:
                 frames = next(packets).decode()
-                broken = 0
-            except StopIteration:
-                return
-            except av.error.EOFError:
-                return
-            except (av.error.FFmpegError, ValueError):
+            except (StopIteration, EOFError):
+                break
+            except _unreadable_errors() as wrong:
                 broken += 1
+                problem = problem or _described(wrong)
                 continue
+            broken = 0
             yield from frames
-
-
-class Converter:
-    """Frames of any rate, layout and format -> mono float32. Two verbs: feed and flush."""
-
-    def __init__(self, rate: int = SAMPLE_RATE) -> None:
-        self._rate = rate
-        self._resampler: Any = None
-        self._shape: tuple[Any, ...] | None = None
-
-    def feed(self, frame: Any) -> list[Samples]:
-        if frame.sample_rate < SLOWEST:
-            raise NotAudio(f"The sampling rate of this file, {frame.sample_rate} Hz, is too low.")
-        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        early: list[Samples] = []
-        if shape != self._shape:  # a stream may change in its course; the resampler may not
-            early = self.flush()
-            self._resampler, self._shape = _resampler(self._rate), shape
-        frame.pts = None
-        return [*early, *_arrays(self._resampler.resample(frame))]
-
-    def flush(self) -> list[Samples]:
-        return _arrays(self._resampler.resample(None)) if self._resampler else []
+        if problem:
+            log.info("parts of an upload cannot be decoded: %s", problem)
 
 
 def open_audio(
@@ -147,27 +134,49 @@ def open_audio(
 
     av.logging.set_level(None)
     file.seek(0)
-    try:
+    with _readable("opened"):
         container = av.open(file, mode="r", options=OPTIONS, metadata_errors="ignore")
-    except (av.error.FFmpegError, ValueError, OSError) as wrong:
-        raise _unreadable() from wrong
     try:
-        stream = _audio_stream(container)
-        _check_claim(_claimed_seconds(container, stream), limit)
-        return AudioSource(container, stream, limit, cancelled, rate)
+        with _readable("opened"):
+            stream = _audio_stream(container)
+            source = AudioSource(container, stream, limit=limit, cancelled=cancelled, rate=rate)
+        _check_claim(source.expected, limit)
     except BaseException:
         container.close()
         raise
+    return source
 
 
-def _audio_stream(container: Any) -> Any:
+@contextmanager
+def _readable(verb: str) -> Iterator[None]:
+    """Turns FFmpeg's errors into `NotAudio`; only the log is told which error it was."""
+    try:
+        yield
+    except ApiError:
+        raise
+    except _unreadable_errors() as wrong:
+        log.info("an upload cannot be %s: %s", verb, _described(wrong))
+        raise _not_audio() from wrong
+
+
+def _unreadable_errors() -> tuple[type[Exception], ...]:
+    """What PyAV raises about a broken file. Python's own `MemoryError` is not among them: it is our fault."""
+    import av
+
+    return (av.FFmpegError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, OSError)
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _audio_stream(container: InputContainer) -> AudioStream:
     if set(container.format.name.split(",")) & NOT_FILES or not container.streams.audio:
-        raise _unreadable()
+        raise _not_audio()
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise NotAudio("The audio codec of this file is not supported.")
-    with suppress(ValueError, AttributeError):
-        stream.thread_count = 1
+    stream.codec_context.thread_count = 1
     return stream
 
 
@@ -176,28 +185,16 @@ def _check_claim(claimed: float | None, limit: float) -> None:
         raise AudioTooLong(claimed, limit)
 
 
-def _claimed_seconds(container: Any, stream: Any) -> float | None:
+def _claimed_seconds(container: InputContainer, stream: AudioStream) -> float | None:
+    claimed = 0.0
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration else None
+        claimed = float(stream.duration * stream.time_base)
+    elif container.duration:
+        claimed = container.duration / 1_000_000
+    return claimed if claimed > 0 else None
 
 
-def _unreadable() -> NotAudio:
+def _not_audio() -> NotAudio:
     return NotAudio(
         f"Invalid file format. Supported formats: {list(SUPPORTED)!r}, and whatever else FFmpeg decodes"
     )
-
-
-def _resampler(rate: int) -> Any:
-    import av
-
-    return av.AudioResampler(format="flt", layout="mono", rate=rate)
-
-
-def _arrays(frames: Any) -> list[Samples]:
-    return [frame.to_ndarray().reshape(-1) for frame in frames]
-
-
-def _joined(pieces: list[Samples]) -> Samples:
-    """One block; what is no number, as broken files of floats may hold, is silence."""
-    return np.nan_to_num(np.concatenate(pieces), copy=False)

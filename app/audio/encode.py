@@ -11,13 +11,16 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.domain import AudioFormat
 from engines.types import Samples
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 RATE = 24_000
 """Hertz of all speech that goes out."""
@@ -122,7 +125,9 @@ class _Coded:
         if comment:
             self._container.metadata["comment"] = comment
         codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
-        self._stream: Any = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
+        stream = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
+        assert isinstance(stream, av.AudioStream)  # all recipes are of sound
+        self._stream = stream
         self._stream.codec_context.layout = "mono"
         self._stream.codec_context.format = recipe.sample_format
         if recipe.bit_rate:
@@ -152,7 +157,7 @@ class _Coded:
         for converted in self._resampler.resample(frame):
             self._mux(converted)
 
-    def _mux(self, frame: Any) -> None:
+    def _mux(self, frame: AudioFrame | None) -> None:
         recipe = self._recipe
         for packet in self._stream.encode(frame):
             number = self._packets - recipe.skipped

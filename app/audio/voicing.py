@@ -5,13 +5,17 @@ Law: two verbs, feed and flush. Every join is a fade to silence, so nothing clic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.audio.encode import LEAD, RATE
 from engines.types import Pcm, Samples
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+    from av.filter.graph import Graph
 
 QUIET = 10 ** (-45 / 20)
 """Part of the peak under which sound at the edges of an utterance is silence."""
@@ -32,7 +36,7 @@ class Voicing:
         """`tempo`: 2 is twice as fast, at the same pitch. `gain`: decibels."""
         self._tempo = tempo
         self._gain = gain
-        self._graph: Any = None
+        self._graph: Graph | None = None
         self._rate = 0
         self._begun = False
 
@@ -64,6 +68,7 @@ class Voicing:
             return samples
         frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
         frame.sample_rate = self._rate
+        assert self._graph  # opened by `feed`, which knows the rate
         self._graph.push(frame)
         return _pulled(self._graph)
 
@@ -98,7 +103,7 @@ def loudness(sound: Pcm) -> float:
     return found
 
 
-def _filters(rate: int, tempo: float, gain: float) -> Any:
+def _filters(rate: int, tempo: float, gain: float) -> Graph:
     steps = [("aresample", str(RATE)), *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)]]
     if gain:
         limit = f"limit={CEILING:.4f}:level=false:latency=true"
@@ -114,7 +119,7 @@ def _tempo_steps(tempo: float) -> list[float]:
     return [tempo ** (1 / count)] * count if abs(tempo - 1) > 1e-3 else []
 
 
-def _graph(rate: int, steps: Sequence[tuple[str, str]]) -> Any:
+def _graph(rate: int, steps: Sequence[tuple[str, str | None]]) -> Graph:
     from av.filter import Graph
 
     graph = Graph()
@@ -127,21 +132,23 @@ def _graph(rate: int, steps: Sequence[tuple[str, str]]) -> Any:
     return graph
 
 
-def _frames(graph: Any) -> Any:
+def _frames(graph: Graph) -> Iterator[AudioFrame]:
     """Frames that have come through."""
     import av
 
     while True:
         try:
-            yield graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
+            frame = graph.pull()
+        except (BlockingIOError, EOFError):
             return
+        assert isinstance(frame, av.AudioFrame)  # no filter here makes pictures
+        yield frame
 
 
-def _pulled(graph: Any) -> Samples:
+def _pulled(graph: Graph) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *(f.to_ndarray().reshape(-1) for f in _frames(graph))])
 
 
-def _drained(graph: Any) -> Samples:
+def _drained(graph: Graph) -> Samples:
     graph.push(None)
     return _pulled(graph)

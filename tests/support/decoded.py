@@ -29,7 +29,7 @@ def decode(data: bytes, form: str) -> Decoded:
     """Raises FFmpeg's error for what is no sound."""
     if form == "pcm":
         return Decoded(np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768), 24_000, None)
-    container = av.open(io.BytesIO(data))
+    container = av.open(io.BytesIO(data), "r")
     convert = av.AudioResampler(format="flt", layout="mono")
     pieces = [convert.resample(frame) for frame in container.decode(audio=0)]
     pieces.append(convert.resample(None))

@@ -34,6 +34,30 @@ def wav(samples: Floats, rate: int = RATE) -> bytes:
     return head + struct.pack("<4sI", b"data", len(data)) + data
 
 
+def pcm_wav(samples: Floats, rate: int = RATE, kind: str = "<i2") -> bytes:
+    """A WAV of any number of channels: (samples, channels). `kind`: NumPy's name of the stored type."""
+    stored = np.dtype(kind)
+    count, channels = samples.shape
+    if stored.kind == "f":
+        data = samples.astype(stored)
+    else:
+        scale, zero = (127, 128) if stored.kind == "u" else (2.0 ** (8 * stored.itemsize - 1) - 1, 0)
+        data = (samples.astype(np.float64) * scale + zero).astype(stored)
+    width, block = stored.itemsize, stored.itemsize * channels
+    form = struct.pack(
+        "<4sIHHIIHH",
+        b"fmt ", 16, 3 if stored.kind == "f" else 1, channels, rate,
+        min(rate * block, 0xFFFFFFFF), block & 0xFFFF, 8 * width,
+    )  # fmt: skip
+    head = struct.pack("<4sI4s", b"RIFF", 36 + count * block, b"WAVE") + form
+    return head + struct.pack("<4sI", b"data", count * block) + data.tobytes()
+
+
+def float_wav(samples: Floats, rate: int = RATE) -> bytes:
+    """A mono WAV of 32-bit floats, which may be anything at all."""
+    return pcm_wav(samples[:, None], rate, "<f4")
+
+
 def encode(samples: Floats, container: str, codec: str, rate: int = 48_000, layout: str = "mono") -> bytes:
     """Mono samples of 16 kHz in any container, codec, rate and layout."""
     buffer = io.BytesIO()
@@ -54,7 +78,7 @@ def encode(samples: Floats, container: str, codec: str, rate: int = 48_000, layo
 
 def decode(data: bytes) -> Floats:
     """Any audio as mono samples of 16 kHz."""
-    with av.open(io.BytesIO(data)) as source:
+    with av.open(io.BytesIO(data), "r") as source:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
         frames = [f for frame in source.decode(audio=0) for f in resampler.resample(frame)]
         frames += resampler.resample(None)
@@ -126,7 +150,7 @@ def stretched(samples: Floats, tempo: float) -> Floats:
     pieces = [np.zeros(0, np.float32)]
     with suppress(av.error.EOFError, av.error.BlockingIOError):
         while True:
-            frame = graph.pull()
-            assert isinstance(frame, av.AudioFrame)
-            pieces.append(frame.to_ndarray().reshape(-1))
+            pulled = graph.pull()
+            assert isinstance(pulled, av.AudioFrame)
+            pieces.append(np.asarray(pulled.to_ndarray(), np.float32).reshape(-1))
     return np.concatenate(pieces)

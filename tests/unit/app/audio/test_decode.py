@@ -10,13 +10,15 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from app.audio.convert import MOST_CHANGES, Converter
 from app.audio.decode import BLOCK, open_audio
-from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio
+from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import Samples
-from tests.support.sound import encode, film, silence, tone, wav
+from tests.support.sound import encode, film, float_wav, pcm_wav, silence, tone, wav
 
 SECONDS = 2.0
 SOUND = tone(SECONDS)
@@ -190,8 +192,119 @@ def test_a_file_that_names_others_opens_none(tmp_path: Path, watched: tuple[str,
 
 
 def test_cancelling_stops_the_decoding() -> None:
+    """A deadline before the first block is no fault of the file."""
     source = open_audio(io.BytesIO(wav(silence(60))), limit=100, cancelled=lambda: True)
-    with pytest.raises(NotAudio):
+    with pytest.raises(RequestTimedOut):
         list(source.blocks())
     assert source.seconds == 0
     source.close()
+
+
+def test_cancelling_in_the_middle_gives_no_half_recording() -> None:
+    given: list[Samples] = []
+    source = open_audio(io.BytesIO(wav(silence(60))), limit=100, cancelled=lambda: len(given) > 1)
+    with pytest.raises(RequestTimedOut):
+        given.extend(source.blocks())
+    assert 0 < source.seconds < 60
+    source.close()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 8, 9, 10, 16, 17, 24, 33, 63, 64])
+def test_every_number_of_channels_is_mixed_down(channels: int) -> None:
+    samples = decode(pcm_wav(np.tile(SOUND[:, None], channels), 16_000))
+    assert len(samples) == len(SOUND)
+    assert pitch(samples) == pytest.approx(440, abs=3)
+    assert np.abs(samples).max() == pytest.approx(0.3, abs=0.01), "mixing changes no level and clips nothing"
+
+
+@pytest.mark.parametrize("channels", [65, 128, 255, 256])
+def test_more_channels_are_refused_in_words(channels: int) -> None:
+    with pytest.raises(NotAudio, match=f"{channels} channels"):
+        decode(pcm_wav(np.tile(SOUND[:1600, None], channels), 16_000))
+
+
+@pytest.mark.parametrize("kind", ["u1", "<i2", "<i4", "<f4", "<f8"])
+def test_the_mean_of_the_channels_has_the_level_of_the_file(kind: str) -> None:
+    samples = decode(pcm_wav(np.tile(SOUND[:, None], 9), 16_000, kind))
+    assert np.abs(samples).max() == pytest.approx(0.3, abs=0.01)
+    assert abs(float(samples.mean())) < 0.01, "no constant offset"
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2_000_001, 200_000_000, 2_147_483_647])
+def test_absurd_rates_are_refused_before_they_cost_anything(rate: int) -> None:
+    with pytest.raises(NotAudio):
+        decode(pcm_wav(SOUND[:, None], rate), limit=1e9)
+
+
+@pytest.mark.parametrize(
+    "value", [np.nan, np.inf, -np.inf, 1e30, -1e30, np.finfo(np.float32).max, 1e-45], ids=str
+)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_odd_floats_stay_within_bounds(value: float, rate: int) -> None:
+    sound = SOUND.copy()
+    sound[5000] = value
+    samples = decode(float_wav(sound, rate))
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 1
+    far = np.abs(samples[-8000:]).max()
+    assert far == pytest.approx(0.3, abs=0.01), "the rest is as it was"
+
+
+def test_integers_in_a_file_of_floats_are_clipped() -> None:
+    samples = decode(float_wav(SOUND * 32_767))
+    assert np.abs(samples).max() == 1
+    assert pitch(samples) == pytest.approx(440, abs=3)
+
+
+class Broken:
+    """Stands in for PyAV's stream of packets, where a real file that fails so would be large."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __iter__(self) -> Broken:
+        return self
+
+    def __next__(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [av.InvalidDataError(1, "x"), av.MemoryError(12, "x"), IndexError("x"), ValueError("x"), OverflowError()],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("place", ["demux", "resample"])
+def test_every_error_of_the_library_is_the_files(
+    error: Exception, place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = open_audio(io.BytesIO(wav(SOUND)), limit=100, cancelled=lambda: False)
+    if place == "demux":
+        monkeypatch.setattr(source, "_frames", lambda: Broken(error))
+    else:
+        monkeypatch.setattr("app.audio.convert._arrays", lambda _: next(Broken(error)))
+    caplog.set_level("INFO", "app.audio.decode")
+    with pytest.raises(NotAudio) as caught:
+        list(source.blocks())
+    source.close()
+    assert type(error).__name__ not in caught.value.message
+    assert len([line for line in caplog.messages if type(error).__name__ in line]) == 1
+
+
+def test_our_own_lack_of_memory_is_not_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_audio(io.BytesIO(wav(SOUND)), limit=100, cancelled=lambda: False)
+    monkeypatch.setattr("app.audio.convert._arrays", lambda _: next(Broken(MemoryError())))
+    with pytest.raises(MemoryError):
+        list(source.blocks())
+    source.close()
+
+
+def test_a_stream_that_changes_for_ever_is_given_up() -> None:
+    convert = Converter()
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 16), np.float32), format="flt", layout="mono")
+    for number in range(MOST_CHANGES):
+        frame.sample_rate = 8000 + number
+        convert.feed(frame)
+    frame.sample_rate = 8000 + MOST_CHANGES
+    with pytest.raises(NotAudio, match="change too often"):
+        convert.feed(frame)

@@ -1,0 +1,121 @@
+"""Decoded frames of any sampling rate, channel layout and sample format -> mono samples for the models.
+
+Law: two verbs, feed and flush. What comes out is finite and within -1..1, whatever the file held.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.errors import NotAudio
+from engines.types import SAMPLE_RATE, Samples
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioResampler
+
+LOWEST_RATE = 1000
+"""Hertz. Below it, a frame of a tiny file could grow to gigabytes at our rate."""
+HIGHEST_RATE = 2_000_000
+"""Hertz. Above it, the filters of the resampler take gigabytes of memory."""
+MOST_CHANNELS = 64
+"""Channels that are mixed down."""
+MOST_CHANGES = 1000
+"""Changes of rate, layout or format in one stream; each of them makes a new resampler."""
+# FFmpeg mixes integers with weights whose sum is 1, but floats with weights whose sum may be more, so that a
+# loud stereo file would be clipped.
+NORMALISED = {"rematrix_maxval": "1.0"}
+_SCALES = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31)}
+"""Type of integer samples -> the value of silence, and the distance from it to full scale."""
+
+
+class Converter:
+    """Frames -> mono float32 at one sampling rate."""
+
+    def __init__(self, rate: int = SAMPLE_RATE) -> None:
+        """`rate`: hertz of the result."""
+        self._rate = rate
+        self._resampler: AudioResampler | None = None
+        self._shape: tuple[object, ...] = ()
+        self._averaged = False
+        self._changes = 0
+
+    def feed(self, frame: AudioFrame) -> list[Samples]:
+        """The samples that are ready. Raises `NotAudio`; FFmpeg's errors pass through."""
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        early: list[Samples] = []
+        if shape != self._shape:  # a stream may change on the way, but a resampler cannot
+            early = self.flush()
+            self._open(frame)
+            self._shape = shape
+        frame.pts = None
+        return [*early, *self._resampled(frame)]
+
+    def flush(self) -> list[Samples]:
+        """The samples that the resampler still holds."""
+        return _arrays(self._resampler.resample(None)) if self._resampler else []
+
+    def _open(self, frame: AudioFrame) -> None:
+        self._changes += 1
+        if self._changes > MOST_CHANGES:
+            raise NotAudio("The sampling rate or the channels of this file change too often.")
+        check_shape(frame.sample_rate, frame.layout.nb_channels)
+        self._resampler = _resampler(self._rate)
+        self._averaged = False
+
+    def _resampled(self, frame: AudioFrame) -> list[Samples]:
+        """FFmpeg has no mixing weights for some layouts: for these, the mean of the channels is resampled."""
+        import av
+
+        assert self._resampler  # opened by `feed`
+        if not self._averaged:
+            try:
+                return _arrays(self._resampler.resample(frame))
+            except av.ArgumentError:
+                if frame.layout.nb_channels == 1:
+                    raise
+            self._resampler, self._averaged = _resampler(self._rate), True
+        return _arrays(self._resampler.resample(_mean(frame)))
+
+
+def check_shape(rate: int, channels: int) -> None:
+    """Raises `NotAudio` for what cannot be converted at a bounded cost. `rate`: hertz."""
+    if rate < LOWEST_RATE:
+        raise NotAudio(f"The sampling rate of this file, {rate} Hz, is too low.")
+    if rate > HIGHEST_RATE:
+        raise NotAudio(f"The sampling rate of this file, {rate} Hz, is too high.")
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise NotAudio(f"This file has {channels} channels; 1 to {MOST_CHANNELS} can be mixed down to one.")
+
+
+def sane(samples: Samples) -> Samples:
+    """The same samples, clipped to -1..1, with silence where a file of floats holds NaN or infinity."""
+    if np.abs(samples).max(initial=0.0) <= 1.0:  # false for NaN as well
+        return samples
+    finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
+    return np.clip(finite, -1.0, 1.0, out=finite)
+
+
+def _resampler(rate: int) -> AudioResampler:
+    import av
+
+    return av.AudioResampler(format="flt", layout="mono", rate=rate, options=NORMALISED)
+
+
+def _mean(frame: AudioFrame) -> AudioFrame:
+    """The mean of all channels, as a mono frame of floats."""
+    import av
+
+    samples = frame.to_ndarray()
+    channels = frame.layout.nb_channels
+    by_channel = samples if frame.format.is_planar else samples.reshape(-1, channels).T
+    zero, full_scale = _SCALES.get(by_channel.dtype.str[1:], (0.0, 1.0))
+    mono = (by_channel.mean(axis=0) - zero) / full_scale
+    mixed = av.AudioFrame.from_ndarray(mono.astype(np.float32)[None], format="flt", layout="mono")
+    mixed.sample_rate = frame.sample_rate
+    return mixed
+
+
+def _arrays(frames: list[AudioFrame]) -> list[Samples]:
+    return [np.asarray(frame.to_ndarray(), np.float32).reshape(-1) for frame in frames]
