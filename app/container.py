@@ -22,6 +22,7 @@ from app.runtime.local import LocalRunner, RunnerRules
 from app.runtime.meters import Meters
 from app.runtime.recipes import EngineFinder, EngineSettings
 from app.runtime.residence import ModelState
+from app.runtime.threads import WorkThreads
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.keys import KeyService
@@ -69,13 +70,18 @@ class Container:
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
         self.meters = Meters()
         finder = EngineFinder(transcribers, synthesizers, diarizers)
-        self.runner = _runner(settings, self.weights, self.meters, finder)
+        self.threads = WorkThreads(settings.runtime.decode_threads)
+        self.runner = _runner(settings, self.weights, self.threads, self.meters, finder)
         self.diarization_model = diarization_model(settings, self.registry)
         self.diarization = DiarizationService(
-            self.runner, self.diarization_model, SpeakerRules(settings.diarization.one_speaker_threshold)
+            self.runner,
+            self.threads,
+            self.diarization_model,
+            SpeakerRules(settings.diarization.one_speaker_threshold),
         )
         self.transcription = TranscriptionService(
             self.runner,
+            self.threads,
             self.registry,
             self.diarization,
             TranscriptionRules(
@@ -88,13 +94,14 @@ class Container:
         self.voice_store = VoiceStore(self.database)
         encoder = self.registry.resolve(SPEAKER_ENCODER)
         self.consents = ConsentService(
-            self.runner, self.transcription, encoder, self.voice_store, _consent_rules(settings)
+            self.runner, self.threads, self.transcription, encoder, self.voice_store, _consent_rules(settings)
         )
         self.custom_voices = VoiceService(
-            self.runner, self.registry, encoder, self.voice_store, _voice_rules(settings)
+            self.runner, self.threads, self.registry, encoder, self.voice_store, _voice_rules(settings)
         )
         self.speech = SpeechService(
             self.runner,
+            self.threads,
             self.voices,
             self.custom_voices,
             settings.speech.utterances_ahead,
@@ -137,6 +144,7 @@ class Container:
 
     async def close(self) -> None:
         await asyncio.to_thread(self.runner.close)
+        await asyncio.to_thread(self.threads.close)
         await self.database.close()
 
 
@@ -202,7 +210,9 @@ def _request_rules(settings: Settings) -> RequestRules:
     return RequestRules(limits.prompt_characters, vad, cues, settings.compat.strict)
 
 
-def _runner(settings: Settings, weights: WeightsStore, meters: Meters, finder: EngineFinder) -> LocalRunner:
+def _runner(
+    settings: Settings, weights: WeightsStore, threads: WorkThreads, meters: Meters, finder: EngineFinder
+) -> LocalRunner:
     chosen, runtime = settings.transcription, settings.runtime
     options = EngineOptions(
         chosen.device,
@@ -222,10 +232,10 @@ def _runner(settings: Settings, weights: WeightsStore, meters: Meters, finder: E
         ),
         RunnerRules(
             BatchLimits(runtime.batch_rows, runtime.batch_seconds),
-            runtime.decode_threads,
             runtime.idle_seconds,
             settings.models.memory_bytes,
         ),
+        threads,
         meters,
         finder,
     )

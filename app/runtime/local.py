@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +17,11 @@ from app.errors import from_engine
 from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
-from app.runtime.bridge import on_thread
 from app.runtime.lane import Lane
 from app.runtime.meters import Meters
 from app.runtime.recipes import EngineFinder, EngineSettings, Recipes, batch_key
 from app.runtime.residence import ModelState, Residence
+from app.runtime.threads import WorkThreads
 from engines import catalog
 from engines.contracts import (
     Diarizer,
@@ -30,6 +29,7 @@ from engines.contracts import (
     SpeechDetector,
     SpeechStream,
     Synthesizer,
+    VoiceCloner,
 )
 from engines.errors import EngineError
 from engines.types import (
@@ -38,6 +38,7 @@ from engines.types import (
     DiarizeOptions,
     Pcm,
     Samples,
+    SpeakerSample,
     Timings,
     TranscribeOptions,
     Utterance,
@@ -57,8 +58,6 @@ class RunnerRules:
     """How much is done at once."""
 
     batch: BatchLimits
-    decoders: int
-    """Threads that decode uploads."""
     idle: float = 0.0
     """Seconds until an unused model is unloaded; 0: never."""
     memory: int = 0
@@ -74,10 +73,14 @@ class LocalRunner:
         admission: Admission,
         options: EngineSettings,
         rules: RunnerRules,
+        threads: WorkThreads,
         meters: Meters | None = None,
         finder: EngineFinder | None = None,
     ) -> None:
+        """`threads`: for what can be done to a window before its turn."""
         self._meters = meters or Meters()
+        self._threads = threads
+        self._cloners = (finder or EngineFinder()).cloners
         self._idle = rules.idle
         self._admission = admission
         self._recipes = Recipes(store, options, rules.batch, finder or EngineFinder())
@@ -85,7 +88,6 @@ class LocalRunner:
         self._lanes: dict[str, Lane[Any, Any, Any]] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
-        self.decoders: Executor = ThreadPoolExecutor(rules.decoders, thread_name_prefix="decode")
 
     def admit(self) -> Permit:
         return self._admission.admit()
@@ -96,7 +98,7 @@ class LocalRunner:
         lane = self._lane(model)
         engine = lane.engine
         if engine is not None and lane.busy:  # beside the batch that is running now
-            window = await on_thread(self.decoders, lambda: engine.prepare(window))
+            window = await self._threads.run(lambda: engine.prepare(window))
         job, key = (window, options), batch_key(window, options)
         found = await self._do(model, job, window.pcm.seconds, permit, key=key)
         result: WindowResult = found[0]
@@ -112,7 +114,7 @@ class LocalRunner:
         vector: Samples = await self._asked(model, sound, sound.seconds, permit)
         return vector
 
-    async def load_diarizer(self, model: ModelSpec, permit: Permit) -> None:
+    async def load(self, model: ModelSpec, permit: Permit) -> None:
         job: DiarizerJob = lambda engine: None  # noqa: E731 - a job is a function; this one only needs the engine
         await self._asked(model, job, 0.0, permit)
 
@@ -134,9 +136,11 @@ class LocalRunner:
         return vector
 
     async def enroll(
-        self, model: ModelSpec, work: Callable[[Synthesizer], VoiceProfile], permit: Permit
+        self, model: ModelSpec, cloner: str, sample: SpeakerSample, permit: Permit
     ) -> VoiceProfile:
-        profile: VoiceProfile = await self._asked(model, work, 0.0, permit)
+        maker: VoiceCloner = self._cloners(cloner)
+        job: Callable[[Synthesizer], VoiceProfile] = lambda engine: maker.enroll(sample, engine)  # noqa: E731 - as above
+        profile: VoiceProfile = await self._asked(model, job, 0.0, permit)
         return profile
 
     def detect(self) -> SpeechStream:
@@ -163,7 +167,6 @@ class LocalRunner:
         self._admission.closing = True
         for lane in self._lanes.values():
             lane.close()
-        self.decoders.shutdown(cancel_futures=True)
 
     async def _do(
         self, model: ModelSpec, job: Any, seconds: float, permit: Permit, key: Hashable = None

@@ -30,6 +30,7 @@ from engines.contracts import (
     SpeechEngine,
     Synthesizer,
     Transcriber,
+    VoiceCloner,
 )
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Utterance, Window
 
@@ -46,6 +47,7 @@ class EngineFinder:
     transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber
     synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer
     diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer
+    cloners: Callable[[str], VoiceCloner] = catalog.voice_cloner
 
 
 @dataclass(frozen=True, slots=True)

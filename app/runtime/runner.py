@@ -5,22 +5,19 @@ Law: the protocol alone; which thread, process or machine does the work is decid
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from app.domain import ModelSpec
 from app.errors import EngineUnavailable
 from app.runtime.admission import Permit
-from engines.contracts import (
-    SpeechStream,
-    Synthesizer,
-)
+from engines.contracts import SpeechStream
 from engines.types import (
     Diarization,
     DiarizeOptions,
     Pcm,
     Samples,
+    SpeakerSample,
     TranscribeOptions,
     Utterance,
     VoiceProfile,
@@ -34,11 +31,6 @@ class Runner(Protocol):
 
     def admit(self) -> Permit:
         """A place for one request. Raises `Overloaded` at once if there is none."""
-        ...
-
-    @property
-    def decoders(self) -> Executor:
-        """The bounded pool of threads that decode uploads."""
         ...
 
     async def transcribe(
@@ -55,8 +47,8 @@ class Runner(Protocol):
         """The vector of a speaker. Raises `ApiError`; is cancelled with the permit."""
         ...
 
-    async def load_diarizer(self, model: ModelSpec, permit: Permit) -> None:
-        """Returns when the model is ready. Raises `ApiError`."""
+    async def load(self, model: ModelSpec, permit: Permit) -> None:
+        """Returns when the model is in memory. Raises `ApiError`; is cancelled with the permit."""
         ...
 
     async def diarize(
@@ -70,9 +62,12 @@ class Runner(Protocol):
         ...
 
     async def enroll(
-        self, model: ModelSpec, work: Callable[[Synthesizer], VoiceProfile], permit: Permit
+        self, model: ModelSpec, cloner: str, sample: SpeakerSample, permit: Permit
     ) -> VoiceProfile:
-        """What `work` makes of the loaded synthesizer. Raises `ApiError`; is cancelled with the permit."""
+        """The voice of a speaker, made by the cloner of that name with the loaded synthesizer.
+
+        Raises `ApiError`; is cancelled with the permit.
+        """
         ...
 
     def detect(self) -> SpeechStream:

@@ -16,6 +16,7 @@ import numpy as np
 from app.domain import AuditEntry, Caller, ModelSpec, TranscriptionJob, VadOptions, VoiceConsent
 from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
 from app.services.steps.recordings import listen
 from app.services.transcription import TranscriptionService
 from app.store.voices import VoiceStore
@@ -44,12 +45,14 @@ class ConsentService:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         transcription: TranscriptionService,
         encoder: ModelSpec,
         store: VoiceStore,
         rules: ConsentRules,
     ) -> None:
         self._runner = runner
+        self._threads = threads
         self._transcription = transcription
         self._encoder = encoder
         self._store = store
@@ -64,7 +67,9 @@ class ConsentService:
                 param="language",
             )
         with self._runner.admit() as permit:
-            heard = await listen(self._runner, io.BytesIO(recording), LONGEST, permit, "recording")
+            heard = await listen(
+                self._runner, self._threads, io.BytesIO(recording), LONGEST, permit, "recording"
+            )
             if not len(heard.speech.samples):
                 raise InvalidValue("Nobody speaks in the recording.", param="recording")
             speaker = await self._runner.embed(self._encoder, heard.speech, permit)

@@ -16,8 +16,8 @@ from app.audio.decode import AudioSource
 from app.domain import ModelSpec, SpeakerReference, SpeakersWanted
 from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_threads
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
 from engines.errors import EngineError
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
@@ -46,14 +46,15 @@ class SpeakerRules:
 class DiarizationService:
     """Asks one model who speaks."""
 
-    def __init__(self, runner: Runner, model: ModelSpec, rules: SpeakerRules) -> None:
+    def __init__(self, runner: Runner, threads: WorkThreads, model: ModelSpec, rules: SpeakerRules) -> None:
         self._runner = runner
+        self._threads = threads
         self._model = model
         self._rules = rules
 
     async def options(self, wanted: SpeakersWanted, permit: Permit) -> DiarizeOptions:
         """Loads the model and learns the known speakers. Raises `ApiError`."""
-        await self._runner.load_diarizer(self._model, permit)
+        await self._runner.load(self._model, permit)
         known = [
             await self._known(index, reference, permit) for index, reference in enumerate(wanted.references)
         ]
@@ -61,7 +62,7 @@ class DiarizationService:
 
     async def diarize(self, source: AudioSource, options: DiarizeOptions, permit: Permit) -> Diarization:
         """Who spoke when in all of `source`. Raises `ApiError`."""
-        async with aclosing(on_threads(_gathered(source), self._runner.decoders)) as blocks:
+        async with aclosing(self._threads.iterate(_gathered(source))) as blocks:
             try:
                 return await self._runner.diarize(self._model, blocks, options, permit)
             except EngineError as failure:
@@ -77,7 +78,9 @@ class DiarizationService:
 
     async def _vector(self, audio: bytes, permit: Permit) -> Samples:
         try:
-            heard = await listen(self._runner, io.BytesIO(audio), LONGEST + SLACK, permit, PARAM)
+            heard = await listen(
+                self._runner, self._threads, io.BytesIO(audio), LONGEST + SLACK, permit, PARAM
+            )
         except AudioTooLong:
             raise InvalidValue(f"The clip is longer than {LONGEST:g} seconds.", param=PARAM) from None
         if heard.sound.seconds < SHORTEST - SLACK:

@@ -21,8 +21,8 @@ from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob
 from app.errors import InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_thread, on_threads
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
 from app.services.voices import VoiceService
 from app.text.delivery import Delivery, delivery
 from app.text.utterances import Piece, Utterances
@@ -50,6 +50,7 @@ class SpeechService:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         voices: VoiceBook,
         custom: VoiceService,
         ahead: int,
@@ -58,6 +59,7 @@ class SpeechService:
     ) -> None:
         """`ahead`: utterances of a request in work at once. `loudness`: LUFS. `provenance`: tag of files."""
         self._runner = runner
+        self._threads = threads
         self._voices = voices
         self._custom = custom
         self._ahead = ahead
@@ -68,7 +70,7 @@ class SpeechService:
     def warm_up(self) -> None:
         """Loads what reads texts in the background, so that the first request need not."""
         if any(voice.voice.language.startswith("en") for voice in self._voices.all()):
-            self._runner.decoders.submit(lambda: list(Utterances("en-US").feed(WARM_UP)))
+            self._threads.start(lambda: list(Utterances("en-US").feed(WARM_UP)))
 
     async def open(
         self, job: SpeechJob, form: AudioFormat, caller: Caller = HOUSE, *, whole: bool = False
@@ -82,6 +84,7 @@ class SpeechService:
         how = Delivery() if "instructions" in honours else delivery(job.instructions)
         made = OpenSpeech(
             self._runner,
+            self._threads,
             job if "instructions" in honours else _without_instructions(job),
             voice,
             how,
@@ -105,7 +108,7 @@ class SpeechService:
                 raise VoiceNotFound(job.voice)
             return found
         try:
-            return await on_thread(self._runner.decoders, lambda: self._voices.choose(job.model, job.voice))
+            return await self._threads.run(lambda: self._voices.choose(job.model, job.voice))
         except InvalidValue:
             found = await self._custom.to_speak(caller, job.voice)
             if found is None:
@@ -119,6 +122,7 @@ class OpenSpeech:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         job: SpeechJob,
         voice: LocalVoice,
         how: Delivery,
@@ -128,6 +132,7 @@ class OpenSpeech:
         permit: Permit,
     ) -> None:
         self._runner = runner
+        self._threads = threads
         self._job = job
         self._voice = voice
         self._how = how
@@ -152,7 +157,7 @@ class OpenSpeech:
             if self._permit.cancel.late:
                 raise RequestTimedOut from None
             raise InvalidValue("'input' holds nothing that can be spoken.", param="input") from None
-        gain = await on_thread(self._runner.decoders, self._gain)
+        gain = await self._threads.run(self._gain)
         self._voicing = Voicing(tempo=self._job.speed * self._how.pace, gain=gain)
         self._encoder = encoder(form, whole=whole, comment=comment)
 
@@ -173,7 +178,7 @@ class OpenSpeech:
             raise from_engine(failure) from failure
         if self._permit.cancel.late:
             raise RequestTimedOut
-        yield await on_thread(self._runner.decoders, self._end)
+        yield await self._threads.run(self._end)
 
     async def aclose(self) -> None:
         """Stops all work for this text and gives its place back."""
@@ -184,7 +189,7 @@ class OpenSpeech:
         """Each utterance that sounds, in order, a bounded number in work at once."""
         running: deque[asyncio.Task[tuple[Piece, Pcm]]] = deque()
         try:
-            async with aclosing(on_threads(self._pieces(), self._runner.decoders)) as pieces:
+            async with aclosing(self._threads.iterate(self._pieces())) as pieces:
                 async for piece in pieces:
                     running.append(asyncio.create_task(self._speak(piece)))
                     while len(running) >= self._ahead:
@@ -221,7 +226,7 @@ class OpenSpeech:
             self._samples += len(samples)
             return self._encoder.feed(samples)
 
-        data = await on_thread(self._runner.decoders, step)
+        data = await self._threads.run(step)
         self.spoken += len(piece.text)
         return data
 

@@ -20,8 +20,8 @@ from app.domain import ModelSpec, SpeakersWanted, SpokenSegment, Transcript, Tra
 from app.errors import ApiError, RequestTimedOut, from_engine
 from app.models.registry import Registry
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_thread, on_threads
 from app.runtime.runner import Runner, check_kind
+from app.runtime.threads import WorkThreads
 from app.services.diarization import DiarizationService
 from app.services.steps.cutting import cuts
 from app.services.steps.speakers import SpeakerJoiner
@@ -65,11 +65,13 @@ class TranscriptionService:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         registry: Registry,
         diarization: DiarizationService,
         rules: TranscriptionRules,
     ) -> None:
         self._runner = runner
+        self._threads = threads
         self._diarization = diarization
         self._registry = registry
         self._rules = rules
@@ -83,7 +85,7 @@ class TranscriptionService:
             if job.diarize is None:
                 source = await self._source(file, permit)
                 return OpenTranscription(
-                    self._runner, model, job, self._options(job), permit, source, self._rules
+                    self._runner, self._threads, model, job, self._options(job), permit, source, self._rules
                 )
             return await self._open_with_speakers(model, job, job.diarize, permit, SharedFile(file))
         except BaseException:
@@ -100,7 +102,9 @@ class TranscriptionService:
     ) -> OpenTranscription:
         options = await self._diarization.options(wanted, permit)
         source = await self._source(file.view(), permit)
-        opened = OpenTranscription(self._runner, model, job, self._options(job), permit, source, self._rules)
+        opened = OpenTranscription(
+            self._runner, self._threads, model, job, self._options(job), permit, source, self._rules
+        )
         try:
             second = await self._source(file.view(), permit, again=True)
         except BaseException:
@@ -111,16 +115,14 @@ class TranscriptionService:
 
     async def _source(self, file: BinaryIO, permit: Permit, *, again: bool = False) -> AudioSource:
         """`again`: the same audio, for another reader, who keeps none of it. Raises `ApiError`."""
-        pool = self._runner.decoders
-        source = await on_thread(
-            pool,
+        source = await self._threads.run(
             lambda: open_audio(file, limit=self._rules.audio_seconds, cancelled=permit.cancel.is_set),
         )
         try:
             if not again:
                 permit.claim(source.expected or 0.0, self._rules.held(source.expected))
         except ApiError:
-            await on_thread(pool, source.close)
+            await self._threads.run(source.close)
             raise
         return source
 
@@ -152,6 +154,7 @@ class OpenTranscription:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         model: ModelSpec,
         job: TranscriptionJob,
         options: TranscribeOptions,
@@ -160,6 +163,7 @@ class OpenTranscription:
         rules: TranscriptionRules,
     ) -> None:
         self._runner = runner
+        self._threads = threads
         self._model = model
         self._job = job
         self._options = options
@@ -252,14 +256,15 @@ class OpenTranscription:
         if self._who:
             self._who.close()
         for source in filter(None, (self._source, self._second)):
-            await on_thread(self._runner.decoders, source.close)
+            await self._threads.run(source.close)
 
     async def _results(self) -> AsyncGenerator[WindowResult, None]:
         """Results in the order of their windows, a bounded number of windows in work at once."""
-        pool = self._runner.decoders
         running: deque[tuple[asyncio.Task[WindowResult], float]] = deque()
         try:
-            async with aclosing(on_threads(cuts(self._source, self._job.vad, self._runner), pool)) as made:
+            async with aclosing(
+                self._threads.iterate(cuts(self._source, self._job.vad, self._runner))
+            ) as made:
                 async for cut in made:
                     running.append((asyncio.create_task(self._transcribe(cut)), cut.end))
                     # The first window finds the language that the others are told.

@@ -27,8 +27,8 @@ from app.errors import (
 )
 from app.models.registry import Registry
 from app.runtime.admission import Permit
-from app.runtime.bridge import on_thread
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog
@@ -70,6 +70,7 @@ class VoiceService:
     def __init__(
         self,
         runner: Runner,
+        threads: WorkThreads,
         registry: Registry,
         encoder: ModelSpec,
         store: VoiceStore,
@@ -77,6 +78,7 @@ class VoiceService:
         cloners: Callable[[str], VoiceCloner] = catalog.voice_cloner,
     ) -> None:
         self._runner = runner
+        self._threads = threads
         self._registry = registry
         self._encoder = encoder
         self._store = store
@@ -147,7 +149,7 @@ class VoiceService:
 
     async def _speaker(self, file: io.BytesIO, permit: Permit) -> Samples:
         rules = self._rules
-        heard = await listen(self._runner, file, LONGEST, permit, "audio_sample")
+        heard = await listen(self._runner, self._threads, file, LONGEST, permit, "audio_sample")
         seconds = heard.speech.seconds
         if not rules.shortest <= seconds <= rules.longest:
             raise InvalidValue(
@@ -167,11 +169,12 @@ class VoiceService:
         try:
             cloner = self._cloners(self._rules.cloner)
             if not cloner.LOADS:
-                return cloner.enroll(SpeakerSample(NOTHING, speaker, language), None)
+                silent = SpeakerSample(NOTHING, speaker, language)
+                return await self._threads.run(lambda: cloner.enroll(silent, None))
             sound = await self._sound(data, cloner.RATE, permit)
             model = replace(self._registry.resolve(self._rules.model or cloner.MODEL), engine=cloner.ENGINE)
             sample = SpeakerSample(sound, speaker, language)
-            return await self._runner.enroll(model, lambda engine: cloner.enroll(sample, engine), permit)
+            return await self._runner.enroll(model, self._rules.cloner, sample, permit)
         except EngineError as failure:
             raise from_engine(failure) from failure
 
@@ -185,7 +188,7 @@ class VoiceService:
             finally:
                 source.close()
 
-        return await on_thread(self._runner.decoders, decode)
+        return await self._threads.run(decode)
 
     def _made(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
         return CustomVoice(

@@ -5,7 +5,6 @@ Law: bounded by seconds before anything is decoded; blocks, so it runs on a thre
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,6 +14,7 @@ from app.audio.decode import open_audio
 from app.errors import ApiError
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
 from engines.types import SAMPLE_RATE, Pcm, Samples
 
 SPEECH = 0.5
@@ -30,12 +30,13 @@ class Recording:
     """The stretches in which somebody speaks, joined."""
 
 
-async def listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit, param: str) -> Recording:
+async def listen(
+    runner: Runner, threads: WorkThreads, file: BinaryIO, seconds: float, permit: Permit, param: str
+) -> Recording:
     """The sound of an upload of at most `seconds`. Raises `ApiError` that names `param`."""
     permit.claim(0.0, seconds)
-    loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(runner.decoders, _listen, runner, file, seconds, permit)
+        return await threads.run(lambda: _listen(runner, file, seconds, permit))
     except ApiError as wrong:
         wrong.param = param
         raise

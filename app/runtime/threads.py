@@ -1,0 +1,57 @@
+"""The threads on which blocking steps of requests run: decoding, encoding, cutting.
+
+Law: a bounded pool; an iterator does one step at a time, so a slow consumer holds back its own producer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+class WorkThreads:
+    """A fixed number of threads, shared by all requests."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="work")
+
+    async def run(self, step: Callable[[], Item]) -> Item:
+        """The result of one blocking step. Log lines of the step carry the id of the request that asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, step)
+
+    async def iterate(self, items: Iterator[Item]) -> AsyncGenerator[Item, None]:
+        """The items, each computed on a thread when it is asked for.
+
+        When it is cancelled it waits for the running step, so that whoever closes the iterator's resources
+        never does so while a step still uses them. Close it with `aclosing`.
+        """
+
+        def step() -> Item | object:
+            return next(items, _END)
+
+        while True:
+            running = asyncio.ensure_future(self.run(step))
+            try:
+                item = await asyncio.shield(running)
+            except asyncio.CancelledError:
+                with suppress(Exception):
+                    await running
+                raise
+            if item is _END:
+                return
+            yield item  # type: ignore[misc]  # everything but the mark is an Item
+
+    def start(self, step: Callable[[], object]) -> None:
+        """Begins a step in the background, whose result nobody waits for."""
+        self._pool.submit(step)
+
+    def close(self) -> None:
+        """Waits for the steps that run, drops those that wait."""
+        self._pool.shutdown(cancel_futures=True)
