@@ -1,17 +1,24 @@
-"""Log lines and request ids. Law: names of fields and the shape of lines; no business."""
+"""Log lines: their shape, and the request that each of them belongs to.
+
+Law: no business. Every module logs with `logging.getLogger(__name__)` and gives fields with `extra={...}`;
+this module alone knows how a line looks. Libraries log warnings and errors only, whatever the level is: some
+of them write SQL parameters or texts of clients.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-import time
 import uuid
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-FIELDS = "fields"
-"""Attribute of a log record that holds a dict of extra fields."""
+OURS = ("antiphon", "app", "engines", "uvicorn")
+"""Loggers that obey `log.level`. All others write warnings and errors."""
+_request: ContextVar[str | None] = ContextVar("request", default=None)
+_facts: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
 
 
 def new_request_id() -> str:
@@ -19,36 +26,90 @@ def new_request_id() -> str:
     return f"req_{uuid.uuid4().hex}"
 
 
+def current_request() -> str | None:
+    """The id of the request that the running code works for; None outside of requests."""
+    return _request.get()
+
+
+@contextmanager
+def bound(request_id: str | None) -> Iterator[None]:
+    """Lines logged inside carry this request id. Threads need it: a context does not follow work to them."""
+    token = _request.set(request_id)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+@contextmanager
+def recorded(request_id: str) -> Iterator[dict[str, object]]:
+    """As `bound`; yields the facts that `note` collects for the access line of this request."""
+    facts: dict[str, object] = {}
+    token = _facts.set(facts)
+    try:
+        with bound(request_id):
+            yield facts
+    finally:
+        _facts.reset(token)
+
+
+def note(**facts: object) -> None:
+    """Adds facts, `model` for example, to the access line of the running request, if there is one."""
+    known = _facts.get()
+    if known is not None:
+        known.update(facts)
+
+
 def set_up_logging(level: str, form: str) -> None:
-    """Everything to standard error, one line a record."""
+    """Sends every line to standard error. `form`: `text` for people, or `json`: one object a line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("httpx2", "httpcore2", "filelock", "faster_whisper", "alembic", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    handler.setFormatter(_formatter(form))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())
 
 
-class TextLines(logging.Formatter):
-    """For people."""
+def _formatter(form: str) -> logging.Formatter:
+    import structlog  # imports rich, which nobody but the command line needs
 
-    def format(self, record: logging.LogRecord) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        extra = "".join(f" {key}={value}" for key, value in getattr(record, FIELDS, {}).items())
-        line = f"{clock} {record.levelname.lower():7} {record.getMessage()}{extra}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+    fields = structlog.stdlib
+    machine = form == "json"
+    return fields.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.processors.TimeStamper(
+                "%Y-%m-%dT%H:%M:%SZ" if machine else "%H:%M:%S", utc=machine, key="time"
+            ),
+            fields.add_log_level,
+            fields.add_logger_name,
+            fields.ExtraAdder(),
+            _add_request,
+        ],
+        processors=[
+            fields.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if machine else _text,
+        ],
+    )
 
 
-class JsonLines(logging.Formatter):
-    """For machines."""
+def _add_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    line.pop("color_message", None)  # uvicorn's, the message again
+    line["request_id"] = _request.get()
+    return line
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": request_id.get(),
-        } | getattr(record, FIELDS, {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+
+def _text(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
+    """`12:00:00 info    message key=value request_id=...`, then the stack trace if there is one."""
+    trace = line.pop("exception", None)
+    head = f"{line.pop('time')} {line.pop('level'):7} {_printable(line.pop('message'))}"
+    line.pop("logger")
+    fields = "".join(f" {key}={_printable(value)}" for key, value in line.items() if value is not None)
+    return f"{head}{fields}" + (f"\n{trace}" if trace else "")
+
+
+def _printable(value: object) -> str:
+    """No line break or control character: what a client sent cannot begin a line of its own."""
+    text = str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import faults
 from app.errors import ApiError
-from app.telemetry import FIELDS, new_request_id, request_id
+from app.telemetry import new_request_id, recorded
 
 log = logging.getLogger("antiphon.access")
 PROTECTED = "/v1"
@@ -32,30 +31,42 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.monotonic()
-        mark = new_request_id()
-        token = request_id.set(mark)
-        status = 0
+        reply = _Reply(send)
+        with recorded(reply.id) as facts:
+            try:
+                await self._app(scope, receive, reply.send)
+            except Exception as failure:  # noqa: BLE001 - the last place that can answer
+                error = faults.internal(failure)
+                if not reply.status:
+                    await faults.response(error)(scope, receive, reply.send)
+            finally:
+                _log(scope, reply, facts)
 
-        async def framed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = mark
-                headers["openai-processing-ms"] = str(int((time.monotonic() - began) * 1000))
-                headers["openai-version"] = "2020-10-01"
-            await send(message)
 
-        try:
-            await self._app(scope, receive, framed)
-        except Exception as failure:  # noqa: BLE001 - the net under everything
-            error = faults.internal(failure)
-            if not status:
-                await faults.response(error)(scope, receive, framed)
-        finally:
-            _log(scope, mark, status, time.monotonic() - began)
-            request_id.reset(token)
+class _Reply:
+    """What has been sent of one answer."""
+
+    def __init__(self, send: Send) -> None:
+        self.id = new_request_id()
+        self.status = 0
+        self.complete = False
+        self._send = send
+        self._began = time.monotonic()
+
+    @property
+    def milliseconds(self) -> int:
+        return int((time.monotonic() - self._began) * 1000)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.id
+            headers["openai-processing-ms"] = str(self.milliseconds)
+            headers["openai-version"] = "2020-10-01"
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
 
 
 class KeyCheck:
@@ -79,13 +90,29 @@ def _is_protected(path: str) -> bool:
     return path == PROTECTED or path.startswith(PROTECTED + "/")
 
 
-def _log(scope: Scope, mark: str, status: int, seconds: float) -> None:
-    fields: dict[str, Any] = {
+def route_of(scope: Scope) -> str | None:
+    """The template of the route that answered, `/v1/models/{model}` for example; None where there is none."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    if path is None or path.startswith(PROTECTED) or not _is_protected(scope["path"]):
+        return path
+    return PROTECTED + path  # FastAPI tells the path within the included router
+
+
+def _log(scope: Scope, reply: _Reply, facts: dict[str, object]) -> None:
+    """The access line of a request. Health checks come every few seconds: their lines are for debugging."""
+    fields: dict[str, object] = {
         "method": scope["method"],
-        "path": scope["path"][:200].encode("unicode_escape").decode(),
-        "status": status or 499,
-        "ms": int(seconds * 1000),
-        "id": mark,
+        "path": scope["path"][:200],
+        "route": route_of(scope),
+        "status": reply.status or faults.CLIENT_GONE,
+        "outcome": _outcome(reply),
+        "ms": reply.milliseconds,
     }
     level = logging.DEBUG if scope["path"].startswith("/health") else logging.INFO
-    log.log(level, "request", extra={FIELDS: fields})
+    log.log(level, "request", extra=fields | facts)
+
+
+def _outcome(reply: _Reply) -> str:
+    if reply.status in (0, faults.CLIENT_GONE):
+        return "client left"
+    return "answered" if reply.complete else "cut"

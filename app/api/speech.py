@@ -13,6 +13,7 @@ from app.api.documents import SPEECH_DOC
 from app.api.forms import read_json
 from app.api.streaming import EventStream, LiveResponse, while_connected
 from app.services.speech import OpenSpeech
+from app.telemetry import note
 from app.wire import sse
 from app.wire.speech import MEDIA_TYPES, delta, done, speech_request
 
@@ -24,6 +25,7 @@ async def create_speech(request: Request, services: Services, caller: CallerOf) 
     """Speak text."""
     body = await read_json(request, services.settings.limits)
     wanted = speech_request(body, services.speech_rules)
+    note(model=wanted.job.model[:100])
     opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)
     opened = await while_connected(request, opening)
     async with AsyncExitStack() as stack:

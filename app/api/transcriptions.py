@@ -14,6 +14,7 @@ from app.api.forms import read_form
 from app.api.streaming import EventStream, while_connected
 from app.container import Container
 from app.services.transcription import OpenTranscription
+from app.telemetry import note
 from app.wire import sse
 from app.wire.events import TranscriptEvents
 from app.wire.requests import TranscriptionRequest, transcription_request
@@ -41,6 +42,7 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
         limits, uploads = services.settings.limits, services.uploads
         form = await stack.enter_async_context(read_form(request, limits, uploads, references=KNOWN))
         wanted = transcription_request(form.fields, services.request_rules, task)
+        note(model=wanted.job.model[:100])
         file = form.file("file")
         if wanted.stream:
             opened = await services.transcription.open(wanted.job, file)
