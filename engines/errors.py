@@ -28,3 +28,14 @@ class WeightsBroken(EngineError):
 
 class UnsupportedInput(EngineError):
     """The engine cannot do what is asked, whatever the audio."""
+
+
+class NeedsTrust(WeightsBroken):
+    """The weights can only be loaded by running what their author wrote."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The weights are not loaded, because {reason}, and so could run code of their author with all "
+            "the rights of this server. If you trust the author with that, run "
+            "`antiphon models pull --trust OWNER/NAME` on the server."
+        )

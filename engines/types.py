@@ -295,3 +295,5 @@ class EngineOptions:
     """Batches that one model works on at once, on each device; 0: chosen from the cores."""
     devices: tuple[int, ...] = (0,)
     """GPUs to use, by their numbers."""
+    trusted: bool = False
+    """Whether the operator lets the model's files run code of their author."""

@@ -51,6 +51,14 @@ def pull(
     models: Models = None,
     every: Annotated[bool, typer.Option("--all", help="Every model of the catalogue.")] = False,
     offline: Offline = False,
+    trust: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust/--no-trust",
+            help="Let the files of this model run code of their author when they are loaded, with all the "
+            "rights of the server. Without it, files that would do so are refused.",
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Fetch what is missing or damaged, and verify it. Run it again after an interruption: it goes on.
@@ -60,13 +68,20 @@ def pull(
 
         antiphon models pull Systran/faster-whisper-small
     """
+    if trust and (every or not models):
+        raise typer.BadParameter("Name the models whose authors you trust.", param_hint="--trust")
     from app.cli.common import fetch_report
 
     store = _store(config, offline=offline)
     for model in _chosen(models, every=every):
         with fetch_report() as report:
-            entry = store.pull(model, report)
+            entry = store.pull(model, report, trust=trust)
         print(f"{model}: {len(entry.files)} files, {entry.size / 1e6:,.1f} MB, all verified.")
+        if entry.trusted:
+            print(
+                f"{model}: trusted. When the server loads this model, code of its author may run with all "
+                f"the rights of the server. `antiphon models pull --no-trust {model}` takes that back."
+            )
 
 
 @app.command()

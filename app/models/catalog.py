@@ -79,6 +79,8 @@ class ModelEntry:
     hub: HubSource | None = None
     starter: bool = False
     """Whether `make serve` fetches it."""
+    trusted: bool = False
+    """Whether the operator of this machine lets its files run code of their author."""
 
     @property
     def size(self) -> int:
@@ -107,6 +109,7 @@ def parse_entry(name: str, raw: Mapping[str, Any]) -> ModelEntry:
         files=tuple(_file(n, value, packages) for n, value in raw["files"].items()),
         hub=HubSource(**raw["hub"]) if "hub" in raw else None,
         starter=raw.get("starter", False),
+        trusted=raw.get("trusted", False) is True,
     )
 
 
@@ -123,6 +126,8 @@ def manifest(entry: ModelEntry) -> dict[str, Any]:
     }
     if entry.hub:
         raw["hub"] = asdict(entry.hub)
+    if entry.trusted:
+        raw["trusted"] = True
     return raw
 
 

@@ -104,10 +104,21 @@ class WeightsStore:
             )
         return folder
 
-    def pull(self, model: str, report: Report = silent) -> ModelEntry:
-        """Makes a model complete: fetches what is absent or damaged. Raises `WeightsError`."""
+    def trusted(self, model: str) -> bool:
+        """Whether the operator lets the files of this model run code of their author."""
+        entry = self.entry(model)
+        return entry is not None and entry.trusted
+
+    def pull(self, model: str, report: Report = silent, *, trust: bool | None = None) -> ModelEntry:
+        """Makes a model complete: fetches what is absent or damaged.
+
+        `trust`: whether its files may run code of their author; None leaves that as it is. Raises
+        `WeightsError`.
+        """
         with self.locked(model):
             entry = self.entry(model) or self._ask_hub(model)
+            if trust is not None and entry.id not in catalog():
+                entry = replace(entry, trusted=trust)
             folder = self.path(model)
             wrong = [f for f in entry.files if file_state(folder / f.name, f) != "ok"]
             if wrong:

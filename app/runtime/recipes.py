@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,8 @@ class Recipes:
     def _diarizer(self, model: ModelSpec) -> Diarizer:
         kind = self._finder.diarizers(model.engine)
         kind.check()  # first, since weights alone would not help
-        engine = kind.load(self._folder(model), self._options.diarization)
+        trusted = self._store.trusted(model.id)
+        engine = kind.load(self._folder(model), replace(self._options.diarization, trusted=trusted))
         _tell(model)
         return engine
 

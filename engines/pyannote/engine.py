@@ -64,7 +64,7 @@ def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
 
     where = setup.device(options)
     if (folder / setup.PIPELINE).exists():
-        pipeline = adopt(setup.pipeline(folder), where)
+        pipeline = adopt(setup.pipeline(folder, trusted=options.trusted), where)
         return PyannoteDiarizer(pipeline, PipelineVoices(pipeline))
     model, network = setup.starter(folder)
     pipeline = starter_pipeline(model, STEP, APART, CLUSTER, where)

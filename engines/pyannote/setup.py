@@ -58,27 +58,36 @@ def prepare(options: EngineOptions) -> None:
 
 def starter(folder: Path) -> tuple[Any, Any]:
     """The starter pipeline's parts: segmentation model and speaker network. Raises `WeightsBroken`."""
-    from pyannote.audio import Model
-
-    from engines.pyannote import campplus
+    from engines.pyannote import campplus, checkpoints
 
     try:
-        return Model.from_pretrained(folder / SEGMENTATION), campplus.load(folder / EMBEDDING)
-    except Exception as wrong:  # unpickling fails in many ways
+        model = checkpoints.read_model(folder / SEGMENTATION, checkpoints.SEGMENTATION)
+        return model, campplus.load(folder / EMBEDDING)
+    except WeightsBroken:
+        raise
+    except Exception as wrong:  # reading a checkpoint fails in many ways
         raise WeightsBroken("The weights of the diarization model cannot be loaded.") from wrong
 
 
-def pipeline(folder: Path) -> Any:
-    """A pipeline in pyannote's own layout (config.yaml and its sub-folders). Raises `WeightsBroken`."""
+def pipeline(folder: Path, *, trusted: bool = False) -> Any:
+    """A pipeline in pyannote's own layout (config.yaml and its sub-folders).
+
+    `trusted`: load it by pyannote's own loader, which runs what the files say. Raises `NeedsTrust` or
+    `WeightsBroken`.
+    """
     from pyannote.audio import Pipeline
 
+    from engines.pyannote import checkpoints
+
     try:
-        found = Pipeline.from_pretrained(folder)
+        read = Pipeline.from_pretrained(folder) if trusted else checkpoints.read_pipeline(folder)
+    except WeightsBroken:
+        raise
     except Exception as wrong:  # as above
         raise WeightsBroken("The folder's diarization pipeline cannot be loaded.") from wrong
-    if found is None:
+    if read is None:
         raise WeightsBroken("The folder holds no diarization pipeline.")
-    return found
+    return read
 
 
 def device(options: EngineOptions) -> Any:

@@ -256,6 +256,32 @@ def test_a_diarization_pipeline_of_the_hub_has_folders(store: WeightsStore, hub:
     assert (other.require("py/pipe") / "plda/plda.npz").read_bytes() == b"two"
 
 
+def test_trust_stays_on_the_machine_whose_operator_gave_it(
+    store: WeightsStore, hub: Hub, tmp_path: Path
+) -> None:
+    hub.listing = {
+        "sha": "abc",
+        "trusted": True,
+        "siblings": [{"rfilename": name, "size": 3} for name in ("config.yaml", "plda/plda.npz")],
+    }
+    hub.files |= {f"/py/pipe/resolve/abc/{name}": b"abc" for name in ("config.yaml", "plda/plda.npz")}
+    store.pull("py/pipe")
+    assert not store.trusted("py/pipe")
+    store.pull("py/pipe", trust=True)
+    store.pull("py/pipe")
+    assert store.trusted("py/pipe")
+    export_models(store, ["py/pipe"], tmp_path / "pipe.tar")
+    other = WeightsStore(tmp_path / "other", hub="", offline=True)
+    import_models(other, tmp_path / "pipe.tar")
+    assert not other.trusted("py/pipe")
+    other.pull("py/pipe", trust=True)
+    assert other.trusted("py/pipe")
+    store.pull("py/pipe", trust=False)
+    assert not store.trusted("py/pipe")
+    store.pull("toy", trust=True)
+    assert not store.trusted("toy")
+
+
 def test_pocket_tts_lies_in_two_repositories(store: WeightsStore, hub: Hub) -> None:
     hub.listing = {
         "sha": "abc",
