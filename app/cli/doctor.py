@@ -61,7 +61,7 @@ def config() -> None:
     Example:
         antiphon config > config.toml
     """
-    from app.settings.source import example_toml
+    from app.settings.example import example_toml
 
     sys.stdout.write(example_toml())
 
@@ -73,7 +73,7 @@ def _python(_: Settings) -> Finding:
 
 
 def _folder(settings: Settings) -> Finding:
-    folder = settings.storage.folder.absolute()
+    folder = settings.folder
     near = next(path for path in (folder, *folder.parents) if path.exists())
     if os.access(near, os.W_OK):
         return Finding("Storage folder", "ok", str(folder))

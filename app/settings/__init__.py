@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.settings.base import Group
 from app.settings.limits import LimitsSettings, RuntimeSettings
+from app.settings.places import data_folder
 from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings
 from app.settings.speech import SpeechSettings, VoicesSettings
 from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
@@ -36,11 +37,15 @@ class Settings(Group):
     log: LogSettings = LogSettings()
 
     @property
+    def folder(self) -> Path:
+        """The storage folder, absolute."""
+        return (self.storage.folder or data_folder()).expanduser().absolute()
+
+    @property
     def database_url(self) -> str:
         """The configured URL, or that of the SQLite file in the storage folder."""
-        default = f"sqlite+aiosqlite:///{self.storage.folder.absolute() / 'antiphon.db'}"
-        return self.storage.database_url or default
+        return self.storage.database_url or f"sqlite+aiosqlite:///{self.folder / 'antiphon.db'}"
 
     @property
     def weights_folder(self) -> Path:
-        return self.storage.folder.absolute() / "weights"
+        return self.folder / "weights"

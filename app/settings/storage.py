@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.names import TRANSCRIPTION_NAMES
 from app.settings.base import Group
@@ -13,12 +13,21 @@ from app.settings.base import Group
 class StorageSettings(Group):
     """What is kept on disk."""
 
-    folder: Path = Field(
-        Path("data"), description="Folder of everything that Antiphon keeps: weights and the database."
+    folder: Path | None = Field(
+        None,
+        description="Folder of the weights and the database. Empty: the folder `data` of the checkout that "
+        "Antiphon runs from; where it runs from no checkout, the system's folder for application data.",
     )
     database_url: str = Field(
-        "", description="SQLAlchemy URL of the database; empty: an SQLite file in the folder."
+        "",
+        description="URL of the database: `postgresql://user:password@host/name` or `sqlite:////path`. "
+        "Empty: an SQLite file in the storage folder.",
     )
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _empty_is_default(cls, folder: object) -> object:
+        return None if folder == "" else folder
 
 
 class WeightsSettings(Group):

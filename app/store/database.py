@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.store.tables import HEAD
 
 BUSY_MILLISECONDS = 10_000
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+URLS = "Only SQLite (`sqlite:///PATH`) and PostgreSQL (`postgresql://USER:PASSWORD@HOST/NAME`) can be used."
 
 
 class DatabaseError(Exception):
@@ -26,11 +32,13 @@ class Database:
     """An open database."""
 
     def __init__(self, url: str) -> None:
-        """Raises `DatabaseError` for an address that is none."""
+        """Opens nothing yet. Raises `DatabaseError` for a URL that cannot be used."""
         try:
             self._engine: AsyncEngine = create_async_engine(prepared(url))
-        except (ArgumentError, ModuleNotFoundError) as wrong:
-            raise DatabaseError(f"The database URL cannot be used: {wrong}.") from None
+        except ModuleNotFoundError:
+            raise DatabaseError(
+                "The driver for PostgreSQL is not installed. Run `make install` in the checkout."
+            ) from None
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
@@ -40,7 +48,10 @@ class Database:
         """For transactions that write: on SQLite they wait for their turn at the start, not in the middle."""
 
     async def revision(self) -> str | None:
-        """The schema's revision; None for an empty database. Raises `DatabaseError`."""
+        """The schema's revision; None for an empty database. Creates no file. Raises `DatabaseError`."""
+        file = sqlite_file(self._engine.url)
+        if file and not file.exists():
+            return None
         try:
             async with self._engine.connect() as connection:
                 found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -64,17 +75,22 @@ class Database:
 
 
 def prepared(url: str) -> str:
-    """The URL with its async driver; the folder of an SQLite file is made. Raises `ArgumentError`."""
-    parsed = make_url(url)
-    drivers = {
-        "sqlite": "sqlite+aiosqlite",
-        "postgresql": "postgresql+psycopg",
-        "postgres": "postgresql+psycopg",
-    }
-    parsed = parsed.set(drivername=drivers.get(parsed.drivername, parsed.drivername))
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    return parsed.render_as_string(hide_password=False)
+    """The URL with its async driver. Raises `DatabaseError` for anything but SQLite and PostgreSQL."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(f"`storage.database_url` is no database URL. {URLS}") from None
+    driver = DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise DatabaseError(f"`storage.database_url` begins with `{parsed.drivername}://`. {URLS}")
+    return parsed.set(drivername=driver).render_as_string(hide_password=False)
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL and for a database in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
 
 
 def _begin_sqlite(connection: Any) -> None:

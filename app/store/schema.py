@@ -6,10 +6,14 @@ Law: Alembic is imported here and in `migrations` alone, and only when it is use
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.store.database import Database, prepared
+from sqlalchemy.engine import make_url
+
+from app.store.database import Database, DatabaseError, prepared, sqlite_file
 from app.store.tables import HEAD
 
 if TYPE_CHECKING:
@@ -19,17 +23,32 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Brings the database's schema up to a revision."""
+    """Brings the database's schema up to a revision; the folder of an SQLite file is made.
+
+    Raises `DatabaseError`.
+    """
     from alembic import command
 
-    command.upgrade(_config(url), revision)
+    if file := sqlite_file(make_url(prepared(url))):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as wrong:
+            raise DatabaseError(f"The folder {file.parent} cannot be made: {wrong.strerror}.") from None
+    with _told(revision):
+        command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Takes the database's schema back to a revision; `base` is an empty database."""
+    """Takes the database's schema back to a revision; `base` is an empty database.
+
+    Raises `DatabaseError`.
+    """
     from alembic import command
 
-    command.downgrade(_config(url), revision)
+    if asyncio.run(_revision(url)) is None:
+        raise DatabaseError("The database is empty, so there is nothing to take back.")
+    with _told(revision):
+        command.downgrade(_config(url), revision)
 
 
 def newest() -> str:
@@ -41,9 +60,29 @@ def newest() -> str:
 
 def upgrade_if_needed(url: str) -> None:
     """Brings the schema up to date; without work to do Alembic is not even imported."""
-    if asyncio.run(_is_current(url)):
+    if asyncio.run(_revision(url)) == HEAD:
         return
     upgrade(url)
+
+
+@contextmanager
+def _told(revision: str) -> Iterator[None]:
+    """Failures of a migration as `DatabaseError`."""
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except CommandError:
+        raise DatabaseError(
+            f"There is no revision `{revision[:40]}` that leads there. `antiphon db current` shows the "
+            f"database's own; `base` is an empty database, the newest is {HEAD}."
+        ) from None
+    except DBAPIError as wrong:
+        raise DatabaseError(
+            f"The database cannot be changed ({type(wrong.orig).__name__}). Check `storage.database_url`, "
+            "its user's rights and, for SQLite, that the file can be written."
+        ) from None
 
 
 def _config(url: str) -> Config:
@@ -55,9 +94,9 @@ def _config(url: str) -> Config:
     return config
 
 
-async def _is_current(url: str) -> bool:
+async def _revision(url: str) -> str | None:
     database = Database(url)
     try:
-        return await database.revision() == HEAD
+        return await database.revision()
     finally:
         await database.close()

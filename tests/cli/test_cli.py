@@ -10,7 +10,7 @@ import jiwer
 import pytest
 
 from app.models.weights import WeightsStore
-from app.settings.source import example_toml
+from app.settings.example import example_toml
 from app.store.tables import HEAD
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import KEY, Server, free_port, run_cli

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
-from app.settings.source import SettingsError, example_toml, load_settings
+from app.settings import Settings, places
+from app.settings.example import example_toml
+from app.settings.source import SettingsError, load_settings
 from tests.conftest import ROOT
 
 
@@ -71,6 +73,85 @@ def test_what_is_wrong_is_named_with_the_nearest(
         load(tmp_path, text, **environment)
     for part in told:
         assert part in str(caught.value)
+
+
+def test_secrets_are_read_from_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("sk-one\nsk-two\n")
+    assert load(tmp_path, ANTIPHON_AUTH_KEYS_FILE=str(secret)).auth.keys == ("sk-one", "sk-two")
+    secret.write_text("postgresql://user:word@host/name\n")
+    settings = load(tmp_path, ANTIPHON_STORAGE_DATABASE_URL_FILE=str(secret))
+    assert settings.database_url == "postgresql://user:word@host/name"
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"ANTIPHON_AUTH_KEYS_FILE": "/nowhere/keys"},
+            "ANTIPHON_AUTH_KEYS_FILE: /nowhere/keys cannot be read",
+        ),
+        ({"ANTIPHON_AUTH_KEYS_FILE": "a", "ANTIPHON_AUTH_KEYS": "b"}, "both set"),
+        ({"ANTIPHON_AUTH_KEY_FILE": "a"}, "Did you mean `ANTIPHON_AUTH_KEYS`"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path, environment: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        load(tmp_path, **environment)
+
+
+def test_a_secret_file_is_bounded_text(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    for data, told in ((b"x" * 2_000_000, "longer than"), (b"\xff\xfe\x00", "not UTF-8")):
+        secret.write_bytes(data)
+        with pytest.raises(SettingsError, match=told):
+            load(tmp_path, ANTIPHON_AUTH_KEYS_FILE=str(secret))
+
+
+def test_the_default_folder_does_not_depend_on_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(None, {}).folder == ROOT / "data"
+    monkeypatch.setattr(places, "home", lambda: tmp_path / "elsewhere")
+    assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": ""}).folder == tmp_path / "elsewhere/data"
+    assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": "mine"}).folder == tmp_path / "mine"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "folder"),
+    [
+        ("linux", {}, ".local/share/antiphon"),
+        ("linux", {"XDG_DATA_HOME": "relative"}, ".local/share/antiphon"),
+        ("linux", {"XDG_DATA_HOME": "/x"}, "/x/antiphon"),
+        ("darwin", {}, "Library/Application Support/antiphon"),
+        ("win32", {}, "AppData/Local/antiphon"),
+        ("win32", {"LOCALAPPDATA": "/y"}, "/y/antiphon"),
+    ],
+)
+def test_without_a_checkout_the_platform_says_where(
+    platform: str, environment: dict[str, str], folder: str
+) -> None:
+    assert places.platform_folder(platform, environment) == Path.home() / folder
+
+
+def test_where_the_settings_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(places, "home", lambda: home)
+    assert places.settings_file(None, {}) is None
+    (home / "config.toml").write_text("[server]\nport = 1\n[storage]\nfolder = 'mine'\n")
+    settings = load_settings(None, {})
+    assert (settings.server.port, settings.folder) == (1, home / "mine")
+    (here / "config.toml").write_text("[server]\nport = 2")
+    assert load_settings(None, {}).server.port == 2
+    assert load_settings(home / "config.toml", {}).server.port == 1
+    (here / "config.toml").write_text("[server]\nprot = 2")
+    with pytest.raises(SettingsError, match=re.escape(str(here / "config.toml"))):
+        load_settings(None, {})
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,13 +67,36 @@ def test_down_and_up_again(url: str) -> None:
     assert "api_keys" in columns(url)
 
 
+def test_looking_creates_nothing(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/deep/antiphon.db")
+    assert asyncio.run(database.revision()) is None
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://a:secret@b/c", "mssql+pyodbc://x", "nonsense", "", "postgresql://a:secret@b:port/c"]
+)
+def test_other_databases_are_refused_in_words(url: str) -> None:
+    with pytest.raises(DatabaseError, match=r"Only SQLite .* and PostgreSQL") as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_revision_that_does_not_exist_is_told(url: str) -> None:
+    with pytest.raises(DatabaseError, match="is empty"):
+        downgrade(url, "9999")
+    upgrade(url)
+    with pytest.raises(DatabaseError, match="no revision `9999`"):
+        downgrade(url, "9999")
+
+
 async def test_an_old_or_empty_schema_names_the_command(url: str) -> None:
     database = Database(url)
     with pytest.raises(DatabaseError, match="antiphon db upgrade"):
         await database.check()
+    await asyncio.to_thread(upgrade, url)
     async with database.session.begin() as session:
-        await session.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT)"))
-        await session.execute(text("INSERT INTO alembic_version VALUES ('0000')"))
+        await session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(DatabaseError, match=r"0000.*antiphon db upgrade"):
         await database.check()
     await database.close()
