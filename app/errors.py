@@ -21,14 +21,19 @@ class ApiError(Exception):
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param if param is not None else self.param
+        self.message = _encodable(message)
+        self.param = _encodable(param) if param is not None else self.param
         self.code = code if code is not None else self.code
 
     def envelope(self) -> dict[str, dict[str, str | None]]:
         """The body of the answer."""
         keys = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return {"error": keys}
+
+
+def _encodable(text: str) -> str:
+    """What a client sent may be quoted: half a surrogate pair in it would fail when the answer is encoded."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class InvalidRequest(ApiError):

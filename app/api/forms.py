@@ -11,24 +11,25 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 
 from app.api.faults import ClientGone
+from app.api.multipart import BoundedParser, FormBounds
 from app.errors import InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
 from app.runtime.admission import Admission
 from app.settings.limits import LimitsSettings
 from app.wire.fields import Fields
 from app.wire.speakers import REFERENCES
 
-FILES = 10
 ENVELOPE_BYTES = 64 * 1024
 """Room for the form's own lines beside the file and the fields."""
 DATA_URL_HEAD = 256
+"""Characters of a data URL before its base64."""
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -50,38 +51,44 @@ class Form:
 
 @asynccontextmanager
 async def read_form(
-    request: Request, limits: LimitsSettings, uploads: Admission, *, references: int = 0
+    request: Request,
+    limits: LimitsSettings,
+    uploads: Admission,
+    *,
+    file: str = "file",
+    file_bytes: int | None = None,
+    references: int = 0,
 ) -> AsyncIterator[Form]:
-    """The form of a request; its files are deleted on leaving. `references`: clips it may have as data URLs.
+    """The form of a request; its files are deleted on leaving.
 
+    `file`: the field of the upload, for errors. `file_bytes`: bound on the uploaded files together, where
+    it is not `limits.upload_bytes`. `references`: number of clips that may come as data URLs.
     Raises `InvalidRequest`, `UploadTooLarge`, `Overloaded`, `RequestTimedOut`.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequest(
-            "Send the request as multipart/form-data, with the audio as a file in the field 'file'.",
-            param="file",
+            f"Send the request as multipart/form-data, with the audio as a file in the field '{file}'.",
+            param=file,
             code="invalid_content_type",
         )
-    clip = 4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD if references else 0
-    parser = _Parser(
-        limits.upload_bytes,
-        request.headers,
-        _counted(request, limits, references * clip),
-        max_files=FILES,
-        max_fields=limits.fields,
-        max_part_size=max(limits.field_bytes, clip),
+    bounds = FormBounds(
+        fields=limits.fields,
+        file_bytes=file_bytes or limits.upload_bytes,
+        text_bytes=limits.field_bytes,
+        clip_field=REFERENCES,
+        clip_bytes=references * (4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD),
     )
     with uploads.admit():  # held as long as the file lies on our disk
-        data = await _parsed(parser)
+        data = await _parsed(BoundedParser(request.headers, _counted(request, limits, bounds), bounds))
         try:
-            yield _form(data, limits)
+            yield await _form(data)
         finally:
             await data.close()
 
 
 async def read_json(request: Request, limits: LimitsSettings) -> bytes:
     """The body of a request that is no upload. Raises `InvalidRequest` or `RequestTimedOut`."""
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.upload_idle_seconds):
             async for chunk in request.stream():
@@ -92,29 +99,13 @@ async def read_json(request: Request, limits: LimitsSettings) -> bytes:
         raise RequestTimedOut from None
     except ClientDisconnect:
         raise ClientGone from None
-    return body
+    return bytes(body)
 
 
-class _Parser(MultiPartParser):
-    """Starlette's, with a bound on the bytes of files while they come in."""
-
-    def __init__(self, file_bytes: int, *args: Any, **limits: Any) -> None:
-        super().__init__(*args, **limits)
-        self._file_bytes = file_bytes
-        self._read = 0
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._current_part.file is not None:
-            self._read += end - start
-            if self._read > self._file_bytes:
-                raise UploadTooLarge(self._file_bytes, self._read)
-        super().on_part_data(data, start, end)
-
-
-async def _parsed(parser: MultiPartParser) -> FormData:
+async def _parsed(parser: BoundedParser) -> FormData:
     try:
         return await parser.parse()
-    except UploadTooLarge:
+    except (UploadTooLarge, InvalidRequest):
         await _drain(parser.stream)
         raise
     except MultiPartException as wrong:
@@ -123,22 +114,31 @@ async def _parsed(parser: MultiPartParser) -> FormData:
         raise ClientGone from None
 
 
-def _form(data: FormData, limits: LimitsSettings) -> Form:
+async def _form(data: FormData) -> Form:
     texts: list[tuple[str, str]] = []
     files: dict[str, BinaryIO] = {}
     for name, value in data.multi_items():
-        if isinstance(value, UploadFile):
-            files.setdefault(name.removesuffix("[]"), value.file)
-        else:
-            if len(value) > limits.field_bytes and not name.startswith(REFERENCES):
-                raise InvalidRequest(f"The field '{name[:50]}' has more than {limits.field_bytes} bytes.")
+        if isinstance(value, str):
             texts.append((name, value))
+        elif value.filename is None:  # a clip as a data URL, which was kept on disk while it came in
+            texts.append((name, await asyncio.to_thread(_text, value)))
+        else:
+            files.setdefault(name.removesuffix("[]"), value.file)
     return Form(Fields(texts), files)
 
 
-async def _counted(request: Request, limits: LimitsSettings, extra: int) -> AsyncGenerator[bytes, None]:
-    """`extra`: bytes of form fields that are allowed beside the file."""
-    read, limit = 0, limits.upload_bytes
+def _text(part: UploadFile) -> str:
+    text = part.file.read().decode("utf-8", "replace")
+    part.file.close()
+    return text
+
+
+async def _counted(
+    request: Request, limits: LimitsSettings, bounds: FormBounds
+) -> AsyncGenerator[bytes, None]:
+    """The body, of no more bytes than the parts may have together."""
+    read, limit = 0, bounds.file_bytes
+    most = limit + bounds.text_bytes + bounds.clip_bytes + ENVELOPE_BYTES
     until = time.monotonic() + limits.request_seconds
     stream = request.stream()
     while True:
@@ -150,7 +150,7 @@ async def _counted(request: Request, limits: LimitsSettings, extra: int) -> Asyn
         except TimeoutError:
             raise RequestTimedOut from None
         read += len(chunk)
-        if read > limit + ENVELOPE_BYTES + extra:
+        if read > most:
             await _drain(stream)
             raise UploadTooLarge(limit, read)
         yield chunk
@@ -162,6 +162,6 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
     while left > 0 and (wait := until - time.monotonic()) > 0:
         try:
             chunk = await asyncio.wait_for(anext(stream), wait)
-        except (TimeoutError, StopAsyncIteration, ClientDisconnect):
+        except (TimeoutError, StopAsyncIteration, ClientDisconnect, UploadTooLarge):
             return
         left -= len(chunk)

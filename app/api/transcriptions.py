@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
@@ -41,7 +42,7 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
     async with AsyncExitStack() as stack:
         limits, uploads = services.settings.limits, services.uploads
         form = await stack.enter_async_context(read_form(request, limits, uploads, references=KNOWN))
-        wanted = transcription_request(form.fields, services.request_rules, task)
+        wanted = await asyncio.to_thread(transcription_request, form.fields, services.request_rules, task)
         note(model=wanted.job.model[:100])
         file = form.file("file")
         if wanted.stream:
@@ -49,7 +50,9 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
             stack.push_async_callback(opened.aclose)
             return EventStream(_frames(opened, wanted), stack.pop_all())
         transcript = await while_connected(request, services.transcription.transcribe(wanted.job, file))
-    body = render(transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues)
+    body = await asyncio.to_thread(
+        render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues
+    )
     return Response(body, media_type=MEDIA_TYPES[wanted.format])
 
 

@@ -11,7 +11,16 @@ from app.api.deps import CallerOf, Services
 from app.api.documents import CONSENT_DOC, RENAME_DOC
 from app.api.forms import read_form, read_json
 from app.wire.bodies import json_object, required_text
-from app.wire.resources import consent_object, consent_page, deleted_consent, label, page_limit
+from app.wire.resources import (
+    consent_id,
+    consent_object,
+    consent_page,
+    deleted_consent,
+    label,
+    language,
+    page_limit,
+    page_start,
+)
 
 router = APIRouter(tags=["audio"])
 
@@ -19,14 +28,12 @@ router = APIRouter(tags=["audio"])
 @router.post("/audio/voice_consents", openapi_extra=CONSENT_DOC)
 async def create_consent(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Record a consent: the recording must say the consent phrase."""
-    limits = services.settings.limits.model_copy(
-        update={"upload_bytes": services.settings.voices.upload_bytes}
-    )
-    async with read_form(request, limits, services.uploads) as form:
+    limits, most = services.settings.limits, services.settings.voices.upload_bytes
+    async with read_form(request, limits, services.uploads, file="recording", file_bytes=most) as form:
         name = label(form.fields.required("name"))
-        language = form.fields.required("language")
+        tag = language("language", form.fields.required("language"))
         recording = await asyncio.to_thread(form.file("recording").read)
-    return consent_object(await services.consents.create(caller, name, language, recording))
+    return consent_object(await services.consents.create(caller, name, tag, recording))
 
 
 @router.get("/audio/voice_consents")
@@ -34,14 +41,14 @@ async def list_consents(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
     """List the consents, newest first."""
-    found, more = await services.consents.list(caller, after, page_limit(limit))
+    found, more = await services.consents.list(caller, page_start(after), page_limit(limit))
     return consent_page(found, more=more)
 
 
 @router.get("/audio/voice_consents/{consent}")
 async def retrieve_consent(consent: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """One consent."""
-    return consent_object(await services.consents.get(caller, consent))
+    return consent_object(await services.consents.get(caller, consent_id(consent)))
 
 
 @router.post("/audio/voice_consents/{consent}", openapi_extra=RENAME_DOC)
@@ -50,11 +57,11 @@ async def update_consent(
 ) -> dict[str, Any]:
     """Rename a consent."""
     name = required_text(json_object(await read_json(request, services.settings.limits)), "name")
-    return consent_object(await services.consents.rename(caller, consent, label(name)))
+    return consent_object(await services.consents.rename(caller, consent_id(consent), label(name)))
 
 
 @router.delete("/audio/voice_consents/{consent}")
 async def delete_consent(consent: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Delete a consent, and with it every voice made from it."""
-    await services.consents.delete(caller, consent)
+    await services.consents.delete(caller, consent_id(consent))
     return deleted_consent(consent)

@@ -20,6 +20,8 @@ from app.wire.resources import (
     label,
     page,
     page_limit,
+    page_start,
+    voice_id,
     voice_object,
 )
 
@@ -30,16 +32,14 @@ EXTENSION = {"x-antiphon-extension": True}
 @router.post("/audio/voices", openapi_extra=VOICE_DOC)
 async def create_voice(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Make a voice from a sample, with the consent of its speaker."""
-    limits = services.settings.limits.model_copy(
-        update={"upload_bytes": services.settings.voices.upload_bytes}
-    )
-    async with read_form(request, limits, services.uploads) as form:
+    limits, most = services.settings.limits, services.settings.voices.upload_bytes
+    async with read_form(request, limits, services.uploads, file="audio_sample", file_bytes=most) as form:
         name = label(form.fields.required("name"))
         if form.fields.choice("type", ("audio_sample", "prompt"), "audio_sample") == "prompt":
             raise EngineUnavailable(
                 "Voices from a prompt are not made here: send an audio_sample.", param="type"
             )
-        consent = form.fields.required("consent")
+        consent = form.fields.id("consent")
         sample = await asyncio.to_thread(form.file("audio_sample").read)
     return custom_voice_object(await services.custom_voices.create(caller, name, consent, sample))
 
@@ -49,14 +49,14 @@ async def list_voices(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
     """List the voices: the project's own, OpenAI's names, then every local voice by its own name."""
-    return page(await _voices(services, caller), after, page_limit(limit))
+    return page(await _voices(services, caller), page_start(after), page_limit(limit))
 
 
 @router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)
 async def retrieve_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """One voice."""
     if voice.startswith(VOICE_ID):
-        return custom_voice_details(await services.custom_voices.get(caller, voice))
+        return custom_voice_details(await services.custom_voices.get(caller, voice_id(voice)))
     for found in await asyncio.to_thread(_local, services):
         if found["id"] == voice:
             return found
@@ -66,7 +66,7 @@ async def retrieve_voice(voice: str, services: Services, caller: CallerOf) -> di
 @router.delete("/audio/voices/{voice}")
 async def delete_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Delete a voice; its consent stays."""
-    await services.custom_voices.delete(caller, voice)
+    await services.custom_voices.delete(caller, voice_id(voice))
     return deleted_voice(voice)
 
 

@@ -31,9 +31,11 @@ class LimitsSettings(Group):
         "the next gets 429, unless it is alone.",
     )
     fields: int = Field(100, ge=1, description="Form fields in one request.")
-    field_bytes: int = Field(1 * MIB, ge=1, description="Largest form field that is not a file, in bytes.")
+    field_bytes: int = Field(
+        1 * MIB, ge=1, description="Largest JSON body, or text of a form with all its fields, in bytes."
+    )
     reference_bytes: int = Field(
-        4 * MIB, ge=1, description="Largest clip of a known speaker, in bytes; four at most in a request."
+        4 * MIB, ge=1, description="Largest clip of a known speaker, in bytes; a request may have four."
     )
     prompt_characters: int = Field(
         100_000, ge=0, description="Longest prompt; the model itself uses the last 223 tokens."

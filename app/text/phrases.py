@@ -35,13 +35,13 @@ class PhraseMatch:
 
 def expected_phrase(language: str, organisation: str) -> str | None:
     """The phrase to read in a language (BCP 47); None for one without a phrase."""
-    phrase = PHRASES.get(language[:2].lower())
+    phrase = PHRASES.get(language.partition("-")[0].lower())
     return phrase.replace(OPENAI, organisation) if phrase else None
 
 
 def match(heard: str, language: str, organisation: str) -> PhraseMatch:
     """The better match of the organisation's phrase and of OpenAI's. `language` must have a phrase."""
-    base = language[:2].lower()
+    base = language.partition("-")[0].lower()
     text = heard[:HEARD]
     best = max(
         (_score(text, phrase), phrase)

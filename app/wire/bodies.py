@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from app.errors import InvalidRequest, InvalidValue, MissingField
+from app.wire.texts import clean
+
+DIGITS = 300
+"""Digits of a whole number; a longer one is beyond every bound, and slow to convert."""
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Raises `InvalidRequest`."""
+    """The object in a body. Raises `InvalidRequest`.
+
+    JSON is UTF-8 (RFC 8259, section 8.1), whatever the content type says.
+    """
     try:
-        # Half a surrogate pair can be escaped in JSON, but never be sent or spoken.
-        text = json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
-        raw = json.loads(text)
+        raw = load(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
     if not isinstance(raw, dict):
@@ -23,9 +29,34 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def required_text(raw: dict[str, Any], name: str, field: str = "") -> str:
     """The text of `name`, called `field` in errors. Raises `MissingField` or `InvalidValue`."""
-    value = raw.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    text = optional_text(raw, name, field)
+    if not text.strip():
         raise MissingField(field or name)
+    return text
+
+
+def optional_text(raw: dict[str, Any], name: str, field: str = "") -> str:
+    """The text of `name`; empty where it is absent or null. Raises `InvalidValue`."""
+    value = raw.get(name)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise InvalidValue(f"Invalid type for '{field or name}': expected a string.", param=field or name)
+    return clean(value)
+
+
+def optional_flag(raw: dict[str, Any], name: str) -> bool | None:
+    """True, false, or None where it is absent or null. Raises `InvalidValue`."""
+    value = raw.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidValue(f"Invalid value for '{name}': expected true or false.", param=name)
     return value
+
+
+def load(text: str) -> Any:
+    """Parsed JSON; whole numbers of any length are taken. Raises `ValueError` or `RecursionError`."""
+    return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)

@@ -6,15 +6,19 @@ takes one value, the last one sent wins. An empty value is an absent one.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from app.errors import InvalidValue, MissingField
+from app.wire.bodies import load
+from app.wire.texts import checked_id, clean
 
 _NAME = re.compile(r"(?P<base>[^\[\]]+)(?:\[(?P<key>[^\[\]]*)\])?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+LONGEST_NUMBER = 100
+"""Characters of a number in a form or a query."""
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
 
@@ -36,6 +40,10 @@ class Fields:
         else:
             self._lists.setdefault(base, []).append(value)
 
+    def drop(self, name: str) -> None:
+        """Frees the values of a list that has been read, and is large."""
+        self._lists.pop(name, None)
+
     def text(self, name: str, default: str = "") -> str:
         values = [value for value in self._lists.get(name, ()) if value != ""]
         return values[-1] if values else default
@@ -46,6 +54,10 @@ class Fields:
         if not value:
             raise MissingField(name)
         return value
+
+    def id(self, name: str) -> str:
+        """The id or the name of something that must exist. Raises `MissingField`."""
+        return checked_id(name, self.required(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """All values of a list; a single JSON array of strings counts as its items, quotes are taken off."""
@@ -81,10 +93,9 @@ class Fields:
         return bounded_number(name, text, low, high) if text else None
 
     def integer(self, name: str, low: int, high: int) -> int | None:
-        value = self.number(name, low, high)
-        if value is not None and value != int(value):
-            raise InvalidValue(f"Invalid value for '{name}': expected a whole number.", param=name)
-        return int(value) if value is not None else None
+        """A whole number within low..high; None if absent."""
+        text = self.text(name).strip()
+        return bounded_integer(name, text, low, high) if text else None
 
     def object(self, name: str) -> dict[str, Any] | str | None:
         """`x[y]` fields or a JSON object as a dict, other text as it is, None if absent."""
@@ -94,7 +105,7 @@ class Fields:
         if not text.startswith("{"):
             return _unquoted(text) or None
         try:
-            value = json.loads(text)
+            value = load(text)
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -103,25 +114,44 @@ class Fields:
 
     def _json_strings(self, name: str, text: str) -> list[str]:
         try:
-            values = json.loads(text)
+            values = load(text)
         except (ValueError, RecursionError):
             return [text]
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise InvalidValue(f"Invalid value for '{name}': expected a list of strings.", param=name)
-        return values
+        return [clean(value) for value in values]
 
 
 def bounded_number(name: str, value: Any, low: float, high: float) -> float:
-    """A finite number within low..high, from a string or a number. Raises `InvalidValue`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number) or not low <= number <= high:
+    """A finite number within low..high, from a string or a JSON value. Raises `InvalidValue`."""
+    number = _number(value)
+    if not math.isfinite(number) or not low <= number <= high:
         raise InvalidValue(
             f"Invalid value for '{name}': expected a number between {low:g} and {high:g}.", param=name
         )
     return number
+
+
+def bounded_integer(name: str, value: Any, low: int, high: int) -> int:
+    """A whole number within low..high, from a string or a JSON value. Raises `InvalidValue`."""
+    number = bounded_number(name, value, low, high)
+    if number != int(number):
+        raise InvalidValue(f"Invalid value for '{name}': expected a whole number.", param=name)
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number. Python's own notations (1_000, other scripts' digits, "nan") are none."""
+    if isinstance(value, str):
+        plain = value.strip()
+        fits = len(plain) <= LONGEST_NUMBER and _NUMBER.fullmatch(plain)
+        return float(plain) if fits else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def invalid_choice(name: str, value: str, choices: Collection[str]) -> InvalidValue:

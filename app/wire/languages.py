@@ -5,6 +5,12 @@ Law: one table, and the ways in which clients write a language.
 
 from __future__ import annotations
 
+from langcodes import standardize_tag
+from langcodes.tag_parser import LanguageTagError, parse_tag
+
+LONGEST_TAG = 35
+"""Characters; RFC 5646 (section 4.4.1) recommends room for as many."""
+
 NAMES: dict[str, str] = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
     "ba": "bashkir", "be": "belarusian", "bg": "bulgarian", "bn": "bengali", "bo": "tibetan",
@@ -38,14 +44,36 @@ _CODES = {name: code for code, name in NAMES.items()} | SYNONYMS
 
 
 def language_code(text: str) -> str | None:
-    """The code of `en`, `EN`, `en-US`, `en_us`, `english`, `English`; None for what is no language."""
+    """Whisper's code for `en`, `EN`, `en-US`, `en_us`, `eng`, `english`; None for anything else."""
     plain = text.strip().lower()
-    for candidate in (plain, plain.replace("_", "-").partition("-")[0]):
-        if candidate in NAMES:
-            return candidate
-        if candidate in _CODES:
-            return _CODES[candidate]
-    return None
+    if plain in NAMES or plain in _CODES:
+        return _CODES.get(plain, plain)
+    tag = language_tag(text)
+    primary = tag.partition("-")[0] if tag else ""
+    code = _CODES.get(primary, primary)
+    return code if code in NAMES else None
+
+
+def language_tag(text: str) -> str | None:
+    """A BCP 47 tag in its standard form (`en-US` for `EN_us`, `de` for `deu` or `german`); else None.
+
+    The part before the first hyphen is the language: two letters where ISO 639-1 has it, else three.
+    """
+    plain = text.strip().replace("_", "-")
+    if (name := _CODES.get(plain.lower())) and len(plain) > 3:
+        return standardize_tag(name)
+    if not plain or len(plain) > LONGEST_TAG:
+        return None
+    try:
+        parts: list[tuple[str, str]] = parse_tag(plain)  # type: ignore[no-untyped-call]  # has none
+    except LanguageTagError:
+        return None
+    languages = [part for kind, part in parts if kind in ("language", "extlang")]
+    if not languages or not 2 <= len(languages[-1]) <= 3:
+        return None
+    # Only the language itself is looked up: the library never forgets a tag that it has once seen.
+    rest = [part for kind, part in parts if kind not in ("language", "extlang")]
+    return "-".join([standardize_tag(languages[-1]), *rest])
 
 
 def language_name(code: str) -> str:

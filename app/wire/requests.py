@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.domain import TranscriptionJob, VadOptions
-from app.errors import InvalidValue, UnsupportedValue
+from app.errors import InvalidValue, ModelNotFound, UnsupportedValue
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
 from app.wire.speakers import speakers_wanted
 from app.wire.strict import check_transcription, check_translation
 from app.wire.subtitles import CueRules
+from app.wire.texts import clean, is_id
 from engines.types import Task
 
 Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
@@ -55,6 +56,8 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
     """Raises `ApiError` that names the field."""
     formats = FORMATS if task == "transcribe" else TRANSLATION_FORMATS
     model = fields.required("model")
+    if not is_id(model):
+        raise ModelNotFound(model)
     if rules.strict:
         check_transcription(fields) if task == "transcribe" else check_translation(fields)
     form: Format = fields.choice("response_format", formats, "json")  # type: ignore[assignment]  # a checked choice
@@ -99,7 +102,7 @@ def _code(name: str, text: str) -> str:
 
 
 def _prompt(fields: Fields, limit: int) -> str:
-    prompt = fields.text("prompt").replace("\0", "")
+    prompt = clean(fields.text("prompt"))
     if len(prompt) > limit:
         raise InvalidValue(f"The prompt has more than {limit} characters.", param="prompt")
     return prompt
@@ -108,7 +111,7 @@ def _prompt(fields: Fields, limit: int) -> str:
 def _hotwords(fields: Fields) -> tuple[str, ...]:
     """OpenAI's `keywords[]` and the field's usual name, `hotwords` (a list, or one text with commas)."""
     words = [*fields.texts("keywords"), *fields.texts("hotwords")]
-    parts = [part.strip().replace("\0", "") for word in words for part in word.split(",")]
+    parts = [clean(part).strip() for word in words for part in word.split(",")]
     return tuple(part for part in parts if part)[:HOTWORDS]
 
 
@@ -129,7 +132,7 @@ def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
     if value.get("type") == "auto":
         return VadOptions()
     if value.get("type") != "server_vad":
-        raise invalid_choice(f"{name}[type]", str(value.get("type")), ("server_vad",))
+        raise invalid_choice(f"{name}[type]", _said(value.get("type")), ("server_vad",))
     if unknown := set(value) - VAD_KEYS:
         raise UnsupportedValue(f"Unknown key in '{name}': '{min(unknown)[:50]}'.", param=name)
     numbers = {
@@ -142,6 +145,11 @@ def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
         prefix_padding_ms=int(numbers.get("prefix_padding_ms", 300)),
         silence_duration_ms=int(numbers.get("silence_duration_ms", 200)),
     )
+
+
+def _said(value: Any) -> str:
+    """What an error quotes of a value that should be a text."""
+    return value if isinstance(value, str) else type(value).__name__
 
 
 def _cues(fields: Fields, default: CueRules) -> CueRules:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.domain import CustomVoice, LocalVoice, ModelListing, VoiceConsent
-from app.errors import InvalidValue
+from app.errors import ConsentNotFound, InvalidValue, VoiceNotFound
+from app.wire.fields import bounded_integer
+from app.wire.languages import language_tag
+from app.wire.texts import checked_id, is_id
 
 PAGE = 20
 LARGEST_PAGE = 100
@@ -96,9 +99,33 @@ def deleted_consent(consent_id: str) -> dict[str, Any]:
 def label(name: str) -> str:
     """A name that people give to a voice or a consent: any text, but no megabyte. Raises `InvalidValue`."""
     kept = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cs")).strip()
-    if not kept or len(name) > LONGEST_NAME:
+    if not kept or len(kept) > LONGEST_NAME:
         raise InvalidValue(f"'name' must have 1 to {LONGEST_NAME} characters.", param="name")
     return kept
+
+
+def voice_id(text: str) -> str:
+    """The id in a path. Raises `VoiceNotFound` for one that no voice can have."""
+    if not is_id(text):
+        raise VoiceNotFound(text)
+    return text
+
+
+def consent_id(text: str) -> str:
+    """The id in a path. Raises `ConsentNotFound` for one that no consent can have."""
+    if not is_id(text):
+        raise ConsentNotFound(text)
+    return text
+
+
+def language(name: str, text: str) -> str:
+    """The BCP 47 tag in the field `name`, in its standard form. Raises `InvalidValue`."""
+    tag = language_tag(text)
+    if tag is None:
+        raise InvalidValue(
+            f"Invalid language '{text[:50]}': expected a BCP 47 tag such as 'en' or 'en-US'.", param=name
+        )
+    return tag
 
 
 def page(items: Sequence[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
@@ -119,6 +146,9 @@ def page_limit(text: str | None) -> int:
     """`limit` of a query. Raises `InvalidValue`."""
     if text is None or text == "":
         return PAGE
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
-        raise InvalidValue(f"Invalid value for 'limit': expected 1 to {LARGEST_PAGE}.", param="limit")
-    return int(text)
+    return bounded_integer("limit", text, 1, LARGEST_PAGE)
+
+
+def page_start(text: str | None) -> str | None:
+    """`after` of a query: the id of the last item of the page before. Raises `InvalidValue`."""
+    return checked_id("after", text) if text else None

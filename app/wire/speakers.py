@@ -54,6 +54,7 @@ def _check_counts(speakers: int | None, least: int | None, most: int | None) -> 
 
 def _references(fields: Fields) -> tuple[SpeakerReference, ...]:
     names, urls = fields.texts(NAMES), fields.texts(REFERENCES)
+    fields.drop(REFERENCES)  # the decoded clips are all that is needed from here on
     if len(names) != len(urls):
         raise InvalidValue(
             f"'{NAMES}' has {len(names)} entries and '{REFERENCES}' has {len(urls)}: each known speaker "
@@ -87,7 +88,8 @@ def _clip(index: int, url: str) -> bytes:
             param=REFERENCES,
         )
     try:
-        return base64.b64decode("".join(url[found.end() :].split()), validate=True)
+        encoded = url[found.end() :].encode("ascii").translate(None, b" \t\r\n\f\v")
+        return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidValue(
             f"{REFERENCES}[{index}]: the data URL's base64 cannot be decoded.", param=REFERENCES

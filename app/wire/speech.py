@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.domain import VOICE_ID, AudioFormat, SpeechJob
-from app.errors import InvalidValue, VoiceNotFound
-from app.wire.bodies import json_object, required_text
+from app.errors import InvalidValue, ModelNotFound, VoiceNotFound
+from app.wire.bodies import json_object, optional_flag, optional_text, required_text
 from app.wire.fields import bounded_number, invalid_choice
 from app.wire.strict import check_speech
+from app.wire.texts import checked_id, is_id
 
 FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 MEDIA_TYPES: dict[AudioFormat, str] = {
@@ -53,24 +54,23 @@ def speech_request(body: bytes, rules: SpeechRules) -> SpeechRequest:
     """Raises `ApiError` that names the field."""
     raw = json_object(body)
     model = required_text(raw, "model")
+    if not is_id(model):
+        raise ModelNotFound(model)
     text = required_text(raw, "input")
     if len(text) > rules.characters:
         raise InvalidValue(f"'input' has more than {rules.characters} characters.", param="input")
-    instructions = raw.get("instructions") or ""
-    if not isinstance(instructions, str) or len(instructions) > INSTRUCTIONS:
-        raise InvalidValue(
-            f"'instructions' is no text of at most {INSTRUCTIONS} characters.", param="instructions"
-        )
+    instructions = optional_text(raw, "instructions")
+    if len(instructions) > INSTRUCTIONS:
+        raise InvalidValue(f"'instructions' has more than {INSTRUCTIONS} characters.", param="instructions")
     voice = _voice(raw)
     form = _choice(raw, "response_format", FORMATS)
     events = _choice(raw, "stream_format", ("audio", "sse")) == "sse"
     if rules.strict:
         check_speech(model, voice, instructions, events=events)
-    if raw.get("stream") not in (None, True, False):
-        raise InvalidValue("Invalid value for 'stream': expected true or false.", param="stream")
+    stream = optional_flag(raw, "stream")
     speed = bounded_number("speed", raw["speed"], 0.25, 4.0) if raw.get("speed") is not None else 1.0
     job = SpeechJob(model, text, voice, speed, instructions)
-    return SpeechRequest(job, form, events, whole=raw.get("stream") is False and not events)
+    return SpeechRequest(job, form, events, whole=stream is False and not events)
 
 
 def delta(data: bytes) -> dict[str, Any]:
@@ -92,21 +92,21 @@ Choice = TypeVar("Choice", bound=str)
 
 
 def _choice(raw: dict[str, Any], name: str, choices: tuple[Choice, ...]) -> Choice:
-    value = raw.get(name)
-    if value is None:
+    value = optional_text(raw, name)
+    if not value:
         return choices[0]
     for choice in choices:
         if value == choice:
             return choice
-    raise invalid_choice(name, str(value), choices)
+    raise invalid_choice(name, value, choices)
 
 
 def _voice(raw: dict[str, Any]) -> str:
     """A name, or the id of a custom voice."""
     voice = raw.get("voice")
     if not isinstance(voice, dict):
-        return required_text(raw, "voice").strip()
-    name = required_text(voice, "id", "voice").strip()
+        return checked_id("voice", required_text(raw, "voice").strip())
+    name = checked_id("voice", required_text(voice, "id", "voice").strip())
     if not name.startswith(VOICE_ID):
         raise VoiceNotFound(name)
     return name

@@ -1,0 +1,117 @@
+"""The multipart parser with bounds on everything that a request can bring.
+
+Law: whatever is too much is refused while it comes in, not when all of it is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartParser
+
+from app.errors import InvalidRequest, UploadTooLarge
+
+FILES = 10
+"""Files in one form."""
+CLIP_MEMORY = 64 * 1024
+"""Bytes of a clip's data URL that stay in memory; the rest is written to disk."""
+BOUNDARY = 256
+"""Bytes of a boundary; RFC 2046 allows 70."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormBounds:
+    """What one form may have."""
+
+    fields: int
+    """Parts that are no files."""
+    file_bytes: int
+    """All files together."""
+    text_bytes: int
+    """All parts that are no files together, but for clips."""
+    clip_field: str
+    """The field whose text is a clip as a data URL."""
+    clip_bytes: int
+    """All clips together, in bytes of their data URLs; 0: none is taken."""
+
+
+class BoundedParser(MultiPartParser):
+    """Starlette's parser with bounds on the sums, not only on each part.
+
+    Text is UTF-8 (RFC 7578, section 5.1.2); the parameter `charset` of the content type is ignored.
+    """
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], bounds: FormBounds) -> None:
+        super().__init__(
+            _boundary_alone(headers),
+            stream,
+            max_files=FILES,
+            max_fields=bounds.fields,
+            max_part_size=max(bounds.text_bytes, bounds.clip_bytes),
+        )
+        self._bounds = bounds
+        self._file_bytes = 0
+        self._text_bytes = 0
+        self._clip_bytes = 0
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        self._count_text(len(part.field_name))
+        if part.file is None and self._is_clip() and self._bounds.clip_bytes:
+            spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=CLIP_MEMORY)  # noqa: SIM115 - FormData closes it
+            self._files_to_close_on_error.append(spool)
+            part.file = UploadFile(file=spool, size=0)  # type: ignore[arg-type]  # as Starlette does
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        file, size = self._current_part.file, end - start
+        if file is None:
+            self._count_text(size)
+        elif file.filename is None:
+            self._count_clip(size)
+        else:
+            self._count_file(size)
+        super().on_part_data(data, start, end)
+
+    def _is_clip(self) -> bool:
+        return self._current_part.field_name.partition("[")[0].strip() == self._bounds.clip_field
+
+    def _count_text(self, size: int) -> None:
+        self._text_bytes += size
+        if self._text_bytes > self._bounds.text_bytes:
+            name = self._current_part.field_name[:100]
+            raise InvalidRequest(
+                f"The form's fields have more than {self._bounds.text_bytes} bytes of text together; "
+                f"the last one that was read is '{name}'.",
+                param=name,
+            )
+
+    def _count_clip(self, size: int) -> None:
+        self._clip_bytes += size
+        if self._clip_bytes > self._bounds.clip_bytes:
+            name = self._bounds.clip_field
+            raise InvalidRequest(
+                f"The data URLs in '{name}' have more than {self._bounds.clip_bytes} bytes together.",
+                param=name,
+            )
+
+    def _count_file(self, size: int) -> None:
+        self._file_bytes += size
+        if self._file_bytes > self._bounds.file_bytes:
+            raise UploadTooLarge(self._bounds.file_bytes, self._file_bytes)
+
+
+def _boundary_alone(headers: Headers) -> Headers:
+    """The content type with nothing but its boundary. Raises `InvalidRequest`."""
+    _, options = parse_options_header(headers.get("content-type", ""))
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= BOUNDARY or any(sign in b'"\\\r\n' for sign in boundary):
+        raise InvalidRequest(
+            "The content type must name the boundary: multipart/form-data; boundary=...",
+            code="invalid_content_type",
+        )
+    return Headers(raw=[(b"content-type", b'multipart/form-data; boundary="' + boundary + b'"')])
