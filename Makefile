@@ -50,7 +50,7 @@ pytest: ## Run every test, with branch coverage
 	$(BIN)/python -m pytest --cov --durations=15
 
 audit: $(VENV)/.installed-dev ## Look the locked versions up in the database of known faults (asks the network)
-	$(BIN)/pip-audit --requirement requirements/all.txt --no-deps --disable-pip
+	$(BIN)/pip-audit --requirement requirements/all.txt --no-deps --disable-pip --strict
 
 hooks: $(VENV)/.installed-dev ## Format and lint before each of your commits
 	$(BIN)/pre-commit install
