@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.settings.limits import LimitsSettings
+from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.voices import VoiceStore
@@ -92,12 +94,19 @@ class Container:
             ),
         )
         self.voice_store = VoiceStore(self.database)
+        self.audit = AuditLog(self.database)
         encoder = self.registry.resolve(SPEAKER_ENCODER)
         self.consents = ConsentService(
             self.runner, self.threads, self.transcription, encoder, self.voice_store, _consent_rules(settings)
         )
         self.custom_voices = VoiceService(
-            self.runner, self.threads, self.registry, encoder, self.voice_store, _voice_rules(settings)
+            self.runner,
+            self.threads,
+            self.registry,
+            encoder,
+            self.voice_store,
+            self.audit,
+            _voice_rules(settings),
         )
         self.speech = SpeechService(
             self.runner,
@@ -143,9 +152,11 @@ class Container:
         return None if name in self.settings.speech.models else self.runner.state(model)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self.runner.close)
-        await asyncio.to_thread(self.threads.close)
-        await self.database.close()
+        async with AsyncExitStack() as stack:  # each of them closes, whatever happens to the others
+            stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.audit.close)
+            stack.push_async_callback(asyncio.to_thread, self.threads.close)
+            stack.push_async_callback(asyncio.to_thread, self.runner.close)
 
 
 def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:

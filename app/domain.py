@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.types import LanguageGuess, Segment, Task, Voice, Word
+from engines.types import LanguageGuess, Samples, Segment, Task, Voice, Word
 
 ModelKind = Literal["transcription", "speech", "speaker", "diarization"]
 
@@ -163,8 +163,16 @@ class VoiceConsent:
     """BCP 47."""
     created: int
     """Unix time."""
-    speaker: bytes = b""
-    """The speaker's vector, float32."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerVector:
+    """A speaker as an encoder sees them. Vectors of two encoders mean nothing to one another."""
+
+    encoder: str
+    """Id of the encoder's model."""
+    values: Samples
+    """float32, of length 1: the dot product of two is their cosine similarity."""
 
 
 VOICE_ID = "voice_"
@@ -189,7 +197,6 @@ class CustomVoice:
     """The stock voice that comes closest."""
     similarity: float
     """By the engine's own measure."""
-    profile: bytes
     created: int
     """Unix time."""
 

@@ -6,6 +6,8 @@ person who asked and leak nothing: no paths, no stack traces, no keys.
 
 from __future__ import annotations
 
+import errno
+
 from engines import errors as engine_errors
 
 
@@ -102,6 +104,19 @@ class PhraseNotHeard(InvalidRequest):
         super().__init__(
             f"The recording does not say the consent phrase and nothing else. Heard: '{heard[:300]}'. "
             f"Expected: '{expected}'"
+        )
+
+
+class ConsentOutdated(InvalidRequest):
+    """The consent's speaker was measured by another encoder than the one of today."""
+
+    param = "consent"
+    code = "consent_outdated"
+
+    def __init__(self, consent: str) -> None:
+        super().__init__(
+            f"The consent '{consent[:100]}' was recorded with another speaker encoder than the one that this "
+            "server uses now, so the speaker cannot be compared. Record a new consent and use its id."
         )
 
 
@@ -257,6 +272,38 @@ class ShuttingDown(ApiError):
 
     def __init__(self) -> None:
         super().__init__("The server is shutting down.")
+
+
+class StorageUnavailable(ApiError):
+    """The database is locked, stopped or cannot be reached."""
+
+    status = 503
+    code = "storage_unavailable"
+    retry_after = 5
+
+    def __init__(self, state: str = "cannot be reached") -> None:
+        super().__init__(
+            f"The server's database {state} at the moment. Nothing was stored; try again shortly."
+        )
+
+
+class StorageFull(ApiError):
+    """The server's disk is full."""
+
+    status = 507
+    code = "storage_full"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full, so the request was given up. Its operator must make room; other "
+            "requests may still work."
+        )
+
+
+def from_os(error: OSError) -> ApiError:
+    """The failure of a system call as the client sees it."""
+    return StorageFull() if error.errno in (errno.ENOSPC, errno.EDQUOT) else InternalError()
 
 
 def from_engine(error: engine_errors.EngineError) -> ApiError:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app import errors
-from app.errors import ApiError, from_engine
+from app.errors import ApiError, from_engine, from_os
 from engines.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,9 @@ def response(error: ApiError) -> Response:
 
 
 def internal(failure: BaseException) -> ApiError:
-    """Logs a fault of ours; gives what may be told about it."""
+    """Logs a failure that nothing else caught; gives what a client may be told about it."""
     log.error("an unexpected failure", exc_info=failure)
-    return errors.InternalError()
+    return from_os(failure) if isinstance(failure, OSError) else errors.InternalError()
 
 
 async def _api_error(_: Request, failure: Exception) -> Response:

@@ -11,9 +11,15 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from app.domain import AuditEntry, Caller, ModelSpec, TranscriptionJob, VadOptions, VoiceConsent
+from app.domain import (
+    AuditEntry,
+    Caller,
+    ModelSpec,
+    SpeakerVector,
+    TranscriptionJob,
+    VadOptions,
+    VoiceConsent,
+)
 from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
@@ -66,6 +72,7 @@ class ConsentService:
                 f"There is no consent phrase in '{language[:40]}'. Languages that have one: {known}.",
                 param="language",
             )
+        await self._store.check_room(len(recording))
         with self._runner.admit() as permit:
             heard = await listen(
                 self._runner, self._threads, io.BytesIO(recording), LONGEST, permit, "recording"
@@ -92,10 +99,11 @@ class ConsentService:
             name,
             language,
             int(time.time()),
-            np.asarray(speaker, np.float32).tobytes(),
         )
         entry = AuditEntry("consent.create", consent_id, "passed" if passed else "warned", details)
-        await self._store.add_consent(consent, recording, caller, entry)
+        await self._store.add_consent(
+            consent, recording, SpeakerVector(self._encoder.id, speaker), caller, entry
+        )
         return consent
 
     async def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:

@@ -15,9 +15,19 @@ from typing import Literal
 import numpy as np
 
 from app.audio.decode import open_audio
-from app.domain import VOICE_ID, AuditEntry, Caller, CustomVoice, LocalVoice, ModelSpec, VoiceConsent
+from app.domain import (
+    VOICE_ID,
+    AuditEntry,
+    Caller,
+    CustomVoice,
+    LocalVoice,
+    ModelSpec,
+    SpeakerVector,
+    VoiceConsent,
+)
 from app.errors import (
     ConsentNotFound,
+    ConsentOutdated,
     InvalidValue,
     SeveralSpeakers,
     SpeakerMismatch,
@@ -30,6 +40,7 @@ from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
+from app.store.audit import AuditLog
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog
 from engines.contracts import VoiceCloner
@@ -40,6 +51,8 @@ PIECE = 3.0
 """Seconds of speech that a speaker is known by."""
 LONGEST = 120.0
 """Seconds of a sample, pauses and all."""
+PROFILE_BYTES = 24 * 1024 * 1024
+"""Room on disk that a profile may need."""
 NOTHING = Pcm(np.zeros(0, np.float32))
 """The sound that a cloner gets which asks for none."""
 
@@ -74,6 +87,7 @@ class VoiceService:
         registry: Registry,
         encoder: ModelSpec,
         store: VoiceStore,
+        audit: AuditLog,
         rules: VoiceRules,
         cloners: Callable[[str], VoiceCloner] = catalog.voice_cloner,
     ) -> None:
@@ -82,29 +96,35 @@ class VoiceService:
         self._registry = registry
         self._encoder = encoder
         self._store = store
+        self._audit = audit
         self._rules = rules
         self._cloners = cloners
 
     async def create(self, caller: Caller, name: str, consent_id: str, sample: bytes) -> CustomVoice:
         """Raises `ApiError` that says what is wrong with the sample."""
         consent = await self._store.consent(caller.project, consent_id)
-        if consent is None:
+        owner = await self._store.speaker(caller.project, consent_id)
+        if consent is None or owner is None:
             raise ConsentNotFound(consent_id, param="consent")
+        if owner.encoder != self._encoder.id:
+            raise ConsentOutdated(consent_id)
+        await self._store.check_room(len(sample) + PROFILE_BYTES)
         with self._runner.admit() as permit:
             speaker = await self._speaker(io.BytesIO(sample), permit)
-            return await self._verified(caller, name, consent, sample, speaker, permit)
+            return await self._verified(caller, name, consent, owner, sample, speaker, permit)
 
     async def _verified(
         self,
         caller: Caller,
         name: str,
         consent: VoiceConsent,
+        owner: SpeakerVector,
         sample: bytes,
-        speaker: Samples,
+        speaker: SpeakerVector,
         permit: Permit,
     ) -> CustomVoice:
         """The voice, if the sample's speaker is the consent's."""
-        score = float(np.dot(speaker, np.frombuffer(consent.speaker, np.float32)))
+        score = similarity(owner, speaker)
         passed = score >= self._rules.threshold
         details: dict[str, str | float | bool] = {
             "consent": consent.id,
@@ -115,10 +135,10 @@ class VoiceService:
         if not passed and self._rules.check == "enforce":
             await self._store.note(caller, AuditEntry("voice.check", "", "refused", details))
             raise SpeakerMismatch(score, self._rules.threshold)
-        profile = await self._enroll(sample, speaker, consent.language, permit)
+        profile = await self._enroll(sample, speaker.values, consent.language, permit)
         voice = self._made(name, consent, profile)
         entry = AuditEntry("voice.create", voice.id, "passed" if passed else "warned", details)
-        await self._add(voice, sample, caller, entry)
+        await self._add(voice, profile.data, sample, caller, entry)
         return voice
 
     async def list(self, caller: Caller) -> list[CustomVoice]:
@@ -128,7 +148,7 @@ class VoiceService:
     async def get(self, caller: Caller, voice_id: str) -> CustomVoice:
         """Raises `VoiceNotFound`."""
         found = await self._store.voice(caller.project, voice_id)
-        if found is None or found.id != voice_id:
+        if found is None:
             raise VoiceNotFound(voice_id)
         return found
 
@@ -138,16 +158,16 @@ class VoiceService:
             raise VoiceNotFound(voice_id)
 
     async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
-        """The voice behind an id or the project's own name for it, and a note that it was used."""
-        found = await self._store.voice(caller.project, name)
+        """The voice behind an id or the project's own name for it. That it was used is written behind."""
+        found = await self._store.voice_with_profile(caller.project, name)
         if found is None:
             return None
-        await self._store.note(caller, AuditEntry("voice.use", found.id, "done", {}))
-        voice = Voice(found.nearest, found.language)
-        model = replace(self._registry.resolve(found.model), engine=found.engine)
-        return LocalVoice(voice, model, found.profile, found.id)
+        made, profile = found
+        self._audit.add(caller, AuditEntry("voice.use", made.id, "done", {}))
+        model = replace(self._registry.resolve(made.model), engine=made.engine)
+        return LocalVoice(Voice(made.nearest, made.language), model, profile, made.id)
 
-    async def _speaker(self, file: io.BytesIO, permit: Permit) -> Samples:
+    async def _speaker(self, file: io.BytesIO, permit: Permit) -> SpeakerVector:
         rules = self._rules
         heard = await listen(self._runner, self._threads, file, LONGEST, permit, "audio_sample")
         seconds = heard.speech.seconds
@@ -160,7 +180,7 @@ class VoiceService:
         pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < rules.one_speaker:
             raise SeveralSpeakers
-        return await self._embed(heard.speech, permit)
+        return SpeakerVector(self._encoder.id, await self._embed(heard.speech, permit))
 
     async def _embed(self, sound: Pcm, permit: Permit) -> Samples:
         return await self._runner.embed(self._encoder, sound, permit)
@@ -202,14 +222,21 @@ class VoiceService:
             model=self._rules.model or self._cloners(self._rules.cloner).MODEL,
             nearest=profile.voice,
             similarity=profile.similarity,
-            profile=profile.data,
             created=int(time.time()),
         )
 
-    async def _add(self, voice: CustomVoice, sample: bytes, caller: Caller, entry: AuditEntry) -> None:
+    async def _add(
+        self, voice: CustomVoice, profile: bytes, sample: bytes, caller: Caller, entry: AuditEntry
+    ) -> None:
         try:
-            await self._store.add_voice(voice, sample, self._rules.quota, caller, entry)
+            await self._store.add_voice(voice, profile, sample, self._rules.quota, caller, entry)
         except ConsentGone:
             raise ConsentNotFound(voice.consent, param="consent") from None
         except QuotaReached:
             raise VoiceLimit(self._rules.quota) from None
+
+
+def similarity(one: SpeakerVector, other: SpeakerVector) -> float:
+    """Cosine, -1 to 1. Only vectors of one encoder may be compared."""
+    assert one.encoder == other.encoder
+    return float(np.dot(one.values, other.values))

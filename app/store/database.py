@@ -1,10 +1,17 @@
 """The connection to SQLite or PostgreSQL, and the state of its schema.
 
-Law: one engine for the process, opened and closed by the container.
+Law: one engine for the process, opened and closed by the container. Stores get sessions from `reading` and
+`writing` alone, so that no driver's failure leaves this package untranslated.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import math
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +20,16 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.errors import StorageFull, StorageUnavailable
+from app.store.faults import translated
 from app.store.tables import HEAD
 
-BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 5
+"""How long a statement waits for another process's lock."""
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+SPARE_BYTES = 16 * 1024 * 1024
+"""Free disk space that a write must leave: SQLite needs some for its write-ahead log."""
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+psycopg",
@@ -34,18 +48,47 @@ class Database:
     def __init__(self, url: str) -> None:
         """Opens nothing yet. Raises `DatabaseError` for a URL that cannot be used."""
         try:
-            self._engine: AsyncEngine = create_async_engine(prepared(url))
+            self._engine = _engine(prepared(url))
         except ModuleNotFoundError:
             raise DatabaseError(
                 "The driver for PostgreSQL is not installed. Run `make install` in the checkout."
             ) from None
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        self.session = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+        self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
         writing = self._engine.execution_options(writing=True)
-        self.writing = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
-        """For transactions that write: on SQLite they wait for their turn at the start, not in the middle."""
+        self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that only reads. Raises `StorageUnavailable`."""
+        with translated():
+            async with self._sessions() as session:
+                yield session
+
+    @asynccontextmanager
+    async def writing(self, level: int = logging.WARNING) -> AsyncIterator[AsyncSession]:
+        """One transaction that writes, committed at the end. Raises `StorageUnavailable` or `StorageFull`.
+
+        SQLite: BEGIN IMMEDIATE, so that a writer waits up front instead of failing with SQLITE_BUSY when a
+        read transaction upgrades. `level`: of the log line of a failure.
+        """
+        with translated(level):
+            async with self._writers.begin() as session:
+                yield session
+
+    async def check_room(self, size: int) -> None:
+        """For use before expensive work whose result must be stored: `size` bytes.
+
+        Raises `StorageFull` or `StorageUnavailable` as far as that is known already.
+        """
+        file = sqlite_file(self._engine.url)
+        if file and await asyncio.to_thread(_free, file.parent) < size + SPARE_BYTES:
+            raise StorageFull
+        async with self.writing() as session:
+            if self._engine.dialect.name == "postgresql":
+                if await session.scalar(text("SHOW transaction_read_only")) == "on":
+                    raise StorageUnavailable("cannot be written")
+            else:  # the transaction itself has taken the lock for writing
+                await session.execute(text("SELECT 1"))
 
     async def revision(self) -> str | None:
         """The schema's revision; None for an empty database. Creates no file. Raises `DatabaseError`."""
@@ -93,8 +136,38 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
+def _free(folder: Path) -> float:
+    """Bytes of disk space; infinite where nobody can tell."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free
+    return math.inf
+
+
+def _engine(address: str) -> AsyncEngine:
+    # Failed statements are logged with their trace: it must not hold names, vectors or what somebody said.
+    if make_url(address).get_backend_name() == "sqlite":
+        engine = create_async_engine(address, hide_parameters=True)
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    engine = create_async_engine(
+        address,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_SECONDS,
+        connect_args={"connect_timeout": CONNECT_SECONDS},
+    )
+    event.listen(engine.sync_engine, "begin", _begin_postgres)
+    return engine
+
+
+def _begin_postgres(connection: Any) -> None:
+    # Within the transaction, so that it also holds behind a pooler that shares connections.
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
 def _begin_sqlite(connection: Any) -> None:
-    # A transaction that begins by reading and then writes fails at once if another one wrote meanwhile.
     immediate = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
@@ -102,11 +175,15 @@ def _begin_sqlite(connection: Any) -> None:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
     cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "foreign_keys=ON",
-        f"busy_timeout={BUSY_MILLISECONDS}",
-        "synchronous=NORMAL",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in (
+            f"busy_timeout={int(1000 * BUSY_SECONDS)}",
+            "journal_mode=WAL",
+            "foreign_keys=ON",
+            "synchronous=NORMAL",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+    except Exception:
+        connection.close()  # SQLAlchemy does not, and each connection has a thread
+        raise
     cursor.close()

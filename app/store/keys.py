@@ -16,7 +16,7 @@ class KeyStore:
         self._database = database
 
     async def add(self, key: ApiKey, digest: str) -> None:
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             session.add(
                 ApiKeyRow(
                     id=key.id,
@@ -30,13 +30,13 @@ class KeyStore:
 
     async def all(self) -> list[tuple[ApiKey, str]]:
         """Every key with its digest, oldest first, revoked ones too."""
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             rows = await session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created, ApiKeyRow.id))
             return [(_domain(row), row.digest) for row in rows]
 
     async def revoke(self, key_id: str, at: int) -> bool:
         """False if there is no such valid key."""
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             changed = await session.scalars(
                 update(ApiKeyRow)
                 .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None))

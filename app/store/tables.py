@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from typing import Any
 
-HEAD = "0002"
+from sqlalchemy import BigInteger, Dialect, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from app.errors import InvalidValue
+
+HEAD = "0003"
 """The newest migration; a test compares it with the migrations folder."""
+OLD_ENCODER = "speaker-dvector"
+"""The only speaker encoder before revision 0003, whose vectors had no name yet."""
+
+
+def storable(text: str) -> str:
+    """`text` as both databases take it: PostgreSQL refuses NUL, and neither can encode half a surrogate pair.
+
+    They become U+FFFD, which no id has, so that a name with one of them is a name that does not exist.
+    """
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Line(TypeDecorator[str]):
+    """A bounded text that any string may be compared with."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+def _blob() -> Mapped[bytes]:
+    """Up to tens of megabytes: loaded only by a query that asks with `undefer`; else reading it raises."""
+    return mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
 
 
 class Base(DeclarativeBase):
@@ -22,18 +52,26 @@ class Base(DeclarativeBase):
         }
     )
 
+    def __init__(self, **values: Any) -> None:
+        """Raises `InvalidValue` for a text that is longer than its column: SQLite would take it."""
+        for name, value in values.items():
+            longest = getattr(self.__table__.c[name].type, "length", None)
+            if longest and isinstance(value, str) and len(value) > longest:
+                raise InvalidValue(f"'{name}' has more than {longest} characters.", param=name)
+            setattr(self, name, value)
+
 
 class ApiKeyRow(Base):
     """An API key, hashed."""
 
     __tablename__ = "api_keys"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
-    project: Mapped[str] = mapped_column(String(200), index=True)
-    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Mapped[str] = mapped_column(Line(40), primary_key=True)
+    name: Mapped[str] = mapped_column(Line(200))
+    project: Mapped[str] = mapped_column(Line(200), index=True)
+    digest: Mapped[str] = mapped_column(Line(64), unique=True)
     """SHA-256 of the secret, hexadecimal. The secret has 256 random bits, so no salt is needed."""
-    hint: Mapped[str] = mapped_column(String(8))
+    hint: Mapped[str] = mapped_column(Line(8))
     created: Mapped[int] = mapped_column(BigInteger)
     revoked: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -49,13 +87,15 @@ class ConsentRow(Base):
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's shape
 
     seq: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
-    id: Mapped[str] = mapped_column(String(40), unique=True)
-    project: Mapped[str] = mapped_column(String(200), index=True)
-    name: Mapped[str] = mapped_column(String(1000))
-    language: Mapped[str] = mapped_column(String(40))
-    recording: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    speaker: Mapped[bytes] = mapped_column(LargeBinary)
-    """The speaker's vector, float32."""
+    id: Mapped[str] = mapped_column(Line(40), unique=True)
+    project: Mapped[str] = mapped_column(Line(200), index=True)
+    name: Mapped[str] = mapped_column(Line(1000))
+    language: Mapped[str] = mapped_column(Line(40))
+    recording: Mapped[bytes] = _blob()
+    speaker: Mapped[bytes] = _blob()
+    """The speaker's vector, float32, little-endian."""
+    encoder: Mapped[str] = mapped_column(Line(200), server_default=OLD_ENCODER)
+    """Id of the model that made the vector. The default serves rows that an older version adds meanwhile."""
     created: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -66,20 +106,20 @@ class VoiceRow(Base):
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's shape
 
     seq: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
-    id: Mapped[str] = mapped_column(String(40), unique=True)
-    project: Mapped[str] = mapped_column(String(200), index=True)
-    name: Mapped[str] = mapped_column(String(1000))
+    id: Mapped[str] = mapped_column(Line(40), unique=True)
+    project: Mapped[str] = mapped_column(Line(200), index=True)
+    name: Mapped[str] = mapped_column(Line(1000))
     consent: Mapped[str] = mapped_column(
-        String(40), ForeignKey("voice_consents.id", ondelete="CASCADE"), index=True
+        Line(40), ForeignKey("voice_consents.id", ondelete="CASCADE"), index=True
     )
-    language: Mapped[str] = mapped_column(String(40))
-    cloner: Mapped[str] = mapped_column(String(40))
-    engine: Mapped[str] = mapped_column(String(40))
-    model: Mapped[str] = mapped_column(String(200))
-    nearest: Mapped[str] = mapped_column(String(200))
+    language: Mapped[str] = mapped_column(Line(40))
+    cloner: Mapped[str] = mapped_column(Line(40))
+    engine: Mapped[str] = mapped_column(Line(40))
+    model: Mapped[str] = mapped_column(Line(200))
+    nearest: Mapped[str] = mapped_column(Line(200))
     similarity: Mapped[float] = mapped_column(Float)
-    profile: Mapped[bytes] = mapped_column(LargeBinary)
-    sample: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    profile: Mapped[bytes] = _blob()
+    sample: Mapped[bytes] = _blob()
     created: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -92,11 +132,11 @@ class AuditRow(Base):
     seq: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
     at: Mapped[int] = mapped_column(BigInteger)
     """Unix time."""
-    project: Mapped[str] = mapped_column(String(200), index=True)
-    key: Mapped[str] = mapped_column(String(40))
-    action: Mapped[str] = mapped_column(String(40))
-    subject: Mapped[str] = mapped_column(String(40), index=True)
+    project: Mapped[str] = mapped_column(Line(200), index=True)
+    key: Mapped[str] = mapped_column(Line(40))
+    action: Mapped[str] = mapped_column(Line(40))
+    subject: Mapped[str] = mapped_column(Line(40), index=True)
     """Id of the voice or the consent; empty where none was made."""
-    outcome: Mapped[str] = mapped_column(String(40))
+    outcome: Mapped[str] = mapped_column(Line(40))
     details: Mapped[str] = mapped_column(Text)
     """JSON: scores, thresholds, what was heard."""

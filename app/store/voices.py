@@ -5,15 +5,18 @@ Everything is asked for within a project: what belongs to another one does not e
 
 from __future__ import annotations
 
-import json
-import time
-
+import numpy as np
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
-from app.domain import AuditEntry, Caller, CustomVoice, VoiceConsent
+from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
+from app.store.audit import audit_row
 from app.store.database import Database
-from app.store.tables import AuditRow, ConsentRow, VoiceRow
+from app.store.tables import ConsentRow, VoiceRow, storable
+
+VECTOR = np.dtype("<f4")
+"""How a speaker's vector lies in the database: float32, little-endian."""
 
 
 class ConsentGone(Exception):
@@ -30,10 +33,19 @@ class VoiceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def check_room(self, size: int) -> None:
+        """Raises `StorageFull` or `StorageUnavailable` if `size` more bytes find no room, before any work."""
+        await self._database.check_room(size)
+
     async def add_consent(
-        self, consent: VoiceConsent, recording: bytes, caller: Caller, entry: AuditEntry
+        self,
+        consent: VoiceConsent,
+        recording: bytes,
+        speaker: SpeakerVector,
+        caller: Caller,
+        entry: AuditEntry,
     ) -> None:
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             session.add(
                 ConsentRow(
                     id=consent.id,
@@ -41,15 +53,16 @@ class VoiceStore:
                     name=consent.name,
                     language=consent.language,
                     recording=recording,
-                    speaker=consent.speaker,
+                    speaker=np.asarray(speaker.values, VECTOR).tobytes(),
+                    encoder=speaker.encoder,
                     created=consent.created,
                 )
             )
-            session.add(_audit(caller, entry))
+            session.add(audit_row(caller, entry))
 
     async def consents(self, project: str, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
         """A page, newest first, and whether there are more. An `after` that is gone gives an empty page."""
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             wanted = select(ConsentRow).where(ConsentRow.project == project)
             if after is not None:
                 place = await session.scalar(
@@ -62,41 +75,59 @@ class VoiceStore:
             return [_consent(row) for row in rows[:limit]], len(rows) > limit
 
     async def consent(self, project: str, consent_id: str) -> VoiceConsent | None:
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             row = await _find_consent(session, project, consent_id)
             return _consent(row) if row else None
+
+    async def speaker(self, project: str, consent_id: str) -> SpeakerVector | None:
+        """Whose consent it is."""
+        async with self._database.reading() as session:
+            wanted = select(ConsentRow.encoder, ConsentRow.speaker).where(
+                ConsentRow.project == project, ConsentRow.id == consent_id
+            )
+            row = (await session.execute(wanted)).first()
+            return SpeakerVector(row.encoder, np.frombuffer(row.speaker, VECTOR)) if row else None
 
     async def rename_consent(
         self, project: str, consent_id: str, name: str, caller: Caller
     ) -> VoiceConsent | None:
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             row = await _find_consent(session, project, consent_id)
             if row is None:
                 return None
             row.name = name
-            session.add(_audit(caller, AuditEntry("consent.rename", consent_id, "done", {})))
+            session.add(audit_row(caller, AuditEntry("consent.rename", consent_id, "done", {})))
             return _consent(row)
 
     async def delete_consent(self, project: str, consent_id: str, caller: Caller) -> bool:
         """With all voices made from it. False if there is none."""
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             if await _find_consent(session, project, consent_id) is None:
                 return False
             gone = (await session.scalars(select(VoiceRow.id).where(VoiceRow.consent == consent_id))).all()
             await session.execute(delete(VoiceRow).where(VoiceRow.consent == consent_id))
             await session.execute(delete(ConsentRow).where(ConsentRow.id == consent_id))
-            session.add(_audit(caller, AuditEntry("consent.delete", consent_id, "done", {})))
-            session.add_all(_audit(caller, AuditEntry("voice.revoke", voice, "done", {})) for voice in gone)
+            session.add(audit_row(caller, AuditEntry("consent.delete", consent_id, "done", {})))
+            session.add_all(
+                audit_row(caller, AuditEntry("voice.revoke", voice, "done", {})) for voice in gone
+            )
             return True
 
     async def add_voice(
-        self, voice: CustomVoice, sample: bytes, quota: int, caller: Caller, entry: AuditEntry
+        self,
+        voice: CustomVoice,
+        profile: bytes,
+        sample: bytes,
+        quota: int,
+        caller: Caller,
+        entry: AuditEntry,
     ) -> None:
-        """Raises `ConsentGone` or `QuotaReached`."""
-        async with self._database.writing.begin() as session:
+        """Raises `ConsentGone` or `QuotaReached`. `quota`: voices of a project."""
+        async with self._database.writing() as session:
             if session.get_bind().dialect.name == "postgresql":  # two creations at once count one another
                 await session.execute(
-                    text("SELECT pg_advisory_xact_lock(hashtext(:project))"), {"project": voice.project}
+                    text("SELECT pg_advisory_xact_lock(hashtext(:project))"),
+                    {"project": storable(voice.project)},
                 )
             if await _find_consent(session, voice.project, voice.consent) is None:
                 raise ConsentGone
@@ -115,32 +146,38 @@ class VoiceStore:
                     model=voice.model,
                     nearest=voice.nearest,
                     similarity=voice.similarity,
-                    profile=voice.profile,
+                    profile=profile,
                     sample=sample,
                     created=voice.created,
                 )
             )
-            session.add(_audit(caller, entry))
+            session.add(audit_row(caller, entry))
 
     async def voices(self, project: str) -> list[CustomVoice]:
         """All of a project, newest first; the quota bounds their number."""
-        async with self._database.session() as session:
+        async with self._database.reading() as session:
             wanted = select(VoiceRow).where(VoiceRow.project == project).order_by(VoiceRow.seq.desc())
             return [_voice(row) for row in await session.scalars(wanted)]
 
-    async def voice(self, project: str, name: str) -> CustomVoice | None:
+    async def voice(self, project: str, voice_id: str) -> CustomVoice | None:
+        async with self._database.reading() as session:
+            wanted = select(VoiceRow).where(VoiceRow.project == project, VoiceRow.id == voice_id)
+            row = await session.scalar(wanted)
+            return _voice(row) if row else None
+
+    async def voice_with_profile(self, project: str, name: str) -> tuple[CustomVoice, bytes] | None:
         """By id, else the newest of that name."""
-        async with self._database.session() as session:
-            own = select(VoiceRow).where(VoiceRow.project == project)
+        async with self._database.reading() as session:
+            own = select(VoiceRow).where(VoiceRow.project == project).options(undefer(VoiceRow.profile))
             row = await session.scalar(own.where(VoiceRow.id == name))
             if row is None:
                 named = own.where(VoiceRow.name == name).order_by(VoiceRow.seq.desc()).limit(1)
                 row = await session.scalar(named)
-            return _voice(row) if row else None
+            return (_voice(row), row.profile) if row else None
 
     async def delete_voice(self, project: str, voice_id: str, caller: Caller) -> bool:
         """False if there is none."""
-        async with self._database.writing.begin() as session:
+        async with self._database.writing() as session:
             gone = await session.scalars(
                 delete(VoiceRow)
                 .where(VoiceRow.project == project, VoiceRow.id == voice_id)
@@ -148,21 +185,13 @@ class VoiceStore:
             )
             if gone.first() is None:
                 return False
-            session.add(_audit(caller, AuditEntry("voice.delete", voice_id, "done", {})))
+            session.add(audit_row(caller, AuditEntry("voice.delete", voice_id, "done", {})))
             return True
 
     async def note(self, caller: Caller, entry: AuditEntry) -> None:
-        """An audit row by itself: a refused check, a use."""
-        async with self._database.writing.begin() as session:
-            session.add(_audit(caller, entry))
-
-    async def audit(self, project: str) -> list[AuditEntry]:
-        """Everything that happened in a project, oldest first."""
-        async with self._database.session() as session:
-            rows = await session.scalars(
-                select(AuditRow).where(AuditRow.project == project).order_by(AuditRow.seq)
-            )
-            return [AuditEntry(row.action, row.subject, row.outcome, json.loads(row.details)) for row in rows]
+        """An audit row by itself: a refused check."""
+        async with self._database.writing() as session:
+            session.add(audit_row(caller, entry))
 
 
 async def _find_consent(session: AsyncSession, project: str, consent_id: str) -> ConsentRow | None:
@@ -171,20 +200,8 @@ async def _find_consent(session: AsyncSession, project: str, consent_id: str) ->
     return found
 
 
-def _audit(caller: Caller, entry: AuditEntry) -> AuditRow:
-    return AuditRow(
-        at=int(time.time()),
-        project=caller.project,
-        key=caller.key,
-        action=entry.action,
-        subject=entry.subject,
-        outcome=entry.outcome,
-        details=json.dumps(entry.details, ensure_ascii=True),
-    )
-
-
 def _consent(row: ConsentRow) -> VoiceConsent:
-    return VoiceConsent(row.id, row.project, row.name, row.language, row.created, row.speaker)
+    return VoiceConsent(row.id, row.project, row.name, row.language, row.created)
 
 
 def _voice(row: VoiceRow) -> CustomVoice:
@@ -199,6 +216,5 @@ def _voice(row: VoiceRow) -> CustomVoice:
         row.model,
         row.nearest,
         row.similarity,
-        row.profile,
         row.created,
     )

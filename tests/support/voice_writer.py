@@ -6,23 +6,38 @@ python -m tests.support.voice_writer URL PROJECT ROUNDS: prints each id once its
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import sys
 
-from app.domain import AuditEntry, Caller, CustomVoice, VoiceConsent
-from app.store.database import Database
+import numpy as np
+from sqlalchemy import create_engine, text
+
+from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
+from app.store.database import Database, prepared
 from app.store.voices import VoiceStore
 
 PROFILE = b"p" * 20_000
+SPEAKER = SpeakerVector("speaker-dvector", np.full(256, 1 / 16, np.float32))
 
 
 def consent(project: str) -> VoiceConsent:
-    return VoiceConsent(f"cons_{secrets.token_hex(16)}", project, "name", "en-US", 1, b"v" * 1024)
+    return VoiceConsent(f"cons_{secrets.token_hex(16)}", project, "name", "en-US", 1)
 
 
 def voice(project: str, consent_id: str) -> CustomVoice:
     made = f"voice_{secrets.token_hex(16)}"
-    return CustomVoice(made, project, "n", consent_id, "en-US", "m", "kokoro", "k", "af", 0.5, PROFILE, 1)
+    return CustomVoice(made, project, "n", consent_id, "en-US", "m", "kokoro", "k", "af", 0.5, 1)
+
+
+def audit(url: str, project: str) -> list[AuditEntry]:
+    """Everything that happened in a project, oldest first."""
+    engine = create_engine(prepared(url).replace("sqlite+aiosqlite", "sqlite"))
+    wanted = text("SELECT action, subject, outcome, details FROM audit WHERE project = :p ORDER BY seq")
+    with engine.connect() as connection:
+        rows = connection.execute(wanted, {"p": project}).all()
+    engine.dispose()
+    return [AuditEntry(row.action, row.subject, row.outcome, json.loads(row.details)) for row in rows]
 
 
 async def write(url: str, project: str, rounds: int) -> None:
@@ -31,9 +46,9 @@ async def write(url: str, project: str, rounds: int) -> None:
     for number in range(rounds):
         entry = AuditEntry("test", "", "done", {})
         made = consent(project)
-        await store.add_consent(made, b"r" * 5_000, caller, entry)
+        await store.add_consent(made, b"r" * 5_000, SPEAKER, caller, entry)
         spoken = voice(project, made.id)
-        await store.add_voice(spoken, b"s" * 50_000, 10**6, caller, entry)
+        await store.add_voice(spoken, PROFILE, b"s" * 50_000, 10**6, caller, entry)
         print(made.id, spoken.id, flush=True)
         if number % 3 == 2:
             await store.rename_consent(project, made.id, f"renamed {number}", caller)

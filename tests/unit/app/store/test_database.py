@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import LargeBinary, create_engine, inspect, text
 
 from app.errors import Unauthorized
 from app.services.keys import KeyService
@@ -15,6 +16,7 @@ from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
 from app.store.schema import downgrade, newest, upgrade, upgrade_if_needed
 from app.store.tables import HEAD, Base
+from app.store.voices import VoiceStore
 
 
 @pytest.fixture
@@ -58,6 +60,59 @@ def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
     assert migrated == columns(url)
 
 
+REVISIONS = ["base", "0001", "0002"]
+"""Every revision that was ever released."""
+OLD_ROWS = (
+    (
+        "INSERT INTO voice_consents (id, project, name, language, recording, speaker, created) "
+        "VALUES ('cons_old', 'mine', 'Ann', 'en-US', :blob, :vector, 1)"
+    ),
+    (
+        "INSERT INTO voices (id, project, name, consent, language, cloner, engine, model, nearest, "
+        "similarity, profile, sample, created) VALUES ('voice_old', 'mine', 'Ann', 'cons_old', 'en-US', "
+        "'kokoro-match', 'kokoro', 'kokoro-82m', 'af', 0.5, :blob, :blob, 1)"
+    ),
+)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_database_of_every_revision_comes_up_with_its_rows(url: str, revision: str) -> None:
+    if revision != "base":
+        await asyncio.to_thread(upgrade, url, revision)
+    if revision == "0002":
+        engine = create_engine(sync(url))
+        vector = np.full(256, 1 / 16, np.float32).tobytes()
+        with engine.begin() as connection:
+            for row in OLD_ROWS:
+                connection.execute(text(row), {"blob": b"b", "vector": vector})
+        engine.dispose()
+    await asyncio.to_thread(upgrade_if_needed, url)
+    database = Database(url)
+    await database.check()
+    store = VoiceStore(database)
+    if revision == "0002":
+        speaker = await store.speaker("mine", "cons_old")
+        assert speaker is not None
+        assert speaker.encoder == "speaker-dvector"
+        assert float(speaker.values @ speaker.values) == pytest.approx(1.0)
+        assert [made.id for made in await store.voices("mine")] == ["voice_old"]
+        await database.close()
+        await asyncio.to_thread(downgrade, url, "0002")
+        await asyncio.to_thread(upgrade_if_needed, url)
+        database = Database(url)
+        assert [made.id for made in await VoiceStore(database).voices("mine")] == ["voice_old"]
+    await database.close()
+
+
+def test_every_column_of_bytes_is_loaded_only_when_asked_for() -> None:
+    """A list that loads recordings or profiles takes megabytes for each row."""
+    for mapper in Base.registry.mappers:
+        for column in mapper.column_attrs:
+            if isinstance(column.columns[0].type, LargeBinary):
+                assert column.deferred, column
+                assert column.raiseload, column
+
+
 def test_down_and_up_again(url: str) -> None:
     upgrade(url)
     downgrade(url, "base")
@@ -95,7 +150,7 @@ async def test_an_old_or_empty_schema_names_the_command(url: str) -> None:
     with pytest.raises(DatabaseError, match="antiphon db upgrade"):
         await database.check()
     await asyncio.to_thread(upgrade, url)
-    async with database.session.begin() as session:
+    async with database.writing() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(DatabaseError, match=r"0000.*antiphon db upgrade"):
         await database.check()
@@ -104,10 +159,10 @@ async def test_an_old_or_empty_schema_names_the_command(url: str) -> None:
 
 async def test_sqlite_is_set_up(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/antiphon.db")
-    async with database.session() as session:
+    async with database.reading() as session:
         assert await session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert await session.scalar(text("PRAGMA foreign_keys")) == 1
-        assert await session.scalar(text("PRAGMA busy_timeout")) == 10_000
+        assert await session.scalar(text("PRAGMA busy_timeout")) == 5_000
     await database.close()
 
 

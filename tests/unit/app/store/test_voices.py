@@ -6,17 +6,19 @@ import asyncio
 import random
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from app.domain import AuditEntry, Caller
 from app.store.database import Database
 from app.store.schema import upgrade
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from tests.conftest import ROOT
-from tests.support.voice_writer import PROFILE, consent, voice
+from tests.support.voice_writer import PROFILE, SPEAKER, audit, consent, voice
 
 ME = Caller("mine", "key_1")
 ENTRY = AuditEntry("test", "", "done", {"score": 0.5})
@@ -33,7 +35,7 @@ async def store(any_database: str) -> AsyncIterator[VoiceStore]:
 async def add(store: VoiceStore, count: int, project: str = "mine") -> list[str]:
     made = [consent(project) for _ in range(count)]
     for one in made:
-        await store.add_consent(one, b"recording", ME, ENTRY)
+        await store.add_consent(one, b"recording", SPEAKER, ME, ENTRY)
     return [one.id for one in made]
 
 
@@ -63,30 +65,32 @@ async def test_pages_stay_stable_while_rows_come_and_go(store: VoiceStore) -> No
     assert [one.id for one in [*first, *second]] == [ids[5], ids[4], ids[3], ids[2], ids[0]]
 
 
-async def test_deleting_a_consent_takes_its_voices_and_leaves_the_audit(store: VoiceStore) -> None:
+async def test_deleting_a_consent_takes_its_voices_and_leaves_the_audit(
+    store: VoiceStore, any_database: str
+) -> None:
     (made,) = await add(store, 1)
     spoken = voice("mine", made)
-    await store.add_voice(spoken, b"sample", 5, ME, ENTRY)
+    await store.add_voice(spoken, PROFILE, b"sample", 5, ME, ENTRY)
     assert await store.voice("mine", spoken.id) == spoken
     assert await store.delete_consent("mine", made, ME)
     assert await store.voice("mine", spoken.id) is None
     assert not await store.delete_consent("mine", made, ME)
-    actions = [entry.action for entry in await store.audit("mine")]
+    actions = [entry.action for entry in audit(any_database, "mine")]
     assert actions == ["test", "test", "consent.delete", "voice.revoke"]
 
 
 async def test_a_voice_needs_a_consent_that_is_there(store: VoiceStore) -> None:
     with pytest.raises(ConsentGone):
-        await store.add_voice(voice("mine", "cons_gone"), b"", 5, ME, ENTRY)
+        await store.add_voice(voice("mine", "cons_gone"), b"", b"", 5, ME, ENTRY)
     (other,) = await add(store, 1, "theirs")
     with pytest.raises(ConsentGone):
-        await store.add_voice(voice("mine", other), b"", 5, ME, ENTRY)
+        await store.add_voice(voice("mine", other), b"", b"", 5, ME, ENTRY)
 
 
 async def test_other_projects_see_nothing(store: VoiceStore) -> None:
     (made,) = await add(store, 1)
     spoken = voice("mine", made)
-    await store.add_voice(spoken, b"sample", 5, ME, ENTRY)
+    await store.add_voice(spoken, PROFILE, b"sample", 5, ME, ENTRY)
     them = Caller("theirs", "key_2")
     assert await store.consent("theirs", made) is None
     assert await store.voice("theirs", spoken.id) is None
@@ -99,7 +103,7 @@ async def test_other_projects_see_nothing(store: VoiceStore) -> None:
 
 async def test_the_quota_holds_when_many_come_at_once(store: VoiceStore) -> None:
     (made,) = await add(store, 1)
-    tries = [store.add_voice(voice("mine", made), b"s", 3, ME, ENTRY) for _ in range(10)]
+    tries = [store.add_voice(voice("mine", made), b"p", b"s", 3, ME, ENTRY) for _ in range(10)]
     done = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, QuotaReached) for one in done) == 7
     assert len(await store.voices("mine")) == 3
@@ -113,6 +117,32 @@ async def test_names_are_only_names(store: VoiceStore, name: str) -> None:
     assert await store.voice("mine", name) is None
     assert await store.consent("mine", name) is None
     assert not await store.delete_voice("mine", name, ME)
+
+
+async def test_lists_load_no_blob(store: VoiceStore) -> None:
+    """Counted: the columns that each list asks the database for, and the bytes that come back."""
+    (made,) = await add(store, 1)
+    for _ in range(3):
+        await store.add_voice(voice("mine", made), b"p" * 4_000_000, b"s" * 1_000_000, 5, ME, ENTRY)
+    asked: list[str] = []
+    engine = store._database._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _cur, statement, *_rest: asked.append(statement))
+    tracemalloc.start()
+    try:
+        assert len(await store.voices("mine")) == 3
+        assert len((await store.consents("mine", None, 5))[0]) == 1
+        assert await store.consent("mine", made)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    selects = [statement for statement in asked if "SELECT" in statement]
+    assert len(selects) == 3
+    for statement in selects:
+        assert not any(f".{blob}" in statement for blob in ("profile", "sample", "recording", "speaker"))
+    asked.clear()
+    await store.rename_consent("mine", made, "b", ME)
+    assert await store.delete_consent("mine", made, ME)
+    assert not any(f".{blob}" in text for text in asked for blob in ("profile", "sample", "recording"))
 
 
 def writer(url: str, project: str, rounds: int) -> subprocess.Popen[str]:
@@ -146,9 +176,9 @@ async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     database = Database(url)
     store = VoiceStore(database)
     voices = {made.id: made for made in await store.voices("mine")}
-    deleted = {entry.subject for entry in await store.audit("mine") if entry.action == "voice.delete"}
+    deleted = {entry.subject for entry in audit(url, "mine") if entry.action == "voice.delete"}
     assert set(told) - deleted <= set(voices)
-    assert all(made.profile == PROFILE for made in voices.values())
     for made in voices.values():
+        assert await store.voice_with_profile("mine", made.id) == (made, PROFILE)
         assert await store.consent("mine", made.consent)
     await database.close()

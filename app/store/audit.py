@@ -1,0 +1,114 @@
+"""Audit rows, and those that may be written a moment after what they tell of.
+
+Law: nothing that a client waits for depends on a row that is written behind. The queue is bounded; a row that
+cannot be written in the end is a line of the log, so that nothing happens without a trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import islice
+
+from app.domain import AuditEntry, Caller
+from app.errors import ApiError
+from app.store.database import Database
+from app.store.tables import AuditRow
+
+log = logging.getLogger(__name__)
+ROWS = 1000
+"""Rows that may wait to be written."""
+BATCH = 100
+"""Rows of one transaction."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds between two attempts while the database fails: doubled each time."""
+
+
+def audit_row(caller: Caller, entry: AuditEntry, at: int | None = None) -> AuditRow:
+    """`at`: Unix time; None: now."""
+    return AuditRow(
+        at=int(time.time()) if at is None else at,
+        project=caller.project,
+        key=caller.key,
+        action=entry.action,
+        subject=entry.subject,
+        outcome=entry.outcome,
+        details=json.dumps(entry.details, ensure_ascii=True),
+    )
+
+
+class AuditLog:
+    """Writes audit rows behind. Used from the event loop only; one owner closes it before the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[tuple[Caller, AuditEntry, int]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        self._closing = asyncio.Event()
+
+    def add(self, caller: Caller, entry: AuditEntry) -> None:
+        """Queues one row: neither waits nor fails."""
+        at = int(time.time())
+        if len(self._waiting) >= ROWS:
+            _lost(caller, entry, at)
+            return
+        self._waiting.append((caller, entry, at))
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Writes what waits, in one last attempt."""
+        self._closing.set()
+        if self._task:
+            await self._task
+        while self._waiting:
+            _lost(*self._waiting.popleft())
+
+    async def _run(self) -> None:
+        """Until nothing waits, or the last attempt has failed."""
+        pause = FIRST_PAUSE
+        while self._waiting:
+            closing = self._closing.is_set()
+            if await self._write():
+                pause = FIRST_PAUSE
+                continue
+            if closing:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _write(self) -> bool:
+        """One transaction; a row leaves the queue only when it is stored. Returns whether it succeeded."""
+        try:
+            await self._store(list(islice(self._waiting, BATCH)))
+        except ApiError as failure:
+            if not self._failing:
+                log.warning("audit rows cannot be written and wait in memory: %s", failure.message)
+            self._failing = True
+            return False
+        self._failing = False
+        return True
+
+    async def _store(self, batch: list[tuple[Caller, AuditEntry, int]]) -> None:
+        async with self._database.writing(logging.DEBUG) as session:
+            session.add_all(audit_row(caller, entry, at) for caller, entry, at in batch)
+        for _ in batch:
+            self._waiting.popleft()
+
+
+def _lost(caller: Caller, entry: AuditEntry, at: int) -> None:
+    log.error(
+        "audit row that the database did not take: at=%d project=%s key=%s action=%s subject=%s outcome=%s",
+        at,
+        caller.project,
+        caller.key,
+        entry.action,
+        entry.subject,
+        entry.outcome,
+    )
