@@ -86,12 +86,7 @@ class Container:
             self.threads,
             self.registry,
             self.diarization,
-            TranscriptionRules(
-                settings.limits.audio_seconds,
-                settings.runtime.windows_ahead,
-                settings.transcription.beam_size,
-                settings.transcription.greedy_first,
-            ),
+            _transcription_rules(settings),
         )
         self.voice_store = VoiceStore(self.database)
         self.audit = AuditLog(self.database)
@@ -185,6 +180,15 @@ def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
     except ModelNotFound:
         folder = settings.weights_folder / slug(name)
         return ModelSpec(name, "diarization", DIARIZER, folder, 0, "")
+
+
+def _transcription_rules(settings: Settings) -> TranscriptionRules:
+    return TranscriptionRules(
+        audio_seconds=settings.limits.audio_seconds,
+        windows_ahead=settings.runtime.windows_ahead,
+        beam=settings.transcription.beam_size,
+        greedy_first=settings.transcription.greedy_first,
+    )
 
 
 def _consent_rules(settings: Settings) -> ConsentRules:
