@@ -1,0 +1,191 @@
+"""Every failure that a client can see: status, type, code and param beside its one-line meaning.
+
+Law: named classes, one screen each kind; one handler (`app.api.faults`) renders them all. Messages help the
+person who asked and leak nothing: no paths, no stack traces, no keys.
+"""
+
+from __future__ import annotations
+
+from app.errors.base import ApiError, InvalidRequest, NotFound
+from app.errors.server import (
+    InternalError,
+    ModelUnavailable,
+    ShuttingDown,
+    StorageFull,
+    StorageUnavailable,
+    from_os,
+)
+from app.errors.voices import (
+    ConsentNotFound,
+    ConsentOutdated,
+    PhraseNotHeard,
+    SeveralSpeakers,
+    SpeakerMismatch,
+    VoiceLimit,
+    VoiceNotFound,
+)
+from engines import errors as engine_errors
+
+__all__ = [
+    "ApiError",
+    "AudioTooLong",
+    "AudioTooShort",
+    "ConsentNotFound",
+    "ConsentOutdated",
+    "EngineUnavailable",
+    "InternalError",
+    "InvalidRequest",
+    "InvalidValue",
+    "MethodNotAllowed",
+    "MissingField",
+    "ModelNotFound",
+    "ModelUnavailable",
+    "NotAudio",
+    "NotFound",
+    "Overloaded",
+    "PhraseNotHeard",
+    "RequestTimedOut",
+    "SeveralSpeakers",
+    "ShuttingDown",
+    "SpeakerMismatch",
+    "StorageFull",
+    "StorageUnavailable",
+    "Unauthorized",
+    "UnknownUrl",
+    "UnsupportedValue",
+    "UploadTooLarge",
+    "VoiceLimit",
+    "VoiceNotFound",
+    "from_engine",
+    "from_os",
+]
+
+
+class MissingField(InvalidRequest):
+    """A required field is absent."""
+
+    code = "missing_required_parameter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Missing required parameter: '{name}'.", param=name)
+
+
+class InvalidValue(InvalidRequest):
+    """A field holds a value that it cannot hold."""
+
+    code = "invalid_value"
+
+
+class UnsupportedValue(InvalidRequest):
+    """A value that exists, but not for this model."""
+
+    code = "unsupported_value"
+
+
+class NotAudio(InvalidRequest):
+    """The file cannot be read as sound."""
+
+    param = "file"
+    code = "invalid_value"
+
+
+class AudioTooShort(InvalidRequest):
+    """Less than a tenth of a second."""
+
+    param = "file"
+    code = "audio_too_short"
+
+    def __init__(self) -> None:
+        super().__init__("Audio file is too short. Minimum audio length is 0.1 seconds.")
+
+
+class AudioTooLong(InvalidRequest):
+    """More seconds than the settings allow."""
+
+    param = "file"
+    code = "invalid_value"
+
+    def __init__(self, seconds: float | None, limit: float) -> None:
+        known = f"audio duration {seconds:g} seconds is" if seconds is not None else "audio duration is"
+        super().__init__(f"{known} longer than {limit:g} seconds which is the maximum for this model")
+
+
+class EngineUnavailable(InvalidRequest):
+    """The model needs an engine that is not installed or not part of this version."""
+
+    code = "engine_unavailable"
+
+
+class Unauthorized(ApiError):
+    """No key, or a wrong one."""
+
+    status = 401
+    type = "invalid_request_error"
+
+
+class UnknownUrl(NotFound):
+    """No such path."""
+
+    code = "unknown_url"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name."""
+
+    code = "model_not_found"
+    param = "model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The model `{name[:200]}` does not exist or you do not have access to it.")
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists, but not with this method."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class RequestTimedOut(ApiError):
+    """The request took longer than the settings allow."""
+
+    status = 408
+    type = "server_error"
+    code = "timeout"
+
+    def __init__(self) -> None:
+        super().__init__("The request took longer than this server allows, and was given up.")
+
+
+class UploadTooLarge(ApiError):
+    """More bytes than the settings allow."""
+
+    status = 413
+    type = "server_error"
+
+    def __init__(self, limit: int, read: int) -> None:
+        super().__init__(f"413: Maximum content size limit ({limit}) exceeded ({read} bytes read)")
+
+
+class Overloaded(ApiError):
+    """Every place in the queue is taken."""
+
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__("The server is busy with other requests. Try again shortly.")
+        self.retry_after = retry_after
+
+
+def from_engine(error: engine_errors.EngineError) -> ApiError:
+    """The failure of an engine as the client sees it."""
+    if isinstance(error, engine_errors.EngineMissing):
+        return EngineUnavailable(str(error), param="model")
+    if isinstance(error, engine_errors.UnsupportedInput):
+        return UnsupportedValue(str(error))
+    if isinstance(error, engine_errors.WeightsBroken):
+        return ModelUnavailable(str(error))
+    return InternalError()

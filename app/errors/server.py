@@ -1,0 +1,65 @@
+"""What the server cannot do now, and faults of ours: every 5xx."""
+
+from __future__ import annotations
+
+import errno
+
+from app.errors.base import ApiError
+
+
+class InternalError(ApiError):
+    """A fault of ours; the log has the details under the request id."""
+
+    def __init__(self) -> None:
+        super().__init__("The server had an error while processing your request. Sorry about that!")
+
+
+class ModelUnavailable(ApiError):
+    """The model exists, but its weights are absent or damaged."""
+
+    status = 503
+    code = "model_unavailable"
+    retry_after = 30
+
+
+class ShuttingDown(ApiError):
+    """The server is being stopped."""
+
+    status = 503
+    code = "shutting_down"
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down.")
+
+
+class StorageUnavailable(ApiError):
+    """The database is locked, stopped or cannot be reached."""
+
+    status = 503
+    code = "storage_unavailable"
+    retry_after = 5
+
+    def __init__(self, state: str = "cannot be reached") -> None:
+        super().__init__(
+            f"The server's database {state} at the moment. Nothing was stored; try again shortly."
+        )
+
+
+class StorageFull(ApiError):
+    """The server's disk is full."""
+
+    status = 507
+    code = "storage_full"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full, so the request was given up. Its operator must make room; other "
+            "requests may still work."
+        )
+
+
+def from_os(error: OSError) -> ApiError:
+    """The failure of a system call as the client sees it."""
+    return StorageFull() if error.errno in (errno.ENOSPC, errno.EDQUOT) else InternalError()
