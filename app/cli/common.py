@@ -26,7 +26,7 @@ def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Par
     def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         from app.container import StartRefused
         from app.errors import ApiError
-        from app.models.hub import WeightsError
+        from app.models.errors import WeightsError
         from app.settings.source import SettingsError
         from app.store.database import DatabaseError
         from engines.errors import EngineError

@@ -101,7 +101,7 @@ def _engine(_: Settings) -> Finding:
 
 def _weights(settings: Settings) -> Finding:
     from app.container import weights_store
-    from app.models.hub import WeightsError
+    from app.models.errors import WeightsError
 
     store = weights_store(settings)
     wanted = sorted({settings.models.aliases.get(name, name) for name in settings.models.preload})

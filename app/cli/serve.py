@@ -51,7 +51,7 @@ def _prepare(settings: Settings) -> Settings:
     """
     from app.cli.common import fetch_report
     from app.container import SPEAKER_ENCODER, weights_store
-    from app.models.hub import WeightsError
+    from app.models.errors import WeightsError
     from app.store.schema import upgrade_if_needed
 
     store = weights_store(settings)

@@ -76,7 +76,7 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from app.models.weights import write_atomically
+    from app.models.files import write_atomically
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

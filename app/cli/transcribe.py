@@ -221,7 +221,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 
 
 def _write(data: bytes, target: Path | None) -> None:
-    from app.models.weights import write_atomically
+    from app.models.files import write_atomically
 
     if target:
         write_atomically(target, data)

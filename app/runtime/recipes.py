@@ -17,7 +17,7 @@ import numpy as np
 
 from app.domain import ModelSpec
 from app.errors import ModelUnavailable
-from app.models.hub import WeightsError
+from app.models.errors import WeightsError
 from app.models.weights import WeightsStore
 from app.runtime.batching import BatchLimits
 from app.runtime.jobs import Recipe

@@ -17,6 +17,8 @@ class Hub:
         self.url = ""
         self.files: dict[str, bytes] = {}
         self.listing: dict[str, Any] = {}
+        self.status = 200
+        """Of the answer about a repository."""
         self.asked: list[tuple[str, str | None]] = []
         """Path and Range header of each request."""
         self.break_after: int | None = None
@@ -34,7 +36,8 @@ def running_hub() -> Iterator[Hub]:
             hub.asked.append((path, self.headers.get("Range")))
             hub.tokens.append(self.headers.get("Authorization"))
             if path.startswith("/api/models/"):
-                self._send(200, json.dumps(hub.listing).encode() if hub.listing else b"", {})
+                listing = {"id": path.removeprefix("/api/models/")} | hub.listing
+                self._send(hub.status, json.dumps(listing).encode() if hub.listing else b"", {})
             elif path in hub.files:
                 self._file(hub.files[path])
             else:
@@ -64,7 +67,7 @@ def running_hub() -> Iterator[Hub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield hub

@@ -1,0 +1,25 @@
+"""A hub on this machine and a store that knows one small model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.models.weights import WeightsStore
+from tests.support.hub import Hub, running_hub
+from tests.support.toy_model import DATA, KNOWN
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with running_hub() as made:
+        made.files = {f"/us/toy/resolve/rev/{name}": data for name, data in DATA.items()}
+        yield made
+
+
+@pytest.fixture
+def store(tmp_path: Path, hub: Hub) -> WeightsStore:
+    return WeightsStore(tmp_path / "weights", hub=hub.url, known=KNOWN)
