@@ -36,9 +36,9 @@ from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.voices import VoiceStore
+from app.wire.cue_breaks import CueRules
 from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRules
-from app.wire.subtitles import CueRules
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 from engines.types import EngineOptions

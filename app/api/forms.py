@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.faults import ClientGone
 from app.api.multipart import BoundedParser, FormBounds
-from app.errors import InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
+from app.errors import ApiError, InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
 from app.runtime.admission import Admission
 from app.settings.limits import LimitsSettings
 from app.wire.fields import Fields
@@ -30,6 +30,8 @@ ENVELOPE_BYTES = 64 * 1024
 """Room for the form's own lines beside the file and the fields."""
 DATA_URL_HEAD = 256
 """Characters of a data URL before its base64."""
+SLOWEST = 1000
+"""Least average of an upload that takes longer than `limits.upload_idle_seconds`, in bytes a second."""
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -86,19 +88,19 @@ async def read_form(
             await data.close()
 
 
-async def read_json(request: Request, limits: LimitsSettings) -> bytes:
-    """The body of a request that is no upload. Raises `InvalidRequest` or `RequestTimedOut`."""
+async def read_json(request: Request, limits: LimitsSettings, uploads: Admission) -> bytes:
+    """The body of a request that is no upload.
+
+    Raises `InvalidRequest`, `Overloaded` or `RequestTimedOut`.
+    """
     body = bytearray()
-    try:
-        async with asyncio.timeout(limits.upload_idle_seconds):
-            async for chunk in request.stream():
+    with uploads.admit():
+        async with aclosing(_chunks(request, limits)) as chunks:
+            async for chunk in chunks:
                 body += chunk
                 if len(body) > limits.field_bytes:
+                    await _drain(chunks)
                     raise InvalidRequest(f"The body has more than {limits.field_bytes} bytes.")
-    except TimeoutError:
-        raise RequestTimedOut from None
-    except ClientDisconnect:
-        raise ClientGone from None
     return bytes(body)
 
 
@@ -110,8 +112,6 @@ async def _parsed(parser: BoundedParser) -> FormData:
         raise
     except MultiPartException as wrong:
         raise InvalidRequest(f"The multipart body cannot be read: {wrong.message}") from None
-    except ClientDisconnect:
-        raise ClientGone from None
 
 
 async def _form(data: FormData) -> Form:
@@ -139,20 +139,33 @@ async def _counted(
     """The body, of no more bytes than the parts may have together."""
     read, limit = 0, bounds.file_bytes
     most = limit + bounds.text_bytes + bounds.clip_bytes + ENVELOPE_BYTES
-    until = time.monotonic() + limits.request_seconds
+    async with aclosing(_chunks(request, limits)) as chunks:
+        async for chunk in chunks:
+            read += len(chunk)
+            if read > most:
+                await _drain(chunks)
+                raise UploadTooLarge(limit, read)
+            yield chunk
+
+
+async def _chunks(request: Request, limits: LimitsSettings) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Raises `RequestTimedOut` where the client stops, or sends next to nothing."""
+    read, began = 0, time.monotonic()
     stream = request.stream()
     while True:
-        patience = min(limits.upload_idle_seconds, until - time.monotonic())
+        spent = time.monotonic() - began
+        if spent > limits.upload_idle_seconds and read < spent * SLOWEST:
+            raise RequestTimedOut
+        patience = min(limits.upload_idle_seconds, limits.request_seconds - spent)
         try:
             chunk = await asyncio.wait_for(anext(stream), max(patience, 0))
         except StopAsyncIteration:
             return
         except TimeoutError:
             raise RequestTimedOut from None
+        except ClientDisconnect:
+            raise ClientGone from None
         read += len(chunk)
-        if read > most:
-            await _drain(stream)
-            raise UploadTooLarge(limit, read)
         yield chunk
 
 
@@ -162,6 +175,6 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
     while left > 0 and (wait := until - time.monotonic()) > 0:
         try:
             chunk = await asyncio.wait_for(anext(stream), wait)
-        except (TimeoutError, StopAsyncIteration, ClientDisconnect, UploadTooLarge):
+        except (TimeoutError, StopAsyncIteration, ClientGone, ApiError):
             return
         left -= len(chunk)

@@ -23,7 +23,7 @@ router = APIRouter(tags=["audio"])
 @router.post("/audio/speech", openapi_extra=SPEECH_DOC)
 async def create_speech(request: Request, services: Services, caller: CallerOf) -> Response:
     """Speak text."""
-    body = await read_json(request, services.settings.limits)
+    body = await read_json(request, services.settings.limits, services.uploads)
     wanted = speech_request(body, services.speech_rules)
     note(model=wanted.job.model[:100])
     opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from app.wire.transcripts import MEDIA_TYPES, render
 from engines.types import Task
 
 router = APIRouter(tags=["audio"])
+Piece = TypeVar("Piece")
 
 
 @router.post("/audio/transcriptions", openapi_extra=TRANSCRIPTION_DOC)
@@ -61,16 +63,24 @@ async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> As
     if wanted.job.diarize:
         async with aclosing(opened.spoken()) as groups:
             async for group in groups:
-                for event in events.feed_spoken(group):
-                    yield sse.frame(event)
+                for frame in await asyncio.to_thread(_encoded, events.feed_spoken, group):
+                    yield frame
                 if not group:
                     yield sse.comment(f"{opened.seconds:.0f} of {opened.expected or 0:.0f} seconds")
-        yield sse.frame(events.flush(opened.transcript()))
+        yield await asyncio.to_thread(_last, events, opened)
         yield sse.DONE
         return
     async with aclosing(opened.segments()) as windows:
         async for segments in windows:
-            for event in events.feed(segments):
-                yield sse.frame(event)
-    yield sse.frame(events.flush(opened.transcript()))
+            for frame in await asyncio.to_thread(_encoded, events.feed, segments):
+                yield frame
+    yield await asyncio.to_thread(_last, events, opened)
     yield sse.DONE
+
+
+def _encoded(feed: Callable[[Sequence[Piece]], list[dict[str, Any]]], pieces: Sequence[Piece]) -> list[bytes]:
+    return [sse.frame(event) for event in feed(pieces)]
+
+
+def _last(events: TranscriptEvents, opened: OpenTranscription) -> bytes:
+    return sse.frame(events.flush(opened.transcript()))

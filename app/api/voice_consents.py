@@ -56,7 +56,8 @@ async def update_consent(
     request: Request, consent: str, services: Services, caller: CallerOf
 ) -> dict[str, Any]:
     """Rename a consent."""
-    name = required_text(json_object(await read_json(request, services.settings.limits)), "name")
+    body = await read_json(request, services.settings.limits, services.uploads)
+    name = required_text(json_object(body), "name")
     return consent_object(await services.consents.rename(caller, consent_id(consent), label(name)))
 
 

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from app.domain import TranscriptionJob, VadOptions
 from app.errors import InvalidValue, ModelNotFound, UnsupportedValue
+from app.wire.cue_breaks import CueRules
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
 from app.wire.speakers import speakers_wanted
 from app.wire.strict import check_transcription, check_translation
-from app.wire.subtitles import CueRules
 from app.wire.texts import clean, is_id
 from engines.types import Task
 

@@ -12,8 +12,9 @@ from itertools import groupby
 from typing import Any
 
 from app.domain import SpokenSegment, Transcript
+from app.wire.cue_breaks import CueRules
 from app.wire.languages import language_name
-from app.wire.subtitles import CueRules, make_cues, make_spoken_cues, to_srt, to_vtt
+from app.wire.subtitles import make_cues, make_spoken_cues, to_srt, to_vtt
 from engines.types import Segment, Token, Word
 
 AUDIO_TOKENS = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from app.api.forms import Form, read_form
-from app.errors import ApiError, InvalidRequest, UploadTooLarge
+from app.api.forms import Form, read_form, read_json
+from app.errors import ApiError, InvalidRequest, Overloaded, RequestTimedOut, UploadTooLarge
 from app.runtime.admission import Admission
 from app.settings.base import MIB
 from app.settings.limits import LimitsSettings
@@ -137,6 +138,45 @@ async def test_the_charset_of_a_form_is_utf_8(charset: str) -> None:
 async def test_boundaries_that_cannot_be(boundary: str) -> None:
     error = await refused(request([b""], f"multipart/form-data; boundary={boundary}", closed=False))
     assert (error.status, error.code) in ((400, "invalid_content_type"), (400, None))
+
+
+@pytest.mark.parametrize("pause", [0.02, 5.0])
+@pytest.mark.parametrize("json", [False, True])
+async def test_a_client_that_only_dribbles_is_given_up(pause: float, json: bool) -> None:
+    body = iter(part("prompt", b"x" * 10_000))
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": bytes([next(body)]), "more_body": True}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    asked = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    impatient, uploads = LimitsSettings(upload_idle_seconds=0.2), Admission(1, 60)
+    with pytest.raises(RequestTimedOut):
+        await (read_json if json else read_form_s_fields)(asked, impatient, uploads)
+    assert uploads.count == 0
+
+
+async def read_form_s_fields(asked: Request, limits: LimitsSettings, uploads: Admission) -> None:
+    async with read_form(asked, limits, uploads):
+        pass
+
+
+async def test_bodies_take_a_place_too() -> None:
+    uploads = Admission(1, 60)
+    with uploads.admit(), pytest.raises(Overloaded):
+        await read_json(request([]), LIMITS, uploads)
+
+
+async def test_json_bodies_are_bounded() -> None:
+    error = await refused_json(request(b" " * 500_000 for _ in range(60)))
+    assert error.status == 400
+
+
+async def refused_json(asked: Request) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        await read_json(asked, LIMITS, Admission(1, 60))
+    return caught.value
 
 
 async def test_the_error_names_the_file_s_own_field() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from app.errors import ApiError, InvalidRequest, InvalidValue
 from app.wire.bodies import json_object
+from app.wire.cue_breaks import CueRules
 from app.wire.fields import Fields, bounded_integer, bounded_number
 from app.wire.languages import language_code, language_tag
 from app.wire.requests import RequestRules, transcription_request
 from app.wire.resources import consent_id, label, language, page_limit, page_start, voice_id
 from app.wire.speech import SpeechRules, speech_request
-from app.wire.subtitles import CueRules
 
 RULES = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())
 SPEECH = {"model": "tts-1", "input": "hi", "voice": "alloy"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.domain import VadOptions
+from app.wire.cue_breaks import CueRules
 from app.wire.fields import Fields
 from app.wire.languages import NAMES, language_code, language_name
 from app.wire.requests import RequestRules, TranscriptionRequest, transcription_request
-from app.wire.subtitles import CueRules
 
 RULES = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())
 

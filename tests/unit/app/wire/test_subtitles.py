@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.wire.subtitles import Cue, CueRules, columns, make_cues, to_srt, to_vtt
+from app.wire import cue_breaks
+from app.wire.cue_breaks import CueRules, columns, lines_of
+from app.wire.subtitles import Cue, make_cues, to_srt, to_vtt
 from engines.types import Segment, Word
 from tests.support.samples import SPEECH, spoken
 
@@ -99,7 +103,9 @@ def test_a_word_of_500_letters_is_broken() -> None:
 
 def test_segments_without_word_times() -> None:
     bare = Segment(0, 8, " The boats come in at dawn, and the market opens its doors.")
-    assert make_cues([bare], RULES, 8.0)
+    cues = make_cues([bare], RULES, 8.0)
+    assert " ".join(" ".join(cue.lines) for cue in cues) == bare.text.strip()
+    assert (cues[0].start, cues[-1].end) == (0, 8)
 
 
 def test_other_shapes() -> None:
@@ -110,3 +116,82 @@ def test_other_shapes() -> None:
 
 def test_hours_have_two_digits_and_more() -> None:
     assert "100:00:00,000" in to_srt([Cue(359_999.0, 360_000.0, ("a",))])
+
+
+def brute_force(words: list[Word], rules: CueRules) -> list[tuple[str, ...]]:
+    """The cheapest division among all, each tried whole: what the search must find."""
+    best: tuple[float, list[tuple[str, ...]]] = (math.inf, [])
+    for cuts in range(2 ** (len(words) - 1)):
+        stops = [i + 1 for i in range(len(words) - 1) if cuts >> i & 1] + [len(words)]
+        groups = [words[a:b] for a, b in pairwise([0, *stops])]
+        if all(fits(group, rules) for group in groups):
+            cost = sum(
+                cost_of(words, stop, len(group), rules) for stop, group in zip(stops, groups, strict=True)
+            )
+            if cost < best[0] - 1e-9:
+                best = (cost, [lines_of(group, rules) for group in groups])
+    return best[1]
+
+
+def fits(group: list[Word], rules: CueRules) -> bool:
+    shown = lines_of(group, rules)
+    seconds = group[-1].end - group[0].start
+    return len(group) == 1 or (
+        len(shown) <= rules.lines
+        and seconds <= rules.longest
+        and sum(columns(word.text) for word in group) <= rules.width * rules.lines + 1
+    )
+
+
+def cost_of(words: list[Word], stop: int, count: int, rules: CueRules) -> float:
+    group = words[stop - count : stop]
+    seconds, size = group[-1].end - group[0].start, sum(columns(word.text) for word in group)
+    after = words[stop].start if stop < len(words) else math.inf
+    room = min(max(after - group[0].start, seconds), rules.longest)
+    hurry = max(0.0, size / rules.speed - room) + 2 * max(0.0, rules.shortest - room)
+    last = words[stop - 1].text
+    if stop == len(words) or last[-1] in ".?。":
+        break_cost = 0.0
+    elif last[-1] == "," or after - group[-1].end >= 0.4:
+        break_cost = 0.7
+    else:
+        break_cost = 2.5 if words[stop].text.startswith(" ") else 3.0
+    return 1 + 2 * hurry + break_cost + (0.3 if len(lines_of(group, rules)) > 1 else 0.0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(speech(), st.sampled_from([(14, 1, 3.0), (20, 2, 7.0), (18, 3, 60.0)]))
+def test_the_division_is_the_cheapest(segments: list[Segment], shape: tuple[int, int, float]) -> None:
+    rules = CueRules(*shape)
+    words = list(segments[0].words or ())[:9]
+    run = [word for index, word in enumerate(words) if not index or word.start - words[index - 1].end < 2]
+    cues = make_cues([Segment(0, 100, "", words=tuple(run))], rules, 1000)
+    pauses = any(b.start - a.end >= 2 for a, b in pairwise(run))
+    if not pauses and all(columns(word.text.strip()) <= rules.width for word in run):
+        assert [cue.lines for cue in cues] == brute_force(run, rules)
+
+
+@pytest.mark.parametrize("shape", [(42, 2, 7.0), (200, 2, 60.0), (200, 5, 60.0), (10, 1, 1.0)])
+@pytest.mark.parametrize("piece", [" a", "音"])
+def test_many_words_take_a_bounded_number_of_steps(
+    shape: tuple[int, int, float], piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever shape a client asks for; steps are counted, not seconds."""
+    steps = 0
+    cost, size = cue_breaks._Search._cost, cue_breaks.columns
+
+    def counted(*arguments: Any) -> float:
+        nonlocal steps
+        steps += 1
+        return cost(*arguments)
+
+    def measured(text: str) -> int:
+        nonlocal steps
+        steps += 1
+        return size(text)
+
+    monkeypatch.setattr(cue_breaks._Search, "_cost", counted)
+    monkeypatch.setattr(cue_breaks, "columns", measured)
+    words = tuple(Word(piece, i * 0.3, i * 0.3 + 0.28, 0.9) for i in range(3000))
+    make_cues([Segment(0, 900, "", words=words)], CueRules(*shape), 900)
+    assert steps < len(words) * (cue_breaks.LONGEST_CUE + 5)

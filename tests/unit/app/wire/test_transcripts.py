@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 
 from app.domain import Transcript
 from app.wire import sse
+from app.wire.cue_breaks import CueRules
 from app.wire.events import TranscriptEvents
-from app.wire.subtitles import CueRules
 from app.wire.transcripts import render
 from tests.conftest import ROOT
 from tests.support.samples import SILENCE, SPEECH, TRANSLATION
