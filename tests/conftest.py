@@ -34,6 +34,8 @@ JFK_TEXT = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew")
+    parser.addoption("--fuzz-cases", type=int, help="cases of each fuzzer in tests/fuzz")
+    parser.addoption("--fuzz-first", type=int, default=0, help="number of the first case, to run one again")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
 from app.errors import InvalidRequest, UploadTooLarge
@@ -54,9 +54,22 @@ class BoundedParser(MultiPartParser):
             max_part_size=max(bounds.text_bytes, bounds.clip_bytes),
         )
         self._bounds = bounds
+        self._complete = False
         self._file_bytes = 0
         self._text_bytes = 0
         self._clip_bytes = 0
+
+    async def parse(self) -> FormData:
+        """Raises `ApiError` or `MultiPartException`."""
+        form = await super().parse()
+        if not self._complete:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise InvalidRequest("The multipart body ends before its last boundary.")
+        return form
+
+    def on_end(self) -> None:
+        self._complete = True
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()

@@ -182,3 +182,11 @@ async def refused_json(asked: Request) -> ApiError:
 async def test_the_error_names_the_file_s_own_field() -> None:
     for name in ("recording", "audio_sample", "file"):
         assert (await refused(request([], "application/json"), file=name)).param == name
+
+
+async def test_a_form_that_ends_too_soon_leaves_no_open_file() -> None:
+    """An unclosed file would be a ResourceWarning, which fails the tests."""
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    for body in ([head], [head, b"sound"], [head, b"sound\r\n--x"], [part("prompt", b"x")]):
+        error = await refused(request(body, closed=False))
+        assert "last boundary" in error.message
