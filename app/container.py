@@ -19,10 +19,12 @@ from app.models.voicebook import VoiceBook
 from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
-from app.runtime.local import LocalRunner, RunnerRules
+from app.runtime.in_process import InProcess
+from app.runtime.lane_runner import LaneRunner, RunnerRules
 from app.runtime.meters import Meters
-from app.runtime.recipes import EngineFinder, EngineSettings
+from app.runtime.orders import EngineSettings
 from app.runtime.residence import ModelState
+from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
@@ -41,7 +43,6 @@ from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRules
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
-from engines.types import EngineOptions
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "speaker-dvector"
@@ -71,9 +72,10 @@ class Container:
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
         self.meters = Meters()
-        finder = EngineFinder(transcribers, synthesizers, diarizers)
-        self.threads = WorkThreads(settings.runtime.decode_threads)
-        self.runner = _runner(settings, self.weights, self.threads, self.meters, finder)
+        self.shortage = MemoryShortage()
+        self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
+        self.place = InProcess(catalog.EngineFinder(transcribers, synthesizers, diarizers))
+        self.runner = self._runner(settings)
         self.diarization_model = diarization_model(settings, self.registry)
         self.diarization = DiarizationService(
             self.runner,
@@ -115,6 +117,18 @@ class Container:
         self.request_rules = _request_rules(settings)
         self.speech_rules = SpeechRules(settings.speech.input_characters, settings.compat.strict)
 
+    def _runner(self, settings: Settings) -> LaneRunner:
+        return LaneRunner(
+            self.weights,
+            _admission(settings.limits),
+            EngineSettings.of(settings),
+            _runner_rules(settings),
+            place=self.place,
+            threads=self.threads,
+            meters=self.meters,
+            shortage=self.shortage,
+        )
+
     async def open(self) -> None:
         """Checks what must be right before the first request, and begins to load models.
 
@@ -128,7 +142,7 @@ class Container:
 
     def problems(self) -> dict[str, str]:
         """Why the server is not ready: what is wrong, by name."""
-        found = {}
+        found = {"memory": self.shortage.problem} if self.shortage.problem else {}
         for name in self.settings.models.preload:
             try:
                 problem = self.runner.problem(self.registry.resolve(name))
@@ -225,34 +239,12 @@ def _request_rules(settings: Settings) -> RequestRules:
     return RequestRules(limits.prompt_characters, vad, cues, settings.compat.strict)
 
 
-def _runner(
-    settings: Settings, weights: WeightsStore, threads: WorkThreads, meters: Meters, finder: EngineFinder
-) -> LocalRunner:
-    chosen, runtime = settings.transcription, settings.runtime
-    options = EngineOptions(
-        chosen.device,
-        chosen.compute_type,
-        chosen.threads,
-        chosen.adaptive_windows,
-        chosen.workers,
-        chosen.device_index,
-    )
-    return LocalRunner(
-        weights,
-        _admission(settings.limits),
-        EngineSettings(
-            options,
-            EngineOptions(settings.speech.device, threads=settings.speech.threads),
-            EngineOptions(settings.diarization.device, threads=settings.diarization.threads),
-        ),
-        RunnerRules(
-            BatchLimits(runtime.batch_rows, runtime.batch_seconds),
-            runtime.idle_seconds,
-            settings.models.memory_bytes,
-        ),
-        threads,
-        meters,
-        finder,
+def _runner_rules(settings: Settings) -> RunnerRules:
+    runtime = settings.runtime
+    return RunnerRules(
+        batch=BatchLimits(runtime.batch_rows, runtime.batch_seconds),
+        idle=runtime.idle_seconds,
+        memory=settings.models.memory_bytes,
     )
 
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from app.container import Container
 from app.domain import SpeakersWanted, TranscriptionJob, VadOptions
+from app.runtime.looks import Looks
 from app.settings.source import load_settings
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
 from bench.plain_pyannote import PlainPyannote
@@ -45,6 +46,7 @@ from engines.types import (
     TranscribeOptions,
     Window,
 )
+from engines.work import LookSize
 from tests.conftest import ROOT
 from tests.support.conversations import Conversation, Said, kokoro, talk
 from tests.support.sound import decode, wav
@@ -158,10 +160,10 @@ def add(sums: Sums, reference: list[Said], found: list[Said], samples: Samples) 
 
 
 def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = ()) -> Diarization:
-    stream = engine.open(DiarizeOptions(known=tuple(known)))
-    for at in range(0, len(samples), 20 * SAMPLE_RATE):
-        stream.feed(samples[at : at + 20 * SAMPLE_RATE])
-    return stream.flush()
+    cutter = Looks(LookSize(engine.span, engine.hop))
+    parts = [*cutter.feed(samples), *cutter.flush()]
+    seen = [engine.look(part.samples, part.start, end=part.end) for part in parts]
+    return engine.assemble(seen, DiarizeOptions(known=tuple(known)))
 
 
 def said(found: Diarization) -> list[Said]:
@@ -179,15 +181,17 @@ def report(groups: dict[str, dict[str, Sums]]) -> None:
 def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
     """The files one after the other until it is long enough, fed as a server does: never whole in memory."""
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    stream, seconds = engine.open(DiarizeOptions()), 0.0
+    cutter, seen, seconds = Looks(LookSize(engine.span, engine.hop)), [], 0.0
     while seconds < hours * 3600:
         for path in files:
             samples = decode(path.read_bytes())
             for at in range(0, len(samples), 20 * SAMPLE_RATE):
-                stream.feed(samples[at : at + 20 * SAMPLE_RATE])
+                parts = cutter.feed(samples[at : at + 20 * SAMPLE_RATE])
+                seen += [engine.look(part.samples, part.start, end=part.end) for part in parts]
             seconds += len(samples) / SAMPLE_RATE
     fed = time.process_time()
-    found = stream.flush()
+    seen += [engine.look(part.samples, part.start, end=part.end) for part in cutter.flush()]
+    found = engine.assemble(seen, DiarizeOptions())
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"{seconds / 3600:.1f} h: {len(found.names)} speakers, {len(found.turns)} turns, "

@@ -1,10 +1,13 @@
-"""Engine name -> factory, through entry points: built-in engines use the door that plugins use.
+"""Engine name -> factory, through entry points: built-in engines are registered as plugins are.
 
 Law: nothing heavy is imported until an engine is asked for by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
@@ -28,7 +31,7 @@ VOICE_CLONERS = "antiphon.voice_cloners"
 
 def names(group: str) -> tuple[str, ...]:
     """The engines that are registered in `group`, installed dependencies or not."""
-    return tuple(sorted({point.name for point in entry_points(group=group)}))
+    return tuple(sorted(_points(group)))
 
 
 def transcriber(name: str) -> LoadTranscriber:
@@ -61,8 +64,26 @@ def voice_cloner(name: str) -> VoiceCloner:
     return cast("VoiceCloner", _point(VOICE_CLONERS, name).load())
 
 
+@dataclass(frozen=True, slots=True)
+class EngineFinder:
+    """Engine name -> engine, for each kind that has several."""
+
+    transcribers: Callable[[str], LoadTranscriber] = transcriber
+    synthesizers: Callable[[str], SpeechEngine] = synthesizer
+    diarizers: Callable[[str], DiarizationEngine] = diarizer
+    speaker_encoders: Callable[[str], LoadSpeakerEncoder] = speaker_encoder
+    cloners: Callable[[str], VoiceCloner] = voice_cloner
+
+
+@cache
+def _points(group: str) -> dict[str, EntryPoint]:
+    """Read once: it takes the metadata of every distribution that is installed."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
 def _point(group: str, name: str) -> EntryPoint:
-    for point in entry_points(group=group, name=name):
-        return point
-    known = ", ".join(names(group)) or "none"
-    raise EngineError(f"There is no engine `{name}`; known ones: {known}.")
+    try:
+        return _points(group)[name]
+    except KeyError:
+        known = ", ".join(names(group)) or "none"
+        raise EngineError(f"There is no engine `{name}`; known ones: {known}.") from None

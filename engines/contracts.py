@@ -6,12 +6,11 @@ Law: protocols only; each fits on one screen and every engine of its kind passes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from engines.types import (
-    Capabilities,
     Diarization,
     DiarizeOptions,
     EngineOptions,
@@ -25,17 +24,19 @@ from engines.types import (
     Window,
     WindowResult,
 )
+from engines.work import Seen
 
 
 class Transcriber(Protocol):
     """Speech to text, a batch of windows at a time."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
-
-    @property
     def calls(self) -> int:
         """Calls of `transcribe` that it takes at once."""
+        ...
+
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        """Windows of equal keys may be given to one call: decoded alike, and of like cost. Does not block."""
         ...
 
     def prepare(self, window: Window) -> Window:
@@ -146,22 +147,33 @@ class LoadSpeakerEncoder(Protocol):
         ...
 
 
-class DiarizerStream(Protocol):
-    """One pass over one audio."""
-
-    def feed(self, samples: Samples) -> None:
-        """Takes the next stretch of sound of `SAMPLE_RATE` hertz, of any length. Raises `EngineError`."""
-        ...
-
-    def flush(self) -> Diarization:
-        """Who spoke when in all of it; called once. Raises `EngineError`."""
-        ...
-
-
 class Diarizer(SpeakerEncoder, Protocol):
-    """Tells who spoke when; memory grows with the number of turns, not with the samples."""
+    """Tells who spoke when: hears an audio in stretches, each by itself, and puts them together at the end.
 
-    def open(self, options: DiarizeOptions) -> DiarizerStream: ...
+    It keeps nothing between two calls, so stretches of one audio may be heard by several copies of the model.
+    """
+
+    @property
+    def span(self) -> int:
+        """Samples of `SAMPLE_RATE` hertz that one `look` hears; the last one hears what is left."""
+        ...
+
+    @property
+    def hop(self) -> int:
+        """Samples by which the next look begins later than this one; at most `span`."""
+        ...
+
+    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+        """What `assemble` needs to know of one stretch: numbers that pickle, and no sound.
+
+        `start`: seconds from the start of the audio. `end`: whether the audio ends with this stretch. Raises
+        `EngineError`.
+        """
+        ...
+
+    def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
+        """Who spoke when. `seen`: of all stretches, in order, at least one. Raises `EngineError`."""
+        ...
 
 
 class DiarizationEngine(Protocol):

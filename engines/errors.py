@@ -5,6 +5,9 @@ Law: few kinds, no status codes. A message is a sentence that may be shown to th
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
 
 class EngineError(Exception):
     """An engine could not do its work."""
@@ -20,6 +23,23 @@ class EngineMissing(EngineError):
         )
         self.engine = engine
         self.extra = extra
+
+
+class LibraryBroken(EngineError):
+    """The engine's library is installed, but it cannot be imported."""
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(
+            f"The library of the engine `{engine}` is installed, but it cannot be loaded. The server's log "
+            "has the reason."
+        )
+
+
+class OutOfMemory(EngineError):
+    """There was not enough memory, on the machine or on the GPU, to load or to run."""
+
+    def __init__(self) -> None:
+        super().__init__("There is not enough free memory for this at the moment.")
 
 
 class WeightsBroken(EngineError):
@@ -39,3 +59,49 @@ class NeedsTrust(WeightsBroken):
             "the rights of this server. If you trust the author with that, run "
             "`antiphon models pull --trust OWNER/NAME` on the server."
         )
+
+
+MEMORY_SIGNS = (
+    "out of memory",
+    "cannot allocate memory",
+    "failed to allocate",
+    "unable to allocate",
+    "not enough memory",
+    "bad_alloc",
+    "bad allocation",
+    "failed to map segment",
+)
+"""How CPython, the dynamic linker, C++, PyTorch, CTranslate2 and ONNX Runtime say that memory was refused."""
+
+
+def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
+    """Why an engine's library cannot be imported: it is absent, it is broken, or memory was refused."""
+    if is_out_of_memory(error):
+        return OutOfMemory()
+    if isinstance(error, ModuleNotFoundError):
+        return EngineMissing(engine, extra)
+    return LibraryBroken(engine)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this failure, or one behind it, is that memory was refused."""
+    return any(_tells_of_memory(one) for one in _chain(error))
+
+
+def _tells_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | OutOfMemory):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    if isinstance(error, EngineError | ValueError | TypeError | LookupError):
+        return False  # their words may be a client's
+    words = str(error).lower()
+    return any(sign in words for sign in MEMORY_SIGNS)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

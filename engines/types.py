@@ -130,16 +130,6 @@ class LanguageGuess:
 
 
 @dataclass(frozen=True, slots=True)
-class Timings:
-    """What an answer cost."""
-
-    queued: float = 0.0
-    """Seconds from submission to the start of the work."""
-    running: float = 0.0
-    """Seconds of work, of the whole batch."""
-
-
-@dataclass(frozen=True, slots=True)
 class WindowCost:
     """What a window took, all rounds together."""
 
@@ -163,7 +153,6 @@ class WindowResult:
     language: LanguageGuess
     prompt_tokens: int = 0
     """Tokens of the window's prompt and hot words that were used."""
-    timings: Timings = field(default_factory=Timings)
     cost: WindowCost = field(default_factory=WindowCost)
 
 
@@ -267,16 +256,6 @@ class Utterance:
     """A custom voice, as its `VoiceCloner` made it; empty for the engine's own voices."""
     instructions: str = ""
     """How to speak, in plain words; empty for engines that do not honour them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a model can do."""
-
-    languages: tuple[str, ...] = ()
-    """Language codes it hears."""
-    translates: bool = False
-    """Whether it can give English for other languages."""
 
 
 @dataclass(frozen=True, slots=True)

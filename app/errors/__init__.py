@@ -10,6 +10,7 @@ from app.errors.base import ApiError, InvalidRequest, NotFound
 from app.errors.server import (
     InternalError,
     ModelUnavailable,
+    OutOfMemory,
     ShuttingDown,
     StorageFull,
     StorageUnavailable,
@@ -42,6 +43,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAudio",
     "NotFound",
+    "OutOfMemory",
     "Overloaded",
     "PhraseNotHeard",
     "RequestTimedOut",
@@ -184,6 +186,10 @@ def from_engine(error: engine_errors.EngineError) -> ApiError:
     """The failure of an engine as the client sees it."""
     if isinstance(error, engine_errors.EngineMissing):
         return EngineUnavailable(str(error), param="model")
+    if isinstance(error, engine_errors.OutOfMemory):
+        return OutOfMemory()
+    if isinstance(error, engine_errors.LibraryBroken):
+        return ModelUnavailable(str(error), param="model")
     if isinstance(error, engine_errors.UnsupportedInput):
         return UnsupportedValue(str(error))
     if isinstance(error, engine_errors.WeightsBroken):

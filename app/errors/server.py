@@ -22,6 +22,19 @@ class ModelUnavailable(ApiError):
     retry_after = 30
 
 
+class OutOfMemory(ApiError):
+    """The machine or its GPU has no memory for the request."""
+
+    status = 503
+    code = "out_of_memory"
+    retry_after = 30
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server has not enough free memory for this request at the moment. Try again later."
+        )
+
+
 class ShuttingDown(ApiError):
     """The server is being stopped."""
 
@@ -62,4 +75,6 @@ class StorageFull(ApiError):
 
 def from_os(error: OSError) -> ApiError:
     """The failure of a system call as the client sees it."""
+    if error.errno == errno.ENOMEM:
+        return OutOfMemory()
     return StorageFull() if error.errno in (errno.ENOSPC, errno.EDQUOT) else InternalError()

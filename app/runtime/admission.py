@@ -13,6 +13,7 @@ from typing import Self
 
 from app.errors import ApiError, Overloaded, ShuttingDown
 from app.runtime.cancel import Cancel
+from app.telemetry import current_request
 
 LONGEST_RETRY = 60
 """Seconds; both official SDKs wait that long at most."""
@@ -23,9 +24,12 @@ MEMORY = 60.0
 class Permit:
     """A request's place in the house, its identity in queues, and its cancel token."""
 
-    def __init__(self, admission: Admission, number: int, seconds: float) -> None:
+    def __init__(self, admission: Admission, number: int, seconds: float, request: str | None = None) -> None:
         self._admission = admission
         self.number = number
+        """Of the request, in the order of arrival; queues know it by this."""
+        self.request = request
+        """The request's id in the log; None outside of HTTP."""
         self.cancel = Cancel(seconds)
         self.queued = 0.0
         """Seconds of audio still to be worked on."""
@@ -93,7 +97,7 @@ class Admission:
             raise self._overloaded((self._request or 0.0) / self._limit)
         self.count += 1
         self.pace.resume()
-        return Permit(self, next(self._numbers), self._seconds)
+        return Permit(self, next(self._numbers), self._seconds, current_request())
 
     def claim(self, permit: Permit, queued: float, held: float) -> None:
         """Raises `Overloaded`. A request that is alone is never too much: its own limits bound it."""

@@ -42,7 +42,7 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class FairShare:
     """What each waiting request has had so far."""
 
     now: float = 0.0
@@ -50,27 +50,27 @@ class Turns:
     had: Mapping[Hashable, float] = field(default_factory=dict)
     """The same, of requests that wait or are ahead of the others."""
 
-    def arrived(self, request: Hashable) -> Turns:
+    def arrived(self, request: Hashable) -> FairShare:
         """A request begins to wait: neither time that it was not here nor a lead is lost or won."""
-        return Turns(self.now, {**self.had, request: max(self.now, self.had.get(request, self.now))})
+        return FairShare(self.now, {**self.had, request: max(self.now, self.had.get(request, self.now))})
 
-    def served(self, batch: Sequence[Waiting], left: Collection[Hashable]) -> Turns:
+    def served(self, batch: Sequence[Waiting], left: Collection[Hashable]) -> FairShare:
         """After a batch. `left`: requests that still wait."""
         if not left:
-            return Turns()
+            return FairShare()
         had = dict(self.had)
         for item in batch:
             had[item.request] = had.get(item.request, self.now) + item.seconds
         active = {*left, *(item.request for item in batch)}
         now = self.now + sum(item.seconds for item in batch) / len(active)
-        return Turns(now, {request: end for request, end in had.items() if request in left or end > now})
+        return FairShare(now, {request: end for request, end in had.items() if request in left or end > now})
 
     def due(self, request: Hashable) -> float:
         """What a request has had; `now` for one that nobody has heard of."""
         return self.had.get(request, self.now)
 
 
-def pick(waiting: Sequence[Waiting], turns: Turns, limits: BatchLimits) -> list[int]:
+def pick(waiting: Sequence[Waiting], shares: FairShare, limits: BatchLimits) -> list[int]:
     """Ids of the next batch, all of one key, within the limits.
 
     `waiting`: in order of arrival; the windows of one request stay in that order.
@@ -78,15 +78,15 @@ def pick(waiting: Sequence[Waiting], turns: Turns, limits: BatchLimits) -> list[
     queues: dict[Hashable, list[Waiting]] = {}
     for item in waiting:
         queues.setdefault(item.request, []).append(item)
-    order = sorted(_dated(queues, turns), key=lambda dated: dated[0])
+    order = sorted(_dated(queues, shares), key=lambda dated: dated[0])
     return _filled([item for _, item in order], limits) if order else []
 
 
-def _dated(queues: Mapping[Hashable, Sequence[Waiting]], turns: Turns) -> list[tuple[float, Waiting]]:
+def _dated(queues: Mapping[Hashable, Sequence[Waiting]], shares: FairShare) -> list[tuple[float, Waiting]]:
     """Each window with the time that it is due at."""
     dated = []
     for request, items in queues.items():
-        due = turns.due(request)
+        due = shares.due(request)
         for item in items:
             due += item.seconds
             dated.append((due, item))

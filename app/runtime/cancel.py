@@ -5,6 +5,7 @@ Law: it can only be set; nothing waits for it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -22,6 +23,11 @@ class Cancel:
     def is_set(self) -> bool:
         """Whether work for this request is in vain."""
         return self._event.is_set() or self.late
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, at least 0; infinite if there is none."""
+        return max(0.0, self._deadline - time.monotonic()) if self._deadline is not None else math.inf
 
     @property
     def late(self) -> bool:

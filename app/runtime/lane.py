@@ -1,277 +1,207 @@
-"""A lane: one model, its worker threads, one queue of jobs (windows, utterances) from all requests.
+"""A lane: one model, its queue, and the threads that work through it.
 
-Law: the lane only moves things; which jobs ride together is decided by `batching.pick`, which models may be
-in memory by `residence.py`. A job whose request was cancelled is dropped before work is spent on it.
+Law: takes a batch, has it done, delivers the results. Whose turn it is stands in `queue.py`, whether the
+model is in memory in `model_life.py`. A thread of a lane never ends before the lane is closed, and each entry
+that was taken gets a result or a failure.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import Generic
 
-from app.errors import ApiError, RequestTimedOut, ShuttingDown
-from app.runtime.batching import Turns, Waiting, pick
-from app.runtime.cancel import Cancel
-from app.runtime.jobs import Engine, Entry, Job, Recipe, Result
+from app.errors import RequestTimedOut
+from app.runtime.admission import Permit
+from app.runtime.batching import BatchLimits
 from app.runtime.meters import Meters
-from app.runtime.residence import ModelState, Residence
-from engines.errors import EngineError
-from engines.types import Timings
+from app.runtime.model_life import EXPECTED, ModelLife
+from app.runtime.queue import Entry, Result_co, WorkQueue
+from app.runtime.residence import Residence
+from app.runtime.shortage import MemoryShortage
+from app.telemetry import bound
+from engines.errors import EngineError, OutOfMemory, is_out_of_memory
+from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
-EXPECTED = (ApiError, EngineError)
-"""Failures that say enough without a stack trace."""
 
 
-class Lane(Generic[Engine, Job, Result]):
-    """Runs one engine on threads of its own."""
+class Lane:
+    """Runs one model on threads of its own."""
 
     def __init__(
         self,
         name: str,
-        recipe: Recipe[Engine, Job, Result],
+        open_host: Callable[[], Host],
         *,
-        meters: Meters | None = None,
+        limits: BatchLimits,
+        size: int = 0,
         idle: float = 0.0,
+        meters: Meters | None = None,
         residence: Residence | None = None,
+        shortage: MemoryShortage | None = None,
     ) -> None:
-        """`idle`: seconds without work after which the engine is unloaded; 0: never."""
+        """`size`: bytes of memory, roughly. `idle`: seconds without work until it is unloaded; 0: never."""
         self.name = name
-        self.size = recipe.size
-        self._recipe = recipe
+        self.size = size
         self._meters = meters or Meters()
-        self._idle = idle
-        self._residence = residence or Residence()
-        self._entries: OrderedDict[int, Entry[Job, Result]] = OrderedDict()
-        self._ids = itertools.count()
-        self._turns = Turns()
-        self._changed = threading.Condition()
-        self._closing = False
-        self._wanted = False
-        self._running = 0
-        self._calls = 1
-        self._leases = 0
-        self._used = time.monotonic()
-        self._engine: Engine | None = None
-        self._state: ModelState = "idle"
-        self.problem: str | None = "is not loaded yet"
-        """Why the model cannot answer; None once it is loaded."""
-        self._threads = [threading.Thread(target=self._lead, name=f"lane-{name}", daemon=True)]
-        self._threads[0].start()
+        self._shortage = shortage or MemoryShortage()
+        self._queue = WorkQueue(name, limits, self._meters)
+        self.life = ModelLife(
+            name,
+            size,
+            open_host,
+            idle=idle,
+            residence=residence or Residence(),
+            meters=self._meters,
+            shortage=self._shortage,
+            waiting=lambda: self._queue.waiting,
+        )
+        self._hiring = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._hire(1)
 
     def submit(
-        self, job: Job, *, key: Hashable, seconds: float, request: Hashable, cancel: Cancel
-    ) -> Future[tuple[Result, Timings]]:
-        """Queues a job. The future fails with `EngineError` or `ApiError`.
+        self, work: Work[object, Result_co], *, key: Hashable, seconds: float, permit: Permit
+    ) -> Future[Result_co]:
+        """Queues one row of work. The future fails with `EngineError` or `ApiError`.
 
-        `key`: jobs of equal keys may share a batch. `seconds`: of sound, roughly.
+        `key`: works of equal keys may share a batch. `seconds`: of sound, roughly.
         """
-        entry: Entry[Job, Result] = Entry(job, key, seconds, request, cancel)
-        with self._changed:
-            if self._closing:
-                entry.refuse(ShuttingDown())
-                return entry.future
-            if all(other.request != request for other in self._entries.values()):
-                self._turns = self._turns.arrived(request)
-            self._entries[next(self._ids)] = entry
-            self._note_queue()
-            self._changed.notify_all()
+        entry = Entry(work, (type(work), key), seconds, permit)
+        self._queue.add(entry)
         return entry.future
 
     def preload(self) -> None:
-        """Begins to load the model; a failure is in `problem` and is tried again with the next job."""
-        with self._changed:
-            self._wanted = True
-            self._changed.notify_all()
-
-    @contextmanager
-    def lease(self) -> Iterator[None]:
-        """Keeps the engine in memory although no job waits: something that it has opened is in use."""
-        with self._changed:
-            self._leases += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._leases -= 1
-                self._used = time.monotonic()
-                self._changed.notify_all()
+        """Begins to load the model, and goes on trying until it is loaded."""
+        self.life.preload()
+        self._queue.wake()
 
     @property
     def waiting(self) -> int:
-        """Jobs in the queue."""
-        with self._changed:
-            return len(self._entries)
+        """Entries in the queue."""
+        return self._queue.waiting
+
+    @property
+    def running(self) -> int:
+        """Batches at work."""
+        return self._queue.running
 
     @property
     def busy(self) -> bool:
-        """Whether the next job would have to wait."""
-        with self._changed:
-            return bool(self._entries) or self._running >= self._calls
-
-    @property
-    def engine(self) -> Engine | None:
-        """The loaded engine, if it is."""
-        return self._engine
-
-    @property
-    def state(self) -> ModelState:
-        return self._state
-
-    @property
-    def used(self) -> float:
-        """When it worked last, by the monotonic clock."""
-        return self._used
-
-    def evict(self) -> bool:
-        """Unloads the engine if nobody uses it. Returns whether its memory is free now."""
-        with self._changed:
-            return self._unload("its memory is wanted")
+        """Whether the next entry would have to wait."""
+        host = self.life.host
+        return bool(self._queue.waiting) or self._queue.running >= (host.calls if host else 1)
 
     def close(self) -> None:
-        """Drops what waits, lets the running batches end, closes the engine."""
-        with self._changed:
-            self._closing = True
-            dropped = list(self._entries.values())
-            self._entries.clear()
-            self._changed.notify_all()
-        for entry in dropped:
-            entry.refuse(ShuttingDown())
-        for thread in self._threads:
+        """Refuses what waits, lets the running batches end, closes the engine."""
+        self._queue.close()
+        with self._hiring:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join()
-        self._residence.leave(self)
+        self.life.close()
 
-    def _lead(self) -> None:
-        """The first thread: it loads, and closes at the end."""
-        self._work_on(lead=True)
-        for thread in self._threads[1:]:
-            thread.join()
-        if self._engine:
-            self._engine.close()
+    def _hire(self, count: int) -> None:
+        """As many threads as the engine takes calls at once; they stay when it is unloaded."""
+        with self._hiring:
+            for number in range(len(self._threads), count):
+                name = f"lane-{self.name}-{number}"
+                thread = threading.Thread(target=self._serve, args=(number,), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
-    def _work_on(self, *, lead: bool) -> None:
-        while (batch := self._next(lead=lead)) is not None:
-            self._try(batch)
-            del batch  # a waiting lane holds no audio
-            with self._changed:
-                self._running -= 1
-                self._used = time.monotonic()
-                self._changed.notify_all()
-
-    def _try(self, batch: list[Entry[Job, Result]]) -> None:
-        """Whatever an engine raises reaches those who wait, and only those whom it concerns."""
-        try:
-            self._work(self._loaded(batch), batch)
-        except Exception as failure:
-            if self._engine and len(batch) > 1:
-                for entry in batch:  # one bad row must not fail its neighbours
-                    self._try([entry])
-                return
-            self._meters.failed(self.name, len(batch))
-            log.warning("a job failed: %s", failure, exc_info=not isinstance(failure, EXPECTED))
-            for entry in batch:
-                entry.future.set_exception(failure)
-
-    def _loaded(self, batch: list[Entry[Job, Result]]) -> Engine:
-        if self._engine is None:
-            self._state = "loading"
-            wanted = (lambda: not all(entry.abandoned for entry in batch)) if batch else self._open
+    def _serve(self, number: int) -> None:
+        """What each thread does until the lane is closed; the first one tends the model too."""
+        while self._queue.wait(self.life.due if number == 0 else _never):
             try:
-                with self._residence.room(self, wanted):
-                    self._engine = self._recipe.load()
-            except Exception as failure:
-                self.problem, self._state = str(failure), "failed"
-                raise
-            self.problem, self._state = None, "loaded"
-            self._calls = self._recipe.calls(self._engine)
-            self._hire()
-        return self._engine
+                if number == 0:
+                    self.life.tend()
+                self._work_once()
+            except Exception:  # a thread that ended would leave all later requests waiting
+                log.exception("a thread of the lane %s goes on after a fault", self.name)
 
-    def _open(self) -> bool:
-        return not self._closing
-
-    def _hire(self) -> None:
-        """One thread for each batch that the engine takes at once; they stay when it is unloaded."""
-        for number in range(len(self._threads), self._calls):
-            thread = threading.Thread(
-                target=self._work_on,
-                kwargs={"lead": False},
-                name=f"lane-{self.name}-{number}",
-                daemon=True,
-            )
-            self._threads.append(thread)
-            thread.start()
-
-    def _work(self, engine: Engine, batch: list[Entry[Job, Result]]) -> None:
-        if not batch:
+    def _work_once(self) -> None:
+        """One batch, if something waits. If the model cannot be loaded, all that waits fails with it."""
+        self._queue.drop_abandoned()
+        if not self._queue.waiting:
             return
+        try:
+            with self.life.lease(self._queue.wanted) as host:
+                self._hire(host.calls)
+                self._take_one(host)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+            self._meters.failed(self.name, self._queue.refuse_all(failure))
+            log.warning("model %s cannot work: %s", self.name, failure)
+
+    def _take_one(self, host: Host) -> None:
+        """Whatever happens, every entry of the batch is told; nothing is raised."""
+        batch = self._queue.take(host.calls)
+        try:
+            if batch:
+                self._do(host, batch)
+        except BaseException:  # also what would end the thread, such as SystemExit
+            log.exception("a batch of the lane %s was given up", self.name)
+        finally:
+            for entry in batch:
+                entry.refuse(EngineError("The engine gave up."))
+            self._queue.done()
+
+    def _do(self, host: Host, batch: Sequence[Entry[object]]) -> None:
+        """One result for each entry; if the batch fails, each row is tried by itself."""
         began = time.monotonic()
-        results = self._recipe.run(engine, [entry.job for entry in batch])
-        ran = time.monotonic() - began
+        try:
+            results = _results(host, batch)
+        except Exception as failure:  # noqa: BLE001 - an engine may raise anything
+            if len(batch) == 1:
+                self._failed(batch[0], failure)
+                return
+            for entry in batch:
+                if entry.abandoned:
+                    entry.refuse(RequestTimedOut())
+                else:
+                    self._do(host, [entry])
+        else:
+            self._deliver(batch, results, began)
+
+    def _deliver(self, batch: Sequence[Entry[object]], results: Sequence[object], began: float) -> None:
         waits = [began - entry.since for entry in batch]
-        self._meters.worked(self.name, waits, sum(entry.seconds for entry in batch), ran)
+        sound = sum(entry.seconds for entry in batch)
+        self._meters.worked(self.name, waits, sound, time.monotonic() - began)
         for entry, result in zip(batch, results, strict=True):
-            timings = Timings(queued=began - entry.since, running=ran)
-            entry.future.set_result((result, timings))
+            entry.future.set_result(result)
 
-    def _next(self, *, lead: bool) -> list[Entry[Job, Result]] | None:
-        """The next batch, counted as running; None when the lane is closed."""
-        with self._changed:
-            while True:
-                self._drop_cancelled()
-                if self._closing:
-                    return None
-                if self._entries and (lead or self._engine):
-                    return self._begin(self._pick())
-                if self._wanted and lead:
-                    self._wanted = False
-                    return self._begin([])
-                patience = self._idle if lead and self._idle and self._engine else None
-                if not self._changed.wait(patience) and time.monotonic() - self._used >= self._idle:
-                    self._unload(f"nobody has asked for it for {self._idle:g} s")
+    def _failed(self, entry: Entry[object], failure: Exception) -> None:
+        if is_out_of_memory(failure):
+            self._shortage.note()
+            failure = OutOfMemory()
+        self._meters.failed(self.name, 1)
+        with bound(entry.permit.request):
+            log.warning("model %s failed: %s", self.name, failure, exc_info=not isinstance(failure, EXPECTED))
+        entry.refuse(failure)
 
-    def _begin(self, batch: list[Entry[Job, Result]]) -> list[Entry[Job, Result]]:
-        self._running += 1
-        return batch
 
-    def _unload(self, reason: str) -> bool:
-        """Gives the memory back until somebody asks again. Under the lock, so nobody can begin to work."""
-        if self._running or self._leases or self._entries or self._wanted:
-            return False
-        if self._engine:
-            self._engine.close()
-            self._engine = None
-            self._state = "idle"
-            self._residence.leave(self)
-            log.info("model %s is unloaded: %s", self.name, reason)
-        return True
+def _never() -> None:
+    """Nothing is due."""
 
-    def _note_queue(self) -> None:
-        self._meters.queued(
-            self.name, len(self._entries), sum(entry.seconds for entry in self._entries.values())
-        )
 
-    def _pick(self) -> list[Entry[Job, Result]]:
-        waiting = [Waiting(i, entry.request, entry.key, entry.seconds) for i, entry in self._entries.items()]
-        limits = self._recipe.limits.shared(len(waiting), self._calls - self._running)
-        chosen = set(pick(waiting, self._turns, limits))
-        batch = [self._entries.pop(item.id) for item in waiting if item.id in chosen]
-        left = {entry.request for entry in self._entries.values()}
-        self._turns = self._turns.served([item for item in waiting if item.id in chosen], left)
-        self._note_queue()
-        return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+def _results(host: Host, batch: Sequence[Entry[object]]) -> Sequence[object]:
+    """Raises what the engine raises, and `EngineError` if it did not give one result for each row."""
+    with bound(_requests(batch)):
+        results = host.do(joined([entry.work for entry in batch]), _patience(batch))
+    if len(results) != len(batch):
+        raise EngineError(f"The engine gave {len(results)} results for {len(batch)} rows.")
+    return results
 
-    def _drop_cancelled(self) -> None:
-        gone = [i for i, entry in self._entries.items() if entry.abandoned]
-        for i in gone:
-            self._entries.pop(i).refuse(RequestTimedOut())
-        if gone:
-            self._meters.cancelled(self.name, len(gone))
-            self._note_queue()
+
+def _requests(batch: Sequence[Entry[object]]) -> str | None:
+    """The ids of all requests in a batch, for its log lines."""
+    ids = dict.fromkeys(entry.permit.request for entry in batch)
+    return ",".join(filter(None, ids)) or None
+
+
+def _patience(batch: Sequence[Entry[object]]) -> float:
+    """Seconds until the last of them stops waiting."""
+    return max(entry.permit.cancel.left for entry in batch)

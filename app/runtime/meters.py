@@ -28,6 +28,12 @@ class Meters:
             "antiphon_wait_seconds", "Time from submission to work.", LABELS, buckets=SECONDS, registry=kept
         )
         self._rows = Histogram("antiphon_batch_rows", "Jobs in a batch.", LABELS, buckets=ROWS, registry=kept)
+        self._run = Histogram(
+            "antiphon_run_seconds", "Time that a batch took.", LABELS, buckets=SECONDS, registry=kept
+        )
+        self._load = Histogram(
+            "antiphon_model_load_seconds", "Time to load a model.", LABELS, buckets=SECONDS, registry=kept
+        )
         self._work = Counter("antiphon_work_seconds", "Time that models worked.", LABELS, registry=kept)
         self._sound = Counter(
             "antiphon_sound_seconds",
@@ -69,6 +75,7 @@ class Meters:
         self._rows.labels(model).observe(len(waits))
         self._sound.labels(model).inc(sound)
         self._work.labels(model).inc(seconds)
+        self._run.labels(model).observe(seconds)
 
     def transcribed(self, model: str, result: WindowResult) -> None:
         """What one window took."""
@@ -78,6 +85,10 @@ class Meters:
         self._redone.labels(model, "full window").inc(cost.refilled)
         self._redone.labels(model, "beam").inc(cost.beamed)
         self._fallbacks.labels(model).inc(cost.warmed)
+
+    def loaded(self, model: str, seconds: float) -> None:
+        """A model is in memory after so many seconds."""
+        self._load.labels(model).observe(seconds)
 
     def cancelled(self, model: str, jobs: int) -> None:
         self._cancelled.labels(model).inc(jobs)

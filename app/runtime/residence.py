@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
@@ -17,8 +16,8 @@ from app.errors import ModelUnavailable
 log = logging.getLogger(__name__)
 ModelState = Literal["idle", "loading", "loaded", "failed"]
 """Of a model: not in memory, on its way, ready, or the last attempt failed."""
-PAUSE = 0.05
-"""Seconds between two looks whether a busy model has become free."""
+LONGEST_WAIT_SECONDS = 0.5
+"""Until a model that waits for memory asks again whether anybody still waits for it."""
 
 
 class Resident(Protocol):
@@ -45,9 +44,11 @@ class Residence:
         """`budget`: bytes; 0: no bound."""
         self._budget = budget
         self._inside: list[Resident] = []
-        self._lock = threading.Lock()
-        self._door = threading.Lock()
-        """Held by whoever looks for room, so that two models never wait for each other."""
+        self._changed = threading.Condition()
+        self._changes = 0
+        """Times that a model may have become free."""
+        self._next = threading.Lock()
+        """Held by the one model that looks for memory, so that two never wait for each other."""
 
     @contextmanager
     def room(self, model: Resident, wanted: Callable[[], bool]) -> Iterator[None]:
@@ -55,16 +56,17 @@ class Residence:
 
         Waits for models in use for as long as somebody `wanted` it. Raises `ModelUnavailable`.
         """
-        with self._door:
+        with self._next:
             while not self._fits(model):
+                seen = self._changes
                 if self._make_room():
                     continue
                 if not wanted():
                     raise ModelUnavailable(
                         f"There was no memory for the model `{model.name}`.", param="model"
                     )
-                time.sleep(PAUSE)
-            with self._lock:
+                self._wait(seen)
+            with self._changed:
                 self._inside.append(model)
         try:
             yield
@@ -74,11 +76,22 @@ class Residence:
 
     def leave(self, model: Resident) -> None:
         """A model has left the memory."""
-        with self._lock:
+        with self._changed:
             self._inside = [other for other in self._inside if other is not model]
+        self.changed()
+
+    def changed(self) -> None:
+        """A model may have become free: whoever waits for memory looks again."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def _wait(self, seen: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != seen, LONGEST_WAIT_SECONDS)
 
     def _fits(self, model: Resident) -> bool:
-        with self._lock:
+        with self._changed:
             inside = sum(other.size for other in self._inside)
             alone = not self._inside
         if alone and self._budget and model.size > self._budget:
@@ -87,6 +100,6 @@ class Residence:
 
     def _make_room(self) -> bool:
         """Whether a model has left: of those that nobody uses, the one that was used longest ago."""
-        with self._lock:
+        with self._changed:
             inside = sorted(self._inside, key=lambda other: other.used)
         return any(other.evict() for other in inside)

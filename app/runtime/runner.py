@@ -1,16 +1,19 @@
 """What services may ask of whoever runs the engines.
 
-Law: the protocol alone; which thread, process or machine does the work is decided elsewhere (`local.py`).
+Law: the protocol and its values; which thread, process or machine does the work is decided elsewhere
+(`lane_runner.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain import ModelSpec
 from app.errors import EngineUnavailable
 from app.runtime.admission import Permit
+from app.runtime.residence import ModelState
 from engines.contracts import SpeechStream
 from engines.types import (
     Diarization,
@@ -24,6 +27,46 @@ from engines.types import (
     Window,
     WindowResult,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSnapshot:
+    """What one model has to do at a moment."""
+
+    waiting: int
+    """Rows in its queue."""
+    running: int
+    """Batches at work."""
+    state: ModelState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSnapshot:
+    """What the server has to do at a moment."""
+
+    requests: int
+    """Permits that are open."""
+    queued_seconds: float
+    """Seconds of audio that still have to be worked on."""
+    held_seconds: float
+    """Seconds of decoded audio that requests may hold in memory."""
+    lanes: Mapping[str, LaneSnapshot]
+    """Of each model that was asked for, by its id."""
+
+    @property
+    def waiting(self) -> int:
+        """Rows in all queues."""
+        return sum(lane.waiting for lane in self.lanes.values())
+
+    @property
+    def running(self) -> int:
+        """Batches at work, of all models."""
+        return sum(lane.running for lane in self.lanes.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody asks for anything, and nothing is left of those who did."""
+        return not (self.requests or self.waiting or self.running)
 
 
 class Runner(Protocol):
@@ -72,6 +115,26 @@ class Runner(Protocol):
 
     def detect(self) -> SpeechStream:
         """A voice activity detector for one audio. Blocks when it is loaded for the first time."""
+        ...
+
+    def preload(self, models: Iterable[ModelSpec]) -> None:
+        """Begins to load models in the background, and tries again, with pauses, until they are loaded."""
+        ...
+
+    def problem(self, model: ModelSpec) -> str | None:
+        """Why a model cannot answer yet; None once it is loaded."""
+        ...
+
+    def state(self, model: ModelSpec) -> ModelState:
+        """Whether a model is in memory; asking does not load it."""
+        ...
+
+    def snapshot(self) -> RunnerSnapshot:
+        """What is in work now."""
+        ...
+
+    def close(self) -> None:
+        """Lets running batches end and refuses the rest. Blocks."""
         ...
 
 

@@ -12,6 +12,9 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
 
+from app.errors import OutOfMemory
+from app.runtime.shortage import MemoryShortage
+
 Item = TypeVar("Item")
 _END = object()
 
@@ -19,12 +22,21 @@ _END = object()
 class WorkThreads:
     """A fixed number of threads, shared by all requests."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, shortage: MemoryShortage | None = None) -> None:
+        """`shortage`: is told when memory was refused to a step."""
+        self._shortage = shortage or MemoryShortage()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="work")
 
     async def run(self, step: Callable[[], Item]) -> Item:
-        """The result of one blocking step. Log lines of the step carry the id of the request that asked."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, step)
+        """The result of one blocking step. Log lines of the step carry the id of the request that asked.
+
+        Raises `OutOfMemory` where the step had not enough memory, and what else the step raises.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, step)
+        except MemoryError as refused:
+            self._shortage.note()
+            raise OutOfMemory from refused
 
     async def iterate(self, items: Iterator[Item]) -> AsyncGenerator[Item, None]:
         """The items, each computed on a thread when it is asked for.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,8 +79,16 @@ class PyannoteDiarizer:
         self._pipeline = pipeline
         self._voices = voices
 
-    def open(self, options: DiarizeOptions) -> PyannoteStream:
-        return PyannoteStream(self._pipeline, self._voices, options)
+    span = hop = 20 * SAMPLE_RATE
+
+    def look(self, samples: Samples, start: float, *, end: bool) -> Samples:
+        return samples
+
+    def assemble(self, seen: Sequence[Samples], options: DiarizeOptions) -> Diarization:
+        stream = PyannoteStream(self._pipeline, self._voices, options)
+        for samples in seen:
+            stream.feed(samples)
+        return stream.flush()
 
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""

@@ -7,8 +7,9 @@ own `transcribe` methods are not used: they decode one request at a time and kee
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy as np
 
 from engines.errors import EngineMissing, UnsupportedInput
 from engines.types import (
-    Capabilities,
     EngineOptions,
     LanguageGuess,
     Samples,
@@ -38,6 +38,7 @@ from engines.whisper.rows import (
     RATE,
     STEP,
     Row,
+    adaptive_size,
     doubtful,
 )
 from engines.whisper.segments import Phrase, split_phrases
@@ -59,13 +60,12 @@ class WhisperTranscriber:
         self._padding = self._measured_padding() if adaptive else None
         self.calls = calls
 
-    @property
-    def capabilities(self) -> Capabilities:
-        languages = tuple(self._model.supported_languages)
-        return Capabilities(languages=languages, translates=self._tokens.multilingual)
-
     def close(self) -> None:
         self._model.model.unload_model()
+
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        frames = math.ceil(window.pcm.seconds * RATE)
+        return options, adaptive_size(frames, self._padding or PADDING)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features(window.pcm.samples))

@@ -77,7 +77,7 @@ class Row:
         """Frames that the encoder is given in this round, at least."""
         if self.padding is None or self.doubted:
             return FRAMES
-        return min(FRAMES, -(-(self.frames - self.seek + self.padding) // STEP) * STEP)
+        return adaptive_size(self.frames - self.seek, self.padding)
 
     @property
     def frames(self) -> int:
@@ -112,6 +112,11 @@ class Row:
     def result(self, prompt_tokens: int) -> WindowResult:
         language = self.language or LanguageGuess("en", 0.0)
         return WindowResult(tuple(self.segments), language, prompt_tokens, cost=self.cost)
+
+
+def adaptive_size(frames: int, padding: int) -> int:
+    """Frames that the encoder is given for so many frames of speech."""
+    return min(FRAMES, -(-(frames + padding) // STEP) * STEP)
 
 
 def doubtful(row: Row, size: int, found: Decoded, options: TranscribeOptions, marks: Marks) -> bool:

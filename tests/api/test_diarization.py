@@ -99,7 +99,7 @@ async def test_the_diarize_model_answers_plain_formats_without_looking_for_speak
 ) -> None:
     answer = await post(client, response_format="json")
     assert answer.json()["text"].startswith("word0")
-    assert not diarizer.opened
+    assert not diarizer.assembled
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_known_speakers_have_their_names(client: httpx2.AsyncClient) -> No
 
 async def test_counts_reach_the_engine(client: httpx2.AsyncClient, diarizer: ToneDiarizer) -> None:
     await post(client, num_speakers="3", min_speakers="2", max_speakers="4")
-    asked = diarizer.opened[0]
+    asked = diarizer.assembled[0]
     assert (asked.speakers, asked.least, asked.most) == (3, 2, 4)
 
 
@@ -208,7 +208,7 @@ async def test_without_the_engine_the_extra_is_named(settings: Settings, engine:
             assert answer.status_code == 400
             assert "antiphon[diarization]" in answer.json()["error"]["message"]
             assert answer.json()["error"]["code"] == "engine_unavailable"
-    assert made.runner._admission.count == 0
+    assert made.runner.snapshot().requests == 0
     await made.close()
 
 
@@ -246,14 +246,14 @@ async def test_a_client_that_leaves_stops_both_kinds_of_work(
     transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
         request = asyncio.create_task(post(client, noise(60)))
-        await until(lambda: engine.batches and diarizer.opened)
+        await until(lambda: engine.batches and diarizer.assembled)
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
     engine.gate.set()
     diarizer.gate.set()
     for _ in range(200):
-        if container.runner._admission.count == 0:
+        if container.runner.snapshot().requests == 0:
             break
         await asyncio.sleep(0.02)
-    assert container.runner._admission.count == 0
-    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
+    assert container.runner.snapshot().requests == 0
+    await until(lambda: container.runner.snapshot().idle)

@@ -13,7 +13,7 @@ import httpx2
 
 from app.container import Container
 from app.main import create_app
-from app.runtime.admission import Admission
+from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
@@ -48,8 +48,8 @@ async def at_work(engine: EchoTranscriber) -> None:
     await until(lambda: engine.batches)
 
 
-def admission(container: Container) -> Admission:
-    return container.runner._admission
+def load(container: Container) -> RunnerSnapshot:
+    return container.runner.snapshot()
 
 
 async def test_audio_beyond_the_queue_is_refused_and_short_audio_is_not(
@@ -69,7 +69,7 @@ async def test_audio_beyond_the_queue_is_refused_and_short_audio_is_not(
         engine.gate.set()
         assert [answer.status_code for answer in await asyncio.gather(first, short)] == [200, 200]
         assert (await post(client, LONG)).status_code == 200
-        assert (admission(container).count, admission(container).queued, admission(container).held) == (
+        assert (load(container).requests, load(container).queued_seconds, load(container).held_seconds) == (
             0,
             0,
             0,
@@ -81,18 +81,18 @@ async def test_memory_for_decoded_audio_is_bounded(settings: Settings, engine: E
         engine.gate.clear()
         first = asyncio.create_task(post(client, LONG))
         await at_work(engine)
-        assert admission(container).held == 90
+        assert load(container).held_seconds == 90
         assert (await post(client, LONG)).status_code == 429
         engine.gate.set()
         assert (await first).status_code == 200
-        assert admission(container).held == 0
+        assert load(container).held_seconds == 0
 
 
 async def test_audio_of_unknown_length_is_worked_on(settings: Settings, engine: EchoTranscriber) -> None:
     adts = encode(tone(40), "adts", "aac", 16_000)
     async with app_with(settings, engine, limits={"queued_seconds": 1.0}) as (container, client):
         assert (await post(client, adts)).status_code == 200
-        assert admission(container).queued == 0
+        assert load(container).queued_seconds == 0
 
 
 async def test_a_stream_that_is_refused_is_an_error_and_no_stream(
@@ -114,7 +114,7 @@ async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: Ech
 
         async def waiting(count: int) -> None:
             async with asyncio.timeout(20):
-                while sum(lane.waiting for lane in container.runner._lanes.values()) < count:
+                while container.runner.snapshot().waiting < count:
                     await asyncio.sleep(0.01)
 
         engine.gate.clear()

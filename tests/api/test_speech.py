@@ -234,8 +234,8 @@ async def test_a_client_that_leaves_stops_the_synthesis(
     caller.messages.put_nowait({"type": "http.disconnect"})
     await asyncio.wait_for(request, 10)
     made = len(synthesizer.utterances)
-    assert container.runner._admission.count == 0
-    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
+    assert container.runner.snapshot().requests == 0
+    await until(lambda: container.runner.snapshot().idle)
     await asyncio.sleep(0.2)
     assert len(synthesizer.utterances) == made < 8
     assert threading.active_count() <= threads + 2 + container.settings.runtime.decode_threads
@@ -251,7 +251,7 @@ async def test_a_client_that_leaves_before_the_first_sound(
     await until(lambda: synthesizer.utterances)
     caller.messages.put_nowait({"type": "http.disconnect"})
     await asyncio.wait_for(request, 10)
-    assert container.runner._admission.count == 0
+    assert container.runner.snapshot().requests == 0
     synthesizer.gate.set()
-    await until(lambda: all(lane.waiting == 0 for lane in container.runner._lanes.values()))
+    await until(lambda: container.runner.snapshot().idle)
     assert len(synthesizer.utterances) == 1

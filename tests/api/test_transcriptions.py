@@ -112,7 +112,7 @@ async def test_the_first_words_leave_before_the_end_is_decoded(container: Contai
             assert opened.seconds < 120
             assert opened.expected == 600
             break
-    assert container.runner._admission.count == 0
+    assert container.runner.snapshot().requests == 0
 
 
 async def test_words_stand_where_they_were_said(client: httpx2.AsyncClient) -> None:
@@ -222,7 +222,7 @@ async def test_the_next_request_is_refused_at_once(settings: Settings, engine: E
     transport = httpx2.ASGITransport(create_app(container))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
         busy = [asyncio.create_task(post(client)) for _ in range(2)]
-        while len(engine.batches) < 1 or container.runner._admission.count < 2:
+        while len(engine.batches) < 1 or container.runner.snapshot().requests < 2:
             await asyncio.sleep(0.01)
         refused = await post(client)
         assert refused.status_code == 429
@@ -291,14 +291,14 @@ async def test_a_client_that_leaves_frees_everything(
     threads = threading.active_count()
     request = asyncio.create_task(app(caller.scope, caller.messages.get, caller.send))  # type: ignore[arg-type]  # plain ASGI
     await until(lambda: engine.batches)
-    assert container.runner._admission.count == 1
+    assert container.runner.snapshot().requests == 1
     caller.leave()
     await asyncio.sleep(0.1)
     engine.gate.set()
     await asyncio.wait_for(request, 10)
-    admission = container.runner._admission
-    assert (admission.count, admission.queued, admission.held) == (0, 0, 0)
-    assert all(lane.waiting == 0 for lane in container.runner._lanes.values())
+    left = container.runner.snapshot()
+    assert (left.requests, left.queued_seconds, left.held_seconds) == (0, 0, 0)
+    await until(lambda: container.runner.snapshot().idle)
     assert len(engine.batches) <= 2
     assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
     assert not any(message.get("body") for message in caller.sent)
@@ -318,9 +318,9 @@ async def test_a_client_that_leaves_in_mid_stream_frees_everything(
     await until(lambda: any(message.get("body") for message in caller.sent))
     caller.leave()
     await asyncio.wait_for(request, 10)
-    admission = container.runner._admission
-    assert (admission.count, admission.queued, admission.held) == (0, 0, 0)
-    await until(lambda: all(lane.waiting == 0 for lane in container.runner._lanes.values()))
+    left = container.runner.snapshot()
+    assert (left.requests, left.queued_seconds, left.held_seconds) == (0, 0, 0)
+    await until(lambda: container.runner.snapshot().idle)
     assert len(engine.batches) < 10
     assert threading.active_count() <= threads + 1 + container.settings.runtime.decode_threads
     assert not list(tmp_path.glob("tmp*"))

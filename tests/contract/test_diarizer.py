@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.runtime.looks import Looks
 from engines import catalog
 from engines.contracts import Diarizer
 from engines.errors import WeightsBroken
@@ -24,6 +26,7 @@ from engines.types import (
     Pcm,
     Samples,
 )
+from engines.work import LookSize, Seen, Stretch
 from tests.conftest import JFK, ROOT
 from tests.support.conversations import Conversation, Say, kokoro, talk
 from tests.support.diarizers import ToneDiarizer
@@ -78,10 +81,19 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
 def diarized(
     engine: Diarizer, samples: Samples, options: DiarizeOptions | None = None, block: int = 0
 ) -> Diarization:
-    stream = engine.open(options or DiarizeOptions())
+    """As the runner does it: the sound comes in blocks of any length and is cut as the engine wants it."""
+    cutter = Looks(LookSize(engine.span, engine.hop))
+    parts: list[Stretch] = []
     for at in range(0, len(samples), block or max(len(samples), 1)):
-        stream.feed(samples[at : at + (block or len(samples))])
-    return stream.flush()
+        parts += cutter.feed(samples[at : at + (block or len(samples))])
+    parts += cutter.flush()
+    seen = [pickled(engine.look(part.samples, part.start, end=part.end)) for part in parts]
+    return engine.assemble(seen, options or DiarizeOptions()) if seen else Diarization()
+
+
+def pickled(seen: Seen) -> Seen:
+    """As it comes back from another process."""
+    return pickle.loads(pickle.dumps(seen))  # noqa: S301 - our own bytes
 
 
 def right(conversation: Conversation, found: Diarization) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,41 @@ ALIKE = 50.0
 class ToneDiarizer:
     """Meets the contract on sound made of tones above -40 dBFS and silence."""
 
+    span = hop = 2 * SAMPLE_RATE
+
     def __init__(self) -> None:
         self.fed = 0
         """Samples of all audio."""
-        self.opened: list[DiarizeOptions] = []
+        self.assembled: list[DiarizeOptions] = []
         self.gate = threading.Event()
-        """Closed: `flush` waits for it."""
+        """Closed: `assemble` waits for it."""
         self.gate.set()
         self.failure: EngineError | None = None
 
-    def open(self, options: DiarizeOptions) -> ToneStream:
-        self.opened.append(options)
-        return ToneStream(self, options)
+    def look(self, samples: Samples, start: float, *, end: bool) -> Samples:
+        """Every frame's pitch; 0 for silence, and for the edge of a tone, which has none."""
+        if self.failure:
+            raise self.failure
+        self.fed += len(samples)
+        frames = [samples[at : at + FRAME] for at in range(0, len(samples) - FRAME + 1, FRAME)]
+        loud = [min(np.abs(part).max() for part in np.split(frame, 10)) >= 0.01 for frame in frames]
+        pitches = [pitch(frame) if hums else 0.0 for frame, hums in zip(frames, loud, strict=True)]
+        return np.array(pitches, np.float32)
+
+    def assemble(self, seen: Sequence[Samples], options: DiarizeOptions) -> Diarization:
+        self.assembled.append(options)
+        self.gate.wait(30)
+        pitches: list[float] = []
+        turns: list[SpeakerTurn] = []
+        for number, hertz in enumerate(np.concatenate(seen)):
+            if not hertz:
+                continue
+            speaker = _known(pitches, float(hertz))
+            start, end = number / 10, (number + 1) / 10
+            if turns and turns[-1].speaker == speaker and start - turns[-1].end < 0.05:
+                start = turns.pop().start
+            turns.append(SpeakerTurn(start, end, speaker))
+        return Diarization(tuple(turns), tuple(turns), tuple(_name(hertz, options) for hertz in pitches))
 
     def embed(self, sound: Pcm) -> Samples:
         return voice(pitch(sound.samples))
@@ -38,38 +62,11 @@ class ToneDiarizer:
         """Nothing is held."""
 
 
-class ToneStream:
-    def __init__(self, engine: ToneDiarizer, options: DiarizeOptions) -> None:
-        self._engine = engine
-        self._options = options
-        self._samples: Samples = np.zeros(0, np.float32)
-
-    def feed(self, samples: Samples) -> None:
-        if self._engine.failure:
-            raise self._engine.failure
-        self._engine.fed += len(samples)
-        self._samples = np.concatenate([self._samples, samples])
-
-    def flush(self) -> Diarization:
-        self._engine.gate.wait(30)
-        pitches: list[float] = []
-        turns: list[SpeakerTurn] = []
-        for number in range(len(self._samples) // FRAME):
-            frame = self._samples[number * FRAME : (number + 1) * FRAME]
-            if min(np.abs(part).max() for part in np.split(frame, 10)) < 0.01:
-                continue  # silence, or the edge of a tone, which has no pitch
-            speaker = _known(pitches, pitch(frame))
-            start, end = number / 10, (number + 1) / 10
-            if turns and turns[-1].speaker == speaker and start - turns[-1].end < 0.05:
-                start = turns.pop().start
-            turns.append(SpeakerTurn(start, end, speaker))
-        return Diarization(tuple(turns), tuple(turns), tuple(self._name(hertz) for hertz in pitches))
-
-    def _name(self, hertz: float) -> str | None:
-        for known in self._options.known:
-            if float(known.vector @ voice(hertz)) > 0.9:
-                return known.name
-        return None
+def _name(hertz: float, options: DiarizeOptions) -> str | None:
+    for known in options.known:
+        if float(known.vector @ voice(hertz)) > 0.9:
+            return known.name
+    return None
 
 
 def pitch(samples: Samples) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from app.runtime.recipes import WARM_UP
+from app.runtime.in_process import WARM_UP
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
 from engines.types import (
-    Capabilities,
     EngineOptions,
     LanguageGuess,
     Pcm,
@@ -38,14 +37,13 @@ class EchoTranscriber:
         self.gate = threading.Event()
         """Closed: batches wait for it."""
         self.gate.set()
-        self.failure: EngineError | None = None
+        self.failure: Exception | None = None
         self.bad_prompt = ""
         self.closed = False
         self.calls = 1
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(languages=("en",))
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        return options
 
     def prepare(self, window: Window) -> Window:
         return window
@@ -98,7 +96,7 @@ class ToneSynthesizer:
         self.gate = threading.Event()
         """Closed: utterances wait for it."""
         self.gate.set()
-        self.failure: EngineError | None = None
+        self.failure: Exception | None = None
         self.closed = False
 
     def synthesize(self, utterance: Utterance) -> Pcm:

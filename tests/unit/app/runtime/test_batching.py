@@ -8,18 +8,18 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runtime.batching import BatchLimits, Turns, Waiting, pick
+from app.runtime.batching import BatchLimits, FairShare, Waiting, pick
 
 items = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.floats(0.1, 30)), max_size=40).map(
     lambda rows: [Waiting(i, request, key, seconds) for i, (request, key, seconds) in enumerate(rows)]
 )
 requests: st.SearchStrategy[Hashable] = st.integers(0, 4)
-turns = st.dictionaries(requests, st.floats(0, 100)).map(lambda had: Turns(50.0, had))
+turns = st.dictionaries(requests, st.floats(0, 100)).map(lambda had: FairShare(50.0, had))
 limits = st.builds(BatchLimits, st.integers(1, 8), st.floats(1, 120))
 
 
 @given(items, turns, limits)
-def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: Turns, limits: BatchLimits) -> None:
+def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: FairShare, limits: BatchLimits) -> None:
     batch = pick(waiting, turns, limits)
     chosen = [item for item in waiting if item.id in batch]
     assert len(batch) == len(set(batch)) <= limits.rows
@@ -30,7 +30,7 @@ def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: Turns, limi
 
 @given(items, turns, limits)
 def test_windows_of_a_request_keep_their_order(
-    waiting: list[Waiting], turns: Turns, limits: BatchLimits
+    waiting: list[Waiting], turns: FairShare, limits: BatchLimits
 ) -> None:
     batch = pick(waiting, turns, limits)
     for request in {item.request for item in waiting}:
@@ -39,7 +39,7 @@ def test_windows_of_a_request_keep_their_order(
         assert taken == mine[: len(taken)]
 
 
-def serve(waiting: list[Waiting], turns: Turns, limits: BatchLimits) -> tuple[list[Waiting], Turns]:
+def serve(waiting: list[Waiting], turns: FairShare, limits: BatchLimits) -> tuple[list[Waiting], FairShare]:
     """One batch. What it was and the turns after it; `waiting` keeps the rest."""
     ids = pick(waiting, turns, limits)
     batch = [item for item in waiting if item.id in ids]
@@ -49,7 +49,7 @@ def serve(waiting: list[Waiting], turns: Turns, limits: BatchLimits) -> tuple[li
 
 @given(items, limits)
 def test_everybody_is_served_once(waiting: list[Waiting], limits: BatchLimits) -> None:
-    turns = Turns()
+    turns = FairShare()
     for request in dict.fromkeys(item.request for item in waiting):
         turns = turns.arrived(request)
     left, served = list(waiting), Counter[int]()
@@ -57,12 +57,12 @@ def test_everybody_is_served_once(waiting: list[Waiting], limits: BatchLimits) -
         batch, turns = serve(left, turns, limits)
         served.update(item.id for item in batch)
     assert served == Counter(item.id for item in waiting)
-    assert turns == Turns()
+    assert turns == FairShare()
 
 
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 8))
 def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, rounds: int, rows: int) -> None:
-    turns, one = Turns(), BatchLimits(rows)
+    turns, one = FairShare(), BatchLimits(rows)
     waiting: list[Waiting] = []
     for file in range(files):
         turns = turns.arrived(file)
@@ -79,7 +79,7 @@ def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, roun
 
 
 def test_short_clips_do_not_starve_a_long_file() -> None:
-    turns = Turns().arrived("long").arrived(0)
+    turns = FairShare().arrived("long").arrived(0)
     waiting = [Waiting(0, "long", "k", 30.0), Waiting(1, 0, "k", 3.0)]
     for number in range(2, 100):
         batch, turns = serve(waiting, turns, BatchLimits(1))
@@ -92,7 +92,7 @@ def test_short_clips_do_not_starve_a_long_file() -> None:
 
 
 def test_requests_get_equal_seconds_not_equal_windows() -> None:
-    turns = Turns().arrived("long").arrived("short")
+    turns = FairShare().arrived("long").arrived("short")
     waiting = [Waiting(i, "long", "k", 30.0) for i in range(10)]
     waiting += [Waiting(100 + i, "short", "k", 5.0) for i in range(60)]
     had = Counter[object]()
@@ -103,6 +103,6 @@ def test_requests_get_equal_seconds_not_equal_windows() -> None:
 
 
 def test_a_request_wins_nothing_by_leaving_and_coming_back() -> None:
-    turns = Turns(100.0, {"greedy": 160.0, "other": 100.0}).arrived("greedy")
+    turns = FairShare(100.0, {"greedy": 160.0, "other": 100.0}).arrived("greedy")
     assert turns.due("greedy") == 160.0
     assert turns.arrived("new").due("new") == 100.0

@@ -1,0 +1,197 @@
+"""The placement `threads`: engines of this process, run on whatever thread calls them.
+
+Law: imports engines and nothing of the app, so that a child process can use it too. One host class for each
+kind of model; a verb that a kind does not have is refused in words.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from engines.catalog import EngineFinder
+from engines.contracts import (
+    Diarizer,
+    SpeakerEncoder,
+    Synthesizer,
+    Transcriber,
+    VoiceCloner,
+)
+from engines.errors import EngineError
+from engines.types import (
+    SAMPLE_RATE,
+    Diarization,
+    Pcm,
+    Samples,
+    TranscribeOptions,
+    Utterance,
+    VoiceProfile,
+    Window,
+    WindowResult,
+)
+from engines.work import (
+    Assemble,
+    Embed,
+    Enroll,
+    Host,
+    Kind,
+    Look,
+    LookSize,
+    Order,
+    Result,
+    Seen,
+    Speak,
+    Transcribe,
+    Work,
+)
+
+log = logging.getLogger(__name__)
+WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
+
+
+class InProcess:
+    """Loads engines here."""
+
+    def __init__(self, finder: EngineFinder | None = None) -> None:
+        self._finder = finder or EngineFinder()
+
+    def check(self, kind: Kind, engine: str) -> None:
+        if kind == "diarization":
+            self._finder.diarizers(engine).check()
+
+    def open(self, order: Order) -> Host:
+        openers: dict[str, Callable[[Order], Host]] = {
+            "transcription": self._transcriber,
+            "speech": self._synthesizer,
+            "diarization": self._diarizer,
+            "speaker": self._speaker_encoder,
+        }
+        return openers[order.kind](order)
+
+    def _transcriber(self, order: Order) -> Host:
+        engine = self._finder.transcribers(order.engine)(order.folder, order.options)
+        with suppress(Exception):  # the first real request will say what is wrong
+            engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
+        return TranscriberHost(engine)
+
+    def _synthesizer(self, order: Order) -> Host:
+        kind = self._finder.synthesizers(order.engine)
+        engine = kind.load(order.folder, order.options)
+        with suppress(Exception):  # as above
+            voice = kind.voices(order.folder)[0]
+            engine.synthesize(Utterance("Ready.", voice.name, voice.language))
+        return SynthesizerHost(engine, self._finder.cloners)
+
+    def _diarizer(self, order: Order) -> Host:
+        return DiarizerHost(self._finder.diarizers(order.engine).load(order.folder, order.options))
+
+    def _speaker_encoder(self, order: Order) -> Host:
+        return EncoderHost(self._finder.speaker_encoders(order.engine)(order.folder, order.options))
+
+
+class _LocalHost:
+    """What the hosts below have in common; every verb is refused until a kind has it."""
+
+    calls = 1
+    looks: LookSize | None = None
+
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        return options
+
+    def prepare(self, window: Window) -> Window:
+        return window
+
+    def do(self, work: Work[object, Result], patience: float) -> Sequence[Result]:
+        """`patience` is not used: a thread cannot be stopped. Whoever waits for it may give up."""
+        return work.by(self)
+
+    def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:
+        raise _refusal("transcribe")
+
+    def speak(self, work: Speak) -> Sequence[Pcm]:
+        raise _refusal("speak")
+
+    def embed(self, work: Embed) -> Sequence[Samples]:
+        raise _refusal("tell voices by a vector")
+
+    def enroll(self, work: Enroll) -> Sequence[VoiceProfile]:
+        raise _refusal("make voices")
+
+    def look(self, work: Look) -> Sequence[Seen]:
+        raise _refusal("tell speakers apart")
+
+    def assemble(self, work: Assemble) -> Sequence[Diarization]:
+        raise _refusal("tell speakers apart")
+
+
+class TranscriberHost(_LocalHost):
+    """A speech-to-text engine."""
+
+    def __init__(self, engine: Transcriber) -> None:
+        self._engine = engine
+        self.calls = engine.calls
+
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        return self._engine.batch_key(window, options)
+
+    def prepare(self, window: Window) -> Window:
+        return self._engine.prepare(window)
+
+    def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:
+        return self._engine.transcribe(work.rows, work.options)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class SynthesizerHost(_LocalHost):
+    """A text-to-speech engine, and the cloners that work with it."""
+
+    def __init__(self, engine: Synthesizer, cloners: Callable[[str], VoiceCloner]) -> None:
+        self._engine = engine
+        self._cloners = cloners
+
+    def speak(self, work: Speak) -> Sequence[Pcm]:
+        return [self._engine.synthesize(utterance) for utterance in work.rows]
+
+    def enroll(self, work: Enroll) -> Sequence[VoiceProfile]:
+        cloner = self._cloners(work.cloner)
+        return [cloner.enroll(sample, self._engine) for sample in work.rows]
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class EncoderHost(_LocalHost):
+    """A speaker encoder."""
+
+    def __init__(self, engine: SpeakerEncoder) -> None:
+        self._engine = engine
+
+    def embed(self, work: Embed) -> Sequence[Samples]:
+        return [self._engine.embed(sound) for sound in work.rows]
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class DiarizerHost(EncoderHost):
+    """A diarizer, which is a speaker encoder too."""
+
+    def __init__(self, engine: Diarizer) -> None:
+        super().__init__(engine)
+        self._diarizer = engine
+        self.looks = LookSize(engine.span, engine.hop)
+
+    def look(self, work: Look) -> Sequence[Seen]:
+        return [self._diarizer.look(part.samples, part.start, end=part.end) for part in work.rows]
+
+    def assemble(self, work: Assemble) -> Sequence[Diarization]:
+        return [self._diarizer.assemble(seen, work.options) for seen in work.rows]
+
+
+def _refusal(verb: str) -> EngineError:
+    return EngineError(f"This model does not {verb}.")

@@ -1,0 +1,271 @@
+"""The `Runner` over lanes: one lane for each model in use, whatever the placement of its engine.
+
+Law: turns what services ask for into values of `engines.work` and waits for their results, no longer than the
+request may take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from app.domain import ModelSpec
+from app.errors import RequestTimedOut, from_engine
+from app.models.weights import WeightsStore
+from app.runtime.admission import Admission, Permit
+from app.runtime.batching import BatchLimits
+from app.runtime.lane import Lane
+from app.runtime.looks import Looks
+from app.runtime.meters import Meters
+from app.runtime.orders import EngineSettings, Orders, size_of
+from app.runtime.queue import Result_co
+from app.runtime.residence import ModelState, Residence
+from app.runtime.runner import LaneSnapshot, RunnerSnapshot
+from app.runtime.shortage import MemoryShortage
+from app.runtime.threads import WorkThreads
+from engines import catalog
+from engines.contracts import SpeechDetector, SpeechStream
+from engines.errors import EngineError
+from engines.types import (
+    SAMPLE_RATE,
+    Diarization,
+    DiarizeOptions,
+    Pcm,
+    Samples,
+    SpeakerSample,
+    TranscribeOptions,
+    Utterance,
+    VoiceProfile,
+    Window,
+    WindowResult,
+)
+from engines.work import (
+    Assemble,
+    Embed,
+    Enroll,
+    Host,
+    Look,
+    LookSize,
+    Place,
+    Ready,
+    Seen,
+    Speak,
+    Stretch,
+    Transcribe,
+    Work,
+)
+
+DETECTOR = "silero"
+CHARACTERS_A_SECOND = 15
+"""Of spoken text, for the fair share of requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerRules:
+    """How much is done at once."""
+
+    batch: BatchLimits
+    """Of windows."""
+    idle: float = 0.0
+    """Seconds until an unused model is unloaded; 0: never."""
+    memory: int = 0
+    """Bytes that all loaded models may have; 0: no bound."""
+
+
+class LaneRunner:
+    """Engines behind lanes. The coroutines are called on the event loop, all else from any thread."""
+
+    def __init__(
+        self,
+        store: WeightsStore,
+        admission: Admission,
+        options: EngineSettings,
+        rules: RunnerRules,
+        *,
+        place: Place,
+        threads: WorkThreads,
+        meters: Meters | None = None,
+        shortage: MemoryShortage | None = None,
+    ) -> None:
+        """`place`: where engines are loaded. `threads`: for what can be done to a window before its turn."""
+        self._admission = admission
+        self._rules = rules
+        self._place = place
+        self._threads = threads
+        self._meters = meters or Meters()
+        self._shortage = shortage or MemoryShortage()
+        self._orders = Orders(store, options, rules.batch)
+        self._residence = Residence(rules.memory)
+        self._lanes: dict[str, Lane] = {}
+        self._detector: SpeechDetector | None = None
+        self._lock = threading.Lock()
+
+    def admit(self) -> Permit:
+        return self._admission.admit()
+
+    async def transcribe(
+        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+    ) -> WindowResult:
+        window, key = await self._prepared(model, window, options, permit)
+        work = Transcribe((window,), options)
+        result = await self._row(model, work, window.pcm.seconds, permit, key=key)
+        self._meters.transcribed(model.id, result)
+        return result
+
+    async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
+        seconds = len(utterance.text) / CHARACTERS_A_SECOND
+        return await self._row(model, Speak((utterance,)), seconds, permit)
+
+    async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
+        return await self._asked(model, Embed((sound,)), sound.seconds, permit)
+
+    async def load(self, model: ModelSpec, permit: Permit) -> None:
+        if self._lane(model).life.host is None:
+            await self._asked(model, Ready(), 0.0, permit)
+
+    async def diarize(
+        self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
+    ) -> Diarization:
+        size, calls = await self._look_size(model, permit)
+        cutter = Looks(size)
+        looking: deque[asyncio.Task[Seen]] = deque()
+        seen: list[Seen] = []
+        try:
+            async for block in blocks:
+                for part in cutter.feed(block):
+                    if len(looking) >= calls:
+                        seen.append(await looking.popleft())
+                    looking.append(asyncio.create_task(self._look(model, part, permit)))
+            for part in cutter.flush():
+                looking.append(asyncio.create_task(self._look(model, part, permit)))
+            while looking:
+                seen.append(await looking.popleft())
+        finally:
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
+        if not seen:
+            return Diarization()
+        return await self._row(model, Assemble((tuple(seen),), options), 0.0, permit)
+
+    async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
+        return await self._asked(model, Embed((speech,)), speech.seconds, permit)
+
+    async def enroll(
+        self, model: ModelSpec, cloner: str, sample: SpeakerSample, permit: Permit
+    ) -> VoiceProfile:
+        return await self._asked(model, Enroll((sample,), cloner), sample.sound.seconds, permit)
+
+    def detect(self) -> SpeechStream:
+        with self._lock:
+            self._detector = self._detector or catalog.speech_detector(DETECTOR)()
+        return self._detector.open()
+
+    def preload(self, models: Iterable[ModelSpec]) -> None:
+        for model in models:
+            self._lane(model).preload()
+
+    def problem(self, model: ModelSpec) -> str | None:
+        return self._lane(model).life.problem
+
+    def state(self, model: ModelSpec) -> ModelState:
+        lane = self._lanes.get(model.id)
+        return lane.life.state if lane else "idle"
+
+    def snapshot(self) -> RunnerSnapshot:
+        lanes = {
+            name: LaneSnapshot(waiting=lane.waiting, running=lane.running, state=lane.life.state)
+            for name, lane in self._lanes.items()
+        }
+        admission = self._admission
+        return RunnerSnapshot(
+            requests=admission.count,
+            queued_seconds=admission.queued,
+            held_seconds=admission.held,
+            lanes=lanes,
+        )
+
+    def close(self) -> None:
+        self._admission.closing = True
+        for lane in self._lanes.values():
+            lane.close()
+
+    async def _look(self, model: ModelSpec, part: Stretch, permit: Permit) -> Seen:
+        return await self._row(model, Look((part,)), len(part.samples) / SAMPLE_RATE, permit)
+
+    async def _prepared(
+        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+    ) -> tuple[Window, Hashable]:
+        """The window and its batch key. What can be computed before its turn is, while others have theirs."""
+        lane = self._lane(model)
+        while True:
+            with lane.life.hold() as host:
+                if host:
+                    key = host.batch_key(window, options)
+                    if lane.busy:
+                        window = await self._threads.run(partial(host.prepare, window))
+                    return window, key
+            await self._row(model, Ready(), 0.0, permit)
+
+    async def _look_size(self, model: ModelSpec, permit: Permit) -> tuple[LookSize, int]:
+        """How a diarizer wants its sound to be cut, and how many looks it takes at once."""
+        while True:
+            with self._lane(model).life.hold() as host:
+                if host:
+                    if host.looks is None:
+                        raise EngineError("This model does not tell speakers apart.")
+                    return host.looks, host.calls
+            await self._row(model, Ready(), 0.0, permit)
+
+    async def _asked(
+        self, model: ModelSpec, work: Work[object, Result_co], seconds: float, permit: Permit
+    ) -> Result_co:
+        """The result of one row; engine failures as the API's."""
+        try:
+            return await self._row(model, work, seconds, permit)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+
+    async def _row(
+        self,
+        model: ModelSpec,
+        work: Work[object, Result_co],
+        seconds: float,
+        permit: Permit,
+        key: Hashable = None,
+    ) -> Result_co:
+        """The result of one row, whether its batch still waits or runs when the request's time is over.
+
+        Raises `EngineError` or `ApiError`.
+        """
+        future = self._lane(model).submit(work, key=key, seconds=seconds, permit=permit)
+        left = permit.cancel.left
+        try:
+            async with asyncio.timeout(left if math.isfinite(left) else None):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise RequestTimedOut from None
+
+    def _open(self, model: ModelSpec) -> Host:
+        """Blocks; on a lane's thread. Raises `EngineError` or `ApiError`."""
+        self._place.check(model.kind, model.engine)
+        return self._place.open(self._orders.order(model))
+
+    def _lane(self, model: ModelSpec) -> Lane:
+        if model.id not in self._lanes:
+            self._lanes[model.id] = Lane(
+                model.id,
+                partial(self._open, model),
+                limits=self._orders.limits(model),
+                size=size_of(model),
+                idle=self._rules.idle,
+                meters=self._meters,
+                residence=self._residence,
+                shortage=self._shortage,
+            )
+        return self._lanes[model.id]

@@ -1,0 +1,210 @@
+"""The life of one model: loaded when it is needed, unloaded when it is not, loaded again after a failure.
+
+Law: knows when a model is in memory and who uses it, never what is done with it.
+
+Theory of operation: whoever uses the model holds a lease, and a model on which a lease is held is never
+unloaded. The first lease loads it; threads that come meanwhile wait. A model that must be ready without being
+asked for (`preload`) is tried again after a failure with exponential back-off, by the lane's first thread,
+which calls `tend` whenever `due` is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.errors import ApiError
+from app.runtime.meters import Meters
+from app.runtime.residence import ModelState, Residence
+from app.runtime.shortage import MemoryShortage
+from engines.errors import EngineError, OutOfMemory, is_out_of_memory
+from engines.work import Host
+
+log = logging.getLogger(__name__)
+EXPECTED = (ApiError, EngineError)
+"""Failures that say enough without a stack trace."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+"""Between two attempts to load a model that must be ready: the first, doubled each time, up to the second."""
+
+LONGEST_GOODBYE_SECONDS = 30.0
+"""That closing waits for whoever still uses the engine."""
+
+
+class ModelLife:
+    """One model, in memory or not. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        open_host: Callable[[], Host],
+        *,
+        idle: float,
+        residence: Residence,
+        meters: Meters,
+        shortage: MemoryShortage,
+        waiting: Callable[[], int],
+    ) -> None:
+        """`size`: bytes of memory, roughly. `idle`: seconds without use until it is unloaded; 0: never.
+
+        `waiting`: how many wait to use it; while some do, it is not unloaded.
+        """
+        self.name = name
+        self.size = size
+        self._open = open_host
+        self._idle = idle
+        self._residence = residence
+        self._meters = meters
+        self._shortage = shortage
+        self._waiting = waiting
+        self._changed = threading.Condition()
+        """Held for moments only, since the event loop takes it too."""
+        self._loading = threading.Lock()
+        """Held while the engine is loaded or closed."""
+        self._leases = 0
+        self._host: Host | None = None
+        self._must_be_ready = False
+        self._pause = FIRST_PAUSE_SECONDS
+        self._retry_at: float | None = None
+        self.used = time.monotonic()
+        """When it was used last, by the monotonic clock."""
+        self.state: ModelState = "idle"
+        self.problem: str | None = "is not loaded yet"
+        """Why the model cannot answer; None once it is loaded, and while it is unloaded for being idle."""
+
+    @property
+    def host(self) -> Host | None:
+        """The loaded engine, if it is; only a lease keeps it from being unloaded."""
+        return self._host
+
+    @contextmanager
+    def lease(self, wanted: Callable[[], bool]) -> Iterator[Host]:
+        """The loaded engine; it is loaded first if need be. Raises `EngineError` or `ApiError`.
+
+        `wanted`: whether it is still worth to wait for memory that other models hold.
+        """
+        host = self._taken(wanted)
+        try:
+            yield host
+        finally:
+            self._returned()
+
+    @contextmanager
+    def hold(self) -> Iterator[Host | None]:
+        """The engine if it is loaded, which stays so; else None."""
+        with self._changed:
+            host = self._host
+            self._leases += host is not None
+        try:
+            yield host
+        finally:
+            if host is not None:
+                self._returned()
+
+    def preload(self) -> None:
+        """From now on the model is to be ready, whether it is asked for or not."""
+        with self._changed:
+            self._must_be_ready = True
+            self._retry_at = time.monotonic()
+
+    def due(self) -> float | None:
+        """Seconds until `tend` has something to do; None: nothing in sight."""
+        now = time.monotonic()
+        if self._retry_at is not None:
+            return max(0.0, self._retry_at - now)
+        if self._idle and self._host is not None:
+            # While it is used, there is nothing to look for; the end of the use is a new beginning.
+            return max(0.0, self.used + self._idle - now) if not self._leases else self._idle
+        return None
+
+    def tend(self) -> None:
+        """Does what is due: another attempt to load, or to unload what nobody has used for long."""
+        now = time.monotonic()
+        if self._retry_at is not None and now >= self._retry_at:
+            try:
+                with self.lease(lambda: True):
+                    pass
+            except Exception as failure:  # noqa: BLE001 - it is in `problem`, and will be tried again
+                log.warning("model %s is not ready: %s", self.name, failure)
+        elif self._idle and now - self.used >= self._idle:
+            self._unload(f"nobody has asked for it for {self._idle:g} s")
+
+    def evict(self) -> bool:
+        """Gives the memory back, unless somebody uses the model or waits for it. Whether it is free now."""
+        return self._unload("another model needs its memory")
+
+    def close(self) -> None:
+        """Waits until nobody uses the engine, and closes it; it is not loaded again by itself."""
+        with self._loading, self._changed:
+            self._retry_at = None
+            self._changed.wait_for(lambda: not self._leases, LONGEST_GOODBYE_SECONDS)
+            host, self._host, self.state = self._host, None, "idle"
+            if host:
+                host.close()
+        self._residence.leave(self)
+
+    def _unload(self, reason: str) -> bool:
+        if not self._loading.acquire(blocking=False):
+            return False  # somebody is about to use it
+        try:
+            with self._changed:
+                if self._leases or self._waiting():
+                    return False
+                host, self._host, self.state = self._host, None, "idle"
+            if host:
+                host.close()
+                self._residence.leave(self)
+                log.info("model %s is unloaded: %s", self.name, reason)
+            return True
+        finally:
+            self._loading.release()
+
+    def _taken(self, wanted: Callable[[], bool]) -> Host:
+        with self._loading:
+            with self._changed:
+                if self._host:
+                    self._leases += 1
+                    return self._host
+                self.state = "loading"
+            host = self._loaded(wanted)
+            with self._changed:
+                self._host, self.state, self.problem = host, "loaded", None
+                self._leases += 1
+                self._retry_at, self._pause = None, FIRST_PAUSE_SECONDS
+            return host
+
+    def _loaded(self, wanted: Callable[[], bool]) -> Host:
+        began = time.monotonic()
+        try:
+            with self._residence.room(self, wanted):
+                host = self._open()
+        except Exception as failure:
+            raise self._failed(failure) from failure
+        self._meters.loaded(self.name, time.monotonic() - began)
+        log.info("model %s is loaded", self.name)
+        return host
+
+    def _failed(self, failure: Exception) -> Exception:
+        """Notes why, and when to try again; gives the failure as others are told it."""
+        if is_out_of_memory(failure):
+            self._shortage.note()
+            failure = OutOfMemory()
+        self.problem, self.state = str(failure) or type(failure).__name__, "failed"
+        if not isinstance(failure, EXPECTED):
+            log.error("model %s cannot be loaded", self.name, exc_info=failure)
+        if self._must_be_ready:
+            self._retry_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        return failure
+
+    def _returned(self) -> None:
+        with self._changed:
+            self._leases -= 1
+            self.used = time.monotonic()
+            free = not self._leases
+            self._changed.notify_all()
+        if free:
+            self._residence.changed()

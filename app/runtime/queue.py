@@ -1,0 +1,188 @@
+"""Work that waits for one model, from all requests, and whose turn it is.
+
+Law: moves entries and nothing else; which of them share a batch is decided by `batching.pick`. An entry that
+nobody waits for any more leaves before work is spent on it.
+
+Theory of operation: `add` puts an entry at the end. A lane's thread sleeps in `wait` and takes the next batch
+with `take`, which counts it as running until `done`. An entry leaves early when its future is cancelled (at
+once) or when its request's cancel token is set (with the next `take`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeVar
+
+from app.errors import RequestTimedOut, ShuttingDown
+from app.runtime.admission import Permit
+from app.runtime.batching import BatchLimits, FairShare, Waiting, pick
+from app.runtime.meters import Meters
+from engines.work import Work
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Generic[Result_co]):
+    """One row of work, whose it is, and where its result goes."""
+
+    work: Work[object, Result_co]
+    """Has one row."""
+    key: Hashable
+    """Entries of equal keys may share a batch."""
+    seconds: float
+    """Seconds of sound, roughly."""
+    permit: Permit
+    future: Future[Result_co] = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.permit.cancel.is_set() or self.future.cancelled()
+
+    def refuse(self, error: Exception) -> None:
+        """Tells whoever still waits that nothing will come; nothing happens if it was told already."""
+        if self.future.done():
+            return
+        if self.future.running() or self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class WorkQueue:
+    """The queue of one model. All methods may be called from any thread; only `wait` blocks."""
+
+    def __init__(self, name: str, limits: BatchLimits, meters: Meters) -> None:
+        self._name = name
+        self._limits = limits
+        self._meters = meters
+        self._entries: OrderedDict[int, Entry[object]] = OrderedDict()
+        self._ids = itertools.count()
+        self._shares = FairShare()
+        # Reentrant: cancelling a future calls back on the same thread.
+        self._changed = threading.Condition(threading.RLock())
+        self._running = 0
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait."""
+        return len(self._entries)
+
+    @property
+    def running(self) -> int:
+        """Batches at work."""
+        return self._running
+
+    def add(self, entry: Entry[object]) -> None:
+        """Puts an entry at the end; it is refused at once if the queue is closed."""
+        with self._changed:
+            if self._closed:
+                entry.refuse(ShuttingDown())
+                return
+            request = entry.permit.number
+            if all(other.permit.number != request for other in self._entries.values()):
+                self._shares = self._shares.arrived(request)
+            number = next(self._ids)
+            self._entries[number] = entry
+            self._note()
+            self._changed.notify_all()
+        entry.future.add_done_callback(partial(self._left, number))
+
+    def wait(self, due: Callable[[], float | None]) -> bool:
+        """Sleeps until something waits or `due` seconds are over. False: the queue is closed.
+
+        `due`: None means without end; it is asked again after each `wake`.
+        """
+        with self._changed:
+            if not (self._entries or self._closed):
+                self._changed.wait(due())
+            return not self._closed
+
+    def wake(self) -> None:
+        """Lets every thread that sleeps ask again what is due."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wanted(self) -> bool:
+        """Whether somebody still waits."""
+        with self._changed:
+            return any(not entry.abandoned for entry in self._entries.values())
+
+    def take(self, calls: int) -> list[Entry[object]]:
+        """The next batch, for one of the `calls` threads, to be counted as `done` even if it is empty."""
+        with self._changed:
+            self._running += 1
+            self._drop_abandoned()
+            batch = self._picked(calls - self._running + 1)
+            self._note()
+        return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+
+    def done(self) -> None:
+        """A batch that was taken is worked on no longer."""
+        with self._changed:
+            self._running -= 1
+
+    def drop_abandoned(self) -> None:
+        """Refuses the entries that nobody waits for."""
+        with self._changed:
+            self._drop_abandoned()
+
+    def refuse_all(self, error: Exception) -> int:
+        """Nothing that waits can be done. Returns how many entries that were."""
+        with self._changed:
+            dropped = list(self._entries.values())
+            self._entries.clear()
+            self._shares = FairShare()
+            self._note()
+        for entry in dropped:
+            entry.refuse(error)
+        return len(dropped)
+
+    def close(self) -> None:
+        """Refuses what waits and whatever comes."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self.refuse_all(ShuttingDown())
+
+    def _left(self, number: int, future: Future[object]) -> None:
+        """The future of an entry is decided; if that was a cancellation, the entry leaves at once."""
+        if not future.cancelled():
+            return
+        with self._changed:
+            if self._entries.pop(number, None):
+                self._meters.cancelled(self._name, 1)
+                self._note()
+
+    def _drop_abandoned(self) -> None:
+        gone = [number for number, entry in self._entries.items() if entry.abandoned]
+        for number in gone:
+            if entry := self._entries.pop(number, None):
+                self._meters.cancelled(self._name, 1)
+                entry.refuse(RequestTimedOut())
+        if gone:
+            self._note()
+
+    def _picked(self, free: int) -> list[Entry[object]]:
+        """Removes the next batch. `free`: threads that could take one, this one included."""
+        waiting = [
+            Waiting(number, entry.permit.number, entry.key, entry.seconds)
+            for number, entry in self._entries.items()
+        ]
+        chosen = set(pick(waiting, self._shares, self._limits.shared(len(waiting), free)))
+        batch = [self._entries.pop(item.id) for item in waiting if item.id in chosen]
+        left = {entry.permit.number for entry in self._entries.values()}
+        self._shares = self._shares.served([item for item in waiting if item.id in chosen], left)
+        return batch
+
+    def _note(self) -> None:
+        seconds = sum(entry.seconds for entry in self._entries.values())
+        self._meters.queued(self._name, len(self._entries), seconds)

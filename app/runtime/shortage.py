@@ -1,0 +1,29 @@
+"""Whether this process ran out of memory lately, so that readiness can tell.
+
+Law: remembers a time; asks nothing of the system. Noted by whoever catches the failure, from any thread.
+"""
+
+from __future__ import annotations
+
+import time
+
+LASTS_SECONDS = 30.0
+"""After the last failure: long enough for a load balancer to notice, short enough to recover by itself."""
+
+
+class MemoryShortage:
+    """The last time that memory was refused."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def note(self) -> None:
+        """Memory was refused now."""
+        self._last = time.monotonic()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the server should get no requests for a while; None if all is well."""
+        if self._last is None or time.monotonic() - self._last > LASTS_SECONDS:
+            return None
+        return f"ran out of memory within the last {LASTS_SECONDS:g} s"

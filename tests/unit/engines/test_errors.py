@@ -1,0 +1,52 @@
+"""Why a library cannot be imported: absent, broken, or memory was refused. Three different sentences."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from engines.errors import (
+    EngineError,
+    EngineMissing,
+    LibraryBroken,
+    OutOfMemory,
+    import_failure,
+    is_out_of_memory,
+)
+
+
+def test_a_library_that_is_absent() -> None:
+    failure = import_failure(ModuleNotFoundError("No module named 'torch'"), "pyannote", "diarization")
+    assert isinstance(failure, EngineMissing)
+
+
+def test_a_library_that_is_there_but_broken() -> None:
+    failure = import_failure(ImportError("libcudart.so.12: no such symbol"), "pyannote", "diarization")
+    assert isinstance(failure, LibraryBroken)
+    assert "not installed" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ImportError("libonnx.so: failed to map segment from shared object"),
+        ImportError("libtorch.so: cannot allocate memory in static TLS block"),
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("CUDA failed with error out of memory"),
+    ],
+)
+def test_memory_that_was_refused(failure: Exception) -> None:
+    assert is_out_of_memory(failure)
+    told = EngineError("cannot be loaded")
+    told.__cause__ = failure
+    assert is_out_of_memory(told), "also behind another failure"
+    if isinstance(failure, ImportError):
+        assert isinstance(import_failure(failure, "silero", "whisper"), OutOfMemory)
+
+
+def test_a_client_who_writes_of_memory_is_not_believed() -> None:
+    assert not is_out_of_memory(ValueError("the prompt: out of memory"))
+    assert not is_out_of_memory(EngineError("There is no voice `out of memory`."))
