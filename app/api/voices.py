@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from app.api.deps import CallerOf, Services
 from app.api.documents import VOICE_DOC
 from app.api.forms import read_form
+from app.api.streaming import while_connected
 from app.container import Container
 from app.domain import VOICE_ID, Caller
 from app.errors import EngineUnavailable, VoiceNotFound
@@ -41,7 +42,8 @@ async def create_voice(request: Request, services: Services, caller: CallerOf) -
             )
         consent = form.fields.id("consent")
         sample = await asyncio.to_thread(form.file("audio_sample").read)
-    return custom_voice_object(await services.custom_voices.create(caller, name, consent, sample))
+    creating = services.custom_voices.create(caller, name, consent, sample)
+    return custom_voice_object(await while_connected(request, creating))
 
 
 @router.get("/audio/voices", openapi_extra=EXTENSION)

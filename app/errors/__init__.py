@@ -7,6 +7,7 @@ person who asked and leak nothing: no paths, no stack traces, no keys.
 from __future__ import annotations
 
 from app.errors.base import ApiError, InvalidRequest, NotFound
+from app.errors.connections import HeadersTooLarge, HostNotAllowed, OriginNotAllowed, TooManyConnections
 from app.errors.server import (
     InternalError,
     ModelUnavailable,
@@ -34,6 +35,8 @@ __all__ = [
     "ConsentNotFound",
     "ConsentOutdated",
     "EngineUnavailable",
+    "HeadersTooLarge",
+    "HostNotAllowed",
     "InternalError",
     "InvalidRequest",
     "InvalidValue",
@@ -43,6 +46,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAudio",
     "NotFound",
+    "OriginNotAllowed",
     "OutOfMemory",
     "Overloaded",
     "PhraseNotHeard",
@@ -52,6 +56,7 @@ __all__ = [
     "SpeakerMismatch",
     "StorageFull",
     "StorageUnavailable",
+    "TooManyConnections",
     "Unauthorized",
     "UnknownUrl",
     "UnsupportedValue",
