@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.errors import EngineMissing, WeightsBroken
+from engines.errors import WeightsBroken, import_failure
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 FFT, WINDOW, HOP, BANDS = 512, 400, 160, 40
@@ -28,8 +28,8 @@ def load(folder: Path, options: EngineOptions) -> DVectorEncoder:
     """Raises `EngineMissing` or `WeightsBroken`."""
     try:
         from faster_whisper.feature_extractor import FeatureExtractor
-    except ImportError:
-        raise EngineMissing("dvector", "whisper") from None
+    except ImportError as failure:
+        raise import_failure(failure, "dvector", "whisper") from failure
     models = sorted(folder.glob("*.onnx"))
     if not models:
         raise WeightsBroken("The folder holds no speaker encoder.")

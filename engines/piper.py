@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.errors import EngineMissing, WeightsBroken
+from engines.errors import WeightsBroken, import_failure
 from engines.scripts import runs
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
@@ -47,8 +47,8 @@ def load(folder: Path, options: EngineOptions) -> PiperSynthesizer:
     """Finds the voices; each is loaded when it speaks first. Raises `EngineMissing` or `WeightsBroken`."""
     try:
         import piper  # noqa: F401 - is it there?
-    except ImportError:
-        raise EngineMissing("piper", "piper") from None
+    except ImportError as failure:
+        raise import_failure(failure, "piper", "piper") from failure
     if not voices(folder):
         raise WeightsBroken("The folder holds no Piper voice.")
     return PiperSynthesizer(folder, options)

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.pytorch import set_threads
 from engines.contracts import Synthesizer
-from engines.errors import EngineError, EngineMissing, UnsupportedInput, WeightsBroken
+from engines.errors import EngineError, UnsupportedInput, WeightsBroken, import_failure
 from engines.types import EngineOptions, Pcm, Samples, SpeakerSample, Utterance, Voice, VoiceProfile
 
 ENGINE = MODEL = "pocket-tts"
@@ -49,16 +50,16 @@ def load(folder: Path, options: EngineOptions) -> PocketSynthesizer:
     """Raises `EngineMissing` or `WeightsBroken`."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        import torch
+        import torch  # noqa: F401 - is it there?
         from pocket_tts import TTSModel
-    except ImportError:
-        raise EngineMissing("pocket-tts", "cloning") from None
+    except ImportError as failure:
+        raise import_failure(failure, "pocket-tts", "cloning") from failure
     try:
         with tempfile.TemporaryDirectory() as work:
             model = TTSModel.load_model(config=_config(folder, Path(work)))
     except Exception as wrong:  # the library and its parts raise as they like
         raise WeightsBroken("The Pocket TTS model cannot be loaded.") from wrong
-    torch.set_num_threads(options.threads or 1)
+    set_threads(options.threads or 1)
     return PocketSynthesizer(model, folder)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.errors import EngineMissing
+from engines.errors import import_failure
 from engines.types import Samples
 
 FRAME = 512
@@ -98,8 +98,8 @@ def load() -> Silero:
     try:
         import onnxruntime
         from faster_whisper.utils import get_assets_path
-    except ImportError as missing:
-        raise EngineMissing("silero", "whisper") from missing
+    except ImportError as failure:
+        raise import_failure(failure, "silero", "whisper") from failure
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False

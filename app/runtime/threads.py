@@ -12,8 +12,9 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
 
-from app.errors import OutOfMemory
+from app.errors import ApiError, OutOfMemory
 from app.runtime.shortage import MemoryShortage
+from engines.errors import is_out_of_memory
 
 Item = TypeVar("Item")
 _END = object()
@@ -34,9 +35,11 @@ class WorkThreads:
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, step)
-        except MemoryError as refused:
+        except Exception as failure:
+            if isinstance(failure, ApiError) or not is_out_of_memory(failure):
+                raise
             self._shortage.note()
-            raise OutOfMemory from refused
+            raise OutOfMemory from failure
 
     async def iterate(self, items: Iterator[Item]) -> AsyncGenerator[Item, None]:
         """The items, each computed on a thread when it is asked for.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.common.onnx import session
-from engines.errors import EngineError, EngineMissing, WeightsBroken
+from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
 COST = 0.5
@@ -48,8 +48,8 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
         from engines.kokoro.phonemes import Phonemes
 
         phonemes = Phonemes()
-    except ImportError:
-        raise EngineMissing("kokoro", "kokoro") from None
+    except ImportError as failure:
+        raise import_failure(failure, "kokoro", "kokoro") from failure
     models = sorted(folder.glob("*.onnx"))
     if not models:
         raise WeightsBroken("The folder holds no Kokoro model.")

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from engines.errors import EngineError, EngineMissing
+from engines.errors import EngineError, EngineMissing, import_failure
 from engines.scripts import runs
 
 LONGEST = 500
@@ -91,8 +91,8 @@ def _chinese() -> Callable[[str], str]:
     try:
         import jieba
         from misaki.zh import ZHG2P
-    except ImportError:
-        raise EngineMissing("kokoro with Chinese and Japanese", "asian") from None
+    except ImportError as failure:
+        raise import_failure(failure, "kokoro with Chinese and Japanese", "asian") from failure
     jieba.setLogLevel(logging.ERROR)
     reader = ZHG2P()
     return lambda text: str(reader(text)[0])
@@ -101,8 +101,8 @@ def _chinese() -> Callable[[str], str]:
 def _japanese() -> Callable[[str], str]:
     try:
         from misaki.ja import JAG2P
-    except ImportError:
-        raise EngineMissing("kokoro with Chinese and Japanese", "asian") from None
+    except ImportError as failure:
+        raise import_failure(failure, "kokoro with Chinese and Japanese", "asian") from failure
     reader = JAG2P(version="pyopenjtalk")
 
     def read(text: str) -> str:

@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from engines.errors import EngineMissing, WeightsBroken
+from engines.common.pytorch import set_threads
+from engines.errors import EngineMissing, WeightsBroken, import_failure
 from engines.types import EngineOptions
 
 QUIET = {"PYANNOTE_METRICS_ENABLED": "0", "OTEL_SDK_DISABLED": "true", "HF_HUB_OFFLINE": "1"}
@@ -42,18 +43,18 @@ def prepare(options: EngineOptions) -> None:
     for name in ("lightning", "lightning.pytorch", "lightning_fabric", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        import torch
-    except ImportError:
-        raise EngineMissing("pyannote", "diarization") from None
+        import torch  # noqa: F401 - is it there?
+    except ImportError as failure:
+        raise import_failure(failure, "pyannote", "diarization") from failure
     # More threads burn many times the work on cores that others use, and gain little on these small networks.
-    torch.set_num_threads(options.threads or 1)
+    set_threads(options.threads or 1)
     _import_torchaudio()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that torchcodec cannot be loaded: nothing here decodes files
             import pyannote.audio  # noqa: F401
-    except ImportError:
-        raise EngineMissing("pyannote", "diarization") from None
+    except ImportError as failure:
+        raise import_failure(failure, "pyannote", "diarization") from failure
 
 
 def starter(folder: Path) -> tuple[Any, Any]:
@@ -109,8 +110,8 @@ def _import_torchaudio() -> None:
     """
     try:
         import torchaudio
-    except ImportError:
-        raise EngineMissing("pyannote", "diarization") from None
+    except ImportError as failure:
+        raise import_failure(failure, "pyannote", "diarization") from failure
     except OSError:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
             del sys.modules[name]

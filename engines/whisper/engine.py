@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.errors import EngineMissing, UnsupportedInput
+from engines.errors import UnsupportedInput, import_failure
 from engines.types import (
     EngineOptions,
     LanguageGuess,
@@ -217,8 +217,8 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import faster_whisper  # noqa: F401 - asked for here, used where the device is chosen
-    except ImportError as missing:
-        raise EngineMissing("faster-whisper", "whisper") from missing
+    except ImportError as failure:
+        raise import_failure(failure, "faster-whisper", "whisper") from failure
     model, calls = place(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
 

@@ -10,6 +10,8 @@ from contextlib import aclosing
 
 import pytest
 
+from app.errors import NotAudio, OutOfMemory
+from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from tests.support.waiting import until
 
@@ -74,3 +76,27 @@ async def test_cancelling_waits_for_the_running_step(threads: WorkThreads) -> No
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done.is_set()
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), RuntimeError("std::bad_alloc")])
+async def test_memory_that_is_refused_to_a_step(failure: Exception) -> None:
+    shortage = MemoryShortage()
+    threads = WorkThreads(1, shortage)
+
+    def step() -> None:
+        raise failure
+
+    with pytest.raises(OutOfMemory):
+        await threads.run(step)
+    assert shortage.problem
+    threads.close()
+
+
+async def test_a_refusal_that_has_its_own_words_keeps_them(threads: WorkThreads) -> None:
+    """A file that makes the decoder ask for terabytes is the client's fault, not a shortage."""
+
+    def step() -> None:
+        raise NotAudio("broken") from MemoryError()
+
+    with pytest.raises(NotAudio):
+        await threads.run(step)
