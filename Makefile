@@ -11,7 +11,7 @@ SET := $(if $(ALL),all,default)
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: help serve install test check unit format style lint types arrows pytest audit hooks lock clean
+.PHONY: help serve install test check unit format style lint types arrows pytest audit hooks lock vendor clean
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 			--no-emit-package torch --constraint requirements/cpu.in \
 			--custom-compile-command 'make lock' --extra $$set --output-file requirements/$$set.txt \
 			pyproject.toml requirements/build.in || exit 1; done
+
+vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (asks the network)
+	$(BIN)/python -m tests.studio.vendor
 
 clean: ## Delete the environment; data stays
 	rm -rf $(VENV)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import faults, health, models, speech, transcriptions, voice_consents, voices
+from app.api import faults, health, models, speech, studio, transcriptions, voice_consents, voices
 from app.api.middleware import KeyCheck, RequestFrame
 from app.container import Container
 from app.settings.source import load_settings
@@ -48,6 +48,8 @@ def create_app(container: Container | None = None) -> FastAPI:
     ):
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)
+    if container.settings.studio.enabled:
+        app.include_router(studio.router)
     app.add_middleware(KeyCheck)
     app.add_middleware(RequestFrame)
     faults.install(app)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.api.deps import Services
 from app.api.documents import TRANSCRIPTION_DOC, TRANSLATION_DOC
 from app.api.forms import read_form
-from app.api.streaming import EventStream, opened_in, while_connected
+from app.api.streaming import EventStream, while_connected
 from app.container import Container
 from app.services.transcription import OpenTranscription
 from app.telemetry import note
@@ -48,9 +48,9 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
         note(model=wanted.job.model[:100])
         file = form.file("file")
         if wanted.stream:
-            opening = opened_in(stack, services.transcription.open(wanted.job, file))
-            opened = await while_connected(request, opening)
-            return EventStream(_frames(opened, wanted), stack.pop_all(), deadline=opened.deadline)
+            opened = await services.transcription.open(wanted.job, file)
+            stack.push_async_callback(opened.aclose)
+            return EventStream(_frames(opened, wanted), stack.pop_all())
         transcript = await while_connected(request, services.transcription.transcribe(wanted.job, file))
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from app.api.deps import CallerOf, Services
 from app.api.documents import CONSENT_DOC, RENAME_DOC
 from app.api.forms import read_form, read_json
-from app.api.streaming import while_connected
 from app.wire.bodies import json_object, required_text
 from app.wire.resources import (
     consent_id,
@@ -34,8 +33,7 @@ async def create_consent(request: Request, services: Services, caller: CallerOf)
         name = label(form.fields.required("name"))
         tag = language("language", form.fields.required("language"))
         recording = await asyncio.to_thread(form.file("recording").read)
-    creating = services.consents.create(caller, name, tag, recording)
-    return consent_object(await while_connected(request, creating))
+    return consent_object(await services.consents.create(caller, name, tag, recording))
 
 
 @router.get("/audio/voice_consents")

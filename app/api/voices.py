@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from app.api.deps import CallerOf, Services
 from app.api.documents import VOICE_DOC
 from app.api.forms import read_form
-from app.api.streaming import while_connected
 from app.container import Container
 from app.domain import VOICE_ID, Caller
 from app.errors import EngineUnavailable, VoiceNotFound
@@ -42,8 +41,7 @@ async def create_voice(request: Request, services: Services, caller: CallerOf) -
             )
         consent = form.fields.id("consent")
         sample = await asyncio.to_thread(form.file("audio_sample").read)
-    creating = services.custom_voices.create(caller, name, consent, sample)
-    return custom_voice_object(await while_connected(request, creating))
+    return custom_voice_object(await services.custom_voices.create(caller, name, consent, sample))
 
 
 @router.get("/audio/voices", openapi_extra=EXTENSION)

@@ -7,7 +7,6 @@ person who asked and leak nothing: no paths, no stack traces, no keys.
 from __future__ import annotations
 
 from app.errors.base import ApiError, InvalidRequest, NotFound
-from app.errors.connections import HeadersTooLarge, HostNotAllowed, OriginNotAllowed, TooManyConnections
 from app.errors.server import (
     InternalError,
     ModelUnavailable,
@@ -35,8 +34,6 @@ __all__ = [
     "ConsentNotFound",
     "ConsentOutdated",
     "EngineUnavailable",
-    "HeadersTooLarge",
-    "HostNotAllowed",
     "InternalError",
     "InvalidRequest",
     "InvalidValue",
@@ -46,7 +43,6 @@ __all__ = [
     "ModelUnavailable",
     "NotAudio",
     "NotFound",
-    "OriginNotAllowed",
     "OutOfMemory",
     "Overloaded",
     "PhraseNotHeard",
@@ -56,7 +52,6 @@ __all__ = [
     "SpeakerMismatch",
     "StorageFull",
     "StorageUnavailable",
-    "TooManyConnections",
     "Unauthorized",
     "UnknownUrl",
     "UnsupportedValue",

@@ -15,8 +15,7 @@ class Cancel:
 
     def __init__(self, seconds: float | None = None) -> None:
         self._event = threading.Event()
-        self.deadline = time.monotonic() + seconds if seconds is not None else None
-        """By the monotonic clock; None: none."""
+        self._deadline = time.monotonic() + seconds if seconds is not None else None
 
     def set(self) -> None:
         self._event.set()
@@ -28,9 +27,9 @@ class Cancel:
     @property
     def left(self) -> float:
         """Seconds until the deadline, at least 0; infinite if there is none."""
-        return max(0.0, self.deadline - time.monotonic()) if self.deadline is not None else math.inf
+        return max(0.0, self._deadline - time.monotonic()) if self._deadline is not None else math.inf
 
     @property
     def late(self) -> bool:
         """Whether the deadline has passed."""
-        return self.deadline is not None and time.monotonic() > self.deadline
+        return self._deadline is not None and time.monotonic() > self._deadline

@@ -168,7 +168,6 @@ class OpenTranscription:
         self._job = job
         self._options = options
         self._permit = permit
-        self.deadline = permit.cancel.deadline
         self._source = source
         self._ahead = rules.windows_ahead
         self._language = LanguageGuess(job.language, 1.0) if job.language else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.settings.base import Group
 from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.settings.places import data_folder
-from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings
+from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
 from app.settings.speech import SpeechSettings, VoicesSettings
 from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
 from app.settings.transcription import DiarizationSettings, SubtitlesSettings, TranscriptionSettings
@@ -34,6 +34,7 @@ class Settings(Group):
     limits: LimitsSettings = LimitsSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     compat: CompatSettings = CompatSettings()
+    studio: StudioSettings = StudioSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -1,0 +1,51 @@
+"""GET / and /studio/...: the page and its files. No key: they hold no secret."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.errors import UnknownUrl
+from app.studio.assets import HEADERS, Asset, Page, load_page
+
+router = APIRouter(include_in_schema=False)
+ONE_YEAR = "public, max-age=31536000, immutable"
+_page = cache(load_page)
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def index(request: Request) -> Response:
+    """The page itself: asked for anew each time, and answered with 304 while nothing has changed."""
+    page = await _loaded()
+    tag = f'"{page.digest}"'
+    headers = {"cache-control": "no-cache", "etag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={**HEADERS, **headers})
+    return _answer(page.index, request, headers)
+
+
+@router.api_route("/studio/{digest}/{name:path}", methods=["GET", "HEAD"])
+async def asset(request: Request, digest: str, name: str) -> Response:
+    """One file of the page."""
+    page = await _loaded()
+    if digest != page.digest or name not in page.files:
+        raise UnknownUrl(
+            "This file of the page does not exist. Load the page again: it may be of another version."
+        )
+    return _answer(page.files[name], request, {"cache-control": ONE_YEAR})
+
+
+async def _loaded() -> Page:
+    return await asyncio.to_thread(_page)
+
+
+def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
+    all_headers = {**HEADERS, **headers, "vary": "accept-encoding"}
+    if found.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(
+            found.compressed, media_type=found.media_type, headers={**all_headers, "content-encoding": "gzip"}
+        )
+    return Response(found.data, media_type=found.media_type, headers=all_headers)

@@ -1,0 +1,103 @@
+// @ts-check
+// A request as curl, Python and Node. Pure; the key is always the environment's.
+
+/**
+ * @typedef {{kind: 'transcription', fields: ReadonlyArray<readonly [string, string]>, file: string}
+ *   | {kind: 'speech', body: Record<string, unknown>, file: string}} Shown
+ */
+
+const KEY = 'ANTIPHON_API_KEY';
+/** Fields that the SDKs take as lists. */
+const LISTS = new Set(['timestamp_granularities', 'include', 'keywords', 'known_speaker_names']);
+/** Fields that the SDKs know; all others go into their extra body. */
+const KNOWN = new Set([
+  'model', 'language', 'prompt', 'response_format', 'temperature', 'stream', 'chunking_strategy', ...LISTS,
+]);
+
+/** @param {Shown} shown @param {string} origin @returns {{curl: string, python: string, node: string}} */
+export function snippets(shown, origin) {
+  const base = `${origin}/v1`;
+  return shown.kind === 'speech' ? speech(shown.body, shown.file, base) : transcription(shown.fields, shown.file, base);
+}
+
+/** @param {ReadonlyArray<readonly [string, string]>} fields @param {string} file @param {string} base */
+function transcription(fields, file, base) {
+  const own = fields.filter(([name, value]) => !(name === 'include[]' && value !== 'logprobs'));
+  const curl = [
+    `curl -N ${base}/audio/transcriptions`,
+    `  -H "Authorization: Bearer $${KEY}"`,
+    ...own.map(([name, value]) => `  -F ${quoted(`${name}=${value}`)}`),
+    `  -F ${quoted(`file=@${file}`)}`,
+  ].join(' \\\n');
+  const { known, extra } = sorted(own);
+  const pythonFields = Object.entries(known).map(([name, value]) => `        ${name}=${python(value)},`);
+  if (Object.keys(extra).length) pythonFields.push(`        extra_body=${python(extra)},`);
+  const pythonText = [
+    'import os', '', 'from openai import OpenAI', '',
+    `client = OpenAI(base_url="${base}", api_key=os.environ["${KEY}"])`,
+    `with open(${JSON.stringify(file)}, "rb") as audio:`,
+    '    events = client.audio.transcriptions.create(', '        file=audio,', ...pythonFields, '    )',
+    '    for event in events:', '        print(event.to_json(indent=None))',
+  ].join('\n');
+  const nodeFields = Object.entries(known).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`);
+  const nodeText = [
+    "import fs from 'node:fs';", "import OpenAI from 'openai';", '',
+    `const client = new OpenAI({ baseURL: '${base}', apiKey: process.env.${KEY} });`,
+    'const events = await client.audio.transcriptions.create({',
+    `  file: fs.createReadStream(${JSON.stringify(file)}),`, ...nodeFields,
+    ...Object.entries(extra).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`), '});',
+    'for await (const event of events) console.log(JSON.stringify(event));',
+  ].join('\n');
+  return { curl, python: pythonText, node: nodeText };
+}
+
+/** @param {Record<string, unknown>} body @param {string} file @param {string} base */
+function speech(body, file, base) {
+  const curl = [
+    `curl ${base}/audio/speech`, `  -H "Authorization: Bearer $${KEY}"`, "  -H 'Content-Type: application/json'",
+    `  -d ${quoted(JSON.stringify(body))}`, `  -o ${quoted(file)}`,
+  ].join(' \\\n');
+  const pythonText = [
+    'import os', '', 'from openai import OpenAI', '',
+    `client = OpenAI(base_url="${base}", api_key=os.environ["${KEY}"])`,
+    'answer = client.audio.speech.create(',
+    ...Object.entries(body).map(([name, value]) => `    ${name}=${python(value)},`), ')',
+    `answer.write_to_file(${JSON.stringify(file)})`,
+  ].join('\n');
+  const nodeText = [
+    "import fs from 'node:fs';", "import OpenAI from 'openai';", '',
+    `const client = new OpenAI({ baseURL: '${base}', apiKey: process.env.${KEY} });`,
+    `const answer = await client.audio.speech.create(${JSON.stringify(body, null, 2)});`,
+    `fs.writeFileSync(${JSON.stringify(file)}, Buffer.from(await answer.arrayBuffer()));`,
+  ].join('\n');
+  return { curl, python: pythonText, node: nodeText };
+}
+
+/** @param {ReadonlyArray<readonly [string, string]>} fields */
+function sorted(fields) {
+  /** @type {Record<string, unknown>} */
+  const known = {};
+  /** @type {Record<string, unknown>} */
+  const extra = {};
+  for (const [full, value] of fields) {
+    const name = full.replace('[]', '');
+    const target = KNOWN.has(name) ? known : extra;
+    const typed = value === 'true' ? true : value;
+    target[name] = LISTS.has(name) ? [.../** @type {unknown[]} */ (target[name] ?? []), typed] : typed;
+  }
+  return { known, extra };
+}
+
+/** @param {string} text a word of a POSIX shell */
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** @param {unknown} value @returns {string} */
+function python(value) {
+  if (value === true) return 'True';
+  if (value === false) return 'False';
+  if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`;
+  if (value && typeof value === 'object') {
+    return `{${Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${python(inner)}`).join(', ')}}`;
+  }
+  return JSON.stringify(value);
+}

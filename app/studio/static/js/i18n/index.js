@@ -1,0 +1,64 @@
+// @ts-check
+// Texts of the page in the user's language, with numbers, times and plurals by Intl.
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import en from './en.js';
+
+export const LOCALES = { en: 'English', de: 'Deutsch', es: 'Español', fr: 'Français' };
+const STORED = 'antiphon-locale';
+/** @type {Record<string, string>} */
+let texts = en;
+/** The language of the page; changing it renders everything again. */
+export const locale = signal('en');
+
+/** Loads the stored language, or the browser's if the page has it. */
+export async function loadLocale() {
+  const wanted = localStorage.getItem(STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
+  if (wanted && wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
+}
+
+/** @param {string} code @param {boolean} [store] */
+export async function setLocale(code, store = true) {
+  texts = code === 'en' ? en : { ...en, ...(await import(`./${code}.js`)).default };
+  document.documentElement.lang = code;
+  if (store) localStorage.setItem(STORED, code);
+  locale.value = code;
+}
+
+/**
+ * The text of a key. `{name}` stands for a value; `{count|one file|# files}` for a plural.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function t(key, values = {}) {
+  const text = texts[key] ?? key;
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, other) => {
+    const value = values[name] ?? '';
+    if (one === undefined) return typeof value === 'number' ? number(value) : value;
+    const rule = new Intl.PluralRules(locale.value).select(Number(value));
+    return (rule === 'one' ? one : other).replace('#', number(Number(value)));
+  });
+}
+
+/** @param {number} value @param {Intl.NumberFormatOptions} [options] */
+export function number(value, options) {
+  return new Intl.NumberFormat(locale.value, options).format(value);
+}
+
+/** @param {number} share 0..1 */
+export const percent = (share) => number(share, { style: 'percent', maximumFractionDigits: 0 });
+
+/** @param {number} bytes */
+export function size(bytes) {
+  const units = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte']);
+  const step = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  return number(bytes / 1000 ** step, { style: 'unit', unit: units[step], maximumFractionDigits: step ? 1 : 0 });
+}
+
+/** Hours, minutes and seconds, as a clock shows them. @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (/** @type {number} */ value) => String(value).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  return `${hours ? `${hours}:` : ''}${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}

@@ -1,0 +1,95 @@
+// @ts-check
+// One <audio> for the recording that is open. Words follow it by a class that moves, never by rendering.
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { wordAt } from '../transcript/follow.js';
+
+/** @typedef {import('../transcript/model.js').Word} Word */
+
+const audio = new Audio();
+audio.preload = 'metadata';
+let address = '';
+/** @type {File | null} */
+let loaded = null;
+/** @type {{words: readonly Word[], elements: readonly Element[]}} */
+let followed = { words: [], elements: [] };
+/** @type {Element | null} */
+let marked = null;
+
+export const playing = signal(false);
+/** Whole tenths of a second, so that the bar is not rendered at every frame. */
+export const at = signal(0);
+export const length = signal(0);
+export const speed = signal(1);
+/** Whether the browser cannot play the file. */
+export const silent = signal(false);
+/** Whether the view scrolls with the sound. */
+export const following = signal(true);
+
+audio.addEventListener('play', () => {
+  playing.value = true;
+  requestAnimationFrame(tick);
+});
+audio.addEventListener('pause', () => (playing.value = false));
+audio.addEventListener('durationchange', () => (length.value = Number.isFinite(audio.duration) ? audio.duration : 0));
+audio.addEventListener('error', () => (silent.value = address !== ''));
+audio.addEventListener('seeked', () => mark());
+
+/** @param {File | null} file */
+export function open(file) {
+  if (file === loaded) return;
+  loaded = file;
+  audio.pause();
+  if (address) URL.revokeObjectURL(address);
+  address = file ? URL.createObjectURL(file) : '';
+  silent.value = false;
+  at.value = 0;
+  length.value = 0;
+  if (address) audio.src = address;
+  else audio.removeAttribute('src');
+}
+
+/** @param {readonly Word[]} words @param {readonly Element[]} elements one for each word */
+export function follow(words, elements) {
+  followed = { words, elements };
+  mark();
+}
+
+export function toggle() {
+  if (audio.paused) void audio.play().catch(() => undefined);
+  else audio.pause();
+}
+
+export const pause = () => audio.pause();
+
+/** @param {number} seconds @param {boolean} [play] */
+export function seek(seconds, play = false) {
+  audio.currentTime = Math.max(0, Math.min(seconds, length.value || seconds));
+  at.value = audio.currentTime;
+  following.value = true;
+  if (play) void audio.play().catch(() => undefined);
+}
+
+/** @param {number} seconds */
+export const step = (seconds) => seek(audio.currentTime + seconds);
+
+/** @param {number} value */
+export function setSpeed(value) {
+  speed.value = Math.min(3, Math.max(0.5, Math.round(value * 20) / 20));
+  audio.playbackRate = speed.value;
+}
+
+function tick() {
+  mark();
+  if (!audio.paused) requestAnimationFrame(tick);
+}
+
+function mark() {
+  const tenth = Math.round(audio.currentTime * 10) / 10;
+  if (tenth !== at.value) at.value = tenth;
+  const element = followed.elements[wordAt(followed.words, audio.currentTime)] ?? null;
+  if (element === marked) return;
+  marked?.classList.remove('heard');
+  element?.classList.add('heard');
+  marked = element;
+  if (element && following.value && !audio.paused) element.scrollIntoView({ block: 'center', behavior: 'smooth' });
+}

@@ -1,0 +1,276 @@
+// @ts-check
+// The recordings of this browser: a queue that is worked on one by one, and what is kept of it.
+import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
+import { computed, signal } from '../../vendor/signals-core/signals-core.mjs';
+import { ApiFailure, askForKey, callJson } from '../api/client.js';
+import { eventReader } from '../api/stream.js';
+import { upload } from '../api/upload.js';
+import { EMPTY, received } from '../transcript/model.js';
+import { about } from './app.js';
+
+/**
+ * @template T
+ * @typedef {import('../../vendor/signals-core/signals-core.mjs').Signal<T>} Signal
+ */
+/**
+ * @typedef {import('../transcript/model.js').Transcript} Transcript
+ * @typedef {'waiting' | 'sending' | 'queued' | 'listening' | 'done' | 'stopped' | 'failed' | 'refused'} Phase
+ * @typedef {{phase: Phase, sent: number, seconds: number, expected: number, took: number, since: number,
+ *   failure: ApiFailure | null, retryAt: number}} Progress `retryAt`: milliseconds, 0 if it does not try again
+ * @typedef {{speakers: boolean, language: string, count: string, words: string}} Options
+ * @typedef {{id: string, name: string, size: number, modified: number, file: File | null, options: Options,
+ *   progress: Signal<Progress>, transcript: Signal<Transcript>, past: Signal<readonly Transcript[]>,
+ *   peaks: Signal<Uint8Array>, requestId: Signal<string>, stop: AbortController}} Recording
+ */
+
+const KEEP = 'antiphon-keep';
+const PREFIX = 'transcript:';
+/** @type {Progress} */
+const NEW = { phase: 'waiting', sent: 0, seconds: 0, expected: 0, took: 0, since: 0, failure: null, retryAt: 0 };
+const BUSY = new Set(['waiting', 'sending', 'queued', 'listening']);
+
+/** @type {Signal<readonly Recording[]>} */
+export const recordings = signal([]);
+/** @type {Signal<Options>} */
+export const options = signal({ speakers: true, language: '', count: '', words: '' });
+/** @type {Signal<boolean>} */
+export const keep = signal(localStorage.getItem(KEEP) !== 'never');
+export const working = computed(() => recordings.value.some((one) => BUSY.has(one.progress.value.phase)));
+let running = false;
+
+/** @param {string} id @returns {Recording | undefined} */
+export const recording = (id) => recordings.value.find((one) => one.id === id);
+
+/** @param {Iterable<File>} files @returns {Recording[]} */
+export function add(files) {
+  const added = [...files].map((file) => make(crypto.randomUUID(), file.name, file.size, file.lastModified, file));
+  const limit = about.value?.limits.upload_bytes ?? Infinity;
+  for (const one of added) if (one.size > limit) change(one, { phase: 'refused' });
+  recordings.value = [...recordings.value, ...added];
+  void work();
+  return added;
+}
+
+/** @param {string} id @param {string} name @param {number} size @param {number} modified @param {File | null} file @returns {Recording} */
+function make(id, name, size, modified, file) {
+  return {
+    id,
+    name,
+    size,
+    modified,
+    file,
+    options: options.value,
+    progress: signal(NEW),
+    transcript: signal(EMPTY),
+    past: signal([]),
+    peaks: signal(new Uint8Array()),
+    requestId: signal(''),
+    stop: new AbortController(),
+  };
+}
+
+/** @param {Recording} one @param {Partial<Progress>} facts */
+function change(one, facts) {
+  one.progress.value = { ...one.progress.value, ...facts };
+}
+
+async function work() {
+  if (running) return;
+  running = true;
+  try {
+    for (let one = waiting(); one; one = waiting()) await transcribe(one);
+  } finally {
+    running = false;
+  }
+}
+
+const waiting = () => recordings.value.find((one) => one.progress.value.phase === 'waiting');
+
+/** @param {Recording} one */
+async function transcribe(one) {
+  const lock = await navigator.wakeLock?.request('screen').catch(() => null);
+  change(one, { since: Date.now(), failure: null, retryAt: 0 });
+  try {
+    await callJson('models'); // no upload is sent to learn that a key is missing
+    await send(one);
+    change(one, { phase: 'done', took: (Date.now() - one.progress.value.since) / 1000 });
+  } catch (wrong) {
+    await ended(one, wrong);
+  } finally {
+    void lock?.release();
+    void save(one);
+  }
+}
+
+/** @param {Recording} one */
+async function send(one) {
+  if (!one.file) throw new ApiFailure({ status: 0, message: '', code: 'no_file' });
+  change(one, { phase: 'sending', sent: 0 });
+  one.transcript.value = EMPTY;
+  /** @type {ApiFailure | null} */
+  let late = null;
+  const feed = eventReader(
+    (event) => {
+      if (event.error) late = new ApiFailure({ status: 200, ...event.error });
+      else take(one, event);
+    },
+    () => undefined,
+  );
+  const answer = await upload('audio/transcriptions', formOf(one, one.file), {
+    onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
+    onText: feed,
+    signal: one.stop.signal,
+  });
+  one.requestId.value = answer.requestId;
+  if (late) throw late;
+}
+
+/** @param {Recording} one @param {File} file @returns {FormData} */
+function formOf(one, file) {
+  const form = new FormData();
+  for (const [name, value] of fieldsOf(one.options)) form.append(name, value);
+  form.append('file', file);
+  return form;
+}
+
+/**
+ * The fields of the request, which the call shows too.
+ * @param {Options} chosen
+ * @returns {Array<[string, string]>}
+ */
+export function fieldsOf(chosen) {
+  /** @type {Array<[string, string]>} */
+  const fields = [
+    ['model', 'whisper-1'],
+    ['response_format', chosen.speakers ? 'diarized_json' : 'json'],
+    ['stream', 'true'],
+    ['timestamp_granularities[]', 'word'],
+    ['include[]', 'progress'],
+    ['include[]', 'peaks'],
+  ];
+  if (chosen.language) fields.push(['language', chosen.language]);
+  if (chosen.speakers && chosen.count) fields.push(['num_speakers', chosen.count]);
+  for (const word of chosen.words.split(',').map((text) => text.trim())) if (word) fields.push(['keywords[]', word]);
+  return fields;
+}
+
+/** @param {Recording} one @param {any} event */
+function take(one, event) {
+  if (event.type === 'antiphon.progress') {
+    change(one, { phase: 'listening', seconds: event.seconds, expected: event.expected ?? 0 });
+  } else if (event.type === 'antiphon.peaks') {
+    one.peaks.value = withPeaks(one.peaks.value, event);
+  } else {
+    if (one.progress.value.phase !== 'listening') change(one, { phase: 'listening' });
+    one.transcript.value = received(one.transcript.value, event);
+  }
+}
+
+/** @param {Uint8Array} peaks @param {{start: number, rate: number, data: string}} event @returns {Uint8Array} */
+export function withPeaks(peaks, event) {
+  const fresh = Uint8Array.from(atob(event.data), (letter) => letter.charCodeAt(0));
+  const at = Math.round(event.start * event.rate);
+  const all = new Uint8Array(Math.max(peaks.length, at + fresh.length));
+  all.set(peaks);
+  all.set(fresh, at);
+  return all;
+}
+
+/** @param {Recording} one @param {unknown} wrong */
+async function ended(one, wrong) {
+  if (wrong instanceof DOMException) return change(one, { phase: 'stopped' });
+  const failure = wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
+  one.requestId.value = failure.requestId;
+  if (failure.status === 401) {
+    await askForKey(failure.message);
+    return change(one, { phase: 'waiting' });
+  }
+  if (failure.status !== 429) return change(one, { phase: 'failed', failure });
+  const pause = Math.max(1, failure.retryAfter) * 1000;
+  change(one, { phase: 'queued', failure, retryAt: Date.now() + pause });
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, pause);
+    one.stop.signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve(undefined);
+    });
+  });
+  change(one, { phase: one.stop.signal.aborted ? 'stopped' : 'waiting', failure: null, retryAt: 0 });
+}
+
+/** @param {Recording} one */
+export function stop(one) {
+  one.stop.abort();
+  if (one.progress.value.phase === 'waiting') change(one, { phase: 'stopped' });
+}
+
+/** @param {Recording} one */
+export function again(one) {
+  one.stop = new AbortController();
+  change(one, { ...NEW });
+  void work();
+}
+
+/** @param {Recording} one */
+export async function remove(one) {
+  one.stop.abort();
+  recordings.value = recordings.value.filter((other) => other !== one);
+  await del(PREFIX + one.id);
+}
+
+/** Applies an edit that can be undone. @param {Recording} one @param {Transcript} next */
+export function edit(one, next) {
+  if (next === one.transcript.value) return;
+  one.past.value = [...one.past.value, one.transcript.value];
+  one.transcript.value = next;
+  void save(one);
+}
+
+/** @param {Recording} one */
+export function undo(one) {
+  const before = one.past.value.at(-1);
+  if (!before) return;
+  one.past.value = one.past.value.slice(0, -1);
+  one.transcript.value = before;
+  void save(one);
+}
+
+/** @param {Recording} one */
+async function save(one) {
+  if (!keep.value || !one.transcript.value.turns.length) return;
+  const { id, name, size, modified, options: chosen } = one;
+  const facts = { id, name, size, modified, options: chosen, transcript: one.transcript.value, peaks: one.peaks.value };
+  await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
+  void navigator.storage?.persist?.();
+}
+
+/** Reads what was kept. */
+export async function restore() {
+  if (!keep.value) return;
+  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  const stored = await Promise.all(names.map((name) => get(name)));
+  recordings.value = stored.map((facts) => {
+    const one = make(facts.id, facts.name, facts.size, facts.modified, null);
+    one.options = facts.options;
+    one.transcript.value = facts.transcript;
+    one.peaks.value = facts.peaks ?? new Uint8Array();
+    one.progress.value = { ...facts.progress, phase: BUSY.has(facts.progress.phase) ? 'stopped' : facts.progress.phase };
+    return one;
+  });
+}
+
+/** Forgets everything and keeps nothing from now on. */
+export async function neverKeep() {
+  keep.value = false;
+  localStorage.setItem(KEEP, 'never');
+  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  await Promise.all(names.map((name) => del(name)));
+}
+
+/** The same file, chosen again. @param {Recording} one @param {File} file @returns {boolean} whether it is the same */
+export function reattach(one, file) {
+  if (file.name !== one.name || file.size !== one.size) return false;
+  one.file = file;
+  recordings.value = [...recordings.value];
+  return true;
+}

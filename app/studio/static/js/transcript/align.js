@@ -1,0 +1,90 @@
+// @ts-check
+// New words for old ones: which keep their times, and how the others share the gaps. Pure.
+
+/** @typedef {import('./model.js').Word} Word */
+
+/** More words than this in both texts are compared by their common beginning and end only. */
+const LARGEST_TABLE = 1_000_000;
+
+/**
+ * Words of `text` with times: a word that stood there before keeps its time (longest common subsequence), new
+ * ones share the gap between their neighbours.
+ * @param {readonly Word[]} before
+ * @param {string} text
+ * @param {number} start seconds, where the gap begins if nothing is before it
+ * @param {number} end
+ * @returns {Word[]}
+ */
+export function realigned(before, text, start, end) {
+  const wanted = text.split(/\s+/).filter(Boolean);
+  const kept = matches(before.map((word) => word.text), wanted);
+  /** @type {Word[]} */
+  const words = [];
+  let at = 0;
+  while (at < wanted.length) {
+    const old = kept.get(at);
+    if (old !== undefined) {
+      words.push({ ...before[old], text: wanted[at++] });
+      continue;
+    }
+    let until = at;
+    while (until < wanted.length && kept.get(until) === undefined) until++;
+    const left = words.at(-1)?.end ?? start;
+    const following = kept.get(until);
+    const right = following === undefined ? Math.max(left, end) : Math.max(left, before[following].start);
+    words.push(...spread(wanted.slice(at, until), left, right));
+    at = until;
+  }
+  return words;
+}
+
+/** @param {readonly string[]} texts @param {number} left @param {number} right @returns {Word[]} */
+function spread(texts, left, right) {
+  const step = (right - left) / texts.length;
+  return texts.map((text, index) => ({ text, start: left + index * step, end: left + (index + 1) * step }));
+}
+
+/**
+ * @param {readonly string[]} old
+ * @param {readonly string[]} fresh
+ * @returns {Map<number, number>} index in `fresh` -> index in `old`
+ */
+export function matches(old, fresh) {
+  /** @type {Map<number, number>} */
+  const pairs = new Map();
+  let head = 0;
+  while (head < old.length && head < fresh.length && old[head] === fresh[head]) pairs.set(head, head++);
+  let tail = 0;
+  while (tail < old.length - head && tail < fresh.length - head && old.at(-1 - tail) === fresh.at(-1 - tail)) {
+    pairs.set(fresh.length - 1 - tail, old.length - 1 - tail);
+    tail++;
+  }
+  const a = old.slice(head, old.length - tail);
+  const b = fresh.slice(head, fresh.length - tail);
+  if (a.length * b.length <= LARGEST_TABLE) {
+    for (const [i, j] of commonSubsequence(a, b)) pairs.set(j + head, i + head);
+  }
+  return pairs;
+}
+
+/** @param {readonly string[]} a @param {readonly string[]} b @returns {Array<[number, number]>} */
+function commonSubsequence(a, b) {
+  const width = b.length + 1;
+  const lengths = new Uint32Array((a.length + 1) * width);
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
+      lengths[i * width + j] =
+        a[i] === b[j]
+          ? lengths[(i + 1) * width + j + 1] + 1
+          : Math.max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
+    }
+  }
+  /** @type {Array<[number, number]>} */
+  const pairs = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    if (a[i] === b[j]) pairs.push([i++, j++]);
+    else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i++;
+    else j++;
+  }
+  return pairs;
+}

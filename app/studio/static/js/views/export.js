@@ -1,0 +1,76 @@
+// @ts-check
+// Out in the user's format: the server renders, so that the page and the API have one law of subtitles.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { ApiFailure, call } from '../api/client.js';
+import { t } from '../i18n/index.js';
+import { edit, undo } from '../state/library.js';
+import { replacedEverywhere } from '../transcript/edits.js';
+import { endOf, nameOf, startOf, textOf } from '../transcript/model.js';
+import { announcement } from '../state/app.js';
+import { saveFile } from './copy.js';
+import { failureBox } from './failure.js';
+import { icon } from './icons.js';
+
+/** @typedef {import('../state/library.js').Recording} Recording */
+
+const FORMATS = ['srt', 'vtt', 'txt', 'json', 'docx'];
+/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
+const failed = signal(null);
+
+/** @param {Recording} one */
+export function exportMenu(one) {
+  if (!one.transcript.value.turns.length) return nothing;
+  return html`<div class="row">
+      <button ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} ${t('common.undo')}</button>
+      <details class="menu"><summary class="button">${icon('replace')} ${t('replace.title')}</summary>${replaceForm(one)}</details>
+      <details class="menu"><summary class="button">${icon('download')} ${t('export.title')}</summary>
+        <ul>${FORMATS.map((format) => html`<li><button class="plain" @click=${() => void save(one, format)}>${t(`export.${format}`)}</button></li>`)}</ul>
+      </details>
+    </div>
+    ${failed.value ? failureBox(failed.value) : nothing}`;
+}
+
+/** @param {Recording} one */
+function replaceForm(one) {
+  const go = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
+    const { transcript, count } = replacedEverywhere(one.transcript.value, String(form.get('from')), String(form.get('to')));
+    if (count) edit(one, transcript);
+    announcement.value = t('replace.done', { count });
+  };
+  return html`<form class="stack" @submit=${go}>
+    <label>${t('replace.from')} <input name="from" required></label>
+    <label>${t('replace.to')} <input name="to"></label>
+    <button>${t('replace.title')}</button></form>`;
+}
+
+/** What the server renders. @param {Recording} one @param {string} format */
+export function renderBody(one, format) {
+  const { transcript } = { transcript: one.transcript.value };
+  const segments = transcript.turns.map((turn) => ({
+    start: startOf(turn),
+    end: endOf(turn),
+    text: textOf(turn),
+    ...(turn.speaker ? { speaker: nameOf(transcript, turn.speaker) } : {}),
+    words: turn.words.map((word) => ({ word: word.text, start: word.start, end: word.end })),
+  }));
+  return { format: format === 'txt' ? 'text' : format, title: one.name, language: transcript.language, segments };
+}
+
+/** @param {Recording} one @param {string} format */
+async function save(one, format) {
+  failed.value = null;
+  try {
+    const answer = await call('audio/transcriptions/render', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(renderBody(one, format)),
+    });
+    saveFile(await answer.blob(), `${one.name.replace(/\.[^.]+$/, '')}.${format}`);
+  } catch (wrong) {
+    if (wrong instanceof ApiFailure) failed.value = wrong;
+    else throw wrong;
+  }
+}

@@ -1,0 +1,18 @@
+// @ts-check
+// What went wrong, in the server's own words.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { t } from '../i18n/index.js';
+
+/** @param {import('../api/client.js').ApiFailure} failure @param {() => void} [again] */
+export function failureBox(failure, again) {
+  const reached = failure.status !== 0;
+  return html`<div class="failure" role="alert">
+    <p><strong>${reached ? t('error.answered', { status: failure.status }) : t('error.unreachable')}</strong></p>
+    ${failure.message ? html`<p dir="auto">${failure.message}</p>` : nothing}
+    <p class="quiet">
+      ${failure.param ? html`${t('error.param', { name: failure.param })} · ` : nothing}
+      ${failure.requestId ? html`<code>${t('error.request', { id: failure.requestId })}</code>` : nothing}
+    </p>
+    ${again ? html`<button @click=${again}>${t('common.retry')}</button>` : nothing}
+  </div>`;
+}

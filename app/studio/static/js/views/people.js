@@ -1,0 +1,47 @@
+// @ts-check
+// The people of a recording: names instead of letters, and who is the same person.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { live } from '../../vendor/lit-html/directives/live.js';
+import { percent, t } from '../i18n/index.js';
+import { edit } from '../state/library.js';
+import { merged, renamed } from '../transcript/edits.js';
+import { nameOf, shares, speakers } from '../transcript/model.js';
+
+/** @typedef {import('../state/library.js').Recording} Recording */
+
+/** @param {Recording} one */
+export function peopleBox(one) {
+  const transcript = one.transcript.value;
+  const all = speakers(transcript);
+  if (!all.length) return nothing;
+  const share = shares(transcript);
+  return html`<section class="people"><h2>${t('people.title')}</h2>
+    <ul>${all.map((speaker) => person(one, speaker, share.get(speaker) ?? 0, all))}</ul></section>`;
+}
+
+/** @param {Recording} one @param {string} speaker @param {number} share @param {string[]} all */
+function person(one, speaker, share, all) {
+  const transcript = one.transcript.value;
+  const name = (/** @type {Event} */ event) =>
+    edit(one, renamed(transcript, speaker, /** @type {HTMLInputElement} */ (event.target).value));
+  const join = (/** @type {Event} */ event) => {
+    const into = /** @type {HTMLSelectElement} */ (event.target).value;
+    if (into) edit(one, merged(transcript, speaker, into));
+  };
+  return html`<li class="speaker-${tint(all, speaker)}">
+    <span class="badge" aria-hidden="true">${speaker.slice(0, 2)}</span>
+    <input aria-label=${t('people.rename', { name: speaker })} .value=${live(nameOf(transcript, speaker))} @change=${name}>
+    <span class="quiet">${t('people.share', { share: percent(share) })}</span>
+    ${all.length > 1
+      ? html`<select aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
+          <option value="">${t('people.merge')}</option>
+          ${all.filter((other) => other !== speaker).map((other) => html`<option value=${other}>${nameOf(transcript, other)}</option>`)}
+        </select>`
+      : nothing}
+  </li>`;
+}
+
+/** The letter of a speaker's colour, a to h. @param {readonly string[]} all @param {string} speaker */
+export function tint(all, speaker) {
+  return 'abcdefgh'[Math.max(0, all.indexOf(speaker)) % 8];
+}

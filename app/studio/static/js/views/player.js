@@ -1,0 +1,68 @@
+// @ts-check
+// The bar at the bottom: play, the strip with a range input on it, speed, the call.
+import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
+import { guard } from '../../vendor/lit-html/directives/guard.js';
+import { clock, number, t } from '../i18n/index.js';
+import * as player from '../sound/player.js';
+import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
+import { route } from '../state/app.js';
+import { fieldsOf, recording } from '../state/library.js';
+import { speakers } from '../transcript/model.js';
+import { dialog } from './dialogs.js';
+import { icon } from './icons.js';
+import { tint } from './people.js';
+
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
+
+export function playerBar() {
+  const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;
+  if (!one || !one.transcript.value.turns.length) return html`<footer class="bar none"></footer>`;
+  const all = Math.max(player.length.value, one.transcript.value.seconds);
+  return html`<footer class="bar">
+    ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file ? controls(all) : nothing}
+    <div class="strip">${strip(one, all)} ${seeker(all)}</div>
+    <button @click=${() => show(one)}>${icon('code')} ${t('call.show')}</button>
+  </footer>`;
+}
+
+/** @param {import('../state/library.js').Recording} one */
+function show(one) {
+  const shown = /** @type {const} */ ({ kind: 'transcription', fields: fieldsOf(one.options), file: one.name });
+  dialog.value = { kind: 'call', call: { shown, requestId: one.requestId.value } };
+}
+
+/** @param {number} all */
+function controls(all) {
+  const label = player.playing.value ? t('player.pause') : t('player.play');
+  const faster = (/** @type {Event} */ event) => player.setSpeed(Number(/** @type {HTMLSelectElement} */ (event.target).value));
+  return html`<div class="row">
+    <button class="main" aria-label=${label} @click=${player.toggle}>${icon(player.playing.value ? 'pause' : 'play')}</button>
+    <span class="time">${clock(player.at.value)} / ${clock(all)}</span>
+    <select aria-label=${t('player.speed')} @change=${faster}>
+      ${SPEEDS.map((value) => html`<option value=${value} ?selected=${value === player.speed.value}>${number(value)}×</option>`)}
+    </select>
+    ${player.following.value ? nothing : html`<button @click=${() => player.seek(player.at.value)}>
+      ${t('player.follow', { time: clock(player.at.value) })}</button>`}
+  </div>`;
+}
+
+/** @param {import('../state/library.js').Recording} one @param {number} all */
+function strip(one, all) {
+  const transcript = one.transcript.value;
+  const people = speakers(transcript);
+  return guard([transcript, one.peaks.value, all], () => {
+    const lanes = people.length ? people : [''];
+    return html`<svg viewBox="0 0 ${Math.max(all, 1)} ${stripHeight(lanes.length)}" preserveAspectRatio="none" aria-hidden="true">
+      ${svg`<path class="peaks" d=${peakPath(one.peaks.value, all)}></path>`}
+      ${lanes.map((speaker, lane) => svg`<path class="lane speaker-${tint(people, speaker)}" stroke-width=${LANE - 4} d=${lanePath(transcript, speaker, lane)}></path>`)}
+    </svg>`;
+  });
+}
+
+/** @param {number} all */
+function seeker(all) {
+  const seek = (/** @type {Event} */ event) => player.seek(Number(/** @type {HTMLInputElement} */ (event.target).value));
+  const told = t('player.at', { at: clock(player.at.value), all: clock(all) });
+  return html`<input type="range" min="0" max=${Math.ceil(all)} step="0.1" .value=${String(player.at.value)}
+    aria-label=${t('player.seek')} aria-valuetext=${told} @input=${seek}>`;
+}

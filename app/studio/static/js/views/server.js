@@ -1,0 +1,78 @@
+// @ts-check
+// Server: ready or why not, models, queue, pace, limits. It asks only while it is seen.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { callJson } from '../api/client.js';
+import { number, size, t } from '../i18n/index.js';
+import { about, route } from '../state/app.js';
+
+const EVERY = 2000;
+/** @typedef {{ready: boolean, problems: Record<string, string>, models: any[], counters: Map<string, number> | null}} Seen */
+/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Seen | null>} */
+const seen = signal(null);
+let timer = 0;
+
+export function serverView() {
+  if (!timer) timer = window.setTimeout(() => void look(), 0);
+  const facts = seen.value;
+  return html`<h1>${t('server.title')}</h1>
+    ${facts
+      ? html`<p class=${facts.ready ? 'good' : 'failure'}>${facts.ready ? t('server.ready') : t('server.not-ready')}</p>
+          <ul>${Object.entries(facts.problems).map(([name, why]) => html`<li><strong>${name}</strong>: ${why}</li>`)}</ul>
+          ${counters(facts.counters)} ${models(facts.models)}`
+      : nothing}
+    ${limits()}`;
+}
+
+async function look() {
+  timer = 0;
+  if (route.value.view !== 'server') return;
+  if (!document.hidden) {
+    const [ready, models, metrics] = await Promise.all([
+      fetch('health/ready', { cache: 'no-store' }).then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) })).catch(() => ({ ready: false })),
+      callJson('models').then((answer) => answer.data).catch(() => []),
+      fetch('metrics', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.text() : null)).catch(() => null),
+    ]);
+    seen.value = { ready: ready.ready, problems: ready.problems ?? {}, models, counters: metrics === null ? null : sums(metrics) };
+    about.value ??= await callJson('about').catch(() => null);
+  }
+  timer = window.setTimeout(() => void look(), EVERY);
+}
+
+/** The sum of each counter over its labels. @param {string} text @returns {Map<string, number>} */
+export function sums(text) {
+  /** @type {Map<string, number>} */
+  const all = new Map();
+  for (const line of text.split('\n')) {
+    const found = /^(\w+)(?:\{[^}]*\})? (\S+)/.exec(line);
+    if (found) all.set(found[1], (all.get(found[1]) ?? 0) + Number(found[2]));
+  }
+  return all;
+}
+
+/** @param {Map<string, number> | null} all */
+function counters(all) {
+  if (!all) return html`<p class="quiet">${t('server.hidden')}</p>`;
+  const sound = all.get('antiphon_sound_seconds_total') ?? 0;
+  const factor = sound ? (all.get('antiphon_work_seconds_total') ?? 0) / sound : 0;
+  return html`<dl class="facts">
+    <dt>${t('server.queue')}</dt><dd>${number(all.get('antiphon_queue_jobs') ?? 0)}</dd>
+    <dt>${t('server.rtf')}</dt><dd>${number(factor, { maximumFractionDigits: 3 })}</dd>
+    <dt>${t('server.refused')}</dt><dd>${number(all.get('antiphon_refused_total') ?? 0)}</dd>
+  </dl>`;
+}
+
+/** @param {any[]} all */
+function models(all) {
+  return html`<h2>${t('server.models')}</h2>
+    <table><tbody>${all.map((one) => html`<tr><th scope="row">${one.id}</th><td>${one.state ? t(`state.${one.state}`) : ''}</td></tr>`)}</tbody></table>`;
+}
+
+function limits() {
+  const told = about.value;
+  if (!told) return nothing;
+  const bytes = (/** @type {string} */ name) => name.endsWith('_bytes');
+  return html`<h2>${t('server.limits')}</h2>
+    <dl class="facts"><dt>${t('server.version')}</dt><dd>${told.version}</dd>
+    ${Object.entries(told.limits).map(([name, value]) => html`<dt><code>${name}</code></dt><dd>${bytes(name) ? size(value) : number(value)}</dd>`)}</dl>`;
+}

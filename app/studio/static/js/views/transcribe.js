@@ -1,0 +1,175 @@
+// @ts-check
+// Transcribe: drop a recording, see what becomes of it.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { repeat } from '../../vendor/lit-html/directives/repeat.js';
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { clock, number, percent, size, t } from '../i18n/index.js';
+import { about, route } from '../state/app.js';
+import * as library from '../state/library.js';
+import { wordCount } from '../transcript/model.js';
+import { exportMenu } from './export.js';
+import { failureBox } from './failure.js';
+import { icon } from './icons.js';
+import { optionsBox } from './options.js';
+import { peopleBox } from './people.js';
+import { transcriptView } from './transcript.js';
+
+/** @typedef {import('../state/library.js').Recording} Recording */
+
+const over = signal(false);
+const now = signal(Date.now());
+setInterval(() => {
+  if (library.working.value) now.value = Date.now();
+}, 1000);
+
+export function transcribeView() {
+  const open = library.recording(route.value.id);
+  if (!open) return library.recordings.value.length ? html`${dropZone()} ${list()}` : dropZone();
+  return html`<div class="two">
+    <aside>${list()} ${peopleBox(open)}</aside>
+    <section class="sheet">${head(open)} ${body(open)}</section>
+  </div>`;
+}
+
+/** @param {Iterable<File>} files */
+function take(files) {
+  const [first] = library.add(files);
+  if (first) location.hash = `#/transcribe/${first.id}`;
+}
+
+function dropZone() {
+  const drop = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    over.value = false;
+    take(event.dataTransfer?.files ?? []);
+  };
+  const drag = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    over.value = event.type !== 'dragleave';
+  };
+  return html`<section class="drop ${over.value ? 'over' : ''}" @drop=${drop} @dragover=${drag} @dragleave=${drag}>
+      <h1>${t('drop.title')}</h1>
+      <p class="row center">${chooser(t('drop.choose'), 'main')} <button @click=${example}>${t('drop.example')}</button></p>
+      <p class="quiet">${limits()}</p>
+    </section>
+    ${optionsBox()}`;
+}
+
+function limits() {
+  const told = about.value?.limits;
+  if (!told) return t('drop.any');
+  return t('drop.limits', { size: size(told.upload_bytes), hours: Math.round(told.audio_seconds / 360) / 10 });
+}
+
+/** @param {string} label @param {string} [kind] */
+function chooser(label, kind = '') {
+  const choose = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    take([...(input.files ?? [])]);
+    input.value = '';
+  };
+  return html`<label class="button ${kind}">${icon('upload')} ${label}
+    <input class="unseen" type="file" multiple accept="audio/*,video/*,.mkv,.flac,.opus,.amr" @change=${choose}></label>`;
+}
+
+async function example() {
+  const address = new URL('../../example.opus', import.meta.url);
+  const data = await (await fetch(address)).blob();
+  take([new File([data], 'kennedy-1961.opus', { type: 'audio/ogg', lastModified: 0 })]);
+}
+
+function list() {
+  return html`<nav class="list" aria-label=${t('list.title')}>
+    <p class="row between"><strong>${t('list.title')}</strong> ${chooser(t('list.add'))}</p>
+    <ul>${repeat(library.recordings.value, (one) => one.id, listed)}</ul>
+  </nav>`;
+}
+
+/** @param {Recording} one */
+function listed(one) {
+  const { phase } = one.progress.value;
+  const remove = () => {
+    if (route.value.id === one.id) location.hash = '#/transcribe';
+    void library.remove(one);
+  };
+  return html`<li class="row between">
+    <a href="#/transcribe/${one.id}" aria-current=${one.id === route.value.id ? 'true' : 'false'}>${one.name}</a>
+    <span class="quiet">${phase === 'done' ? nothing : phaseText(one)}</span>
+    <button class="plain" aria-label="${t('common.remove')}: ${one.name}" @click=${remove}>${icon('x')}</button>
+  </li>`;
+}
+
+/** @param {Recording} one */
+function phaseText(one) {
+  const { phase, sent, seconds, expected } = one.progress.value;
+  if (phase === 'sending') return t('phase.sending', { share: percent(sent) });
+  if (phase === 'listening') return t('phase.listening', { at: clock(seconds), all: clock(expected) });
+  return phase === 'waiting' ? t('phase.waiting') : phase === 'queued' ? t('phase.queued') : '';
+}
+
+/** @param {Recording} one */
+function head(one) {
+  const { phase, sent, seconds, expected } = one.progress.value;
+  const busy = ['waiting', 'sending', 'queued', 'listening'].includes(phase);
+  const share = phase === 'sending' ? sent : expected ? seconds / expected : 0;
+  return html`<div class="row between"><h1 dir="auto">${one.name}</h1>
+      ${busy ? html`<button @click=${() => library.stop(one)}>${icon('square')} ${t('common.stop')}</button>` : exportMenu(one)}</div>
+    ${busy
+      ? html`<progress max="1" value=${share} aria-label=${one.name}></progress>
+          <p class="row between quiet"><span>${phaseText(one)}</span><span>${left(one)}</span></p>`
+      : html`<p class="quiet">${summary(one)}</p>`}
+    ${trouble(one)}`;
+}
+
+/** @param {Recording} one */
+function left(one) {
+  const { phase, seconds, expected, since } = one.progress.value;
+  if (phase !== 'listening' || seconds < 5 || !expected) return '';
+  const rest = (((now.value - since) / seconds) * (expected - seconds)) / 60_000;
+  return rest < 0.7 ? t('phase.soon') : t('phase.left', { count: Math.ceil(rest) });
+}
+
+/** @param {Recording} one */
+function summary(one) {
+  const { phase, seconds, expected, took } = one.progress.value;
+  const transcript = one.transcript.value;
+  if (phase === 'stopped') return t('phase.stopped', { at: clock(transcript.seconds) });
+  if (phase === 'failed' && transcript.turns.length) return t('phase.failed', { at: clock(transcript.seconds) });
+  if (phase !== 'done') return '';
+  if (!transcript.turns.length) return t('phase.silent');
+  const all = clock(Math.max(seconds, expected, transcript.seconds));
+  const spent = number(took, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });
+  return t('phase.done', { words: wordCount(transcript), seconds: all, took: spent });
+}
+
+/** @param {Recording} one */
+function trouble(one) {
+  const { phase, failure, retryAt } = one.progress.value;
+  if (phase === 'refused') {
+    const limit = size(about.value?.limits.upload_bytes ?? 0);
+    return html`<div class="failure" role="alert">${t('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
+  }
+  if (retryAt) return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;
+  return failure ? failureBox(failure, one.file ? () => library.again(one) : undefined) : nothing;
+}
+
+/** @param {Recording} one */
+function body(one) {
+  return html`${transcriptView(one)} ${one.file || !one.transcript.value.turns.length ? nothing : reopen(one)}`;
+}
+
+/** @param {Recording} one */
+function reopen(one) {
+  return html`<p class="quiet">${t('kept.file', { name: one.name })} ${chooserFor(one)}</p>`;
+}
+
+/** @param {Recording} one */
+function chooserFor(one) {
+  const choose = (/** @type {Event} */ event) => {
+    const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];
+    if (file) library.reattach(one, file);
+  };
+  return html`<label class="button">${icon('file-audio')} ${t('drop.choose')}
+    <input class="unseen" type="file" @change=${choose}></label>`;
+}
+

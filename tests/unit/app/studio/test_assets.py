@@ -1,0 +1,101 @@
+"""The files of the page: complete, unchanged, and sent with the headers that keep strangers out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.studio.assets import COMPRESSED, HEADERS, MEDIA_TYPES, load_page
+from tests.conftest import ROOT
+
+STATIC = ROOT / "app/studio/static"
+OURS = sorted(
+    path
+    for path in STATIC.rglob("*")
+    if path.suffix in {".js", ".css", ".html"} and "vendor" not in path.parts
+)
+FORBIDDEN = re.compile(
+    r"style=|innerHTML|unsafeHTML|unsafe-html|\beval\(|new Function|http://(?!www\.w3\.org)|https://"
+)
+
+
+def vendored() -> list[tuple[str, str]]:
+    listed = json.loads((STATIC / "vendor/vendor.json").read_text())
+    return [(name, digest) for package in listed for name, digest in package["files"].items()]
+
+
+@pytest.mark.parametrize(("name", "digest"), vendored())
+def test_libraries_are_byte_for_byte_those_of_their_packages(name: str, digest: str) -> None:
+    assert hashlib.sha256((STATIC / "vendor" / name).read_bytes()).hexdigest() == digest
+
+
+def test_every_vendored_file_is_listed_with_its_licence() -> None:
+    there = {
+        str(path.relative_to(STATIC / "vendor")) for path in (STATIC / "vendor").rglob("*") if path.is_file()
+    }
+    assert there - {"vendor.json"} == {name for name, _ in vendored()}
+    notices = (ROOT / "THIRD_PARTY_NOTICES.md").read_text()
+    for package in json.loads((STATIC / "vendor/vendor.json").read_text()):
+        assert package["name"] in notices
+        assert any(re.match(r".*/LICEN[SC]E$", name) for name in package["files"])
+
+
+def test_the_page_has_every_file_and_one_digest() -> None:
+    page = load_page()
+    names = {str(p.relative_to(STATIC)) for p in STATIC.rglob("*") if p.suffix in MEDIA_TYPES} - {
+        "index.html"
+    }
+    assert set(page.files) == names
+    assert load_page() == page
+    html = page.index.data.decode()
+    for address in re.findall(r'(?:href|src)="(studio/[^"]+)"', html):
+        assert address.removeprefix(f"studio/{page.digest}/") in page.files
+    assert "{base}" not in html
+    assert "modulepreload" in html
+
+
+def test_files_are_compressed_once() -> None:
+    page = load_page()
+    for name, asset in {**page.files, "index.html": page.index}.items():
+        if Path(name).suffix in COMPRESSED:
+            assert asset.compressed
+            assert gzip.decompress(asset.compressed) == asset.data
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(STATIC)))
+def test_nothing_is_inline_and_nothing_leaves(path: Path) -> None:
+    assert not FORBIDDEN.search(path.read_text())
+    assert len(path.read_text().splitlines()) <= 400
+
+
+async def test_headers_and_caching(client: httpx2.AsyncClient) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    answer = await client.get(f"{root}/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert all(answer.headers[name] == value for name, value in HEADERS.items())
+    again = await client.get(f"{root}/", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    digest = load_page().digest
+    script = await client.get(f"{root}/studio/{digest}/js/main.js")
+    assert script.status_code == 200
+    assert "immutable" in script.headers["cache-control"]
+    assert script.headers["content-encoding"] == "gzip"
+    assert (await client.head(f"{root}/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["studio/0/js/main.js", "studio/{digest}/../settings.py", "studio/{digest}/nothing.js"]
+)
+async def test_other_files_are_404(client: httpx2.AsyncClient, name: str) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    answer = await client.get(f"{root}/{name.format(digest=load_page().digest)}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_url"
