@@ -18,8 +18,8 @@ class EngineMissing(EngineError):
 
     def __init__(self, engine: str, extra: str) -> None:
         super().__init__(
-            f"The engine `{engine}` is not installed. Install it with `make serve ALL=1`, or with "
-            f"`pip install 'antiphon[{extra}]'`, and start the server again."
+            f"The engine `{engine}` is not installed. In the checkout, `make install ALL=1` installs every "
+            f"engine, `.venv/bin/pip install --editable '.[{extra}]'` this one alone."
         )
         self.engine = engine
         self.extra = extra
@@ -56,8 +56,8 @@ class NeedsTrust(WeightsBroken):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"The weights are not loaded, because {reason}, and so could run code of their author with all "
-            "the rights of this server. If you trust the author with that, run "
-            "`antiphon models pull --trust OWNER/NAME` on the server."
+            "the rights of Antiphon. If you trust the author with that, run "
+            "`antiphon models pull --trust OWNER/NAME`."
         )
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.options import Config
+
 app = typer.Typer(help="Upgrade and inspect the database's schema.", no_args_is_help=True)
-Config = Annotated[Path | None, typer.Option(help="Settings file.")]
 
 
 @app.command()
 def upgrade(config: Config = None) -> None:
-    """Bring the schema up to date. Back up first; a running server should be stopped.
+    """Bring the schema up to date.
+
+    Stop a running server and make a backup first.
 
     Example:
         antiphon db upgrade
@@ -28,10 +30,14 @@ def upgrade(config: Config = None) -> None:
 
 @app.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="Revision to go back to; `base`: an empty database.")],
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="Revision to go back to; `base` is an empty database.")
+    ],
     config: Config = None,
 ) -> None:
-    """Take the schema back, for an older version of Antiphon. Data that it does not know is lost.
+    """Take the schema back, for an older version of Antiphon.
+
+    Data that the older schema has no place for is lost.
 
     Example:
         antiphon db downgrade 0001
@@ -45,7 +51,7 @@ def downgrade(
 
 @app.command()
 def current(config: Config = None) -> None:
-    """Show the schema's revision, and the one this version needs.
+    """Show the schema's revision and the one needed.
 
     Example:
         antiphon db current

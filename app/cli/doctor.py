@@ -1,62 +1,67 @@
-"""`antiphon doctor` and `antiphon config`: what is wrong here, and what to do."""
+"""`antiphon doctor` and `antiphon config`: what is wrong on this machine, and what to do about it."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import platform
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
+
+from app.cli.options import Config
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
 Verdict = Literal["ok", "note", "wrong"]
-MARKS = {"ok": "[green]✓[/green]", "note": "[yellow]·[/yellow]", "wrong": "[red]✗[/red]"}
+MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✗", "red")}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
+    subject: str
     verdict: Verdict
-    told: str
-    """What was found and, where something is wrong, what to do."""
+    sentence: str
+    """What is so and, where something is wrong, what to do."""
 
 
-def doctor(config: Annotated[Path | None, typer.Option(help="Settings file.")] = None) -> None:
-    """Check this machine: Python, codecs, engine, weights, database, GPU, port. Exits with 1 if one is wrong.
+def doctor(config: Config = None) -> None:
+    """Check this machine and say what to do.
+
+    Version, settings, storage folder, codecs, engine, weights, database, GPU and port.
+    The exit status is 1 if something is wrong.
 
     Example:
         antiphon doctor
     """
-    from rich.console import Console
-    from rich.markup import escape
-
+    from app.cli.output import printable
     from app.settings.source import load_settings
 
     settings = load_settings(config)
-    console = Console(highlight=False)
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _python, _folder, _codecs, _engine, _weights, _database, _gpu, _port,
+        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _port,
     )  # fmt: skip
-    findings = [check(settings) for check in checks]
+    findings = [_version(), _settings(config), *(check(settings) for check in checks)]
     for finding in findings:
-        console.print(f"{MARKS[finding.verdict]} {finding.what}: {escape(finding.told)}", soft_wrap=True)
-    if any(finding.verdict == "wrong" for finding in findings):
+        mark, colour = MARKS[finding.verdict]
+        typer.secho(mark, fg=colour, nl=False)
+        print(f" {finding.subject}: {printable(finding.sentence)}")
+    wrong = sum(finding.verdict == "wrong" for finding in findings)
+    if wrong:
+        from app.cli.output import counted
+
+        print(f"{counted(wrong, 'problem')}. Each line above that begins with ✗ says what to do.")
         raise typer.Exit(1)
+    print("Nothing is wrong.")
 
 
 def config() -> None:
-    """Print a settings file with every setting, its default and one sentence.
+    """Print a settings file with every setting.
 
     Example:
         antiphon config > config.toml
@@ -66,55 +71,80 @@ def config() -> None:
     sys.stdout.write(example_toml())
 
 
-def _python(_: Settings) -> Finding:
-    good = sys.version_info >= (3, 11)
-    told = f"{platform.python_version()}, {os.cpu_count()} cores"
-    return Finding("Python", "ok" if good else "wrong", told if good else f"{told}; 3.11 or newer is needed")
+def _version() -> Finding:
+    import platform
+
+    from app import __version__
+
+    python = platform.python_version()
+    sentence = f"Antiphon {__version__}, Python {python}, {platform.platform()}, {os.cpu_count()} cores"
+    return Finding("Version", "ok", sentence)
+
+
+def _settings(named: Path | None) -> Finding:
+    from app.settings.places import settings_file, usual_files
+
+    used = settings_file(named, os.environ)
+    if used:
+        return Finding("Settings", "ok", f"read from {used.absolute()}")
+    looked = " or ".join(dict.fromkeys(str(path) for path in usual_files()))
+    return Finding("Settings", "ok", f"defaults and environment; there is no {looked}")
 
 
 def _folder(settings: Settings) -> Finding:
     folder = settings.folder
     near = next(path for path in (folder, *folder.parents) if path.exists())
+    if not near.is_dir():
+        return Finding("Storage folder", "wrong", f"{near} is a file; set `storage.folder`")
     if os.access(near, os.W_OK):
-        return Finding("Storage folder", "ok", str(folder))
+        return Finding("Storage folder", "ok", f"{folder}" + ("" if folder.exists() else ", not made yet"))
     return Finding("Storage folder", "wrong", f"{folder} cannot be written; set `storage.folder`")
 
 
 def _codecs(_: Settings) -> Finding:
+    from importlib.metadata import version
+
     from app.audio.codecs import missing_decoders
 
     try:
         missing = missing_decoders()
     except ImportError as wrong:
-        return Finding("Codecs", "wrong", f"PyAV cannot be loaded ({wrong}); run `make serve` again")
+        return Finding("Codecs", "wrong", f"PyAV cannot be loaded ({wrong}); run `make install` again")
     if missing:
         return Finding("Codecs", "wrong", f"this build of PyAV lacks {', '.join(missing)}; install its wheel")
     return Finding("Codecs", "ok", f"PyAV {version('av')} decodes all common formats")
 
 
 def _engine(_: Settings) -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return Finding("Engine", "ok", f"faster-whisper {version('faster-whisper')}")
     except PackageNotFoundError:
-        return Finding("Engine", "wrong", "faster-whisper is absent; run `pip install 'antiphon[whisper]'`")
+        return Finding(
+            "Engine", "wrong", "faster-whisper is not installed; run `make install` in the checkout"
+        )
 
 
 def _weights(settings: Settings) -> Finding:
+    from app.cli.failures import sentence_of
     from app.container import weights_store
     from app.models.errors import WeightsError
 
     store = weights_store(settings)
-    wanted = sorted({settings.models.aliases.get(name, name) for name in settings.models.preload})
+    models = sorted({settings.models.aliases.get(name, name) for name in settings.models.preload})
     try:
-        for model in wanted:
+        for model in models:
             if not Path(model).is_absolute():
                 store.require(model)
     except WeightsError as wrong:
-        return Finding("Weights", "wrong", str(wrong))
-    return Finding("Weights", "ok", f"{', '.join(wanted) or 'none are preloaded'}")
+        return Finding("Weights", "wrong", str(sentence_of(wrong)))
+    return Finding("Weights", "ok", f"{', '.join(models) or 'no model is preloaded'}")
 
 
 def _database(settings: Settings) -> Finding:
+    import asyncio
+
     from app.store.database import Database, DatabaseError
 
     async def check() -> None:
@@ -131,32 +161,61 @@ def _database(settings: Settings) -> Finding:
     return Finding("Database", "ok", "reachable, schema up to date")
 
 
+def _start(settings: Settings) -> Finding:
+    """What `antiphon serve` itself checks before it starts, in its words."""
+    import asyncio
+
+    from app.container import StartRefused, check_start
+    from app.services.keys import KeyService
+    from app.store.database import Database, DatabaseError
+    from app.store.keys import KeyStore
+
+    async def check() -> None:
+        database = Database(settings.database_url)
+        try:
+            await check_start(settings, database, KeyService(KeyStore(database), settings.auth.keys))
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(check())
+    except StartRefused as wrong:
+        return Finding("Start", "wrong", str(wrong))
+    except DatabaseError:
+        return Finding("Start", "note", "not checked, because the database cannot be used")
+    return Finding("Start", "ok", "the settings of addresses, keys and models fit together")
+
+
 def _gpu(settings: Settings) -> Finding:
+    from app.cli.output import counted
+
     try:
         import ctranslate2
 
         count = ctranslate2.get_cuda_device_count()
     except ImportError:
-        return Finding("GPU", "note", "unknown, CTranslate2 is absent")
+        return Finding("GPU", "note", "unknown, because CTranslate2 is not installed")
     if count:
-        return Finding("GPU", "ok", f"{count} CUDA device(s)")
-    asked = settings.transcription.device == "cuda"
-    told = "none that CUDA can use; models run on the CPU"
-    return Finding("GPU", "wrong" if asked else "note", told if not asked else f"{told}, set `device`")
+        return Finding("GPU", "ok", counted(count, "CUDA device"))
+    sentence = "CUDA can use none; models run on the CPU"
+    if settings.transcription.device == "cuda":
+        return Finding("GPU", "wrong", f"{sentence}, although `transcription.device` is cuda")
+    return Finding("GPU", "note", sentence)
 
 
 def _port(settings: Settings) -> Finding:
+    import socket
+
     server = settings.server
     address = f"{server.host}:{server.port}"
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((server.host, server.port))
-        except OSError as wrong:
-            return Finding(
-                "Port",
-                "note",
-                f"{address} is taken ({wrong.strerror}): a running server, or set `server.port`",
-            )
+    except OSError as wrong:
+        reason = (
+            f"{address} cannot be had ({wrong.strerror}): a server is running there, or set `server.port`"
+        )
+        return Finding("Port", "note", reason)
     return Finding("Port", "ok", f"{address} is free")

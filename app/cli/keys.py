@@ -10,63 +10,88 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from app.cli.options import Config, Json
+
 if TYPE_CHECKING:
     from app.services.keys import KeyService
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+LONGEST_NAME = 200
 Result = TypeVar("Result")
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is, for your own eyes.")],
-    project: Annotated[str, typer.Option(help="Keys of one project share voices and consents.")] = "default",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is; only you see this name.")],
+    project: Annotated[
+        str, typer.Option(metavar="NAME", help="Keys of one project share voices and consents.")
+    ] = "default",
     config: Config = None,
 ) -> None:
-    """Make a key. It is shown once and kept as a hash.
+    """Make a key.
+
+    It is shown once; the database has only its hash.
 
     Example:
         antiphon keys create newsroom --project news
     """
-    if not 0 < len(name) <= 200 or not 0 < len(project) <= 200:
-        raise typer.BadParameter("Names have 1 to 200 characters.")
+    for text in (name, project):
+        if not 0 < len(text) <= LONGEST_NAME or not text.isprintable():
+            raise typer.BadParameter(f"A name has 1 to {LONGEST_NAME} characters and no control characters.")
     key, secret = _with_keys(config, lambda keys: keys.create(name, project))
     print(secret)
     typer.echo(f"{key.id} for {name}: keep it now, it cannot be shown again.", err=True)
 
 
 @app.command("list")
-def list_keys(config: Config = None) -> None:
-    """Show all keys, without their secrets.
+def list_keys(as_json: Json = False, config: Config = None) -> None:
+    """List all keys, without their secrets.
+
+    Through a pipe: tab-separated lines without a heading.
 
     Example:
         antiphon keys list
     """
-    from rich.console import Console
-    from rich.table import Table
+    from app.cli.output import show
 
-    table = Table("id", "name", "project", "ends with", "made", "state")
-    for key in _with_keys(config, lambda keys: keys.list()):
-        made = time.strftime("%Y-%m-%d", time.gmtime(key.created))
-        state = "valid" if key.revoked is None else "revoked"
-        table.add_row(key.id, key.name, key.project, key.hint, made, state)
-    Console().print(table)
+    rows = [
+        {
+            "id": key.id,
+            "name": key.name,
+            "project": key.project,
+            "ends_with": key.hint,
+            "created": time.strftime("%Y-%m-%d", time.gmtime(key.created)),
+            "state": "valid" if key.revoked is None else "revoked",
+        }
+        for key in _with_keys(config, lambda keys: keys.list())
+    ]
+    show(("id", "name", "project", "ends_with", "created", "state"), rows, as_json=as_json)
 
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The id, as `list` shows it.")], config: Config = None
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The id that `antiphon keys list` shows, or its beginning.")
+    ],
+    config: Config = None,
 ) -> None:
-    """Revoke a key; a running server refuses it within five seconds.
+    """Revoke a key.
+
+    A running server refuses it within five seconds.
 
     Example:
-        antiphon keys revoke key_0123456789abcdef01234567
+        antiphon keys revoke key_0123
     """
-    if not _with_keys(config, lambda keys: keys.revoke(key_id)):
-        typer.echo(f"antiphon: there is no valid key {key_id}.", err=True)
-        raise typer.Exit(1)
-    print(f"{key_id} is revoked.")
+    from app.cli.failures import CommandError
+    from app.cli.ids import whole_id
+
+    async def run(keys: KeyService) -> str:
+        found = whole_id(key_id, (key.id for key in await keys.list()), "key")
+        if not await keys.revoke(found):
+            raise CommandError(f"{found} is already revoked.")
+        return found
+
+    print(f"{_with_keys(config, run)} is revoked.")
 
 
 def _with_keys(config: Path | None, use: Callable[[KeyService], Awaitable[Result]]) -> Result:

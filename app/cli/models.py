@@ -7,43 +7,57 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.options import Config, Json, complete_model
+from app.cli.output import counted
+
 if TYPE_CHECKING:
     from app.models.weights import WeightsStore
     from app.settings import Settings
 
 app = typer.Typer(help="List, fetch, check and carry model weights.", no_args_is_help=True)
-Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Default: the starter set.")]
-Config = Annotated[Path | None, typer.Option(help="Settings file.")]
+ModelName = typer.Argument(metavar="MODEL...", autocompletion=complete_model, help="Names of models.")
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL...", autocompletion=complete_model, help="Names; default: the starter set."
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Use local folders only, never a network.")]
 
 
 @app.command("list")
-def list_models(config: Config = None) -> None:
-    """Show every known model, whether its weights are here, and whether the running server has it in memory.
+def list_models(as_json: Json = False, config: Config = None) -> None:
+    """List the models and where they are.
 
-    The server is asked at the address of the settings, with the key in OPENAI_API_KEY or `auth.keys`.
+    For each: whether its weights are here, and whether the running server has it in memory. The
+    server is asked at the address of the settings, with the key in OPENAI_API_KEY or auth.keys.
+    Through a pipe: tab-separated lines without a heading.
 
     Example:
         antiphon models list
     """
-    from rich.console import Console
-    from rich.table import Table
-
+    from app.cli.output import Row, show
     from app.models.catalog import catalog
     from app.settings.source import load_settings
 
     store, memory = _store(config), _in_memory(load_settings(config))
-    table = Table("model", "what", "size", "licence", "weights", "server")
+    rows: list[Row] = []
     for name in sorted({*catalog(), *store.installed()}):
-        entry, state = store.entry(name), memory.get(name, "")
-        if entry is None:
-            table.add_row(name, "a folder put here by hand", "", "", "unchecked", state)
-            continue
-        size = f"{entry.size / 1e6:,.0f} MB"
-        table.add_row(name, entry.title, size, entry.licence, _state(store, name), state)
-    Console().print(table)
+        entry = store.entry(name)
+        rows.append(
+            {
+                "model": name,
+                "kind": entry.kind if entry else None,
+                "size_mb": round(entry.size / 1e6) if entry else None,
+                "licence": entry.licence if entry else None,
+                "weights": _state(store, name) if entry else "unchecked",
+                "server": memory.get(name),
+                "title": entry.title if entry else "a folder that was put here by hand",
+            }
+        )
+    show(("model", "kind", "size_mb", "licence", "weights", "server", "title"), rows, as_json=as_json)
     if not memory:
-        print("No server answers at the address of these settings, so the last column is empty.")
+        typer.echo("No server answers at the address of these settings, so its column is empty.", err=True)
 
 
 @app.command()
@@ -61,16 +75,17 @@ def pull(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Fetch what is missing or damaged, and verify it. Run it again after an interruption: it goes on.
+    """Fetch what is missing or damaged, and verify it.
+
+    After an interruption, run it again: it goes on.
 
     Examples:
         antiphon models pull
-
         antiphon models pull Systran/faster-whisper-small
     """
     if trust and (every or not models):
         raise typer.BadParameter("Name the models whose authors you trust.", param_hint="--trust")
-    from app.cli.common import fetch_report
+    from app.cli.progress import fetch_report
 
     store = _store(config, offline=offline)
     for model in _chosen(models, every=every):
@@ -85,45 +100,64 @@ def pull(
 
 
 @app.command()
-def verify(models: Models = None, config: Config = None) -> None:
-    """Read every file and compare its hash; exit status 1 if any is wrong.
+def verify(models: Annotated[list[str] | None, ModelName] = None, config: Config = None) -> None:
+    """Read every file and compare its hash.
+
+    Of all models that are here, or of those named. Prints what is wrong and a summary; the exit
+    status is 1 if something is wrong.
 
     Example:
         antiphon models verify whisper-base
     """
     store = _store(config)
-    good = True
-    for model in models or store.installed():
+    names = models or store.installed()
+    right = size = problems = 0
+    for model in names:
         checks = store.check(model)
-        for check in checks:
-            good = good and check.state == "ok"
-            print(f"{model}: {check.file.name}: {check.state}")
         if not checks:
-            print(f"{model}: there is no list of its files, so nothing can be compared.")
-            good = False
-    if not good:
-        print("`antiphon models pull MODEL` repairs what is absent or damaged.")
+            problems += 1
+            known = store.path(model).is_dir()
+            print(
+                f"{model}: {'no list of its files, so nothing can be compared' if known else 'not installed'}"
+            )
+        for check in checks:
+            if check.state == "ok":
+                right, size = right + 1, size + check.file.size
+            else:
+                problems += 1
+                print(f"{model}: {check.file.name}: {check.state}")
+    print(f"{counted(right, 'file')} of {counted(len(names), 'model')} verified ({size / 1e6:,.0f} MB).")
+    if problems:
+        print(
+            f"{counted(problems, 'problem')}. `antiphon models pull MODEL` fetches what is absent or damaged."
+        )
         raise typer.Exit(1)
 
 
 @app.command()
-def remove(models: Annotated[list[str], typer.Argument(metavar="MODEL...")], config: Config = None) -> None:
-    """Delete a model's files.
+def remove(models: Annotated[list[str], ModelName], config: Config = None) -> None:
+    """Delete the files of models.
 
     Example:
         antiphon models remove whisper-base
     """
+    from app.cli.failures import CommandError
+
     store = _store(config)
+    absent = [model for model in models if not store.path(model).is_dir()]
+    if absent:
+        raise CommandError(f"There is no {', '.join(absent)} in {store.folder}; nothing was removed.")
     for model in models:
-        print(f"{model}: {'removed' if store.remove(model) else 'was not here'}.")
+        store.remove(model)
+        print(f"{model}: removed.")
 
 
 @app.command("export")
 def export_set(
     models: Models = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The tar file to write.")] = Path(
-        "models.tar"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The tar file to write.")
+    ] = Path("models.tar"),
     config: Config = None,
 ) -> None:
     """Put models into one file, for a machine without a network.
@@ -131,9 +165,11 @@ def export_set(
     Example:
         antiphon models export whisper-base -o models.tar
     """
-    from app.cli.common import fetch_report
+    from app.cli.files import check_target
+    from app.cli.progress import fetch_report
     from app.models.carrier import export_models
 
+    check_target(output)
     chosen = _chosen(models, every=False)
     with fetch_report() as report:
         export_models(_store(config), chosen, output, report)
@@ -142,7 +178,12 @@ def export_set(
 
 @app.command("import")
 def import_set(
-    file: Annotated[Path, typer.Argument(help="What `antiphon models export` wrote.", exists=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What `antiphon models export` wrote.", exists=True, dir_okay=False
+        ),
+    ],
     config: Config = None,
 ) -> None:
     """Take models out of an exported file; each is verified.
@@ -150,7 +191,7 @@ def import_set(
     Example:
         antiphon models import models.tar
     """
-    from app.cli.common import fetch_report
+    from app.cli.progress import fetch_report
     from app.models.carrier import import_models
 
     with fetch_report() as report:

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on instead of the settings'.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on instead of the settings'.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, instead of the settings'.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=65535, help="Port to listen on, instead of the settings'."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="First fetch missing weights and migrate the database.")
@@ -49,7 +54,7 @@ def _prepare(settings: Settings) -> Settings:
 
     Raises `WeightsError` if nothing could be fetched.
     """
-    from app.cli.common import fetch_report
+    from app.cli.progress import fetch_report
     from app.container import SPEAKER_ENCODER, weights_store
     from app.models.errors import WeightsError
     from app.store.schema import upgrade_if_needed

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from app.cli.options import Config, complete_speech_model, complete_voice
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -31,58 +33,93 @@ class Format(StrEnum):
 ENDINGS = {".ogg": Format.opus, ".oga": Format.opus, ".raw": Format.pcm} | {f".{f}": f for f in Format}
 
 
+Text = Annotated[
+    str, typer.Argument(metavar="TEXT", help="Text to speak, or - to read it from standard input.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File to write; its ending says the format. Default: standard output.",
+    ),
+]
+VoiceName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", autocompletion=complete_voice, help="A name that `antiphon voices list` shows."
+    ),
+]
+Model = Annotated[
+    str, typer.Option(metavar="NAME", autocompletion=complete_speech_model, help="Speech model.")
+]
+Form = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="mp3, opus, aac, flac, wav or pcm; default: by the ending, else mp3.",
+    ),
+]
+Speed = Annotated[
+    float, typer.Option(metavar="X", min=0.25, max=4.0, help="Speed; 2 is twice as fast, at the same pitch.")
+]
+Instructions = Annotated[str, typer.Option(metavar="TEXT", help="How to speak, in plain words.")]
+
+
 def speak(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say, or - to read it from stdin.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; its ending says the format.")
-    ] = None,
-    voice: Annotated[str, typer.Option(help="A name that `antiphon voices list` shows.")] = "alloy",
-    model: Annotated[str, typer.Option(help="Speech model.")] = "tts-1",
-    form: Annotated[Format | None, typer.Option("--format", "-f", help="Format.")] = None,
-    speed: Annotated[float, typer.Option(min=0.25, max=4.0, help="2 is twice as fast.")] = 1.0,
-    instructions: Annotated[str, typer.Option(help="How to speak, in plain words.")] = "",
-    config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
+    text: Text,
+    output: Output = None,
+    voice: VoiceName = "alloy",
+    model: Model = "tts-1",
+    form: Form = None,
+    speed: Speed = 1.0,
+    instructions: Instructions = "",
+    config: Config = None,
 ) -> None:
-    """Speak text into a file, or to standard output as it is made.
+    """Speak text into a file or to standard output.
 
     Examples:
         antiphon speak "Good morning." -o morning.mp3
-
         antiphon speak --voice cedar -f wav - < chapter.txt > chapter.wav
     """
-    from app.container import Container
+    from app.cli.files import check_target, stdin_text
+    from app.cli.local import run_locally
     from app.domain import SpeechJob
     from app.settings.source import load_settings
 
     logging.getLogger("app").setLevel(logging.ERROR)
-    said = sys.stdin.read() if text == "-" else text
-    chosen = form or (ENDINGS.get(output.suffix.lower()) if output else Format.mp3)
-    if chosen is None:
-        raise typer.BadParameter(f"The ending of {output} is no format: use one of {', '.join(Format)}.")
-    if output is None and sys.stdout.isatty():
+    chosen = _format(output, form)
+    if output:
+        check_target(output)
+    elif sys.stdout.isatty():
         raise typer.BadParameter("Sound is not for a terminal: give -o FILE, or redirect the output.")
-    job = SpeechJob(model, said, voice, speed, instructions)
-    asyncio.run(_run(Container(load_settings(config)), job, chosen, output))
+    spoken = stdin_text() if text == "-" else text
+    if not spoken.strip():
+        raise typer.BadParameter("The text is empty.")
+    job = SpeechJob(model, spoken, voice, speed, instructions)
+    run_locally(load_settings(config), lambda container: _speak(container, job, chosen, output))
 
 
-async def _run(container: Container, job: SpeechJob, form: Format, output: Path | None) -> None:
-    try:
-        await _speak(container, job, form, output)
-    finally:
-        await container.close()
+def _format(output: Path | None, named: Format | None) -> Format:
+    """What `--format` or the ending of the file says. Raises `typer.BadParameter` where they disagree."""
+    by_ending = ENDINGS.get(output.suffix.lower()) if output else None
+    if named and by_ending and named is not by_ending:
+        raise typer.BadParameter(f"{output} ends like {by_ending}, but --format says {named}.")
+    if output and not (named or by_ending):
+        raise typer.BadParameter(f"The ending of {output} is no format; use one of {', '.join(ENDINGS)}.")
+    return named or by_ending or Format.mp3
 
 
 async def _speak(container: Container, job: SpeechJob, form: Format, output: Path | None) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
+    from app.cli.files import make_folder
     from app.models.files import write_atomically
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(output.name if output else "stdout", total=len(job.text))
+    parts: list[bytes] = []
+    with _bar(output.name if output else "standard output", len(job.text)) as report:
         opened = await container.speech.open(job, form.value, whole=output is not None)
-        parts: list[bytes] = []
         async with aclosing(opened), aclosing(opened.chunks()) as chunks:
             async for data in chunks:
                 if output:
@@ -90,9 +127,27 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
                 else:
                     sys.stdout.buffer.write(data)
                     sys.stdout.buffer.flush()
-                progress.update(bar, completed=min(opened.spoken, len(job.text)))
-        progress.update(bar, completed=len(job.text))
+                report(opened.spoken)
     if output:
+        make_folder(output.parent)
         write_atomically(output, b"".join(parts))
     if opened.ignored:
-        print(f"antiphon: not honoured: {', '.join(opened.ignored)}", file=sys.stderr)
+        print(f"antiphon: this voice does not follow: {', '.join(opened.ignored)}.", file=sys.stderr)
+
+
+@contextmanager
+def _bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is told the characters spoken so far; on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True, markup=False)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        bar = progress.add_task(name, total=total)
+        yield lambda done: progress.update(bar, completed=min(done, total))

@@ -43,9 +43,11 @@ def wanted(clips: Sequence[str], speakers: int | None, form: str, *, translate: 
 
 
 def shares(transcript: Transcript, title: str) -> Table:
-    """A coloured row for each speaker: seconds of speech, share of all speech, number of segments."""
+    """A row for each speaker: seconds of speech, share of all speech, number of segments."""
     from rich.markup import escape
     from rich.table import Table
+
+    from app.cli.output import printable
 
     seconds: dict[str, float] = {}
     turns: dict[str, int] = {}
@@ -53,9 +55,12 @@ def shares(transcript: Transcript, title: str) -> Table:
         seconds[segment.speaker] = seconds.get(segment.speaker, 0.0) + segment.end - segment.start
         turns[segment.speaker] = turns.get(segment.speaker, 0) + 1
     whole = sum(seconds.values()) or 1.0
-    table = Table("speaker", "time", "share", "", "segments", title=escape(title), title_justify="left")
+    table = Table(
+        "speaker", "time", "share", "", "segments", title=escape(printable(title)), title_justify="left"
+    )
+    table.columns[0].overflow = "fold"
     for number, (name, time) in enumerate(seconds.items()):
         bar = "█" * max(1, round(BAR * time / whole))
-        row = (escape(name), f"{time:.1f} s", f"{100 * time / whole:.0f} %", bar, str(turns[name]))
+        row = (escape(printable(name)), f"{time:.1f} s", f"{100 * time / whole:.0f} %", bar, str(turns[name]))
         table.add_row(*row, style=COLOURS[number % len(COLOURS)])
     return table

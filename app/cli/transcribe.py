@@ -5,121 +5,153 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
+from app.cli.batch import Batch, Report, Step
+from app.cli.failures import tell
+from app.cli.inputs import ENDINGS, STDIN, Format, Plan, Task
+from app.cli.options import Config, complete_transcription_model
+
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from app.container import Container
-    from app.domain import TranscriptionJob
+    from app.domain import SpeakersWanted, TranscriptionJob
     from app.settings import Settings
-    from app.wire.requests import RequestRules
-
-SOUND = {
-    ".aac", ".aif", ".aiff", ".amr", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
-    ".mpeg", ".mpga", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
-}  # fmt: skip
-"""Endings that are looked for in folders; a file that is named is tried whatever its ending."""
 
 
-class Format(StrEnum):
-    """Output formats."""
-
-    json = "json"
-    text = "text"
-    srt = "srt"
-    vtt = "vtt"
-    verbose_json = "verbose_json"
-    diarized_json = "diarized_json"
-
-
-ENDINGS = {Format.json: ".json", Format.text: ".txt", Format.srt: ".srt", Format.vtt: ".vtt"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    source: str
-    """A path, or `-`."""
-    target: Path | None
-    """None: standard output."""
+WITH_WORDS = (Format.srt, Format.vtt, Format.verbose_json)
+"""Formats that need the times of words."""
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Files, folders, or - for standard input.")
+]
+Form = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="text, json, srt, vtt, verbose_json or diarized_json; default: what the ending of --output "
+        "says, else text.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="A file for one input; a folder for several or for a folder. Default: standard output for one "
+        "file, else beside each file.",
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=complete_transcription_model,
+        help="Model name, or folder of a CTranslate2 model.",
+    ),
+]
+Language = Annotated[
+    str, typer.Option(metavar="TAG", help="Language of the speech, such as en; default: detected.")
+]
+Translate = Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")]
+Prompt = Annotated[str, typer.Option(metavar="TEXT", help="Text that the speech is assumed to follow.")]
+Vad = Annotated[bool, typer.Option(help="Leave out stretches without speech.", show_default=False)]
+Beams = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=20, help="Beams of the search; default: the settings'."),
+]
+Diarize = Annotated[bool, typer.Option("--diarize", help="Tell who speaks.")]
+Speaker = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE", help="A known speaker and a clip of 2 to 10 seconds; up to four times."
+    ),
+]
+Speakers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=50, help="Number of speakers; default: detected.")
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", metavar="N", min=1, max=64, help="Files that are worked on at once.")
+]
 
 
 def transcribe(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, folders, or - for stdin.")],
-    form: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.text,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="File for one input, folder for several (default: beside each)."),
-    ] = None,
-    model: Annotated[str, typer.Option(help="Model name, or folder of a CTranslate2 model.")] = "whisper-1",
-    language: Annotated[str, typer.Option(help="Language of the speech, such as en; default: found.")] = "",
-    translate: Annotated[bool, typer.Option("--translate", help="Write English instead.")] = False,
-    prompt: Annotated[str, typer.Option(help="Text that the speech is assumed to follow.")] = "",
-    vad: Annotated[bool, typer.Option(help="Leave out stretches without speech.")] = True,
-    beam_size: Annotated[
-        int | None, typer.Option(min=1, max=20, help="Beams of the search.", show_default="as set")
-    ] = None,
-    diarize: Annotated[bool, typer.Option("--diarize", help="Say who speaks.")] = False,
-    speaker: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FILE", help="A known speaker and a clip of 2 to 10 seconds; again for more."
-        ),
-    ] = None,
-    speakers: Annotated[
-        int | None, typer.Option(min=1, max=50, help="How many speakers there are; default: found.")
-    ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at the same time.")] = 2,
-    config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
+    files: Files,
+    form: Form = None,
+    output: Output = None,
+    model: Model = "whisper-1",
+    language: Language = "",
+    translate: Translate = False,
+    prompt: Prompt = "",
+    vad: Vad = True,
+    beam_size: Beams = None,
+    diarize: Diarize = False,
+    speaker: Speaker = None,
+    speakers: Speakers = None,
+    jobs: Jobs = 2,
+    config: Config = None,
 ) -> None:
     """Transcribe files here, without a server.
 
+    Folders keep their sub-folders under --output.
+
     Examples:
         antiphon transcribe talk.mp3
-
+        antiphon transcribe talk.mp3 -o talk.srt
         antiphon transcribe --format srt -o subtitles/ recordings/
-
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
-
         antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
-    from app.cli.speakers import wanted as speakers_wanted
-    from app.container import Container
+    from app.cli.inputs import format_of, plan, told_files
+    from app.cli.local import run_locally
+
+    logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
+    chosen = format_of(output, form)
+    asked = diarize or speaker or speakers is not None or chosen is Format.diarized_json
+    who = _wanted(speaker, speakers, chosen, translate=translate) if asked else None
+    work = plan(files, output, ENDINGS[chosen])
+    job = _job(model=model, language=language, translate=translate, prompt=prompt, vad=vad)
+    job = replace(job, words=chosen in WITH_WORDS, beam_size=beam_size, diarize=who)
+    if work.left_out:
+        tell(f"Left out, since the endings are those of no sound: {told_files(work.left_out)}.")
+    if run_locally(_settings(config, model), lambda container: _run(container, work, job, chosen, jobs)):
+        raise typer.Exit(1)
+
+
+def _wanted(
+    clips: list[str] | None, speakers: int | None, form: Format, *, translate: bool
+) -> SpeakersWanted:
+    from app.cli.speakers import wanted
+
+    return wanted(clips or (), speakers, form, translate=translate)
+
+
+def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) -> TranscriptionJob:
+    """Raises `typer.BadParameter` for a language that Whisper does not know."""
     from app.domain import TranscriptionJob, VadOptions
-    from app.errors import InvalidValue
     from app.wire.languages import language_code
 
-    asked = diarize or bool(speaker) or speakers is not None or form is Format.diarized_json
-    who = speakers_wanted(speaker or (), speakers, form, translate=translate) if asked else None
-    logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
     code = language_code(language) if language else None
     if language and not code:
-        raise InvalidValue(f"'{language}' is no language that Whisper knows.")
-    job = TranscriptionJob(
+        raise typer.BadParameter(f"{language!r} is no language that Whisper knows.", param_hint="--language")
+    return TranscriptionJob(
         model=model,
         task="translate" if translate else "transcribe",
         language=code,
         prompt=prompt,
-        beam_size=beam_size,
         vad=VadOptions() if vad else None,
-        words=form in (Format.srt, Format.vtt, Format.verbose_json),
-        diarize=who,
     )
-    tasks = _plan(files, output, ENDINGS.get(form, ".json"))
-    failed = asyncio.run(_run(Container(_settings(config, model)), tasks, job, form, jobs))
-    if failed:
-        raise typer.Exit(1)
 
 
 def _settings(config: Path | None, model: str) -> Settings:
-    """With the folder that `model` may be as a model of that name."""
+    """The settings; if `model` is a folder, it is a model of that name."""
     from app.settings.source import load_settings
 
     settings = load_settings(config)
@@ -129,94 +161,73 @@ def _settings(config: Path | None, model: str) -> Settings:
     return settings.model_copy(update={"models": settings.models.model_copy(update={"aliases": aliases})})
 
 
-def _plan(files: Iterable[str], output: Path | None, ending: str) -> list[_Task]:
-    """Which file becomes which. Raises `typer.BadParameter`."""
-    sources = list(_sources(files))
-    if not sources:
-        raise typer.BadParameter("There is no audio file among these.")
-    if len(sources) == 1 and not (output and output.is_dir()):
-        return [_Task(sources[0], output)]
-    tasks = []
-    for source in sources:
-        path = Path("stdin") if source == "-" else Path(source)
-        tasks.append(_Task(source, (output or path.parent) / (path.stem + ending)))
-    if len({task.target for task in tasks}) < len(tasks):
-        raise typer.BadParameter("Two inputs would be written to one file; do them one after the other.")
-    return tasks
-
-
-def _sources(files: Iterable[str]) -> Iterator[str]:
-    for name in files:
-        path = Path(name)
-        if name != "-" and path.is_dir():
-            yield from (str(p) for p in sorted(path.rglob("*")) if p.suffix.lower() in SOUND and p.is_file())
-        elif name == "-" or path.is_file():
-            yield name
-        else:
-            raise typer.BadParameter(f"There is no file {name}.")
-
-
-async def _run(
-    container: Container, tasks: list[_Task], job: TranscriptionJob, form: Format, jobs: int
-) -> int:
+async def _run(container: Container, work: Plan, job: TranscriptionJob, form: Format, jobs: int) -> int:
     """Does all tasks; gives the number of those that failed."""
-    places = asyncio.Semaphore(jobs)
-    try:
-        with _bars() as progress:
-            done = await asyncio.gather(
-                *(_one(container, task, job, form, progress, places) for task in tasks)
-            )
-    finally:
-        await container.close()
-    return done.count(False)
-
-
-async def _one(
-    container: Container,
-    task: _Task,
-    job: TranscriptionJob,
-    form: Format,
-    progress: Progress,
-    places: asyncio.Semaphore,
-) -> bool:
+    from app.cli.batch import bars, run_all
+    from app.cli.failures import sentence_of
+    from app.cli.local import explained
     from app.errors import ApiError
 
-    async with places:
-        bar = progress.add_task(task.source, total=None)
+    def sentence(failure: Exception) -> str | None:
+        if isinstance(failure, ApiError):
+            return explained(failure, container.settings)
+        return sentence_of(failure)
 
-        def report(done: float, expected: float | None) -> None:
-            progress.update(bar, completed=done, total=expected)
-
+    with bars(len(work.tasks)) as batch:
+        loading = asyncio.create_task(_tell_loading(container, job.model, batch))
         try:
-            with _opened(task.source) as file:
-                transcript = await container.transcription.transcribe(job, file, report)
-        except ApiError as wrong:
-            progress.console.print(f"{task.source}: {wrong.message}", style="red", markup=False)
-            return False
-        progress.update(bar, completed=transcript.duration, total=transcript.duration)
+            steps = [(task.source, _step(container, task, job, form, batch)) for task in work.tasks]
+            await run_all(batch, steps, jobs, sentence)
+        finally:
+            loading.cancel()
+        return len(batch.failed)
+
+
+async def _tell_loading(container: Container, model: str, batch: Batch) -> None:
+    """Says so if the model is not in memory after a second."""
+    await asyncio.sleep(1)
+    if container.state(model) == "loading":
+        batch.note(f"loading {model} ...")
+
+
+def _step(container: Container, task: Task, job: TranscriptionJob, form: Format, batch: Batch) -> Step:
+    async def step(report: Report) -> None:
         from app.wire.transcripts import render
 
-        rules: RequestRules = container.request_rules
-        _write(render(transcript, form, job.model, ("word", "segment"), rules.cues), task.target)
+        with _opened(task.source) as file:
+            transcript = await container.transcription.transcribe(job, file, report)
+        cues = container.request_rules.cues
+        await asyncio.to_thread(
+            lambda: _write(render(transcript, form, job.model, ("word", "segment"), cues), task.target)
+        )
         if transcript.spoken:
             from app.cli.speakers import shares
 
-            progress.console.print(shares(transcript, Path(task.source).name))
-        return True
+            batch.show(shares(transcript, Path(task.source).name))
+
+    return step
 
 
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
-    """A seekable file; standard input is spooled."""
+    """A seekable file that is not empty; standard input is spooled. Raises `CommandError` or `OSError`."""
     import shutil
     import tempfile
 
-    if source != "-":
+    from app.cli.failures import CommandError
+
+    if source != STDIN:
         with Path(source).open("rb") as file:
+            if not file.read(1):
+                raise CommandError("The file is empty.")
+            file.seek(0)
             yield file
         return
     with tempfile.SpooledTemporaryFile(max_size=1 << 20) as spooled:
         shutil.copyfileobj(sys.stdin.buffer, spooled)
+        if not spooled.tell():
+            raise CommandError("Standard input is empty.")
+        spooled.seek(0)
         yield cast("BinaryIO", spooled)
 
 
@@ -228,13 +239,3 @@ def _write(data: bytes, target: Path | None) -> None:
         return
     sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
     sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield progress

@@ -1,166 +1,120 @@
-"""`antiphon voices` and `antiphon consents`: the same services as the server's, for the operator."""
+"""`antiphon voices`: the same services as the server's, for the operator."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.options import Config, Json, Project
+
 if TYPE_CHECKING:
+    from app.cli.output import Row
     from app.container import Container
     from app.domain import Caller
 
-app = typer.Typer(no_args_is_help=True, help="Voices that this machine can speak with.")
-consents = typer.Typer(no_args_is_help=True, help="Consents that custom voices need.")
-Config = Annotated[Path | None, typer.Option(help="Settings file.")]
-Project = Annotated[str, typer.Option(help="Whose voices and consents.")]
-Recording = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Sound in any format.")]
-Result = TypeVar("Result")
+app = typer.Typer(no_args_is_help=True, help="List, make and delete voices.")
+COLUMNS = ("voice", "speaks_as", "language", "gender", "model", "hertz")
 
 
 @app.command("list")
-def list_voices(project: Project = "default", config: Config = None) -> None:
-    """List the voices: the project's own, OpenAI's names, then every local voice.
+def list_voices(project: Project = "default", as_json: Json = False, config: Config = None) -> None:
+    """List the voices.
+
+    First the project's own, then OpenAI's names, then every local voice. Through a pipe: tab-separated lines
+    without a heading.
 
     Example:
         antiphon voices list
     """
-    from rich.console import Console
-    from rich.table import Table
+    from app.cli.failures import CommandError
+    from app.cli.local import run_locally
+    from app.cli.output import show
+    from app.domain import Caller
+    from app.settings.source import load_settings
 
-    table = Table("voice", "speaks as", "language", "gender", "model", "rate (Hz)", box=None)
-    for made in _run(config, project, lambda house, caller: house.custom_voices.list(caller)):
-        table.add_row(made.id, f"{made.name} ({made.cloner})", made.language, "", made.model, "")
-    book = _container(config).voices
-    builtin = book.builtin()
-    for name, found in [*builtin.items(), *((v.voice.name, v) for v in book.all())]:
+    settings = load_settings(config)
+    rows = run_locally(settings, lambda container: _rows(container, Caller(project, "cli")))
+    if not rows:
+        raise CommandError(
+            f"There are no voices in {settings.weights_folder}. `antiphon models pull` fetches the "
+            "starter set."
+        )
+    show(COLUMNS, rows, as_json=as_json)
+
+
+async def _rows(container: Container, caller: Caller) -> list[Row]:
+    rows: list[Row] = []
+    if await container.database.revision() is not None:  # without a database there are no custom voices
+        await container.database.check()
+        rows += [
+            _row(made.id, f"{made.name} ({made.cloner})", made.language, "", made.model, None)
+            for made in await container.custom_voices.list(caller)
+        ]
+    book = container.voices
+    for name, found in [*book.builtin().items(), *((local.voice.name, local) for local in book.all())]:
         voice = found.voice
-        other = voice.name if name != voice.name else ""
-        table.add_row(name, other, voice.language, voice.gender, found.model.id, str(voice.rate))
-    Console().print(table)
-    if not builtin:
-        raise typer.Exit(1)
+        speaks_as = voice.name if name != voice.name else ""
+        rows.append(_row(name, speaks_as, voice.language, voice.gender, found.model.id, voice.rate))
+    return rows
+
+
+def _row(name: str, speaks_as: str, language: str, gender: str, model: str, hertz: int | None) -> Row:
+    return dict(zip(COLUMNS, (name, speaks_as, language, gender, model, hertz), strict=True))
 
 
 @app.command("create")
 def create_voice(
-    sample: Recording,
-    name: Annotated[str, typer.Option(help="What to call it.")],
-    consent: Annotated[str, typer.Option(help="Id of its speaker's consent.")],
+    sample: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The sample, in any audio format."),
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the voice.")],
+    consent: Annotated[
+        str, typer.Option(metavar="ID", help="Id of its speaker's consent, or its beginning.")
+    ],
     project: Project = "default",
     config: Config = None,
 ) -> None:
-    """Make a voice from a sample of 1 to 30 seconds of speech.
+    """Make a voice from 1 to 30 seconds of speech.
 
     Example:
-        antiphon voices create ann.wav --name Ann --consent cons_...
+        antiphon voices create ann.wav --name Ann --consent cons_0123
     """
+    from app.cli.consents import whole_consent_id
+    from app.cli.local import run_for_project
+
     data = sample.read_bytes()
-    made = _run(config, project, lambda h, caller: h.custom_voices.create(caller, name, consent, data))
-    print(made.id)
-    near = f" near {made.nearest}, similarity {made.similarity:.2f}" if made.nearest else ""
-    typer.echo(f"a {made.cloner} voice{near}", err=True)
+
+    async def run(container: Container, caller: Caller) -> tuple[str, str]:
+        whole = await whole_consent_id(container, caller, consent)
+        made = await container.custom_voices.create(caller, name, whole, data)
+        near = f" near {made.nearest}, similarity {made.similarity:.2f}" if made.nearest else ""
+        return made.id, f"a {made.cloner} voice{near}"
+
+    voice_id, told = run_for_project(config, project, run)
+    print(voice_id)
+    typer.echo(told, err=True)
 
 
 @app.command("delete")
 def delete_voice(
-    voice: Annotated[str, typer.Argument(help="Its id.")], project: Project = "default", config: Config = None
+    voice: Annotated[str, typer.Argument(metavar="ID", help="Id of the voice, or its beginning.")],
+    project: Project = "default",
+    config: Config = None,
 ) -> None:
     """Delete a voice, its sample and its profile.
 
     Example:
-        antiphon voices delete voice_...
+        antiphon voices delete voice_0123
     """
-    _run(config, project, lambda house, caller: house.custom_voices.delete(caller, voice))
+    from app.cli.ids import whole_id
+    from app.cli.local import run_for_project
 
+    async def run(container: Container, caller: Caller) -> str:
+        whole = whole_id(voice, (made.id for made in await container.custom_voices.list(caller)), "voice")
+        await container.custom_voices.delete(caller, whole)
+        return whole
 
-@consents.command("create")
-def create_consent(
-    recording: Recording,
-    name: Annotated[str, typer.Option(help="Whose consent it is.")],
-    language: Annotated[str, typer.Option(help="Language of the phrase, such as en-US.")] = "en-US",
-    project: Project = "default",
-    config: Config = None,
-) -> None:
-    """Record a consent from a file; it must say the phrase that `antiphon consents phrase` shows.
-
-    Example:
-        antiphon consents create ann-consents.wav --name Ann --language en-US
-    """
-    data = recording.read_bytes()
-    print(_run(config, project, lambda h, caller: h.consents.create(caller, name, language, data)).id)
-
-
-@consents.command("phrase")
-def phrase(language: Annotated[str, typer.Argument()] = "en", config: Config = None) -> None:
-    """Show the phrase that a speaker must read.
-
-    Example:
-        antiphon consents phrase de
-    """
-    from app.settings.source import load_settings
-    from app.text.phrases import PHRASES, expected_phrase
-
-    found = expected_phrase(language, load_settings(config).voices.organisation)
-    if found is None:
-        raise typer.BadParameter(
-            f"There is no phrase in {language}; there are: {', '.join(sorted(PHRASES))}."
-        )
-    print(found)
-
-
-@consents.command("list")
-def list_consents(project: Project = "default", config: Config = None) -> None:
-    """List the consents, newest first.
-
-    Example:
-        antiphon consents list
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "name", "language", "made", box=None)
-    found, _ = _run(config, project, lambda house, caller: house.consents.list(caller, None, 10_000))
-    for consent in found:
-        made = time.strftime("%Y-%m-%d", time.gmtime(consent.created))
-        table.add_row(consent.id, consent.name, consent.language, made)
-    Console().print(table)
-
-
-@consents.command("delete")
-def delete_consent(
-    consent: Annotated[str, typer.Argument(help="Its id.")],
-    project: Project = "default",
-    config: Config = None,
-) -> None:
-    """Delete a consent, and with it every voice made from it, at once.
-
-    Example:
-        antiphon consents delete cons_...
-    """
-    _run(config, project, lambda house, caller: house.consents.delete(caller, consent))
-
-
-def _container(config: Path | None) -> Container:
-    from app.container import Container
-    from app.settings.source import load_settings
-
-    return Container(load_settings(config))
-
-
-def _run(config: Path | None, project: str, step: Callable[[Container, Caller], Awaitable[Result]]) -> Result:
-    from app.domain import Caller
-
-    async def all_of_it() -> Result:
-        container = _container(config)
-        try:
-            await container.database.check()
-            return await step(container, Caller(project, "cli"))
-        finally:
-            await container.close()
-
-    return asyncio.run(all_of_it())
+    print(f"{run_for_project(config, project, run)} is deleted.")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class WeightsError(Exception):
-    """Weights cannot be had or used; the message says why and which command helps."""
+    """Weights cannot be had or used; the message says why and which command helps.
+
+    Clients of the server see the message, so it names no path: the folder stands beside it, for people at the
+    machine itself.
+    """
+
+    def __init__(self, message: str, *, folder: Path | None = None) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class MirrorError(Exception):

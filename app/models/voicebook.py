@@ -59,15 +59,14 @@ class VoiceBook:
         there = self.all()
         if not there:
             raise ModelUnavailable(
-                "The server has no voices. There, run `antiphon models pull kokoro-82m` or `antiphon models "
-                "pull piper-en-us-joe-medium`.",
+                "No voices are installed. `antiphon models pull kokoro-82m` and `antiphon models pull "
+                "piper-en-us-joe-medium` fetch some.",
                 param="model",
             )
         own = there if model in self._preferences else [v for v in there if v.model.id == wanted.id]
         if not own:
             raise ModelUnavailable(
-                f"The weights of `{wanted.id}` are not on the server. There, run `antiphon models pull "
-                f"{wanted.id}`.",
+                f"The weights of `{wanted.id}` are not installed. Run `antiphon models pull {wanted.id}`.",
                 param="model",
             )
         return self._of(voice, own, self._preferences.get(model, "best"))

@@ -85,15 +85,16 @@ class WeightsStore:
         states = {check.state for check in checks}
         if "damaged" in states:
             raise WeightsError(
-                f"The weights of `{model}` in {self.folder} are damaged. `antiphon models pull {model}` on "
-                "the server repairs them."
+                f"The weights of `{model}` are damaged. `antiphon models pull {model}` repairs them.",
+                folder=self.folder,
             )
         unfinished = not checks and (folder / STAGING).exists()
         if "absent" in states or unfinished or not folder.is_dir():
             raise WeightsError(
-                f"The weights of `{model}` are not in {self.folder}. On the server, run "
-                f"`antiphon models pull {model}`; without a network, run `antiphon models export {model}` on "
-                "a machine that has them and `antiphon models import FILE` on the server."
+                f"The weights of `{model}` are not installed. Run `antiphon models pull {model}`. Without a "
+                f"network, run `antiphon models export {model}` on a machine that has them, bring the file "
+                "here and run `antiphon models import FILE`.",
+                folder=self.folder,
             )
         return folder
 

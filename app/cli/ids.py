@@ -1,0 +1,28 @@
+"""Ids as people type them: whole, or a beginning that only one of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.cli.failures import CommandError
+
+SHOWN = 10
+"""Candidates that are listed for an ambiguous beginning."""
+
+
+def whole_id(typed: str, ids: Iterable[str], what: str) -> str:
+    """The one id that begins with `typed`. Raises `CommandError` where none or several do.
+
+    `what`: the name of the thing, for the sentence.
+    """
+    known = sorted(set(ids))
+    if typed in known:
+        return typed
+    found = [known_id for known_id in known if typed and known_id.startswith(typed)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CommandError(f"There is no {what} {typed!r}.")
+    listed = "\n".join(f"  {known_id}" for known_id in found[:SHOWN])
+    more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    raise CommandError(f"{len(found)} {what}s begin with {typed!r}; type more of one:\n{listed}{more}")

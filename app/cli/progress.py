@@ -1,0 +1,61 @@
+"""Progress bars on standard error. Law: bars are drawn on a terminal only, never into a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+SMALL = 5_000_000
+"""Bytes of a file that shares its bar with others."""
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars with bytes and time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True, markup=False)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@contextmanager
+def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
+    """A report for the weights store: a bar for each large file and one for all the small ones.
+
+    Where standard error is no terminal: a line for each large file, when its first bytes are there.
+    """
+    with ExitStack() as stack:
+        bars: dict[str, TaskID] = {}
+        small: dict[str, tuple[int, int]] = {}
+        shown: list[Progress] = []
+        lock = threading.Lock()
+
+        def report(name: str, done: int, total: int) -> None:
+            with lock:  # files are fetched in parallel
+                if not shown:  # nothing is drawn where nothing is fetched
+                    shown.append(stack.enter_context(progress_bars()))
+                if total < SMALL:
+                    small[name] = (done, total)
+                    name = "small files"
+                    done, total = (sum(values) for values in zip(*small.values(), strict=True))
+                if name not in bars:
+                    if total >= SMALL and not sys.stderr.isatty():
+                        print(f"{name}: {total / 1e6:,.1f} MB", file=sys.stderr)
+                    bars[name] = shown[0].add_task(name, total=total)
+            shown[0].update(bars[name], completed=done, total=total)
+
+        yield report
