@@ -10,13 +10,17 @@ from engines.errors import WeightsBroken
 from engines.types import EngineOptions
 
 
-def session(path: Path, options: EngineOptions) -> Any:
-    """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`."""
+def session(model: Path | bytes, options: EngineOptions, *, arena: bool = True) -> Any:
+    """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`.
+
+    `model`: a file, or a graph in memory. `arena`: keep the memory of the largest input for the next one.
+    """
     import onnxruntime
 
     wanted = onnxruntime.SessionOptions()
     wanted.intra_op_num_threads = options.threads or cores()
     wanted.inter_op_num_threads = 1
+    wanted.enable_cpu_mem_arena = arena
     # Spinning threads take the cores from the other models of this process.
     wanted.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted.log_severity_level = 3
@@ -24,6 +28,8 @@ def session(path: Path, options: EngineOptions) -> Any:
     if options.device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, "CUDAExecutionProvider")
     try:
-        return onnxruntime.InferenceSession(str(path), wanted, providers=providers)
+        source = model if isinstance(model, bytes) else str(model)
+        return onnxruntime.InferenceSession(source, wanted, providers=providers)
     except Exception as wrong:  # the library's own exceptions have no common base
-        raise WeightsBroken(f"The model `{path.name}` cannot be loaded.") from wrong
+        name = f"`{model.name}`" if isinstance(model, Path) else "in memory"
+        raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong

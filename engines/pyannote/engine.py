@@ -23,7 +23,7 @@ import numpy as np
 
 from engines.errors import EngineError
 from engines.pyannote import setup
-from engines.pyannote.runs import LocalSpeaker, RunBook
+from engines.speakers.runs import LocalSpeaker, RunBook
 from engines.types import (
     SAMPLE_RATE,
     Diarization,

@@ -16,7 +16,7 @@ from pyannote.core import SlidingWindow, SlidingWindowFeature
 from torchaudio.compliance import kaldi
 
 from engines.pyannote.campplus import BANDS, NUMBERS, CamPlusPlus
-from engines.pyannote.runs import LocalSpeaker, Mask, RunBook, local_speakers
+from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, Samples
 
 ACTIVE = (0.15, 0.1, 0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.pyannote.runs import Mask, RunBook, local_speakers
+from engines.speakers.runs import Mask, RunBook, local_speakers
 from engines.types import Samples
 
 FRAME = 0.02

@@ -1,0 +1,1 @@
+"""Speaker diarization on ONNX Runtime, numpy and scipy."""

@@ -1,0 +1,68 @@
+"""A speaker's vector from their speech: filter banks and CAM++ on ONNX Runtime.
+
+Law: sound in, one unit vector out; thresholds belong to whoever compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.common.onnx import session
+from engines.errors import WeightsBroken
+from engines.speakers import campplus, checkpoint
+from engines.speakers.bands import bands
+from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
+from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
+
+SHORTEST = SAMPLE_RATE // 2
+"""Samples that the network needs; shorter sound is completed with silence."""
+
+
+def network(
+    path: Path, graph: Callable[[Mapping[str, Any]], bytes], options: EngineOptions, key: str = ""
+) -> Any:
+    """A session of the graph that is made of a checkpoint. `key`: where its arrays lie in the file.
+
+    Raises `WeightsBroken`.
+    """
+    arrays = checkpoint.read(path)
+    arrays = arrays.get(key) if key and isinstance(arrays, dict) else arrays
+    if not isinstance(arrays, dict):
+        raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")
+    # One thread: more burn many times the work on cores that others use, and gain little on small networks.
+    return session(graph(arrays), replace(options, threads=options.threads or 1), arena=False)
+
+
+def encoder(path: Path, options: EngineOptions) -> CamPlusPlus:
+    """Raises `WeightsBroken`."""
+    return CamPlusPlus(network(path, campplus.graph, options))
+
+
+class CamPlusPlus:
+    """The speaker encoder, which hears each run of speech once."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
+        at = np.arange(len(window)) * len(active) // len(window)
+        frame = len(window) / SAMPLE_RATE / len(active)
+        return local_speakers(active, start, frame, book, lambda frames: self._vector(window[frames[at]]))
+
+    def embed(self, sound: Pcm) -> Samples:
+        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        return self._vector(np.pad(sound.samples, (0, max(0, SHORTEST - len(sound.samples)))))
+
+    def close(self) -> None:
+        self._network = None
+
+    def _vector(self, samples: Samples) -> Samples:
+        """What never changes is the microphone and no speaker: the mean of each band is taken off."""
+        heard = bands(samples)
+        found = self._network.run(None, {"bands": (heard - heard.mean(axis=0))[None]})[0][0]
+        return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), np.float32)

@@ -1,0 +1,91 @@
+"""Who spoke when, on ONNX Runtime: segmentation 3.0 and CAM++, block by block, and a clustering at the end.
+
+Both networks are published as PyTorch checkpoints. Their arrays are read without PyTorch (`checkpoint.py`)
+and put into graphs of ours (`segmentation.py`, `campplus.py`) each time that the model is loaded, which takes
+a third of a second: nothing derived lies on the disk, so nothing there can be out of date.
+
+Law: engine calls only; which threads and whose turn it is are the app's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.errors import EngineError, EngineMissing
+from engines.speakers.windows import Seen, Windows, joined
+from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
+
+LIBRARIES = ("onnx", "onnxruntime", "scipy")
+SEGMENTATION, ENCODER = "segmentation.bin", "campplus_cn_en_common.pt"
+"""Files of the model."""
+STEP = 2.5
+"""Seconds between two windows of the segmentation."""
+
+
+def check() -> None:
+    """Whether the libraries are there, without importing them. Raises `EngineMissing`."""
+    if not all(find_spec(name) for name in LIBRARIES):
+        raise EngineMissing("speakers", "speakers")
+
+
+def load(folder: Path, options: EngineOptions) -> SpeakersDiarizer:
+    """Raises `EngineMissing` or `WeightsBroken`."""
+    check()
+    from engines.speakers import segmentation
+    from engines.speakers.encoder import encoder, network
+
+    segment = network(folder / SEGMENTATION, segmentation.graph, options, key="state_dict")
+    return SpeakersDiarizer(segment, encoder(folder / ENCODER, options))
+
+
+class SpeakersDiarizer:
+    """Two networks; every call stands by itself."""
+
+    def __init__(self, segmentation: Any, encoder: Any) -> None:
+        from engines.speakers.segmentation import SECONDS
+
+        self._segmentation = segmentation
+        self._encoder = encoder
+        self._windows = Windows(self._segment, encoder, seconds=SECONDS, step=STEP)
+        self.span, self.hop = self._windows.span, self._windows.hop
+
+    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+        """What is heard in `samples`, which begin at `start` seconds of the audio."""
+        return self._windows.look(samples, start, end=end)
+
+    def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
+        """Who spoke when, from all looks in their order. Raises `EngineError`."""
+        from engines.speakers.clustering import Bounds, clusters
+        from engines.speakers.known import diarization
+        from engines.speakers.turns import Frames
+
+        whole = joined(seen)
+        if np.isnan(whole.vectors).any(axis=2).all():
+            return Diarization()
+        bounds = Bounds(options.speakers or options.least or 1, options.speakers or options.most)
+        if bounds.most is not None and bounds.least > bounds.most:
+            raise EngineError("The least number of speakers is greater than the most.")
+        labels, centroids = clusters(whole.active, whole.vectors, bounds)
+        frames = Frames(whole.active, labels, len(centroids), step=STEP)
+        turns, exclusive = frames.turns(whole.seconds), frames.turns(whole.seconds, most=1)
+        return diarization(turns, exclusive, centroids, options.known)
+
+    def embed(self, sound: Pcm) -> Samples:
+        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        vector: Samples = self._encoder.embed(sound)
+        return vector
+
+    def close(self) -> None:
+        self._encoder.close()
+        self._segmentation = None
+
+    def _segment(self, windows: Samples) -> NDArray[np.bool_]:
+        from engines.speakers.segmentation import active
+
+        return active(self._segmentation.run(None, {"sound": windows})[0])

@@ -1,0 +1,50 @@
+"""Which clusters are speakers that somebody named beforehand.
+
+Law: numbers and names in, a `Diarization` out; the same for every diarizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from engines.types import Diarization, KnownSpeaker, Samples, SpeakerTurn
+
+KNOWN = 0.5
+"""Cosine from which a cluster is a known speaker (docs/decisions/0006-diarization.md)."""
+
+
+def diarization(
+    turns: Sequence[tuple[float, float, int]],
+    exclusive: Sequence[tuple[float, float, int]],
+    centroids: Samples,
+    known: Sequence[KnownSpeaker],
+) -> Diarization:
+    """Speakers are numbered in the order in which they begin. Turns name a row of `centroids`."""
+    order = {row: number for number, row in enumerate(dict.fromkeys(turn[2] for turn in turns))}
+    return Diarization(
+        tuple(SpeakerTurn(start, end, order[row]) for start, end, row in turns),
+        tuple(SpeakerTurn(start, end, order[row]) for start, end, row in exclusive if row in order),
+        names([centroids[row] for row in order], known),
+    )
+
+
+def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[str | None, ...]:
+    """One-to-one: the assignment of known speakers to clusters with the greatest likeness in all."""
+    found: list[str | None] = [None] * len(centroids)
+    if not known or not centroids:
+        return tuple(found)
+    table = np.array([[_cosine(centroid, one.vector) for one in known] for centroid in centroids])
+    likely = np.where(table >= KNOWN, table, 0.0)
+    for cluster, person in zip(*linear_sum_assignment(likely, maximize=True), strict=True):
+        if likely[cluster, person]:
+            found[cluster] = known[person].name
+    return tuple(found)
+
+
+def _cosine(one: Samples, two: Samples) -> float:
+    """-1 where a vector is no direction."""
+    size = float(np.linalg.norm(one) * np.linalg.norm(two))
+    return float(one @ two) / size if size > 0 else -1.0

@@ -1,0 +1,114 @@
+"""A stretch of sound -> what was heard in each of its windows: who talks in which frame, and how they sound.
+
+Windows of ten seconds begin every 2.5 seconds. What is kept of them are numbers, not samples.
+
+Law: stateless; the networks are functions that are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.speakers.runs import LocalSpeaker, Mask, RunBook
+from engines.types import SAMPLE_RATE, Samples
+
+BATCH = 4
+"""Windows that the segmentation network sees at once: more take memory and no less time."""
+AT_ONCE = 12
+"""Windows of one look. A run of speech that two looks share is embedded in both, so longer looks cost less
+(an eighth of the encoder's time at 16), but nobody else has a turn until a look is done."""
+
+Segment = Callable[[Samples], NDArray[np.bool_]]
+"""(windows, samples) -> (windows, frames, speakers): who talks."""
+
+
+class Voices(Protocol):
+    """How the speakers of a window get their vectors."""
+
+    def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
+        """`active`: (frames, speakers) of the segmentation. `start`: of the window, in seconds."""
+        ...
+
+    def embed(self, samples: Samples) -> Samples:
+        """A unit vector."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What was heard in consecutive windows."""
+
+    seconds: float
+    """From the start of the audio to the end of its last sample here."""
+    active: NDArray[np.bool_]
+    """(windows, frames, speakers)."""
+    vectors: Samples
+    """(windows, speakers, numbers); NaN for a speaker who said too little."""
+
+
+class Windows:
+    """Hears windows of one length at one step."""
+
+    def __init__(self, segment: Segment, voices: Voices, *, seconds: float, step: float) -> None:
+        """`seconds`: of a window. `step`: seconds between two."""
+        self._segment = segment
+        self._voices = voices
+        self._window = round(seconds * SAMPLE_RATE)
+        self._step = round(step * SAMPLE_RATE)
+        self.hop = AT_ONCE * self._step
+        self.span = self.hop - self._step + self._window
+
+    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+        """`start`: of the samples, in seconds. At the `end`, silence completes the last window."""
+        count = self._count(len(samples), end=end)
+        padded = np.pad(samples, (0, max(0, (count - 1) * self._step + self._window - len(samples))))
+        book, found = RunBook(), list[list[LocalSpeaker]]()
+        frames = 1
+        for first in range(0, count, BATCH):
+            at = np.arange(first, min(first + BATCH, count))[:, None] * self._step
+            windows = padded[at + np.arange(self._window)]
+            for window, active in zip(windows, self._segment(windows), strict=True):
+                begin, frames = start + len(found) * self._step / SAMPLE_RATE, len(active)
+                found.append(self._voices.speakers(window, active, begin, book))
+        return _seen(start + len(samples) / SAMPLE_RATE, found, frames)
+
+    def _count(self, samples: int, *, end: bool) -> int:
+        whole = max(0, (samples - self._window) // self._step + 1)
+        covered = (whole - 1) * self._step + self._window if whole else 0
+        return whole + 1 if end and samples > covered else whole
+
+
+def joined(seen: Sequence[Seen]) -> Seen:
+    """Consecutive looks as one."""
+    filled = [part for part in seen if len(part.active)]
+    if not filled:
+        return Seen(0.0, np.zeros((0, 1, 0), np.bool_), np.zeros((0, 0, 1), np.float32))
+    most = max(part.active.shape[2] for part in filled)
+    numbers = max(part.vectors.shape[2] for part in filled)
+    active = [_widened(part.active, (0, 0, most), 0.0) for part in filled]
+    vectors = [_widened(part.vectors, (0, most, numbers), np.nan) for part in filled]
+    return Seen(seen[-1].seconds, np.concatenate(active), np.concatenate(vectors))
+
+
+def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int) -> Seen:
+    most = max(map(len, windows), default=0)
+    heard = [s.vector for window in windows for s in window if s.vector is not None]
+    active = np.zeros((len(windows), frames, most), np.bool_)
+    vectors = np.full((len(windows), most, len(heard[0]) if heard else 1), np.nan, np.float32)
+    for row, window in enumerate(windows):
+        for column, speaker in enumerate(window):
+            active[row, :, column] = speaker.frames
+            if speaker.vector is not None:
+                vectors[row, column] = speaker.vector
+    return Seen(seconds, active, vectors)
+
+
+def _widened(table: NDArray[Any], shape: tuple[int, ...], fill: float) -> NDArray[Any]:
+    """At least of that shape, filled up at the ends."""
+    missing = [(0, max(0, want - have)) for want, have in zip(shape, table.shape, strict=True)]
+    return np.pad(table, missing, constant_values=fill)
