@@ -46,7 +46,8 @@ from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "speaker-dvector"
-DIARIZER = "pyannote"
+DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
+"""Engines of the starter's files and of pipelines in pyannote's layout, and the file that marks those."""
 
 
 class StartRefused(Exception):
@@ -185,15 +186,17 @@ def model_registry(settings: Settings) -> Registry:
 
 
 def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
-    """The model that tells speakers apart. Raises `StartRefused` for a name that means nothing."""
+    """The model that tells speakers apart: one of the catalogue, a folder, or a pipeline of the hub."""
     name = settings.diarization.model
-    if Path(name).is_absolute():
-        return ModelSpec("diarization", "diarization", DIARIZER, Path(name), 0, "")
+    folder = Path(name)
+    if folder.is_absolute():
+        engine = PIPELINES if (folder / PIPELINE).is_file() else DIARIZER
+        return ModelSpec("diarization", "diarization", engine, folder, 0, "")
     try:
-        return replace(registry.resolve(name), kind="diarization", engine=DIARIZER)
+        found = registry.resolve(name)
     except ModelNotFound:
-        folder = settings.weights_folder / slug(name)
-        return ModelSpec(name, "diarization", DIARIZER, folder, 0, "")
+        return ModelSpec(name, "diarization", PIPELINES, settings.weights_folder / slug(name), 0, "")
+    return found if found.kind == "diarization" else replace(found, kind="diarization", engine=PIPELINES)
 
 
 def _transcription_rules(settings: Settings) -> TranscriptionRules:

@@ -1,4 +1,4 @@
-"""Who spoke when and who said what: ours beside pyannote's own pipeline on the same weights.
+"""Who spoke when and who said what: our engine beside others on the same weights.
 
     .venv/bin/python -m bench.bench_diarization FOLDER... [--make FOLDER] [--speakers FOLDER]
 
@@ -32,9 +32,10 @@ from app.domain import SpeakersWanted, TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
 from app.settings.source import load_settings
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
+from bench import torch_starter
 from bench.plain_pyannote import PlainPyannote
 from engines.contracts import Diarizer
-from engines.pyannote import engine as pyannote
+from engines.speakers import engine as speakers
 from engines.types import (
     SAMPLE_RATE,
     Diarization,
@@ -55,6 +56,9 @@ SOUND = {".flac", ".wav", ".mp3"}
 WEIGHTS = ROOT / "data/weights"
 VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx", "bf_alice", "bm_fable")
 GAPS = (-0.3, 0.1, 0.2, 0.4, 0.8, 1.5)
+
+
+System = Callable[[Samples], list[Said]]
 
 
 @dataclass
@@ -87,6 +91,7 @@ def main() -> None:
     parser.add_argument(
         "--hours", type=float, default=0, help="also one file of this length: memory and time"
     )
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which to run")
     parser.add_argument("--no-words", action="store_true", help="leave out what needs a transcription")
     chosen = parser.parse_args()
     if chosen.make:
@@ -95,11 +100,12 @@ def main() -> None:
     files = [p for folder in chosen.folders for p in sorted(folder.rglob("*")) if p.suffix in SOUND]
     files = [path for path in files if path.with_suffix(".rttm").exists()]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    engine = pyannote.load(WEIGHTS / "pyannote-starter", EngineOptions())
-    groups = who_spoke_when(engine, files)
+    systems = {name: SYSTEMS[name](WEIGHTS / "pyannote-starter", EngineOptions()) for name in chosen.systems}
+    groups = who_spoke_when(systems, files)
     report(groups)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"peak memory {after / 1000:.0f} MB ({(after - before) / 1000:.0f} MB above the start)")
+    engine = speakers.load(WEIGHTS / "pyannote-starter", EngineOptions())
     if chosen.hours:
         long_file(engine, files, chosen.hours)
     if chosen.speakers:
@@ -129,12 +135,23 @@ def group(path: Path) -> str:
     return "meetings" if "meeting" in path.name else "kokoro" if "kokoro" in path.name else "made"
 
 
-def who_spoke_when(engine: Diarizer, files: Sequence[Path]) -> dict[str, dict[str, Sums]]:
-    plain = PlainPyannote(WEIGHTS / "pyannote-starter")
-    systems: dict[str, Callable[[Samples], list[Said]]] = {
-        "ours": lambda samples: said(diarize(engine, samples)),
-        "pyannote's own": plain,
-    }
+def _engine(load: Callable[[Path, EngineOptions], Diarizer]) -> Callable[[Path, EngineOptions], System]:
+    def system(folder: Path, options: EngineOptions) -> System:
+        engine = load(folder, options)
+        return lambda samples: said(diarize(engine, samples))
+
+    return system
+
+
+SYSTEMS: dict[str, Callable[[Path, EngineOptions], System]] = {
+    "onnx": _engine(speakers.load),
+    "torch": _engine(torch_starter.load),
+    "pyannote": lambda folder, _: PlainPyannote(folder),
+}
+"""The engine of the default install, the same steps on PyTorch, and pyannote's own pipeline."""
+
+
+def who_spoke_when(systems: dict[str, System], files: Sequence[Path]) -> dict[str, dict[str, Sums]]:
     groups: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(Sums))
     for path in files:
         samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
@@ -234,7 +251,7 @@ def _with_known(
 ) -> tuple[Conversation, list[KnownSpeaker], KnownSpeaker]:
     chance = random.Random(seed)
     names = chance.sample(sorted(clips), 4)
-    engine = pyannote.load(WEIGHTS / "pyannote-starter", EngineOptions())
+    engine = speakers.load(WEIGHTS / "pyannote-starter", EngineOptions())
     people = [KnownSpeaker(n, engine.embed(Pcm(clips[n][4][: 6 * SAMPLE_RATE]))) for n in names]
     taken = {name: iter(clips[name][:4]) for name in names[:3]}
 

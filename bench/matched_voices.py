@@ -26,7 +26,7 @@ from bench.kokoro_speakers import at_16_khz
 from engines import dvector
 from engines.kokoro import engine as kokoro
 from engines.kokoro import match as kokoro_match
-from engines.pyannote import engine as pyannote
+from engines.speakers import engine as speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples, SpeakerSample, Utterance
 from tests.conftest import ROOT
 from tests.support.sound import decode, wav
@@ -49,7 +49,7 @@ def main() -> None:
 async def run(clips: dict[str, list[Samples]], sentences: list[str]) -> None:
     options = EngineOptions()
     fit = dvector.load(WEIGHTS / "speaker-dvector", options)
-    judge = pyannote.load(WEIGHTS / "pyannote-starter", options)
+    judge = speakers.load(WEIGHTS / "pyannote-starter", options)
     speaker = kokoro.load(WEIGHTS / "kokoro-82m", options)
     container = Container(load_settings())
     samples = {name: np.concatenate(sounds[:4])[: SECONDS * SAMPLE_RATE] for name, sounds in clips.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.pyannote import setup as pyannote_setup
+from bench.torch_starter import networks
 from engines.types import EngineOptions, Samples
 from tests.support.conversations import Said
 
@@ -21,12 +21,11 @@ class PlainPyannote:
     """Sound of 16 kHz -> turns."""
 
     def __init__(self, folder: Path) -> None:
-        pyannote_setup.prepare(EngineOptions())
+        model, network = networks(folder, EngineOptions())
         from pyannote.audio.core.plda import PLDA
         from pyannote.audio.pipelines import SpeakerDiarization
         from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 
-        model, network = pyannote_setup.starter(folder)
         self._pipeline = SpeakerDiarization(
             segmentation=model,
             segmentation_step=0.25,

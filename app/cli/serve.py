@@ -81,9 +81,15 @@ def _prepare(settings: Settings) -> Settings:
 
 def _diarizer(settings: Settings) -> tuple[str, ...]:
     """The diarization model, where its engine is installed."""
-    from importlib.util import find_spec
+    from app.container import diarization_model, model_registry
+    from engines import catalog
+    from engines.errors import EngineError
 
-    return (settings.diarization.model,) if find_spec("torch") else ()
+    try:
+        catalog.diarizer(diarization_model(settings, model_registry(settings)).engine).check()
+    except EngineError:
+        return ()
+    return (settings.diarization.model,)
 
 
 async def _preflight(settings: Settings) -> None:

@@ -9,21 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
-from torchaudio.compliance import kaldi
 
-from engines.pyannote.campplus import BANDS, NUMBERS, CamPlusPlus
-from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
+from engines.speakers.runs import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
-
-ACTIVE = (0.15, 0.1, 0.05)
-"""Share of a window in which a speaker speaks alone, from which their vector counts in the clustering; the
-next one is tried where nobody reaches it."""
-MOST = 5000
-"""Vectors that are clustered; more are thinned evenly, because clustering takes memory by their square."""
 
 
 class Streamed(SpeakerDiarization):  # type: ignore[misc]  # pyannote has no types
@@ -36,85 +26,15 @@ class Streamed(SpeakerDiarization):  # type: ignore[misc]  # pyannote has no typ
         return file["embeddings"]
 
 
-class Clusters(AgglomerativeClustering):  # type: ignore[misc]  # as above
-    """pyannote's, for short audio and for very long."""
-
-    def filter_embeddings(
-        self, embeddings: Any, segmentations: Any = None, min_active_ratio: float = 0.2
-    ) -> Any:
-        for ratio in ACTIVE:
-            found = super().filter_embeddings(embeddings, segmentations, ratio)
-            if len(found[0]):
-                break
-        step = -(-len(found[0]) // MOST) or 1
-        return tuple(part[::step] for part in found)
-
-
-class _Described:
-    """What pyannote asks a speaker encoder that it does not run itself."""
-
-    metric = "cosine"
-    sample_rate = SAMPLE_RATE
-    dimension = NUMBERS
-
-
-def starter_pipeline(
-    model: Any, step: float, threshold: float, cluster: int, where: torch.device
-) -> Streamed:
-    """The segmentation model with agglomerative clustering of vectors that come from outside."""
-    pipeline = Streamed(
-        segmentation=model,
-        segmentation_step=step,
-        # No probabilistic scoring here, but the constructor would fetch one; and oracle clustering is the
-        # only kind for which it does not load a speaker encoder. Both are replaced below.
-        plda=PLDA.__new__(PLDA),
-        clustering="OracleClustering",
-    )
-    pipeline.klustering = "AgglomerativeClustering"
-    pipeline.clustering = Clusters(metric="cosine")
-    pipeline._expects_num_speakers = False  # noqa: SLF001 - as below
-    pipeline._embedding = _Described()  # noqa: SLF001 - as pyannote's own constructor does
-    pipeline.instantiate(
-        {
-            "segmentation": {"min_duration_off": 0.0},
-            "clustering": {"method": "average", "min_cluster_size": cluster, "threshold": threshold},
-        }
-    )
-    pipeline.to(where)
-    return pipeline
-
-
 def adopt(pipeline: SpeakerDiarization, where: torch.device) -> SpeakerDiarization:
     """A pipeline that was loaded from its own configuration, with its first two steps done outside."""
     pipeline.__class__ = Streamed
     return pipeline.to(where)
 
 
-def features(table: Samples, window: int, step: int) -> SlidingWindowFeature:
-    """(windows, frames, speakers) as pyannote has it. `window`, `step`: samples."""
-    return SlidingWindowFeature(
-        table, SlidingWindow(start=0.0, duration=window / SAMPLE_RATE, step=step / SAMPLE_RATE)
-    )
-
-
-class OwnVoices:
-    """The starter's speaker encoder, which hears each run of speech once."""
-
-    def __init__(self, network: CamPlusPlus, where: torch.device) -> None:
-        self._network = network.to(where)
-        self._where = where
-
-    def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
-        at = np.arange(len(window)) * len(active) // len(window)
-        frame = len(window) / SAMPLE_RATE / len(active)
-        return local_speakers(active, start, frame, book, lambda frames: self.embed(window[frames[at]]))
-
-    def embed(self, samples: Samples) -> Samples:
-        """A colour that does not change is no speaker's: the mean of each band is taken off."""
-        bands = _bands(samples)
-        with torch.inference_mode():
-            found = self._network((bands - bands.mean(0))[None].to(self._where))[0].cpu()
-            return np.asarray(found / found.norm(), np.float32)
+def features(table: Samples, seconds: float, step: float) -> SlidingWindowFeature:
+    """(windows, frames, speakers) as pyannote has it. `seconds`: of a window; `step`: between two."""
+    return SlidingWindowFeature(table, SlidingWindow(start=0.0, duration=seconds, step=step))
 
 
 class PipelineVoices:
@@ -146,14 +66,3 @@ class PipelineVoices:
         clean = column & (active.sum(axis=1) < 2)
         enough = clean.mean() > self._encoder.min_num_samples / self._samples
         return clean if self._exclude and enough else column
-
-
-def _bands(samples: Samples) -> torch.Tensor:
-    """(frames, 80) log-mel bands, 100 frames a second."""
-    bands: torch.Tensor = kaldi.fbank(
-        torch.from_numpy(np.ascontiguousarray(samples))[None],
-        num_mel_bins=BANDS,
-        sample_frequency=SAMPLE_RATE,
-        dither=0.0,
-    )
-    return bands

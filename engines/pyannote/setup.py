@@ -21,8 +21,8 @@ from engines.types import EngineOptions
 
 QUIET = {"PYANNOTE_METRICS_ENABLED": "0", "OTEL_SDK_DISABLED": "true", "HF_HUB_OFFLINE": "1"}
 """pyannote.audio reports every use to its vendor unless it is told not to; weights come from our store."""
-SEGMENTATION, EMBEDDING, PIPELINE = "segmentation.bin", "campplus_cn_en_common.pt", "config.yaml"
-"""Files of the starter pipeline, and the one that marks a pipeline of pyannote's own layout."""
+PIPELINE = "config.yaml"
+"""The file that marks a pipeline of pyannote's own layout."""
 
 
 def check() -> None:
@@ -55,19 +55,6 @@ def prepare(options: EngineOptions) -> None:
             import pyannote.audio  # noqa: F401
     except ImportError as failure:
         raise import_failure(failure, "pyannote", "diarization") from failure
-
-
-def starter(folder: Path) -> tuple[Any, Any]:
-    """The starter pipeline's parts: segmentation model and speaker network. Raises `WeightsBroken`."""
-    from engines.pyannote import campplus, checkpoints
-
-    try:
-        model = checkpoints.read_model(folder / SEGMENTATION, checkpoints.SEGMENTATION)
-        return model, campplus.load(folder / EMBEDDING)
-    except WeightsBroken:
-        raise
-    except Exception as wrong:  # reading a checkpoint fails in many ways
-        raise WeightsBroken("The weights of the diarization model cannot be loaded.") from wrong
 
 
 def pipeline(folder: Path, *, trusted: bool = False) -> Any:

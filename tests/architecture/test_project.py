@@ -36,7 +36,14 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     "module",
-    ["app.main", "engines.contracts", "engines.catalog", "engines.whisper.engine", "engines.pyannote.engine"],
+    [
+        "app.main",
+        "engines.contracts",
+        "engines.catalog",
+        "engines.whisper.engine",
+        "engines.pyannote.engine",
+        "engines.speakers.engine",
+    ],
 )
 def test_heavy_libraries_are_imported_only_when_used(module: str) -> None:
     command = [sys.executable, "-X", "importtime", "-c", f"import {module}"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from app.runtime.looks import Looks
+from bench import torch_starter
 from engines import catalog
 from engines.contracts import Diarizer
 from engines.errors import WeightsBroken
@@ -38,6 +39,12 @@ VOICES = ("af_kore", "am_eric", "bf_isabella", "am_santa", "am_puck", "af_jessic
 """The eight English ones that are least alike."""
 PITCHES = dict(zip(VOICES, range(200, 3400, 400), strict=True))
 
+LOADERS: dict[str, Callable[[Path, EngineOptions], Diarizer]] = {
+    "speakers": lambda folder, options: catalog.diarizer("speakers").load(folder, options),
+    "pyannote": torch_starter.load,
+}
+"""Both real engines, on the same weights."""
+
 Talk = Callable[[int, int], Conversation]
 """Number of voices and of sentences -> a conversation."""
 
@@ -60,7 +67,9 @@ def _tones(voice: str, text: str) -> Samples:
     return tone(len(text) / 15, PITCHES[voice])
 
 
-@pytest.fixture(scope="module", params=["tones", pytest.param(MODEL, marks=pytest.mark.real)])
+@pytest.fixture(
+    scope="module", params=["tones", *(pytest.param(name, marks=pytest.mark.real) for name in LOADERS)]
+)
 def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     say: Say
     if request.param == "tones":
@@ -69,7 +78,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
     else:
         storage: Path = request.getfixturevalue("storage")
         say = kokoro(storage / "weights/kokoro-82m")
-        engine = catalog.diarizer("pyannote").load(storage / "weights" / MODEL, EngineOptions())
+        engine = LOADERS[request.param](storage / "weights" / MODEL, EngineOptions())
 
     def conversation(voices: int, count: int) -> Conversation:
         return talk(VOICES[:voices], sentences()[:count], say, seed=voices)
@@ -168,8 +177,9 @@ def test_known_speakers_are_named_and_strangers_are_not(made: Made) -> None:
 
 
 @pytest.mark.real
-def test_the_number_of_speakers_can_be_given(storage: Path) -> None:
-    engine = catalog.diarizer("pyannote").load(storage / "weights" / MODEL, EngineOptions())
+@pytest.mark.parametrize("name", LOADERS)
+def test_the_number_of_speakers_can_be_given(storage: Path, name: str) -> None:
+    engine = LOADERS[name](storage / "weights" / MODEL, EngineOptions())
     say = kokoro(storage / "weights/kokoro-82m")
     conversation = talk(VOICES[:3], sentences()[:12], say, seed=3)
     assert len(diarized(engine, conversation.samples, DiarizeOptions(speakers=2)).names) == 2
@@ -181,30 +191,48 @@ def test_the_number_of_speakers_can_be_given(storage: Path) -> None:
 def test_weights_that_are_none(tmp_path: Path) -> None:
     for name in ("segmentation.bin", "campplus_cn_en_common.pt"):
         (tmp_path / name).write_bytes(b"no weights")
-    with pytest.raises(WeightsBroken):
-        catalog.diarizer("pyannote").load(tmp_path, EngineOptions())
+    for engine in ("speakers", "pyannote"):
+        with pytest.raises(WeightsBroken):
+            catalog.diarizer(engine).load(tmp_path, EngineOptions())
     (tmp_path / "config.yaml").write_text("pipeline: {name: no.such.Class}")
     with pytest.raises(WeightsBroken):
         catalog.diarizer("pyannote").load(tmp_path, EngineOptions())
 
 
 @pytest.mark.real
-def test_nobody_is_told_about_it(storage: Path) -> None:
-    """Loading and running open no socket at all."""
+def test_weights_of_another_shape(storage: Path, tmp_path: Path) -> None:
+    """The encoder's file in the place of the segmentation's, and the other way round."""
+    names = ("segmentation.bin", "campplus_cn_en_common.pt")
+    for name, other in zip(names, reversed(names), strict=True):
+        (tmp_path / name).symlink_to(storage / "weights" / MODEL / other)
+    with pytest.raises(WeightsBroken):
+        catalog.diarizer("speakers").load(tmp_path, EngineOptions())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", LOADERS)
+def test_nobody_is_told_about_it(storage: Path, tmp_path: Path, name: str) -> None:
+    """Loading and running open no socket at all; the default engine does without PyTorch."""
+    folder = storage / "weights" / MODEL
+    if name == "pyannote":
+        folder = tmp_path
+        write_pipeline(storage / "weights" / MODEL, folder)
     script = f"""
 import socket, sys
+if {name!r} == "speakers":
+    sys.modules.update(dict.fromkeys(("torch", "torchaudio", "pyannote", "pyannote.audio")))
 def refuse(*args, **kwargs):
     print("a socket", file=sys.stderr)
     raise OSError("no network")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 from pathlib import Path
 import numpy as np
-from engines.pyannote import engine as pyannote
+from engines import catalog
 from engines.types import DiarizeOptions, EngineOptions
-engine = pyannote.load(Path({str(storage / "weights" / MODEL)!r}), EngineOptions())
-stream = engine.open(DiarizeOptions())
-stream.feed(np.random.default_rng(1).normal(0, 0.1, 200_000).astype(np.float32))
-stream.flush()
+engine = catalog.diarizer({name!r}).load(Path({str(folder)!r}), EngineOptions())
+sound = np.random.default_rng(1).normal(0, 0.1, 200_000).astype(np.float32)
+engine.assemble([engine.look(sound, 0.0, end=True)], DiarizeOptions())
+assert ("torch" in sys.modules and sys.modules["torch"] is not None) == ({name!r} == "pyannote")
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT

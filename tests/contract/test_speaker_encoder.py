@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 TEXTS = ("The old lighthouse stood above the bay.", "Nobody remembered who had planted the apple trees.")
 
 
-THRESHOLDS = {"dvector": 0.62, "pyannote": 0.5}
+THRESHOLDS = {"dvector": 0.62, "speakers": 0.5}
 """Cosine from which two clips are one speaker's, by encoder."""
 
 
@@ -29,7 +29,7 @@ def encoder(storage: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Spe
     if request.param == "dvector":
         made = catalog.speaker_encoder("dvector")(weights / "speaker-dvector", options)
     else:
-        made = catalog.diarizer("pyannote").load(weights / "pyannote-starter", options)
+        made = catalog.diarizer("speakers").load(weights / "pyannote-starter", options)
     yield made, THRESHOLDS[request.param]
     made.close()
 
