@@ -31,8 +31,8 @@ from app.container import Container
 from app.domain import SpeakersWanted, TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
 from app.settings.source import load_settings
-from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
 from bench import torch_starter
+from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
 from bench.plain_pyannote import PlainPyannote
 from engines.contracts import Diarizer
 from engines.speakers import engine as speakers
