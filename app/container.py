@@ -211,21 +211,24 @@ def _transcription_rules(settings: Settings) -> TranscriptionRules:
 def _consent_rules(settings: Settings) -> ConsentRules:
     chosen = settings.voices
     return ConsentRules(
-        chosen.organisation, chosen.phrase_threshold, chosen.phrase_check, chosen.phrase_model
+        organisation=chosen.organisation,
+        threshold=chosen.phrase_threshold,
+        check=chosen.phrase_check,
+        model=chosen.phrase_model,
     )
 
 
 def _voice_rules(settings: Settings) -> VoiceRules:
     chosen = settings.voices
     return VoiceRules(
-        chosen.cloner,
-        chosen.cloner_model,
-        chosen.speaker_threshold,
-        chosen.one_speaker_threshold,
-        chosen.speaker_check,
-        chosen.shortest_seconds,
-        chosen.longest_seconds,
-        chosen.per_project,
+        cloner=chosen.cloner,
+        model=chosen.cloner_model,
+        threshold=chosen.speaker_threshold,
+        one_speaker=chosen.one_speaker_threshold,
+        check=chosen.speaker_check,
+        shortest=chosen.shortest_seconds,
+        longest=chosen.longest_seconds,
+        quota=chosen.per_project,
     )
 
 

@@ -68,6 +68,8 @@ class SpeakersWanted:
     least: int | None = None
     most: int | None = None
     references: tuple[SpeakerReference, ...] = ()
+    text_first: bool = False
+    """Whether text leaves before its speaker is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,27 @@ class Transcript:
     def output_tokens(self) -> int:
         return sum(1 for segment in self.segments for token in segment.tokens if token.data)
 
+
+@dataclass(frozen=True, slots=True)
+class WindowText:
+    """What one window says."""
+
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """What is said and by whom, of windows that were transcribed before."""
+
+    spoken: tuple[SpokenSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Work goes on, and there is nothing to tell yet."""
+
+
+TranscriptEvent = WindowText | SpokenText | Progress
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 SpeechPreference = Literal["fast", "best"]

@@ -30,6 +30,11 @@ class Cancel:
         return max(0.0, self._deadline - time.monotonic()) if self._deadline is not None else math.inf
 
     @property
+    def deadline(self) -> float | None:
+        """By the monotonic clock; None: never."""
+        return self._deadline
+
+    @property
     def late(self) -> bool:
         """Whether the deadline has passed."""
         return self._deadline is not None and time.monotonic() > self._deadline

@@ -1,6 +1,7 @@
 """Consents: a recording becomes one only if it says the phrase.
 
-Law: the order of the steps; every outcome, refusals too, is an audit row.
+Law: the order of the steps. What can refuse a request without work comes first; one permit, one decoding and
+one speech detection serve all checks; every outcome, refusals too, is an audit row.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import io
 import secrets
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from app.domain import (
@@ -21,28 +24,32 @@ from app.domain import (
     VoiceConsent,
 )
 from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
+from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
-from app.services.steps.recordings import listen
+from app.services.steps.cutting import cut_recording
+from app.services.steps.recordings import Recording, listen
 from app.services.transcription import TranscriptionService
 from app.store.voices import VoiceStore
-from app.text.phrases import PHRASES, PhraseMatch, expected_phrase, match
+from app.text.phrases import PHRASES, PhraseMatch, match, phrase_language
 
 Check = Literal["enforce", "warn"]
 LONGEST = 60.0
 """Seconds of a recording; the phrase takes ten."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRules:
     """How a recording is judged."""
 
     organisation: str
+    """Whom the phrase names."""
     threshold: float
     """Share of the phrase's letters that must be heard, 0..1."""
     check: Check
+    """Whether a recording that does not say the phrase is refused, or only noted in the audit."""
     model: str
-    """Transcription model."""
+    """Name of the transcription model."""
 
 
 class ConsentService:
@@ -65,24 +72,64 @@ class ConsentService:
         self._rules = rules
 
     async def create(self, caller: Caller, name: str, language: str, recording: bytes) -> VoiceConsent:
-        """Raises `ApiError`; `PhraseNotHeard` says what was heard and what was expected."""
-        if expected_phrase(language, self._rules.organisation) is None:
-            known = ", ".join(sorted(PHRASES))
-            raise InvalidValue(
-                f"There is no consent phrase in '{language[:40]}'. Languages that have one: {known}.",
-                param="language",
-            )
+        """`language`: BCP 47. Raises `ApiError`; `PhraseNotHeard` says what was heard and expected."""
+        spoken = _phrase_language(language)
+        model = self._transcription.model(self._rules.model)
         await self._store.check_room(len(recording))
+        consent = VoiceConsent(
+            f"cons_{secrets.token_hex(16)}", caller.project, name, language, int(time.time())
+        )
         with self._runner.admit() as permit:
-            heard = await listen(
-                self._runner, self._threads, io.BytesIO(recording), LONGEST, permit, "recording"
-            )
+            file = io.BytesIO(recording)
+            heard = await listen(self._runner, self._threads, file, LONGEST, permit, "recording")
             if not len(heard.speech.samples):
                 raise InvalidValue("Nobody speaks in the recording.", param="recording")
-            speaker = await self._runner.embed(self._encoder, heard.speech, permit)
-        found = await self._matched(recording, language)
+            found = await self._matched(model, heard, spoken, permit)
+            entry = await self._judged(caller, consent, found)
+            vector = await self._runner.embed(self._encoder, heard.speech, permit)
+        speaker = SpeakerVector(self._encoder.id, vector)
+        await self._store.add_consent(consent, recording, speaker, caller, entry)
+        return consent
+
+    async def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
+        """A page, newest first, and whether there are more."""
+        return await self._store.consents(caller.project, after, limit)
+
+    async def get(self, caller: Caller, consent_id: str) -> VoiceConsent:
+        """Raises `ConsentNotFound`."""
+        consent = await self._store.consent(caller.project, consent_id)
+        if consent is None:
+            raise ConsentNotFound(consent_id)
+        return consent
+
+    async def rename(self, caller: Caller, consent_id: str, name: str) -> VoiceConsent:
+        """Raises `ConsentNotFound`."""
+        consent = await self._store.rename_consent(caller.project, consent_id, name, caller)
+        if consent is None:
+            raise ConsentNotFound(consent_id)
+        return consent
+
+    async def delete(self, caller: Caller, consent_id: str) -> None:
+        """With all voices made from it, at once. Raises `ConsentNotFound`."""
+        if not await self._store.delete_consent(caller.project, consent_id, caller):
+            raise ConsentNotFound(consent_id)
+
+    async def _matched(
+        self, model: ModelSpec, recording: Recording, language: str, permit: Permit
+    ) -> PhraseMatch:
+        """What is heard in the recording, beside the phrase."""
+        vad = VadOptions()
+        job = TranscriptionJob(self._rules.model, language=language, vad=vad)
+        transcriber = self._transcription.transcriber(model, job, permit)
+        async with aclosing(transcriber.segments(cut_recording(recording, vad))) as windows:
+            async for _ in windows:
+                pass
+        text = transcriber.transcript(recording.sound.seconds).text
+        return await self._threads.run(partial(match, text, language, self._rules.organisation))
+
+    async def _judged(self, caller: Caller, consent: VoiceConsent, found: PhraseMatch) -> AuditEntry:
+        """The audit row of a consent that may be stored. Raises `PhraseNotHeard`, whose row is written."""
         passed = found.score >= self._rules.threshold and not found.negated
-        consent_id = f"cons_{secrets.token_hex(16)}"
         details: dict[str, str | float | bool] = {
             "heard": found.heard,
             "score": round(found.score, 4),
@@ -93,43 +140,16 @@ class ConsentService:
         if not passed and self._rules.check == "enforce":
             await self._store.note(caller, AuditEntry("consent.check", "", "refused", details))
             raise PhraseNotHeard(found.heard, found.expected)
-        consent = VoiceConsent(
-            consent_id,
-            caller.project,
-            name,
-            language,
-            int(time.time()),
+        return AuditEntry("consent.create", consent.id, "passed" if passed else "warned", details)
+
+
+def _phrase_language(tag: str) -> str:
+    """The language of the phrase to be read. Raises `InvalidValue` that names the languages."""
+    language = phrase_language(tag)
+    if language is None:
+        known = ", ".join(sorted(PHRASES))
+        raise InvalidValue(
+            f"There is no consent phrase in '{tag[:40]}'. Languages that have one: {known}.",
+            param="language",
         )
-        entry = AuditEntry("consent.create", consent_id, "passed" if passed else "warned", details)
-        await self._store.add_consent(
-            consent, recording, SpeakerVector(self._encoder.id, speaker), caller, entry
-        )
-        return consent
-
-    async def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
-        """A page, newest first, and whether there are more."""
-        return await self._store.consents(caller.project, after, limit)
-
-    async def get(self, caller: Caller, consent_id: str) -> VoiceConsent:
-        """Raises `ConsentNotFound`."""
-        found = await self._store.consent(caller.project, consent_id)
-        if found is None:
-            raise ConsentNotFound(consent_id)
-        return found
-
-    async def rename(self, caller: Caller, consent_id: str, name: str) -> VoiceConsent:
-        """Raises `ConsentNotFound`."""
-        found = await self._store.rename_consent(caller.project, consent_id, name, caller)
-        if found is None:
-            raise ConsentNotFound(consent_id)
-        return found
-
-    async def delete(self, caller: Caller, consent_id: str) -> None:
-        """With all voices made from it, at once. Raises `ConsentNotFound`."""
-        if not await self._store.delete_consent(caller.project, consent_id, caller):
-            raise ConsentNotFound(consent_id)
-
-    async def _matched(self, recording: bytes, language: str) -> PhraseMatch:
-        job = TranscriptionJob(self._rules.model, language=language[:2].lower(), vad=VadOptions())
-        transcript = await self._transcription.transcribe(job, io.BytesIO(recording))
-        return match(transcript.text, language, self._rules.organisation)
+    return language

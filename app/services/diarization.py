@@ -6,13 +6,11 @@ Law: the order of the steps. Every clip is checked before the audio is touched; 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.audio.decode import AudioSource
 from app.domain import ModelSpec, SpeakerReference, SpeakersWanted
 from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
 from app.runtime.admission import Permit
@@ -20,11 +18,9 @@ from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
 from engines.errors import EngineError
-from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
+from engines.types import Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
 
 PARAM = "known_speaker_references"
-BLOCK = 20.0
-"""Seconds that the diarizer is given at once: other requests have their turn in between."""
 SHORTEST, LONGEST = 2.0, 10.0
 """Seconds of a clip, as OpenAI has them."""
 SLACK = 0.05
@@ -60,13 +56,14 @@ class DiarizationService:
         ]
         return DiarizeOptions(wanted.speakers, wanted.least, wanted.most, tuple(known))
 
-    async def diarize(self, source: AudioSource, options: DiarizeOptions, permit: Permit) -> Diarization:
-        """Who spoke when in all of `source`. Raises `ApiError`."""
-        async with aclosing(self._threads.iterate(_gathered(source))) as blocks:
-            try:
-                return await self._runner.diarize(self._model, blocks, options, permit)
-            except EngineError as failure:
-                raise from_engine(failure) from failure
+    async def diarize(
+        self, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
+    ) -> Diarization:
+        """Who spoke when in all `blocks` of an audio, of any length each. Raises `ApiError`."""
+        try:
+            return await self._runner.diarize(self._model, blocks, options, permit)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
 
     async def _known(self, index: int, reference: SpeakerReference, permit: Permit) -> KnownSpeaker:
         try:
@@ -100,14 +97,3 @@ class DiarizationService:
 
     async def _embed(self, speech: Pcm, permit: Permit) -> Samples:
         return await self._runner.know(self._model, speech, permit)
-
-
-def _gathered(source: AudioSource) -> Iterator[Samples]:
-    waiting: list[Samples] = []
-    for block in source.blocks():
-        waiting.append(block)
-        if sum(map(len, waiting)) >= BLOCK * SAMPLE_RATE:
-            yield np.concatenate(waiting)
-            waiting = []
-    if waiting:
-        yield np.concatenate(waiting)

@@ -1,6 +1,7 @@
 """Custom voices: a sample becomes one only with a consent of the same speaker.
 
-Law: the order of the steps; every outcome, refusals too, is an audit row.
+Law: the order of the steps. What can refuse a request without work comes first; every outcome, refusals too,
+is an audit row, and the rows of uses are written behind.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from app.audio.decode import open_audio
 from app.domain import (
     VOICE_ID,
     AuditEntry,
@@ -39,7 +40,7 @@ from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
-from app.services.steps.recordings import chunks, listen
+from app.services.steps.recordings import chunks, listen, whole_sound
 from app.store.audit import AuditLog
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog
@@ -47,28 +48,31 @@ from engines.contracts import VoiceCloner
 from engines.errors import EngineError
 from engines.types import Pcm, Samples, SpeakerSample, Voice, VoiceProfile
 
+PARAM = "audio_sample"
 PIECE = 3.0
-"""Seconds of speech that a speaker is known by."""
+"""Seconds of the pieces of speech that are compared with one another."""
 LONGEST = 120.0
-"""Seconds of a sample, pauses and all."""
+"""Seconds of a sample, pauses included."""
 PROFILE_BYTES = 24 * 1024 * 1024
 """Room on disk that a profile may need."""
 NOTHING = Pcm(np.zeros(0, np.float32))
-"""The sound that a cloner gets which asks for none."""
+"""Placeholder for cloners that need no loaded model, and so no sound."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceRules:
     """How a sample is judged."""
 
     cloner: str
+    """Name of the engine that makes profiles."""
     model: str
-    """That the cloner works with; empty: its own."""
+    """Model that the cloner works with; empty: its default."""
     threshold: float
-    """Cosine from which two recordings are one speaker's."""
+    """Least cosine similarity of two recordings of one speaker."""
     one_speaker: float
-    """Cosine under which two stretches of a sample are not."""
+    """Least cosine similarity of two pieces of one sample."""
     check: Literal["enforce", "warn"]
+    """Whether a sample of another speaker is refused, or only noted in the audit."""
     shortest: float
     """Seconds of speech."""
     longest: float
@@ -101,30 +105,58 @@ class VoiceService:
         self._cloners = cloners
 
     async def create(self, caller: Caller, name: str, consent_id: str, sample: bytes) -> CustomVoice:
-        """Raises `ApiError` that says what is wrong with the sample."""
+        """Raises `ApiError` that says what is wrong with the sample or its consent."""
+        consent, owner = await self._consent(caller, consent_id)
+        await self._store.check_room(len(sample) + PROFILE_BYTES)
+        with self._runner.admit() as permit:
+            speaker = await self._speaker(sample, permit)
+            outcome, details = await self._judged(caller, consent, similarity(owner, speaker))
+            profile = await self._enroll(sample, speaker, consent.language, permit)
+        voice = self._voice(name, consent, profile)
+        entry = AuditEntry("voice.create", voice.id, outcome, details)
+        await self._add(voice, profile.data, sample, caller, entry)
+        return voice
+
+    async def list(self, caller: Caller) -> list[CustomVoice]:
+        """Newest first."""
+        return await self._store.voices(caller.project)
+
+    async def get(self, caller: Caller, voice_id: str) -> CustomVoice:
+        """Raises `VoiceNotFound`."""
+        voice = await self._store.voice(caller.project, voice_id)
+        if voice is None:
+            raise VoiceNotFound(voice_id)
+        return voice
+
+    async def delete(self, caller: Caller, voice_id: str) -> None:
+        """Raises `VoiceNotFound`."""
+        if not await self._store.delete_voice(caller.project, voice_id, caller):
+            raise VoiceNotFound(voice_id)
+
+    async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
+        """The voice behind an id or the project's own name for it. That it was used is written behind."""
+        stored = await self._store.voice_with_profile(caller.project, name)
+        if stored is None:
+            return None
+        voice, profile = stored
+        self._audit.add(caller, AuditEntry("voice.use", voice.id, "done", {}))
+        model = replace(self._registry.resolve(voice.model), engine=voice.engine)
+        return LocalVoice(Voice(voice.nearest, voice.language), model, profile, voice.id)
+
+    async def _consent(self, caller: Caller, consent_id: str) -> tuple[VoiceConsent, SpeakerVector]:
+        """Raises `ConsentNotFound` or `ConsentOutdated`."""
         consent = await self._store.consent(caller.project, consent_id)
         owner = await self._store.speaker(caller.project, consent_id)
         if consent is None or owner is None:
             raise ConsentNotFound(consent_id, param="consent")
         if owner.encoder != self._encoder.id:
             raise ConsentOutdated(consent_id)
-        await self._store.check_room(len(sample) + PROFILE_BYTES)
-        with self._runner.admit() as permit:
-            speaker = await self._speaker(io.BytesIO(sample), permit)
-            return await self._verified(caller, name, consent, owner, sample, speaker, permit)
+        return consent, owner
 
-    async def _verified(
-        self,
-        caller: Caller,
-        name: str,
-        consent: VoiceConsent,
-        owner: SpeakerVector,
-        sample: bytes,
-        speaker: SpeakerVector,
-        permit: Permit,
-    ) -> CustomVoice:
-        """The voice, if the sample's speaker is the consent's."""
-        score = similarity(owner, speaker)
+    async def _judged(
+        self, caller: Caller, consent: VoiceConsent, score: float
+    ) -> tuple[str, dict[str, str | float | bool]]:
+        """Outcome and details for the audit. Raises `SpeakerMismatch`, whose row is written."""
         passed = score >= self._rules.threshold
         details: dict[str, str | float | bool] = {
             "consent": consent.id,
@@ -135,47 +167,18 @@ class VoiceService:
         if not passed and self._rules.check == "enforce":
             await self._store.note(caller, AuditEntry("voice.check", "", "refused", details))
             raise SpeakerMismatch(score, self._rules.threshold)
-        profile = await self._enroll(sample, speaker.values, consent.language, permit)
-        voice = self._made(name, consent, profile)
-        entry = AuditEntry("voice.create", voice.id, "passed" if passed else "warned", details)
-        await self._add(voice, profile.data, sample, caller, entry)
-        return voice
+        return "passed" if passed else "warned", details
 
-    async def list(self, caller: Caller) -> list[CustomVoice]:
-        """Newest first."""
-        return await self._store.voices(caller.project)
-
-    async def get(self, caller: Caller, voice_id: str) -> CustomVoice:
-        """Raises `VoiceNotFound`."""
-        found = await self._store.voice(caller.project, voice_id)
-        if found is None:
-            raise VoiceNotFound(voice_id)
-        return found
-
-    async def delete(self, caller: Caller, voice_id: str) -> None:
-        """Raises `VoiceNotFound`."""
-        if not await self._store.delete_voice(caller.project, voice_id, caller):
-            raise VoiceNotFound(voice_id)
-
-    async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
-        """The voice behind an id or the project's own name for it. That it was used is written behind."""
-        found = await self._store.voice_with_profile(caller.project, name)
-        if found is None:
-            return None
-        made, profile = found
-        self._audit.add(caller, AuditEntry("voice.use", made.id, "done", {}))
-        model = replace(self._registry.resolve(made.model), engine=made.engine)
-        return LocalVoice(Voice(made.nearest, made.language), model, profile, made.id)
-
-    async def _speaker(self, file: io.BytesIO, permit: Permit) -> SpeakerVector:
+    async def _speaker(self, sample: bytes, permit: Permit) -> SpeakerVector:
+        """Whose voice it is. Raises `InvalidValue` or `SeveralSpeakers`."""
         rules = self._rules
-        heard = await listen(self._runner, self._threads, file, LONGEST, permit, "audio_sample")
+        heard = await listen(self._runner, self._threads, io.BytesIO(sample), LONGEST, permit, PARAM)
         seconds = heard.speech.seconds
         if not rules.shortest <= seconds <= rules.longest:
             raise InvalidValue(
                 f"The sample has {seconds:.1f} seconds of speech; {rules.shortest:g} to {rules.longest:g} "
                 "are needed.",
-                param="audio_sample",
+                param=PARAM,
             )
         pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < rules.one_speaker:
@@ -185,32 +188,22 @@ class VoiceService:
     async def _embed(self, sound: Pcm, permit: Permit) -> Samples:
         return await self._runner.embed(self._encoder, sound, permit)
 
-    async def _enroll(self, data: bytes, speaker: Samples, language: str, permit: Permit) -> VoiceProfile:
+    async def _enroll(
+        self, data: bytes, speaker: SpeakerVector, language: str, permit: Permit
+    ) -> VoiceProfile:
         try:
             cloner = self._cloners(self._rules.cloner)
             if not cloner.LOADS:
-                silent = SpeakerSample(NOTHING, speaker, language)
-                return await self._threads.run(lambda: cloner.enroll(silent, None))
-            sound = await self._sound(data, cloner.RATE, permit)
+                sample = SpeakerSample(NOTHING, speaker.values, language)
+                return await self._threads.run(partial(cloner.enroll, sample, None))
+            sound = await whole_sound(self._threads, data, LONGEST, cloner.RATE, permit, PARAM)
             model = replace(self._registry.resolve(self._rules.model or cloner.MODEL), engine=cloner.ENGINE)
-            sample = SpeakerSample(sound, speaker, language)
+            sample = SpeakerSample(sound, speaker.values, language)
             return await self._runner.enroll(model, self._rules.cloner, sample, permit)
         except EngineError as failure:
             raise from_engine(failure) from failure
 
-    async def _sound(self, data: bytes, rate: int, permit: Permit) -> Pcm:
-        """The whole sample at another rate than the one that it was checked at."""
-
-        def decode() -> Pcm:
-            source = open_audio(io.BytesIO(data), limit=LONGEST, cancelled=permit.cancel.is_set, rate=rate)
-            try:
-                return Pcm(np.concatenate([np.zeros(0, np.float32), *source.blocks()]), rate)
-            finally:
-                source.close()
-
-        return await self._threads.run(decode)
-
-    def _made(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
+    def _voice(self, name: str, consent: VoiceConsent, profile: VoiceProfile) -> CustomVoice:
         return CustomVoice(
             id=f"{VOICE_ID}{secrets.token_hex(16)}",
             project=consent.project,

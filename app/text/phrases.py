@@ -11,12 +11,16 @@ import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 
+from rapidfuzz.distance import Levenshtein
+
 OPENAI = "OpenAI"
 _DATA = tomllib.loads(files("app.text").joinpath("phrases.toml").read_text("utf-8"))
 PHRASES: dict[str, str] = {language: raw["phrase"] for language, raw in _DATA.items()}
 # A recogniser may miss a letter; a "not" turns the phrase into its opposite, however near it is in letters.
 NEGATIONS = {code: frozenset(raw["negations"].split()) for code, raw in _DATA.items() if "negations" in raw}
 NEGATING_SIGNS = {code: raw["negating_signs"] for code, raw in _DATA.items() if "negating_signs" in raw}
+LONGEST_TAG = 40
+"""Characters of a BCP 47 tag."""
 HEARD = 2000
 """Characters of a transcript that are looked at."""
 
@@ -33,26 +37,29 @@ class PhraseMatch:
     """Whether a negation was heard that the phrase does not have."""
 
 
-def expected_phrase(language: str, organisation: str) -> str | None:
+def phrase_language(tag: str) -> str | None:
+    """The language (`en` of `en-US`) whose phrase is to be read; None for a tag without one."""
+    language = tag.partition("-")[0].lower()
+    return language if language in PHRASES and len(tag) <= LONGEST_TAG else None
+
+
+def expected_phrase(tag: str, organisation: str) -> str | None:
     """The phrase to read in a language (BCP 47); None for one without a phrase."""
-    phrase = PHRASES.get(language.partition("-")[0].lower())
-    return phrase.replace(OPENAI, organisation) if phrase else None
+    language = phrase_language(tag)
+    return PHRASES[language].replace(OPENAI, organisation) if language else None
 
 
 def match(heard: str, language: str, organisation: str) -> PhraseMatch:
-    """The better match of the organisation's phrase and of OpenAI's. `language` must have a phrase."""
-    base = language.partition("-")[0].lower()
+    """The better match of the organisation's phrase and of OpenAI's. `language`: a key of `PHRASES`."""
     text = heard[:HEARD]
-    best = max(
-        (_score(text, phrase), phrase)
-        for phrase in {PHRASES[base], PHRASES[base].replace(OPENAI, organisation)}
-    )
-    return PhraseMatch(text, best[1], best[0], _negated(text, best[1], base))
+    phrases = {PHRASES[language], PHRASES[language].replace(OPENAI, organisation)}
+    score, phrase = max((_score(text, phrase), phrase) for phrase in phrases)
+    return PhraseMatch(text, phrase, score, _negated(text, phrase, language))
 
 
 def _score(heard: str, phrase: str) -> float:
     ours, theirs = _letters(phrase), _letters(heard)
-    return max(0.0, 1.0 - edit_distance(ours, theirs) / max(len(ours), 1))
+    return max(0.0, 1.0 - Levenshtein.distance(ours, theirs) / max(len(ours), 1))
 
 
 def _negated(heard: str, phrase: str, base: str) -> bool:
@@ -70,13 +77,3 @@ def _letters(text: str) -> str:
     """Letters and digits alone: spacing and marks differ between speakers, recognisers and scripts."""
     plain = unicodedata.normalize("NFKC", text).lower()
     return "".join(sign for sign in plain if sign.isalnum() or unicodedata.category(sign) in ("Mn", "Mc"))
-
-
-def edit_distance(one: str, other: str) -> int:
-    """Insertions, deletions and substitutions between two texts (Levenshtein 1966)."""
-    row = list(range(len(other) + 1))
-    for i, sign in enumerate(one, 1):
-        before, row[0] = row[0], i
-        for j, against in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (sign != against))
-    return row[-1]

@@ -8,23 +8,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain import SpokenSegment, Transcript
+from app.domain import Progress, SpokenSegment, SpokenText, Transcript, TranscriptEvent, WindowText
 from app.wire.transcripts import languages, logprobs, spoken_segment, token_usage
 from engines.types import Segment
 
 
 class TranscriptEvents:
-    """Two verbs: `feed` segments, then `flush` with the whole transcript."""
+    """Two verbs: `feed` what happens, then `flush` with the whole transcript."""
 
-    def __init__(self, model: str, *, with_logprobs: bool) -> None:
-        """`model`: the name that the client sent."""
+    def __init__(self, model: str, *, with_logprobs: bool, text_first: bool = False) -> None:
+        """`model`: the name that the client sent. `text_first`: text leaves before its speaker is known."""
         self._model = model
         self._with_logprobs = with_logprobs
         self._sent: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
+        self._text_first = text_first
         self._spoken = 0
 
-    def feed(self, segments: Sequence[Segment]) -> list[dict[str, Any]]:
+    def feed(self, event: TranscriptEvent) -> list[dict[str, Any]]:
+        """What a client is told of one event of the transcription."""
+        match event:
+            case WindowText(segments):
+                return self._window(segments)
+            case SpokenText(spoken):
+                return self._speakers(spoken)
+            case Progress():
+                return []
+
+    def _window(self, segments: Sequence[Segment]) -> list[dict[str, Any]]:
         """One delta for each segment that says something."""
         events = []
         for segment in segments:
@@ -35,17 +46,18 @@ class TranscriptEvents:
             events.append({"type": "transcript.text.delta", "delta": delta} | self._probabilities(segment))
         return events
 
-    def feed_spoken(self, segments: Sequence[SpokenSegment]) -> list[dict[str, Any]]:
-        """A delta and a whole segment for each; deltas do not name the speaker, segments do."""
+    def _speakers(self, segments: Sequence[SpokenSegment]) -> list[dict[str, Any]]:
+        """A delta, unless it has left before, and a whole segment for each; segments name the speaker."""
         events: list[dict[str, Any]] = []
         for segment in segments:
             if not segment.text:
                 continue
             self._spoken += 1
             whole = spoken_segment(self._spoken, segment)
-            delta = f" {segment.text}" if self._sent else segment.text
-            self._sent.append(delta)
-            events.append({"type": "transcript.text.delta", "delta": delta, "segment_id": whole["id"]})
+            if not self._text_first:
+                delta = f" {segment.text}" if self._sent else segment.text
+                self._sent.append(delta)
+                events.append({"type": "transcript.text.delta", "delta": delta, "segment_id": whole["id"]})
             events.append(whole)
         return events
 

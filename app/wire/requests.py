@@ -6,7 +6,7 @@ Law: pure; every value is checked here, with the field's name in the error, befo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.domain import TranscriptionJob, VadOptions
@@ -63,7 +63,10 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
     form: Format = fields.choice("response_format", formats, "json")  # type: ignore[assignment]  # a checked choice
     granularities = fields.choices("timestamp_granularities", GRANULARITIES) or frozenset({"segment"})
     include = fields.choices("include", ("logprobs",))
+    stream = fields.flag("stream", default=False)
     speakers = speakers_wanted(fields, form) if task == "transcribe" else None
+    if speakers and stream and "word" in granularities:
+        speakers = replace(speakers, text_first=True)
     subtitles = form in ("srt", "vtt")
     job = TranscriptionJob(
         model=model,
@@ -78,7 +81,6 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
         logprobs="logprobs" in include and task == "transcribe",
         diarize=speakers,
     )
-    stream = fields.flag("stream", default=False)
     return TranscriptionRequest(job, form, granularities, stream, _cues(fields, rules.cues))
 
 

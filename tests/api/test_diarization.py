@@ -7,11 +7,13 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 
+from app.audio.decode import open_audio
 from app.audio.windows import EverythingIsSpeech
 from app.container import Container
 from app.main import create_app
@@ -226,6 +228,48 @@ async def test_without_the_weights_the_command_is_named(
     await made.close()
 
 
+def streamed(answer: httpx2.Response) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+
+
+WORDS = {"timestamp_granularities[]": ["word"]}
+
+
+async def test_text_leaves_before_its_speaker_is_known(
+    client: httpx2.AsyncClient, diarizer: ToneDiarizer
+) -> None:
+    answer = await post(client, stream="true", lists=WORDS)
+    kinds = [event["type"].rpartition(".")[2] for event in streamed(answer)]
+    assert kinds == ["delta", "segment", "segment", "segment", "done"]
+    assert streamed(answer)[-1]["text"] == "word0 word1 word2 word3 word4 word5 word6 word7 word8"
+
+
+async def test_text_stays_where_speakers_cannot_be_told(
+    client: httpx2.AsyncClient, diarizer: ToneDiarizer
+) -> None:
+    diarizer.failure = EngineError("The speakers of this audio could not be told apart.")
+    events = streamed(await post(client, stream="true", lists=WORDS))
+    assert events[0]["delta"].startswith("word0 word1")
+    assert list(events[-1]) == ["error"]
+    assert len(events) == 2
+
+
+async def test_an_upload_is_decoded_once(
+    client: httpx2.AsyncClient, diarizer: ToneDiarizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        opened.append(arguments)
+        return open_audio(*arguments, **options)
+
+    monkeypatch.setattr("app.services.transcription.open_audio", counted)
+    body = (await post(client)).json()
+    assert [segment["speaker"] for segment in body["segments"]] == ["A", "B", "A"]
+    assert len(opened) == 1
+    assert diarizer.fed == len(TALK)
+
+
 async def test_damaged_audio_and_silence(client: httpx2.AsyncClient) -> None:
     answer = await client.post(
         URL,
@@ -251,9 +295,5 @@ async def test_a_client_that_leaves_stops_both_kinds_of_work(
         await asyncio.gather(request, return_exceptions=True)
     engine.gate.set()
     diarizer.gate.set()
-    for _ in range(200):
-        if container.runner.snapshot().requests == 0:
-            break
-        await asyncio.sleep(0.02)
-    assert container.runner.snapshot().requests == 0
+    await until(lambda: container.runner.snapshot().requests == 0)
     await until(lambda: container.runner.snapshot().idle)

@@ -107,7 +107,7 @@ async def test_nothing_is_lost_or_doubled_at_the_borders_of_windows(
 async def test_the_first_words_leave_before_the_end_is_decoded(container: Container) -> None:
     file = io.BytesIO(wav(tone(600)))
     opened = await container.transcription.open(TranscriptionJob("whisper-1"), file)
-    async with aclosing(opened), aclosing(opened.segments()) as windows:
+    async with aclosing(opened), aclosing(opened.events()) as windows:
         async for _ in windows:
             assert opened.seconds < 120
             assert opened.expected == 600

@@ -1,29 +1,74 @@
-"""An opened audio -> its windows, in order: decode, detect, cut.
+"""Blocks of sound -> windows, in order: speech detection, then cutting.
 
-Law: an iterator that does one step for each window and blocks, so it runs on a decoder thread.
+Law: `Cutting` blocks (it runs a detector), so it is called on a work thread; the two functions below it bring
+blocks to it, from an iterator that blocks itself or from one on the event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from functools import partial
 
-from app.audio.decode import AudioSource
 from app.audio.windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
 from app.domain import VadOptions
 from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.services.steps.recordings import Recording
 from engines.contracts import SpeechStream
+from engines.types import Samples
 
 
-def cuts(source: AudioSource, vad: VadOptions | None, runner: Runner) -> Iterator[Cut]:
-    """`vad`: None takes everything for speech that is not digital silence. Raises what decoding raises."""
-    detector: SpeechStream = runner.detect() if vad else EverythingIsSpeech()
-    cutter = WindowCutter(_rules(vad))
-    for block in source.blocks():
-        yield from cutter.feed(block, detector.feed(block))
-    yield from cutter.flush(detector.flush())
+class Cutting:
+    """Two verbs, feed and flush. The detector is loaded with the first block."""
+
+    def __init__(self, runner: Runner, vad: VadOptions | None) -> None:
+        """`vad`: None takes everything for speech that is not digital silence."""
+        self._runner = runner
+        self._vad = vad
+        self._detector: SpeechStream | None = None
+        self._cutter = WindowCutter(cut_rules(vad))
+
+    def feed(self, block: Samples) -> list[Cut]:
+        return self._cutter.feed(block, self._opened().feed(block))
+
+    def flush(self) -> list[Cut]:
+        return self._cutter.flush(self._opened().flush())
+
+    def _opened(self) -> SpeechStream:
+        if self._detector is None:
+            self._detector = self._runner.detect() if self._vad else EverythingIsSpeech()
+        return self._detector
 
 
-def _rules(vad: VadOptions | None) -> CutRules:
+def cut(blocks: Iterator[Samples], cutting: Cutting) -> Iterator[Cut]:
+    """The windows of `blocks`; each step blocks. Raises what decoding raises."""
+    for block in blocks:
+        yield from cutting.feed(block)
+    yield from cutting.flush()
+
+
+async def cut_async(
+    blocks: AsyncGenerator[Samples, None], cutting: Cutting, threads: WorkThreads
+) -> AsyncGenerator[Cut, None]:
+    """The windows of blocks that come over the event loop. Closes `blocks`."""
+    async with aclosing(blocks):
+        async for block in blocks:
+            for window in await threads.run(partial(cutting.feed, block)):
+                yield window
+    for window in await threads.run(cutting.flush):
+        yield window
+
+
+async def cut_recording(recording: Recording, vad: VadOptions) -> AsyncGenerator[Cut, None]:
+    """The windows of a recording whose speech was detected already; at most two minutes, so quickly cut."""
+    cutter = WindowCutter(cut_rules(vad))
+    for window in [*cutter.feed(recording.sound.samples, recording.chances), *cutter.flush()]:
+        yield window
+
+
+def cut_rules(vad: VadOptions | None) -> CutRules:
+    """The rules of cutting that a request asks for."""
     if vad is None:
         return CutRules(padding=0.0)
     return CutRules(

@@ -5,13 +5,14 @@ Law: bounded by seconds before anything is decoded; blocks, so it runs on a thre
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from app.audio.decode import open_audio
-from app.errors import ApiError
+from app.errors import InvalidRequest
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
@@ -28,6 +29,8 @@ class Recording:
     sound: Pcm
     speech: Pcm
     """The stretches in which somebody speaks, joined."""
+    chances: Samples
+    """The probability of speech (0..1) of each frame, the padded last one included."""
 
 
 async def listen(
@@ -37,22 +40,36 @@ async def listen(
     permit.claim(0.0, seconds)
     try:
         return await threads.run(lambda: _listen(runner, file, seconds, permit))
-    except ApiError as wrong:
+    except InvalidRequest as wrong:
         wrong.param = param
         raise
 
 
 def _listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit) -> Recording:
-    source = open_audio(file, limit=seconds, cancelled=permit.cancel.is_set)
-    try:
-        blocks = list(source.blocks())
-    finally:
-        source.close()
-    samples = np.concatenate([np.zeros(0, np.float32), *blocks])
+    samples = _decoded(file, seconds, permit)
     detector = runner.detect()
     chances = np.concatenate([detector.feed(samples), detector.flush()])
     mask = np.repeat(_widened(chances >= SPEECH), detector.frame)[: len(samples)]
-    return Recording(Pcm(samples), Pcm(samples[mask]))
+    return Recording(Pcm(samples), Pcm(samples[mask]), chances)
+
+
+async def whole_sound(
+    threads: WorkThreads, data: bytes, seconds: float, rate: int, permit: Permit, param: str
+) -> Pcm:
+    """The sound of an upload of at most `seconds`, at `rate` hertz. Raises `ApiError` that names `param`."""
+    try:
+        return await threads.run(lambda: Pcm(_decoded(io.BytesIO(data), seconds, permit, rate=rate), rate))
+    except InvalidRequest as wrong:
+        wrong.param = param
+        raise
+
+
+def _decoded(file: BinaryIO, seconds: float, permit: Permit, *, rate: int = SAMPLE_RATE) -> Samples:
+    source = open_audio(file, limit=seconds, cancelled=permit.cancel.is_set, rate=rate)
+    try:
+        return np.concatenate([np.zeros(0, np.float32), *source.blocks()])
+    finally:
+        source.close()
 
 
 def _widened(speech: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.domain import Transcript
+from app.domain import Transcript, WindowText
 from app.wire import sse
 from app.wire.cue_breaks import CueRules
 from app.wire.events import TranscriptEvents
@@ -64,7 +64,9 @@ def test_golden(
 
 def stream(transcript: Transcript, model: str, with_logprobs: bool) -> bytes:
     events = TranscriptEvents(model, with_logprobs=with_logprobs)
-    frames = [sse.frame(event) for segment in transcript.segments for event in events.feed([segment])]
+    frames = [
+        sse.frame(event) for segment in transcript.segments for event in events.feed(WindowText((segment,)))
+    ]
     return b"".join([*frames, sse.frame(events.flush(transcript)), sse.DONE])
 
 

@@ -1,0 +1,165 @@
+"""An audio on its way to text: one class for each kind of transcription, all with one verb.
+
+Law: iterate `events` once, close that iterator, then ask for the `transcript`, then close the whole. Closing
+stops all work for the audio and gives its place back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+
+from app.audio.decode import AudioSource
+from app.domain import (
+    Progress,
+    SpokenSegment,
+    SpokenText,
+    Transcript,
+    TranscriptEvent,
+    VadOptions,
+    WindowText,
+)
+from app.runtime.admission import Permit
+from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.services.steps.cutting import Cutting, cut, cut_async
+from app.services.steps.fork import Fork
+from app.services.steps.speakers import SpeakerJoiner
+from app.services.steps.windows import WindowTranscriber
+from engines.types import Diarization, Samples, Segment
+
+Who = Callable[[AsyncIterator[Samples]], Awaitable[Diarization]]
+"""Who spoke when in all blocks of an audio."""
+
+
+class OpenTranscription(ABC):
+    """What every kind has."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        threads: WorkThreads,
+        source: AudioSource,
+        permit: Permit,
+        transcriber: WindowTranscriber,
+        vad: VadOptions | None,
+    ) -> None:
+        self._threads = threads
+        self._source = source
+        self._permit = permit
+        self._transcriber = transcriber
+        self._cutting = Cutting(runner, vad)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the request must end, by the monotonic clock; None: never."""
+        return self._permit.cancel.deadline
+
+    @property
+    def seconds(self) -> float:
+        """Seconds decoded so far."""
+        return self._source.seconds
+
+    @property
+    def expected(self) -> float | None:
+        """Seconds that the file claims to have."""
+        return self._source.expected
+
+    @abstractmethod
+    def events(self) -> AsyncGenerator[TranscriptEvent, None]:
+        """What is heard, as soon as it is known. Raises `ApiError`."""
+
+    @abstractmethod
+    def transcript(self) -> Transcript:
+        """Everything so far."""
+
+    async def aclose(self) -> None:
+        """Stops all work for this audio and gives its place back."""
+        self._permit.close()
+        await self._threads.run(self._source.close)
+
+
+class PlainTranscription(OpenTranscription):
+    """Nobody asks who speaks."""
+
+    async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
+        cuts = self._threads.iterate(cut(self._source.blocks(), self._cutting))
+        async with aclosing(self._transcriber.segments(cuts)) as windows:
+            async for segments in windows:
+                yield WindowText(segments)
+
+    def transcript(self) -> Transcript:
+        return self._transcriber.transcript(self._source.seconds)
+
+
+class SpokenTranscription(OpenTranscription):
+    """Who speaks is found beside the transcription, from the same decoding."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        threads: WorkThreads,
+        source: AudioSource,
+        permit: Permit,
+        transcriber: WindowTranscriber,
+        vad: VadOptions | None,
+        *,
+        who: Who,
+        lead: float,
+        text_first: bool,
+    ) -> None:
+        """`lead`: seconds that the two may be apart. `text_first`: text leaves before its speaker is known.
+
+        With `text_first`, a failure of `who` is raised only when all text has left.
+        """
+        super().__init__(runner, threads, source, permit, transcriber, vad)
+        self._who = who
+        self._lead = lead
+        self._text_first = text_first
+        self._spoken: list[SpokenSegment] = []
+
+    async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
+        fork = Fork(self._threads.iterate(self._source.blocks()), self._lead)
+        async with aclosing(fork):
+            cuts = cut_async(fork.reader(), self._cutting, self._threads)
+            who = asyncio.ensure_future(self._asked(fork.reader()))
+            try:
+                windows = self._transcriber.segments(cuts)
+                async with aclosing(windows), aclosing(self._joined(windows, who)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                who.cancel()
+                await asyncio.gather(who, return_exceptions=True)
+
+    def transcript(self) -> Transcript:
+        return self._transcriber.transcript(self._source.seconds, tuple(self._spoken))
+
+    async def _asked(self, blocks: AsyncGenerator[Samples, None]) -> Diarization:
+        async with aclosing(blocks):
+            return await self._who(blocks)
+
+    async def _joined(
+        self, windows: AsyncIterator[tuple[Segment, ...]], who: asyncio.Future[Diarization]
+    ) -> AsyncGenerator[TranscriptEvent, None]:
+        """Until speakers are known, each window gives its text or a sign that work goes on."""
+        waiting: list[Segment] = []
+        joiner: SpeakerJoiner | None = None
+        async for segments in windows:
+            waiting += segments
+            if self._text_first:
+                yield WindowText(segments)
+            if not who.done():
+                yield Progress()
+            elif not (self._text_first and who.exception()):
+                joiner = joiner or SpeakerJoiner(who.result())
+                yield self._told(joiner.feed(waiting))
+                waiting = []
+        joiner = joiner or SpeakerJoiner(await who)
+        yield self._told([*joiner.feed(waiting), *joiner.flush()])
+
+    def _told(self, spoken: list[SpokenSegment]) -> SpokenText:
+        self._spoken += spoken
+        return SpokenText(tuple(spoken))

@@ -1,0 +1,110 @@
+"""A runner without engines, for services under test: it hears what it is told, and notes what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.audio.windows import EverythingIsSpeech
+from app.domain import ModelSpec
+from app.runtime.admission import Admission, Permit
+from app.runtime.residence import ModelState
+from app.runtime.runner import RunnerSnapshot
+from engines.contracts import SpeechStream
+from engines.types import (
+    Diarization,
+    DiarizeOptions,
+    LanguageGuess,
+    Pcm,
+    Samples,
+    Segment,
+    SpeakerSample,
+    TranscribeOptions,
+    Utterance,
+    VoiceProfile,
+    Window,
+    WindowResult,
+)
+
+
+@dataclass
+class FakeRunner:
+    """Every window says `text`, every sound is `speaker`'s."""
+
+    text: str = ""
+    speaker: Samples = field(default_factory=lambda: np.full(256, 1 / 16, np.float32))
+    admission: Admission = field(default_factory=lambda: Admission(8, 60))
+    calls: list[str] = field(default_factory=list)
+    """What was asked, in order."""
+    windows: list[Window] = field(default_factory=list)
+
+    def admit(self) -> Permit:
+        self.calls.append("admit")
+        return self.admission.admit()
+
+    async def transcribe(
+        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+    ) -> WindowResult:
+        self.calls.append("transcribe")
+        self.windows.append(window)
+        segment = Segment(
+            start=window.start,
+            end=window.end,
+            text=self.text,
+            tokens=(),
+            words=None,
+            seek=0,
+            avg_logprob=0.0,
+            compression_ratio=1.0,
+            no_speech_prob=0.0,
+        )
+        return WindowResult((segment,), LanguageGuess(window.language or "en", 1.0))
+
+    async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
+        self.calls.append("embed")
+        return self.speaker
+
+    async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
+        return self.speaker
+
+    async def load(self, model: ModelSpec, permit: Permit) -> None:
+        self.calls.append("load")
+
+    async def enroll(
+        self, model: ModelSpec, cloner: str, sample: SpeakerSample, permit: Permit
+    ) -> VoiceProfile:
+        self.calls.append("enroll")
+        return VoiceProfile("fake", b"profile", "", 0.0)
+
+    async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
+        raise NotImplementedError
+
+    async def diarize(
+        self,
+        model: ModelSpec,
+        blocks: AsyncIterator[Samples],
+        options: DiarizeOptions,
+        permit: Permit,
+    ) -> Diarization:
+        raise NotImplementedError
+
+    def detect(self) -> SpeechStream:
+        self.calls.append("detect")
+        return EverythingIsSpeech()
+
+    def preload(self, models: Iterable[ModelSpec]) -> None:
+        """Nothing is loaded here."""
+
+    def problem(self, model: ModelSpec) -> str | None:
+        return None
+
+    def state(self, model: ModelSpec) -> ModelState:
+        return "loaded"
+
+    def snapshot(self) -> RunnerSnapshot:
+        return RunnerSnapshot(requests=self.admission.count, queued_seconds=0.0, held_seconds=0.0, lanes={})
+
+    def close(self) -> None:
+        """Nothing is held."""
