@@ -15,24 +15,28 @@ class SpeechSettings(Group):
 
     models: dict[str, Literal["fast", "best"]] = Field(
         SPEECH_MODELS,
-        description="Names that clients send: fast takes the quickest engine that has the voice, best the "
-        "finest.",
+        description="Model names that clients send. fast = the fastest engine that has the voice, best = "
+        "the most natural one.",
     )
     voices: dict[str, tuple[str, ...]] = Field(
         BUILTIN_VOICES,
-        description="OpenAI's voices, and the local ones that speak for each: one, or one of each engine.",
+        description="OpenAI's voices, and the local voice that speaks for each: one, or one for each engine.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where speech engines run.")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads of one engine; 0: one a core.")
-    input_characters: int = Field(4096, ge=1, description="Longest text of a request; OpenAI's is 4096.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where speech engines run. auto = a GPU if there is one, else the CPU."
+    )
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads of each engine. 0 = one for each core.")
+    input_characters: int = Field(
+        4096, ge=1, description="Longest text of a request, in characters. OpenAI's limit is 4096."
+    )
     loudness: float = Field(
         -16.0, ge=-40, le=-5, description="Integrated loudness of every voice, in LUFS (EBU R 128)."
     )
     provenance: bool = Field(
-        default=True, description="Tag files as synthetic speech, in the formats that have tags."
+        default=True, description="Tag files as synthetic speech, in formats that have tags."
     )
     utterances_ahead: int = Field(
-        2, ge=1, le=16, description="Utterances of one request that are in work at once."
+        2, ge=1, le=16, description="Number of utterances of one request that are synthesized at once."
     )
 
 
@@ -43,30 +47,42 @@ class VoicesSettings(Group):
         "OpenAI",
         min_length=1,
         max_length=100,
-        description="The name that the consent phrase gives the voice to; OpenAI is accepted too.",
+        description="Name of the organisation in the consent phrase. OpenAI's own phrase is accepted too.",
     )
     phrase_check: Literal["enforce", "warn"] = Field(
-        "enforce", description="Refuse a recording without the consent phrase, or only note it in the audit."
+        "enforce",
+        description="enforce: refuse a recording without the consent phrase. warn: only note it in the "
+        "audit table.",
     )
     phrase_threshold: float = Field(
-        0.85, ge=0, le=1, description="Share of the phrase's letters that must be heard."
+        0.85, ge=0, le=1, description="Share of the letters of the phrase that must be heard, 0 to 1."
     )
-    phrase_model: str = Field("whisper-1", description="Transcription model that listens for the phrase.")
+    phrase_model: str = Field("whisper-1", description="Transcription model that checks the phrase.")
     speaker_check: Literal["enforce", "warn"] = Field(
-        "enforce", description="Refuse a sample of another speaker, or only note it in the audit."
+        "enforce",
+        description="enforce: refuse a sample of another speaker than the consent's. warn: only note it in "
+        "the audit table.",
     )
     speaker_threshold: float = Field(
-        0.62, ge=-1, le=1, description="Similarity from which sample and consent are one speaker's."
+        0.62, ge=-1, le=1, description="Cosine similarity from which sample and consent count as one speaker."
     )
     one_speaker_threshold: float = Field(
-        0.45, ge=-1, le=1, description="Similarity under which two stretches of a sample are two speakers'."
+        0.45,
+        ge=-1,
+        le=1,
+        description="Cosine similarity below which two parts of a sample count as two speakers.",
     )
     cloner: str = Field(
         "kokoro-match",
-        description="What makes a voice of a sample: kokoro-match, or pocket-tts (a true clone).",
+        description="Engine that makes a voice from a sample. kokoro-match = the most similar mix of stock "
+        "voices; pocket-tts = a clone.",
     )
-    cloner_model: str = Field("", description="The model that the cloner works with; empty: its own name's.")
-    shortest_seconds: float = Field(1.0, ge=0.5, description="Least speech in a sample, in seconds.")
-    longest_seconds: float = Field(30.0, le=100, description="Most speech in a sample, in seconds.")
+    cloner_model: str = Field("", description="Model that the cloner uses. Empty = the cloner's own.")
+    shortest_seconds: float = Field(
+        1.0, ge=0.5, description="Least speech that a sample must have, in seconds."
+    )
+    longest_seconds: float = Field(
+        30.0, le=100, description="Most speech that a sample may have, in seconds."
+    )
     upload_bytes: int = Field(10 * MIB, ge=1, description="Largest recording or sample, in bytes.")
-    per_project: int = Field(20, ge=0, description="Voices of one project at most.")
+    per_project: int = Field(20, ge=0, description="Largest number of voices in one project.")

@@ -11,7 +11,7 @@ from app.settings.base import Group
 
 
 class StorageSettings(Group):
-    """What is kept on disk."""
+    """Where weights and the database are stored."""
 
     folder: Path | None = Field(
         None,
@@ -33,10 +33,16 @@ class StorageSettings(Group):
 class WeightsSettings(Group):
     """Where model weights come from."""
 
-    offline: bool = Field(default=False, description="Never fetch anything; use what is there.")
-    hub: str = Field("https://huggingface.co", description="Base URL of the model hub or of its mirror.")
+    offline: bool = Field(
+        default=False, description="Never download anything; use only what is installed and local folders."
+    )
+    hub: str = Field(
+        "https://huggingface.co", description="Base URL of the model hub or of a mirror with the same paths."
+    )
     mirrors: tuple[Path, ...] = Field(
-        (), description="Local folders to look in first: one sub-folder a model, named like the model."
+        (),
+        description="Local folders that are searched before the hub: one sub-folder for each model, with "
+        "its name.",
     )
 
 
@@ -45,15 +51,16 @@ class ModelsSettings(Group):
 
     aliases: dict[str, str] = Field(
         dict.fromkeys(TRANSCRIPTION_NAMES, "whisper-base"),
-        description="Names that clients send, and the local model that answers.",
+        description="Names that clients send, and the installed model that answers to each.",
     )
     preload: tuple[str, ...] = Field(
         ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"),
-        description="Models that are loaded at the start; the others at first use.",
+        description="Models that are loaded when the server starts. Others are loaded by their first "
+        "request.",
     )
     memory_bytes: int = Field(
         0,
         ge=0,
-        description="Bytes of weights in memory at once; whoever was used longest ago leaves first. 0: no "
-        "bound.",
+        description="Bytes of weights that may be in memory at once. Beyond that, the least recently used "
+        "model is unloaded. 0 = no limit.",
     )

@@ -13,35 +13,41 @@ class TranscriptionSettings(Group):
     """How speech is transcribed."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where models run: auto takes a GPU if there is one."
+        "auto", description="Where models run. auto = a GPU if there is one, else the CPU."
     )
     device_index: tuple[int, ...] = Field(
-        (0,), min_length=1, description="GPUs that share the work, by their numbers."
+        (0,), min_length=1, description="Numbers of the GPUs that share the work."
     )
-    compute_type: str = Field("auto", description="CTranslate2 type: auto is int8 on CPUs, float16 on GPUs.")
+    compute_type: str = Field(
+        "auto",
+        description="Number format of the weights, as CTranslate2 names it. auto = int8 on a CPU, float16 "
+        "on a GPU.",
+    )
     workers: int = Field(
         0,
         ge=0,
         le=256,
-        description="Batches that a model works on at once, on each GPU or on all cores; 0: two on a GPU, "
-        "on a CPU as many as its cores feed.",
+        description="Parallel batches per model (per GPU). 0 = automatic: 2 per GPU; on a CPU, cores "
+        "divided by threads.",
     )
     threads: int = Field(
-        0, ge=0, le=1024, description="CPU threads of one worker; 0: one on two cores, four on many."
+        0, ge=0, le=1024, description="CPU threads of each worker. 0 = automatic: 1 on two cores, 4 on many."
     )
     adaptive_windows: bool = Field(
         default=True,
-        description="Let the encoder see what there is to hear, not always 30 seconds, and all 30 where "
-        "that result is doubtful.",
+        description="Encode only the part of a window with speech; use the full 30-second window if the "
+        "result looks wrong.",
     )
     greedy_first: bool = Field(
         default=True,
-        description="Decode without beams first, and with them where the result is unsure; a request's own "
-        "`beam_size` is always kept to.",
+        description="Try greedy decoding first, and repeat with beam search only where the result is "
+        "doubtful. A `beam_size` in the request always applies.",
     )
-    beam_size: int = Field(5, ge=1, le=20, description="Beams where a request does not say.")
+    beam_size: int = Field(5, ge=1, le=20, description="Beam size of requests that name none.")
     vad: bool = Field(
-        default=True, description="Leave out stretches without speech where a request does not say."
+        default=True,
+        description="Skip stretches without speech in requests that do not say whether to (voice activity "
+        "detection).",
     )
 
 
@@ -53,25 +59,43 @@ class DiarizationSettings(Group):
         description="Diarization model: a name in the catalogue, a hub id that `antiphon models pull` has "
         "fetched, or the folder of a pyannote pipeline.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads; more gain little on small networks.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model runs. auto = a GPU if there is one, else the CPU."
+    )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="CPU threads of the model. More than one gains little, because the networks are small.",
+    )
     one_speaker_threshold: float = Field(
         0.33,
         ge=-1,
         le=1,
-        description="Similarity under which two stretches of a known speaker's clip are two speakers'.",
+        description="Cosine similarity below which two parts of a known speaker's clip count as two "
+        "speakers.",
     )
 
 
 class SubtitlesSettings(Group):
-    """The shape of srt and vtt cues where a request does not say."""
+    """Layout of srt and vtt subtitles in requests that do not give it."""
 
-    line_width: int = Field(42, ge=10, le=200, description="Columns of a line; a wide character takes two.")
-    lines: int = Field(2, ge=1, le=5, description="Lines of a cue.")
-    longest_seconds: float = Field(7.0, ge=1, le=60, description="Longest time a cue is shown.")
+    line_width: int = Field(
+        42, ge=10, le=200, description="Longest line, in columns. A wide character takes two columns."
+    )
+    lines: int = Field(2, ge=1, le=5, description="Largest number of lines in a subtitle.")
+    longest_seconds: float = Field(
+        7.0, ge=1, le=60, description="Longest time that a subtitle is shown, in seconds."
+    )
     shortest_seconds: float = Field(
-        1.0, ge=0, le=10, description="Shortest time a cue is shown, where the next one leaves room."
+        1.0,
+        ge=0,
+        le=10,
+        description="Shortest time that a subtitle is shown, in seconds, if the next one starts late enough.",
     )
     columns_per_second: float = Field(
-        17.0, ge=1, description="Reading speed that cues keep to, where the speech leaves room."
+        17.0,
+        ge=1,
+        description="Reading speed in columns a second. Subtitles stay longer for it if the next one starts "
+        "late enough.",
     )
