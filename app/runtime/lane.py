@@ -142,7 +142,7 @@ class Lane:
         try:
             if batch:
                 self._do(host, batch)
-        except BaseException:  # also what would end the thread, such as SystemExit
+        except Exception:
             log.exception("a batch of the lane %s was given up", self.name)
         finally:
             for entry in batch:
@@ -189,8 +189,11 @@ def _never() -> None:
 
 def _results(host: Host, batch: Sequence[Entry[object]]) -> Sequence[object]:
     """Raises what the engine raises, and `EngineError` if it did not give one result for each row."""
-    with bound(_requests(batch)):
-        results = host.do(joined([entry.work for entry in batch]), _patience(batch))
+    try:
+        with bound(_requests(batch)):
+            results = host.do(joined([entry.work for entry in batch]), _patience(batch))
+    except SystemExit as exiting:  # some libraries end the program where they should raise
+        raise EngineError("The engine gave up.") from exiting
     if len(results) != len(batch):
         raise EngineError(f"The engine gave {len(results)} results for {len(batch)} rows.")
     return results

@@ -159,10 +159,17 @@ class Exiting(EchoTranscriber):
         return results
 
 
-def test_nothing_ends_the_thread_of_a_lane(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_ends_the_thread_of_a_lane(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lane = lane_of(Exiting())
     with pytest.raises(EngineError):
         submit(lane, replace(window(), prompt="exit"), admit()).result(10)
+    assert submit(lane, window(), admit()).result(10)
+    monkeypatch.setattr(Meters, "worked", None)  # a fault of our own, at the worst moment
+    with pytest.raises(EngineError):
+        submit(lane, window(), admit()).result(10)
+    monkeypatch.undo()
     assert submit(lane, window(), admit()).result(10)
     assert "was given up" in caplog.text
     lane.close()

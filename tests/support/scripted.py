@@ -1,0 +1,197 @@
+"""Engines that do what their input says, so that a test can steer them in whatever process they run.
+
+A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
+`exit`, `miscount`. `touch:PATH` makes a file when the work begins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from engines.catalog import EngineFinder
+from engines.contracts import (
+    DiarizationEngine,
+    LoadSpeakerEncoder,
+    LoadTranscriber,
+    SpeechEngine,
+    Synthesizer,
+    VoiceCloner,
+)
+from engines.errors import EngineError
+from engines.types import (
+    SAMPLE_RATE,
+    Diarization,
+    DiarizeOptions,
+    EngineOptions,
+    LanguageGuess,
+    Pcm,
+    Samples,
+    Segment,
+    SpeakerSample,
+    SpeakerTurn,
+    TranscribeOptions,
+    Utterance,
+    Voice,
+    VoiceProfile,
+    Window,
+    WindowResult,
+)
+
+LONGEST_WAIT_SECONDS = 20.0
+BROKEN = "broken"
+"""A file in the model's folder because of which it cannot be loaded."""
+VECTOR = np.array([1, 0, 0], np.float32)
+
+
+def obey(script: str) -> None:
+    """Does what the words say. Raises what they ask for."""
+    for word in script.split():
+        verb, _, path = word.partition(":")
+        if verb == "touch":
+            Path(path).touch()
+        elif verb == "wait":
+            _wait_for(Path(path))
+        elif verb == "fail":
+            raise EngineError("as the script says")
+        elif verb == "memory":
+            raise MemoryError
+        elif verb == "exit":
+            raise SystemExit(1)
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise EngineError(f"nobody made {path.name}")
+        time.sleep(0.002)
+
+
+class ScriptedTranscriber:
+    """Says where its window begins and how many windows were in the batch."""
+
+    calls = 1
+
+    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
+        return options
+
+    def prepare(self, window: Window) -> Window:
+        return window
+
+    def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
+        for window in windows:
+            obey(window.prompt)
+        results = [self._result(window, len(windows)) for window in windows]
+        wrong = [window for window in windows if window.prompt == "miscount"]
+        return results[: len(results) - len(wrong)]
+
+    def _result(self, window: Window, rows: int) -> WindowResult:
+        segment = Segment(window.start, window.end, f"{window.start:g} of {rows}")
+        return WindowResult((segment,), LanguageGuess("en", 1.0))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ScriptedSynthesizer:
+    """A sample for each character."""
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        obey(utterance.text)
+        return Pcm(np.zeros(len(utterance.text), np.float32), 24_000)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ScriptedEncoder:
+    """One speaker."""
+
+    def embed(self, sound: Pcm) -> Samples:
+        return VECTOR * np.float32(len(sound.samples))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ScriptedDiarizer(ScriptedEncoder):
+    """A turn for each stretch."""
+
+    span, hop = 2 * SAMPLE_RATE, SAMPLE_RATE
+
+    def look(self, samples: Samples, start: float, *, end: bool) -> tuple[float, float]:
+        if samples.any():
+            raise EngineError("not silent")
+        return start, start + len(samples) / SAMPLE_RATE
+
+    def assemble(self, seen: Sequence[tuple[float, float]], options: DiarizeOptions) -> Diarization:
+        return Diarization(tuple(SpeakerTurn(start, end, 0) for start, end in seen), (), ("A",))
+
+
+class _Speech:
+    COST = 0.01
+    QUALITY = 0
+    HONOURS: frozenset[str] = frozenset()
+
+    def voices(self, folder: Path) -> tuple[Voice, ...]:
+        return (Voice("one", "en-US"),)
+
+    def load(self, folder: Path, options: EngineOptions) -> ScriptedSynthesizer:
+        return ScriptedSynthesizer()
+
+
+class _Diarization:
+    def check(self) -> None:
+        """Nothing is needed."""
+
+    def load(self, folder: Path, options: EngineOptions) -> ScriptedDiarizer:
+        return ScriptedDiarizer()
+
+
+class _Cloner:
+    ENGINE = MODEL = "scripted"
+    RATE = 16_000
+    LOADS = True
+
+    def enroll(self, sample: SpeakerSample, synthesizer: Synthesizer | None) -> VoiceProfile:
+        assert synthesizer is not None
+        return VoiceProfile("scripted", sample.language.encode(), "", 0.0)
+
+
+def load_transcriber(folder: Path, options: EngineOptions) -> ScriptedTranscriber:
+    if (folder / BROKEN).exists():
+        raise EngineError("the weights are broken")
+    return ScriptedTranscriber()
+
+
+def load_encoder(folder: Path, options: EngineOptions) -> ScriptedEncoder:
+    return ScriptedEncoder()
+
+
+def _transcribers(name: str) -> LoadTranscriber:
+    return load_transcriber
+
+
+def _synthesizers(name: str) -> SpeechEngine:
+    return _Speech()
+
+
+def _diarizers(name: str) -> DiarizationEngine:
+    return _Diarization()
+
+
+def _encoders(name: str) -> LoadSpeakerEncoder:
+    return load_encoder
+
+
+def _cloners(name: str) -> VoiceCloner:
+    if name != "scripted":
+        raise EngineError(f"There is no engine `{name}`.")
+    return _Cloner()
+
+
+FINDER = EngineFinder(_transcribers, _synthesizers, _diarizers, _encoders, _cloners)
