@@ -77,22 +77,7 @@ PATHS = (
     "{}",
     "",
 )
-METHODS = (
-    "GET",
-    "GET",
-    "GET",
-    "GET",
-    "GET",
-    "GET",
-    "POST",
-    "PUT",
-    "DELETE",
-    "HEAD",
-    "OPTIONS",
-    "PATCH",
-    "TRACE",
-    "",
-)
+METHODS = ("POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "")
 
 
 def encoded(text: str) -> bytes:
@@ -145,10 +130,8 @@ def a_value(chance: Random, depth: int = 0) -> Any:
 async def test_forms(caller: RawCaller, cases: Cases) -> None:
     outcomes = Outcomes()
     for case, chance in cases("forms"):
-        kind = b"multipart/form-data; boundary=" + chance.choice(
-            (b"x", b"x", b"x", b"x", b"x", b'"x"', b'"x"', b"", b"y")
-        )
-        headers = [(b"content-type", kind + chance.choice(CHARSETS).encode())]
+        kind = b"multipart/form-data; boundary=" + usually(chance, b"x", (b'"x"', b"", b"y"))
+        headers = [(b"content-type", kind + usually(chance, "", CHARSETS).encode())]
         target = b"/v1/audio/" + chance.choice(FORMS).encode()
         outcomes.add(case, await caller("POST", target, headers, cut(a_form(chance), chance)))
     outcomes.assert_deep()
