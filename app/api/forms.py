@@ -23,8 +23,8 @@ from app.api.multipart import BoundedParser, FormBounds
 from app.errors import ApiError, InvalidRequest, MissingField, RequestTimedOut, UploadTooLarge
 from app.runtime.admission import Admission
 from app.settings.limits import LimitsSettings
+from app.wire.diarization_request import REFERENCES
 from app.wire.fields import Fields
-from app.wire.speakers import REFERENCES
 
 ENVELOPE_BYTES = 64 * 1024
 """Room for the form's own lines beside the file and the fields."""

@@ -19,8 +19,8 @@ from app.services.steps.open_transcription import OpenTranscription
 from app.telemetry import note
 from app.wire import sse
 from app.wire.events import TranscriptEvents
+from app.wire.request_fields import FILE, KNOWN
 from app.wire.requests import transcription_request
-from app.wire.speakers import KNOWN
 from app.wire.transcripts import MEDIA_TYPES, render
 from engines.types import Task
 
@@ -45,7 +45,7 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
         form = await stack.enter_async_context(read_form(request, limits, uploads, references=KNOWN))
         wanted = await asyncio.to_thread(transcription_request, form.fields, services.request_rules, task)
         note(model=wanted.job.model[:100])
-        file = form.file("file")
+        file = form.file(FILE.name)
         if wanted.stream:
             opened = await while_connected(request, services.transcription.open(wanted.job, file))
             stack.push_async_callback(opened.aclose)

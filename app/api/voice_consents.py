@@ -10,17 +10,14 @@ from fastapi import APIRouter, Request
 from app.api.deps import CallerOf, Services
 from app.api.documents import CONSENT_DOC, RENAME_DOC
 from app.api.forms import read_form, read_json
-from app.wire.bodies import json_object, required_text
+from app.api.streaming import while_connected
+from app.wire.request_fields import RECORDING
 from app.wire.resources import (
-    consent_id,
     consent_object,
     consent_page,
     deleted_consent,
-    label,
-    language,
-    page_limit,
-    page_start,
 )
+from app.wire.voice_requests import consent_id, consent_request, new_name, page_of_consents
 
 router = APIRouter(tags=["audio"])
 
@@ -29,11 +26,11 @@ router = APIRouter(tags=["audio"])
 async def create_consent(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Record a consent: the recording must say the consent phrase."""
     limits, most = services.settings.limits, services.settings.voices.upload_bytes
-    async with read_form(request, limits, services.uploads, file="recording", file_bytes=most) as form:
-        name = label(form.fields.required("name"))
-        tag = language("language", form.fields.required("language"))
-        recording = await asyncio.to_thread(form.file("recording").read)
-    return consent_object(await services.consents.create(caller, name, tag, recording))
+    async with read_form(request, limits, services.uploads, file=RECORDING.name, file_bytes=most) as form:
+        wanted = consent_request(form.fields)
+        recording = await asyncio.to_thread(form.file(RECORDING.name).read)
+    creating = services.consents.create(caller, wanted.name, wanted.language, recording)
+    return consent_object(await while_connected(request, creating))
 
 
 @router.get("/audio/voice_consents")
@@ -41,7 +38,8 @@ async def list_consents(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
     """List the consents, newest first."""
-    found, more = await services.consents.list(caller, page_start(after), page_limit(limit))
+    wanted = page_of_consents(after, limit)
+    found, more = await services.consents.list(caller, wanted.after, wanted.limit or 1)
     return consent_page(found, more=more)
 
 
@@ -57,8 +55,7 @@ async def update_consent(
 ) -> dict[str, Any]:
     """Rename a consent."""
     body = await read_json(request, services.settings.limits, services.uploads)
-    name = required_text(json_object(body), "name")
-    return consent_object(await services.consents.rename(caller, consent_id(consent), label(name)))
+    return consent_object(await services.consents.rename(caller, consent_id(consent), new_name(body)))
 
 
 @router.delete("/audio/voice_consents/{consent}")

@@ -10,20 +10,19 @@ from fastapi import APIRouter, Request
 from app.api.deps import CallerOf, Services
 from app.api.documents import VOICE_DOC
 from app.api.forms import read_form
+from app.api.streaming import while_connected
 from app.container import Container
 from app.domain import VOICE_ID, Caller
-from app.errors import EngineUnavailable, VoiceNotFound
+from app.errors import VoiceNotFound
+from app.wire.request_fields import SAMPLE
 from app.wire.resources import (
     custom_voice_details,
     custom_voice_object,
     deleted_voice,
-    label,
     page,
-    page_limit,
-    page_start,
-    voice_id,
     voice_object,
 )
+from app.wire.voice_requests import page_of_voices, voice_id, voice_request
 
 router = APIRouter(tags=["audio"])
 EXTENSION = {"x-antiphon-extension": True}
@@ -33,15 +32,11 @@ EXTENSION = {"x-antiphon-extension": True}
 async def create_voice(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """Make a voice from a sample, with the consent of its speaker."""
     limits, most = services.settings.limits, services.settings.voices.upload_bytes
-    async with read_form(request, limits, services.uploads, file="audio_sample", file_bytes=most) as form:
-        name = label(form.fields.required("name"))
-        if form.fields.choice("type", ("audio_sample", "prompt"), "audio_sample") == "prompt":
-            raise EngineUnavailable(
-                "Voices from a prompt are not made here: send an audio_sample.", param="type"
-            )
-        consent = form.fields.id("consent")
-        sample = await asyncio.to_thread(form.file("audio_sample").read)
-    return custom_voice_object(await services.custom_voices.create(caller, name, consent, sample))
+    async with read_form(request, limits, services.uploads, file=SAMPLE.name, file_bytes=most) as form:
+        wanted = voice_request(form.fields)
+        sample = await asyncio.to_thread(form.file(SAMPLE.name).read)
+    creating = services.custom_voices.create(caller, wanted.name, wanted.consent, sample)
+    return custom_voice_object(await while_connected(request, creating))
 
 
 @router.get("/audio/voices", openapi_extra=EXTENSION)
@@ -49,7 +44,8 @@ async def list_voices(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
     """List the voices: the project's own, OpenAI's names, then every local voice by its own name."""
-    return page(await _voices(services, caller), page_start(after), page_limit(limit))
+    wanted = page_of_voices(after, limit)
+    return page(await _voices(services, caller), wanted.after, wanted.limit)
 
 
 @router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)

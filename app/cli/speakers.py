@@ -21,7 +21,8 @@ BAR = 24
 def wanted(clips: Sequence[str], speakers: int | None, form: str, *, translate: bool) -> SpeakersWanted:
     """What `--speaker NAME=FILE` and `--speakers` say. Raises `typer.BadParameter`."""
     from app.domain import SpeakerReference, SpeakersWanted
-    from app.wire.speakers import FORMATS, KNOWN
+    from app.wire.diarization_request import FORMATS
+    from app.wire.request_fields import KNOWN
 
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} cannot say who speaks; choose one of {', '.join(FORMATS)}.")

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from app.domain import TranscriptionJob, VadOptions
-from app.errors import InvalidValue, ModelNotFound, UnsupportedValue
+from app.errors import InvalidValue, UnsupportedValue
+from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
+from app.wire.diarization_request import speakers_wanted
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
-from app.wire.speakers import speakers_wanted
+from app.wire.reader import FormReader
 from app.wire.strict import check_transcription, check_translation
-from app.wire.texts import clean, is_id
+from app.wire.texts import clean
 from engines.types import Task
 
-Format = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
-FORMATS: tuple[Format, ...] = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
-TRANSLATION_FORMATS: tuple[Format, ...] = ("json", "text", "srt", "verbose_json", "vtt")
-GRANULARITIES = ("word", "segment")
+SUBTITLES = ("srt", "vtt")
 VAD_KEYS = {"type", "prefix_padding_ms", "silence_duration_ms", "threshold"}
-HOTWORDS = 200
+MOST_HOTWORDS = 200
 """Hot words in one request; the model uses about a hundred tokens of them."""
 
 
@@ -46,7 +45,7 @@ class TranscriptionRequest:
     """One call of transcriptions or translations."""
 
     job: TranscriptionJob
-    format: Format
+    format: table.ResponseFormat
     granularities: frozenset[str]
     stream: bool
     cues: CueRules
@@ -54,82 +53,99 @@ class TranscriptionRequest:
 
 def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> TranscriptionRequest:
     """Raises `ApiError` that names the field."""
-    formats = FORMATS if task == "transcribe" else TRANSLATION_FORMATS
-    model = fields.required("model")
-    if not is_id(model):
-        raise ModelNotFound(model)
     if rules.strict:
         check_transcription(fields) if task == "transcribe" else check_translation(fields)
-    form: Format = fields.choice("response_format", formats, "json")  # type: ignore[assignment]  # a checked choice
-    granularities = fields.choices("timestamp_granularities", GRANULARITIES) or frozenset({"segment"})
-    include = fields.choices("include", ("logprobs",))
-    stream = fields.flag("stream", default=False)
-    speakers = speakers_wanted(fields, form) if task == "transcribe" else None
+    if task == "transcribe":
+        return transcription(FormReader(fields, "transcriptions"), rules)
+    return translation(FormReader(fields, "translations"), rules)
+
+
+def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:
+    """A request in the language that is spoken."""
+    model = reader.model(table.MODEL)
+    form = reader.choice(table.RESPONSE_FORMAT)
+    granularities = reader.choices(table.GRANULARITIES)
+    stream = reader.flag(table.STREAM, default=False)
+    speakers = speakers_wanted(reader, form)
     if speakers and stream and "word" in granularities:
         speakers = replace(speakers, text_first=True)
-    subtitles = form in ("srt", "vtt")
-    job = TranscriptionJob(
-        model=model,
-        task=task,
-        language=_language(fields) if task == "transcribe" else None,
-        prompt=_prompt(fields, rules.prompt_characters),
-        hotwords=_hotwords(fields),
-        temperature=fields.number("temperature", 0, 1) or 0.0,
-        beam_size=fields.integer("beam_size", 1, 20),
-        vad=_vad(fields, default=rules.vad),
-        words=subtitles or (form == "verbose_json" and "word" in granularities and task == "transcribe"),
-        logprobs="logprobs" in include and task == "transcribe",
+    job = replace(
+        _job(reader, rules, model, "transcribe"),
+        language=_language(reader),
+        logprobs="logprobs" in reader.choices(table.INCLUDE),
+        words=form in SUBTITLES or (form == "verbose_json" and "word" in granularities),
         diarize=speakers,
     )
-    return TranscriptionRequest(job, form, granularities, stream, _cues(fields, rules.cues))
+    return _request(job, form, granularities, stream=stream, cues=_cues(reader, rules.cues))
 
 
-def _language(fields: Fields) -> str | None:
+def translation(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:
+    """A request in English."""
+    model = reader.model(table.MODEL)
+    form = reader.choice(table.TRANSLATION_FORMAT)
+    job = replace(_job(reader, rules, model, "translate"), words=form in SUBTITLES)
+    stream = reader.flag(table.STREAM, default=False)
+    return _request(job, form, frozenset({"segment"}), stream=stream, cues=_cues(reader, rules.cues))
+
+
+def _job(reader: FormReader, rules: RequestRules, model: str, task: Task) -> TranscriptionJob:
+    return TranscriptionJob(
+        model=model,
+        task=task,
+        prompt=reader.text(table.PROMPT, rules.prompt_characters),
+        hotwords=_hotwords(reader),
+        temperature=reader.number(table.TEMPERATURE) or 0.0,
+        beam_size=reader.integer(table.BEAM_SIZE),
+        vad=_vad(reader, default=rules.vad),
+    )
+
+
+def _request(
+    job: TranscriptionJob, form: str, granularities: frozenset[str], *, stream: bool, cues: CueRules
+) -> TranscriptionRequest:
+    chosen: table.ResponseFormat = form  # type: ignore[assignment]  # a checked choice
+    return TranscriptionRequest(job, chosen, granularities, stream=stream, cues=cues)
+
+
+def _language(reader: FormReader) -> str | None:
     """`language`, or the only one of `languages[]`; several are left to detection."""
-    given = fields.text("language").strip()
-    several = tuple(_code("languages", text) for text in fields.texts("languages"))
+    given = reader.raw(table.LANGUAGE)
+    several = tuple(_code(table.LANGUAGES, text) for text in reader.texts(table.LANGUAGES))
     if given:
-        return _code("language", given)
+        return _code(table.LANGUAGE, given)
     return several[0] if len(several) == 1 else None
 
 
-def _code(name: str, text: str) -> str:
+def _code(field: table.RequestField, text: str) -> str:
     code = language_code(text)
     if code is None:
         raise InvalidValue(
             f"Invalid language '{text[:50]}'. Language parameter must be specified in ISO-639-1 format.",
-            param=name,
+            param=field.name,
         )
     return code
 
 
-def _prompt(fields: Fields, limit: int) -> str:
-    prompt = clean(fields.text("prompt"))
-    if len(prompt) > limit:
-        raise InvalidValue(f"The prompt has more than {limit} characters.", param="prompt")
-    return prompt
-
-
-def _hotwords(fields: Fields) -> tuple[str, ...]:
+def _hotwords(reader: FormReader) -> tuple[str, ...]:
     """OpenAI's `keywords[]` and the field's usual name, `hotwords` (a list, or one text with commas)."""
-    words = [*fields.texts("keywords"), *fields.texts("hotwords")]
+    words = [*reader.texts(table.KEYWORDS), *reader.texts(table.HOTWORDS)]
     parts = [clean(part).strip() for word in words for part in word.split(",")]
-    return tuple(part for part in parts if part)[:HOTWORDS]
+    return tuple(part for part in parts if part)[:MOST_HOTWORDS]
 
 
-def _vad(fields: Fields, *, default: bool) -> VadOptions | None:
+def _vad(reader: FormReader, *, default: bool) -> VadOptions | None:
     """How silence is treated: `chunking_strategy` asks for it, `vad_filter` decides."""
-    strategy = fields.object("chunking_strategy")
-    chosen = _strategy(strategy) if strategy is not None else None
-    wanted = fields.flag("vad_filter", default=default or chosen is not None)
-    return (chosen or VadOptions()) if wanted else None
+    strategy = reader.object(table.CHUNKING)
+    options = _strategy(strategy) if strategy is not None else None
+    detect = reader.flag(table.VAD_FILTER, default=default or options is not None)
+    return (options or VadOptions()) if detect else None
 
 
 def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
-    name = "chunking_strategy"
+    name, choices = table.CHUNKING.name, table.CHUNKING.choices
     if isinstance(value, str):
-        if value not in ("auto", "server_vad"):
-            raise invalid_choice(name, value, ("auto", "server_vad"))
+        if value not in choices:
+            raise invalid_choice(name, value, choices)
         return VadOptions()
     if value.get("type") == "auto":
         return VadOptions()
@@ -154,11 +170,11 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else type(value).__name__
 
 
-def _cues(fields: Fields, default: CueRules) -> CueRules:
+def _cues(reader: FormReader, default: CueRules) -> CueRules:
     return CueRules(
-        width=fields.integer("max_line_width", 10, 200) or default.width,
-        lines=fields.integer("max_line_count", 1, 5) or default.lines,
-        longest=fields.number("max_cue_seconds", 1, 60) or default.longest,
+        width=reader.integer(table.LINE_WIDTH) or default.width,
+        lines=reader.integer(table.LINE_COUNT) or default.lines,
+        longest=reader.number(table.CUE_SECONDS) or default.longest,
         shortest=default.shortest,
         speed=default.speed,
     )

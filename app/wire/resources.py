@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.domain import CustomVoice, LocalVoice, ModelListing, VoiceConsent
-from app.errors import ConsentNotFound, InvalidValue, VoiceNotFound
-from app.wire.fields import bounded_integer
-from app.wire.languages import language_tag
-from app.wire.texts import checked_id, is_id
-
-PAGE = 20
-LARGEST_PAGE = 100
-LONGEST_NAME = 256
 
 
 def model_object(model: ModelListing, state: str | None) -> dict[str, Any]:
@@ -96,59 +87,15 @@ def deleted_consent(consent_id: str) -> dict[str, Any]:
     return {"id": consent_id, "object": "audio.voice_consent", "deleted": True}
 
 
-def label(name: str) -> str:
-    """A name that people give to a voice or a consent: any text, but no megabyte. Raises `InvalidValue`."""
-    kept = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cs")).strip()
-    if not kept or len(kept) > LONGEST_NAME:
-        raise InvalidValue(f"'name' must have 1 to {LONGEST_NAME} characters.", param="name")
-    return kept
-
-
-def voice_id(text: str) -> str:
-    """The id in a path. Raises `VoiceNotFound` for one that no voice can have."""
-    if not is_id(text):
-        raise VoiceNotFound(text)
-    return text
-
-
-def consent_id(text: str) -> str:
-    """The id in a path. Raises `ConsentNotFound` for one that no consent can have."""
-    if not is_id(text):
-        raise ConsentNotFound(text)
-    return text
-
-
-def language(name: str, text: str) -> str:
-    """The BCP 47 tag in the field `name`, in its standard form. Raises `InvalidValue`."""
-    tag = language_tag(text)
-    if tag is None:
-        raise InvalidValue(
-            f"Invalid language '{text[:50]}': expected a BCP 47 tag such as 'en' or 'en-US'.", param=name
-        )
-    return tag
-
-
-def page(items: Sequence[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
-    """The `limit` items behind the one whose id is `after`; nothing where there is no such item."""
+def page(items: Sequence[dict[str, Any]], after: str | None, limit: int | None) -> dict[str, Any]:
+    """At most `limit` items behind the one whose id is `after`; nothing where there is no such item."""
     ids = [item["id"] for item in items]
     start = 0 if after is None else ids.index(after) + 1 if after in ids else len(ids)
-    data = list(items[start : start + limit])
+    data = list(items[start:][:limit])
     return {
         "object": "list",
         "data": data,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
-        "has_more": start + limit < len(items),
+        "has_more": start + len(data) < len(items),
     }
-
-
-def page_limit(text: str | None) -> int:
-    """`limit` of a query. Raises `InvalidValue`."""
-    if text is None or text == "":
-        return PAGE
-    return bounded_integer("limit", text, 1, LARGEST_PAGE)
-
-
-def page_start(text: str | None) -> str | None:
-    """`after` of a query: the id of the last item of the page before. Raises `InvalidValue`."""
-    return checked_id("after", text) if text else None

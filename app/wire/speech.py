@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from app.domain import VOICE_ID, AudioFormat, SpeechJob
-from app.errors import InvalidValue, ModelNotFound, VoiceNotFound
-from app.wire.bodies import json_object, optional_flag, optional_text, required_text
-from app.wire.fields import bounded_number, invalid_choice
+from app.errors import VoiceNotFound
+from app.wire import request_fields as table
+from app.wire.bodies import json_object, required_text
+from app.wire.reader import BodyReader
 from app.wire.strict import check_speech
-from app.wire.texts import checked_id, is_id
+from app.wire.texts import checked_id
 
-FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 MEDIA_TYPES: dict[AudioFormat, str] = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg; codecs=opus",
@@ -25,8 +25,6 @@ MEDIA_TYPES: dict[AudioFormat, str] = {
     "wav": "audio/wav",
     "pcm": "audio/pcm",
 }
-INSTRUCTIONS = 4096
-"""Characters of `instructions` at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +50,23 @@ class SpeechRequest:
 
 def speech_request(body: bytes, rules: SpeechRules) -> SpeechRequest:
     """Raises `ApiError` that names the field."""
-    raw = json_object(body)
-    model = required_text(raw, "model")
-    if not is_id(model):
-        raise ModelNotFound(model)
-    text = required_text(raw, "input")
-    if len(text) > rules.characters:
-        raise InvalidValue(f"'input' has more than {rules.characters} characters.", param="input")
-    instructions = optional_text(raw, "instructions")
-    if len(instructions) > INSTRUCTIONS:
-        raise InvalidValue(f"'instructions' has more than {INSTRUCTIONS} characters.", param="instructions")
-    voice = _voice(raw)
-    form = _choice(raw, "response_format", FORMATS)
-    events = _choice(raw, "stream_format", ("audio", "sse")) == "sse"
+    return speech(BodyReader(json_object(body), "speech"), rules)
+
+
+def speech(reader: BodyReader, rules: SpeechRules) -> SpeechRequest:
+    """Raises `ApiError` that names the field."""
+    model = reader.model(table.SPEECH_MODEL)
+    text = reader.text(table.INPUT, rules.characters)
+    instructions = reader.text(table.INSTRUCTIONS)
+    voice = _voice(reader)
+    form: AudioFormat = reader.choice(table.AUDIO_FORMAT)  # type: ignore[assignment]  # a checked choice
+    events = reader.choice(table.STREAM_FORMAT) == "sse"
     if rules.strict:
         check_speech(model, voice, instructions, events=events)
-    stream = optional_flag(raw, "stream")
-    speed = bounded_number("speed", raw["speed"], 0.25, 4.0) if raw.get("speed") is not None else 1.0
-    job = SpeechJob(model, text, voice, speed, instructions)
-    return SpeechRequest(job, form, events, whole=stream is False and not events)
+    stream = reader.flag(table.WHOLE, default=True)
+    speed = reader.number(table.SPEED)
+    job = SpeechJob(model, text, voice, 1.0 if speed is None else speed, instructions)
+    return SpeechRequest(job, form, events, whole=not stream and not events)
 
 
 def delta(data: bytes) -> dict[str, Any]:
@@ -88,25 +84,13 @@ def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
     return {"type": "speech.audio.done", "usage": usage}
 
 
-Choice = TypeVar("Choice", bound=str)
-
-
-def _choice(raw: dict[str, Any], name: str, choices: tuple[Choice, ...]) -> Choice:
-    value = optional_text(raw, name)
-    if not value:
-        return choices[0]
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise invalid_choice(name, value, choices)
-
-
-def _voice(raw: dict[str, Any]) -> str:
+def _voice(reader: BodyReader) -> str:
     """A name, or the id of a custom voice."""
-    voice = raw.get("voice")
+    name = table.VOICE.name
+    voice = reader.value(table.VOICE)
     if not isinstance(voice, dict):
-        return checked_id("voice", required_text(raw, "voice").strip())
-    name = checked_id("voice", required_text(voice, "id", "voice").strip())
-    if not name.startswith(VOICE_ID):
-        raise VoiceNotFound(name)
-    return name
+        return checked_id(name, required_text({name: voice}, name).strip())
+    voice_id = checked_id(name, required_text(voice, "id", name).strip())
+    if not voice_id.startswith(VOICE_ID):
+        raise VoiceNotFound(voice_id)
+    return voice_id

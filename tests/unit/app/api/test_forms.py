@@ -16,7 +16,9 @@ from app.errors import ApiError, InvalidRequest, Overloaded, RequestTimedOut, Up
 from app.runtime.admission import Admission
 from app.settings.base import MIB
 from app.settings.limits import LimitsSettings
-from app.wire.speakers import KNOWN, speakers_wanted
+from app.wire.diarization_request import speakers_wanted
+from app.wire.reader import FormReader
+from app.wire.request_fields import KNOWN
 
 LIMITS = LimitsSettings()
 CHUNK = 64 * 1024
@@ -102,7 +104,7 @@ async def test_clips_are_on_disk_until_the_form_is_complete_and_exist_once_after
                 assert tracemalloc.get_traced_memory()[0] < 3 * len(clip)
 
     async for form in read(request(parts()), references=KNOWN):
-        found = speakers_wanted(form.fields, "diarized_json")
+        found = speakers_wanted(FormReader(form.fields, "transcriptions"), "diarized_json")
         assert found
         assert [len(reference.audio) for reference in found.references] == [4 * MIB] * KNOWN
         clips, test_s_own = KNOWN * 4 * MIB, 3 * len(clip)

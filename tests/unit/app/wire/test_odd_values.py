@@ -13,8 +13,16 @@ from app.wire.cue_breaks import CueRules
 from app.wire.fields import Fields, bounded_integer, bounded_number
 from app.wire.languages import language_code, language_tag
 from app.wire.requests import RequestRules, transcription_request
-from app.wire.resources import consent_id, label, language, page_limit, page_start, voice_id
 from app.wire.speech import SpeechRules, speech_request
+from app.wire.voice_requests import (
+    PageRequest,
+    consent_id,
+    consent_request,
+    page_of_consents,
+    page_of_voices,
+    voice_id,
+    voice_request,
+)
 
 RULES = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())
 SPEECH = {"model": "tts-1", "input": "hi", "voice": "alloy"}
@@ -75,19 +83,24 @@ def test_kinds_of_json_that_a_field_of_speech_has_not(field: str, value: object)
 )
 def test_limits_of_pages(limit: str) -> None:
     with pytest.raises(InvalidValue) as caught:
-        page_limit(limit)
+        page_of_consents(None, limit)
     assert caught.value.param == "limit"
 
 
 def test_pages_that_can_be() -> None:
-    assert page_limit("0020") == 20
-    assert page_start(None) is None
-    assert page_start("") is None
+    assert page_of_consents("a", "0020") == PageRequest("a", 20)
+    assert page_of_voices("", "") == PageRequest(None, None)
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "x" * 257, "a\nb", "\x9f"])
 @pytest.mark.parametrize(
-    "read", [page_start, voice_id, consent_id, lambda text: Fields([("consent", text)]).id("consent")]
+    "read",
+    [
+        lambda text: page_of_consents(text, None),
+        voice_id,
+        consent_id,
+        lambda text: Fields([("consent", text)]).id("consent"),
+    ],
 )
 def test_ids_that_nothing_has(text: str, read: Callable[[str], object]) -> None:
     with pytest.raises(ApiError) as caught:
@@ -138,7 +151,7 @@ def test_half_a_surrogate_pair_is_never_passed_on() -> None:
     ],
 )
 def test_languages(text: str, tag: str, code: str | None) -> None:
-    assert language_tag(text) == language("language", text) == tag
+    assert language_tag(text) == consent_request(Fields([("name", "n"), ("language", text)])).language == tag
     assert language_code(text) == code
 
 
@@ -152,8 +165,8 @@ def test_languages(text: str, tag: str, code: str | None) -> None:
 def test_no_languages(text: str) -> None:
     assert language_tag(text) is None
     assert language_code(text) is None
-    with pytest.raises(InvalidValue) as caught:
-        language("language", text)
+    with pytest.raises(InvalidRequest) as caught:
+        consent_request(Fields([("name", "n"), ("language", text)]))
     assert caught.value.param == "language"
 
 
@@ -168,7 +181,8 @@ def test_a_hostile_client_fills_no_cache_of_tags() -> None:
 
 
 def test_names() -> None:
-    assert label(" a\0\ud800\nb ") == "ab"
+    assert voice_request(Fields([("name", " a\0\nb "), ("consent", "c")])).name == "ab"
     for bad in ("", "\0", " ", "x" * 257):
-        with pytest.raises(InvalidValue):
-            label(bad)
+        with pytest.raises(InvalidRequest) as caught:
+            voice_request(Fields([("name", bad), ("consent", "c")]))
+        assert caught.value.param == "name"

@@ -6,15 +6,17 @@ import base64
 
 import pytest
 
+from app.domain import SpeakersWanted
 from app.errors import ApiError
+from app.wire.diarization_request import speakers_wanted
 from app.wire.fields import Fields
-from app.wire.speakers import speakers_wanted
+from app.wire.reader import FormReader
 
 CLIP = "data:audio/wav;base64," + base64.b64encode(b"sound").decode()
 
 
 def wanted(*pairs: tuple[str, str], form: str = "diarized_json") -> object:
-    return speakers_wanted(Fields(pairs), form)
+    return speakers_wanted(FormReader(Fields(pairs), "transcriptions"), form)
 
 
 def test_nobody_asks() -> None:
@@ -24,21 +26,17 @@ def test_nobody_asks() -> None:
 
 @pytest.mark.parametrize("form", ["text", "srt", "vtt"])
 def test_other_formats_when_asked(form: str) -> None:
-    assert wanted(("diarize", "true"), form=form)
+    assert wanted(("diarize", "true"), form=form) == SpeakersWanted()
 
 
 @pytest.mark.parametrize("suffix", ["", "[]", "[0]"])
 def test_known_speakers(suffix: str) -> None:
-    found = speakers_wanted(
-        Fields(
-            [
-                (f"known_speaker_names{suffix}", "Anna"),
-                (f"known_speaker_references{suffix}", CLIP),
-                ("num_speakers", "3"),
-            ]
-        ),
-        "diarized_json",
-    )
+    pairs = [
+        (f"known_speaker_names{suffix}", "Anna"),
+        (f"known_speaker_references{suffix}", CLIP),
+        ("num_speakers", "3"),
+    ]
+    found = speakers_wanted(FormReader(Fields(pairs), "transcriptions"), "diarized_json")
     assert found
     assert [(r.name, r.audio) for r in found.references] == [("Anna", b"sound")]
     assert found.speakers == 3

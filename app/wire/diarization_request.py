@@ -11,22 +11,20 @@ import re
 
 from app.domain import SpeakerReference, SpeakersWanted
 from app.errors import InvalidValue, UnsupportedValue
-from app.wire.fields import Fields
+from app.wire import request_fields as table
+from app.wire.reader import FormReader
 
-NAMES, REFERENCES = "known_speaker_names", "known_speaker_references"
-KNOWN = 4
-"""Known speakers in one request, as OpenAI has it."""
+NAMES, REFERENCES = table.SPEAKER_NAMES.name, table.SPEAKER_CLIPS.name
 NAME_CHARACTERS = 100
-MOST_SPEAKERS = 50
 FORMATS = ("diarized_json", "text", "srt", "vtt")
 """Formats that can say who speaks."""
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def speakers_wanted(fields: Fields, form: str) -> SpeakersWanted | None:
+def speakers_wanted(reader: FormReader, form: str) -> SpeakersWanted | None:
     """None where nobody asks who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
-    asked = fields.flag("diarize", default=form == "diarized_json")
+    asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
         return None
     if form not in FORMATS:
@@ -35,15 +33,14 @@ def speakers_wanted(fields: Fields, form: str) -> SpeakersWanted | None:
             f"The response_format '{form}' cannot say who speaks; with 'diarize' send one of {known}.",
             param="response_format",
         )
-    speakers, least, most = (
-        fields.integer(name, 1, MOST_SPEAKERS) for name in ("num_speakers", "min_speakers", "max_speakers")
-    )
+    speakers = reader.integer(table.NUM_SPEAKERS)
+    least, most = reader.integer(table.MIN_SPEAKERS), reader.integer(table.MAX_SPEAKERS)
     _check_counts(speakers, least, most)
-    return SpeakersWanted(speakers, least, most, _references(fields))
+    return SpeakersWanted(speakers, least, most, _references(reader))
 
 
 def _check_counts(speakers: int | None, least: int | None, most: int | None) -> None:
-    low, high = least or 1, most or MOST_SPEAKERS
+    low, high = least or 1, most or int(table.MAX_SPEAKERS.high or 0)
     if low > high:
         raise InvalidValue("'min_speakers' is greater than 'max_speakers'.", param="min_speakers")
     if speakers and not low <= speakers <= high:
@@ -52,17 +49,17 @@ def _check_counts(speakers: int | None, least: int | None, most: int | None) -> 
         )
 
 
-def _references(fields: Fields) -> tuple[SpeakerReference, ...]:
-    names, urls = fields.texts(NAMES), fields.texts(REFERENCES)
-    fields.drop(REFERENCES)  # the decoded clips are all that is needed from here on
+def _references(reader: FormReader) -> tuple[SpeakerReference, ...]:
+    names, urls = reader.texts(table.SPEAKER_NAMES), reader.texts(table.SPEAKER_CLIPS)
+    reader.drop(table.SPEAKER_CLIPS)  # the decoded clips are all that is needed from here on
     if len(names) != len(urls):
         raise InvalidValue(
             f"'{NAMES}' has {len(names)} entries and '{REFERENCES}' has {len(urls)}: each known speaker "
             "needs a name and a clip.",
             param=REFERENCES if len(urls) < len(names) else NAMES,
         )
-    if len(names) > KNOWN:
-        raise InvalidValue(f"At most {KNOWN} known speakers can be given.", param=NAMES)
+    if len(names) > table.KNOWN:
+        raise InvalidValue(f"At most {table.KNOWN} known speakers can be given.", param=NAMES)
     checked = [_name(index, name) for index, name in enumerate(names)]
     if len(set(checked)) < len(checked):
         raise InvalidValue(f"'{NAMES}' has the same name twice.", param=NAMES)

@@ -1,0 +1,138 @@
+"""Fields of a request by their rows of the table: what the table has not cannot be read.
+
+Law: pure; bounds and choices come from the row, and errors name the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import InvalidValue, ModelNotFound
+from app.wire.bodies import optional_flag, optional_text, required_text
+from app.wire.fields import Fields, bounded_number, invalid_choice
+from app.wire.request_fields import Endpoint, RequestField
+from app.wire.texts import clean, is_id
+
+
+class Reader:
+    """What is asked of one request."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.asked: set[RequestField] = set()
+
+    def _name(self, field: RequestField) -> str:
+        assert self._endpoint in field.endpoints, (self._endpoint, field.name)
+        self.asked.add(field)
+        return field.name
+
+
+class FormReader(Reader):
+    """A form's fields. Every method raises `InvalidValue` or `MissingField`."""
+
+    def __init__(self, fields: Fields, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self._fields = fields
+
+    def text(self, field: RequestField, most: float | None = None) -> str:
+        """Free text, empty if absent. `most`: characters, where a setting says so."""
+        name = self._name(field)
+        text = self._fields.required(name) if field.required else self._fields.text(name)
+        return _within(field, clean(text), most)
+
+    def raw(self, field: RequestField) -> str:
+        """Text as it was sent: for values that mean something exact, which their own reader checks."""
+        name = self._name(field)
+        return self._fields.required(name) if field.required else self._fields.text(name).strip()
+
+    def model(self, field: RequestField) -> str:
+        """Raises `ModelNotFound` for a name that no model can have."""
+        return _model(self._fields.required(self._name(field)))
+
+    def id(self, field: RequestField) -> str:
+        return self._fields.id(self._name(field))
+
+    def texts(self, field: RequestField) -> tuple[str, ...]:
+        return self._fields.texts(self._name(field))
+
+    def drop(self, field: RequestField) -> None:
+        """Frees what has been read, and is large."""
+        self._fields.drop(self._name(field))
+
+    def choice(self, field: RequestField) -> str:
+        return self._fields.choice(self._name(field), field.choices, str(field.default))
+
+    def choices(self, field: RequestField) -> frozenset[str]:
+        """What was chosen, or the default."""
+        found = self._fields.choices(self._name(field), field.choices)
+        return found or frozenset({str(field.default)} if field.default else ())
+
+    def flag(self, field: RequestField, *, default: bool) -> bool:
+        return self._fields.flag(self._name(field), default=default)
+
+    def number(self, field: RequestField) -> float | None:
+        """None if absent."""
+        return self._fields.number(self._name(field), *_bounds(field))
+
+    def integer(self, field: RequestField) -> int | None:
+        """None if absent."""
+        low, high = _bounds(field)
+        return self._fields.integer(self._name(field), int(low), int(high))
+
+    def object(self, field: RequestField) -> dict[str, Any] | str | None:
+        """An object, a text, or None if absent."""
+        return self._fields.object(self._name(field))
+
+
+class BodyReader(Reader):
+    """A JSON object's fields. Every method raises `InvalidValue` or `MissingField`."""
+
+    def __init__(self, raw: dict[str, Any], endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self._raw = raw
+
+    def value(self, field: RequestField) -> Any:
+        return self._raw.get(self._name(field))
+
+    def text(self, field: RequestField, most: float | None = None) -> str:
+        """Free text, empty if absent. `most`: characters, where a setting says so."""
+        read = required_text if field.required else optional_text
+        return _within(field, read(self._raw, self._name(field)), most)
+
+    def model(self, field: RequestField) -> str:
+        """Raises `ModelNotFound` for a name that no model can have."""
+        return _model(required_text(self._raw, self._name(field)))
+
+    def choice(self, field: RequestField) -> str:
+        text = optional_text(self._raw, self._name(field)) or str(field.default)
+        if text not in field.choices:
+            raise invalid_choice(field.name, text, field.choices)
+        return text
+
+    def flag(self, field: RequestField, *, default: bool) -> bool:
+        value = optional_flag(self._raw, self._name(field))
+        return default if value is None else value
+
+    def number(self, field: RequestField) -> float | None:
+        """None if absent."""
+        value = self.value(field)
+        return None if value is None else bounded_number(field.name, value, *_bounds(field))
+
+
+def _bounds(field: RequestField) -> tuple[float, float]:
+    assert field.low is not None
+    assert field.high is not None
+    return field.low, field.high
+
+
+def _within(field: RequestField, text: str, most: float | None) -> str:
+    most = field.high if most is None else most
+    if most is not None and len(text) > most:
+        raise InvalidValue(f"'{field.name}' has more than {most:g} characters.", param=field.name)
+    return text
+
+
+def _model(name: str) -> str:
+    if not is_id(name):
+        raise ModelNotFound(name)
+    return name

@@ -1,0 +1,127 @@
+"""Requests for voices and consents, and the pages of lists.
+
+Law: pure; every value is checked here, with the field's name in the error.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from app.errors import ConsentNotFound, EngineUnavailable, InvalidValue, VoiceNotFound
+from app.wire import request_fields as table
+from app.wire.bodies import json_object
+from app.wire.fields import Fields, bounded_integer
+from app.wire.languages import language_tag
+from app.wire.reader import BodyReader, FormReader
+from app.wire.texts import checked_id, is_id
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRequest:
+    """A voice to be made; its sample is a file of the form."""
+
+    name: str
+    consent: str
+    """Id of a consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """A consent to be recorded; its recording is a file of the form."""
+
+    name: str
+    language: str
+    """BCP 47 tag in its standard form."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A part of a list."""
+
+    after: str | None
+    """Id of the last item of the page before."""
+    limit: int | None
+    """Items; None: all of them."""
+
+
+def voice_request(fields: Fields) -> VoiceRequest:
+    """Raises `ApiError` that names the field."""
+    return voice(FormReader(fields, "voices"))
+
+
+def voice(reader: FormReader) -> VoiceRequest:
+    """Raises `ApiError` that names the field."""
+    name = _label(reader.text(table.NAME))
+    if reader.choice(table.VOICE_TYPE) == "prompt":
+        raise EngineUnavailable(
+            "Voices from a prompt are not made here: send an audio_sample.", param=table.VOICE_TYPE.name
+        )
+    return VoiceRequest(name, reader.id(table.CONSENT))
+
+
+def consent_request(fields: Fields) -> ConsentRequest:
+    """Raises `InvalidValue` or `MissingField`."""
+    return consent(FormReader(fields, "voice_consents"))
+
+
+def consent(reader: FormReader) -> ConsentRequest:
+    """Raises `InvalidValue` or `MissingField`."""
+    name = _label(reader.text(table.NAME))
+    text = reader.raw(table.CONSENT_LANGUAGE)
+    tag = language_tag(text)
+    if tag is None:
+        raise InvalidValue(
+            f"Invalid language '{text[:50]}': expected a BCP 47 tag such as 'en' or 'en-US'.",
+            param=table.CONSENT_LANGUAGE.name,
+        )
+    return ConsentRequest(name, tag)
+
+
+def new_name(body: bytes) -> str:
+    """The name in the body of a renaming. Raises `InvalidRequest`."""
+    return renamed(BodyReader(json_object(body), "consent"))
+
+
+def renamed(reader: BodyReader) -> str:
+    """Raises `InvalidValue` or `MissingField`."""
+    return _label(reader.text(table.NAME))
+
+
+def page_of_consents(after: str | None, limit: str | None) -> PageRequest:
+    """Raises `InvalidValue`."""
+    return _page(after, limit, table.LIMIT)
+
+
+def page_of_voices(after: str | None, limit: str | None) -> PageRequest:
+    """Raises `InvalidValue`."""
+    return _page(after, limit, table.VOICE_LIMIT)
+
+
+def voice_id(text: str) -> str:
+    """The id in a path. Raises `VoiceNotFound` for one that no voice can have."""
+    if not is_id(text):
+        raise VoiceNotFound(text)
+    return text
+
+
+def consent_id(text: str) -> str:
+    """The id in a path. Raises `ConsentNotFound` for one that no consent can have."""
+    if not is_id(text):
+        raise ConsentNotFound(text)
+    return text
+
+
+def _page(after: str | None, limit: str | None, field: table.RequestField) -> PageRequest:
+    start = checked_id(table.AFTER.name, after) if after else None
+    if limit is None or not limit.strip():
+        return PageRequest(start, int(field.default) if field.default else None)
+    return PageRequest(start, bounded_integer(field.name, limit, int(field.low or 1), int(field.high or 1)))
+
+
+def _label(name: str) -> str:
+    """A name that people give to something: any text on one line."""
+    label = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cs")).strip()
+    if not label:
+        raise InvalidValue(f"'name' must have 1 to {table.NAME.high:g} characters.", param=table.NAME.name)
+    return label
