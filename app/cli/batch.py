@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Report = Callable[[float, float | None], None]
-"""Told the seconds done and the seconds in all, as far as they are known."""
+"""Callback: seconds done, seconds in all (None: unknown)."""
 Step = Callable[[Report], Coroutine[Any, Any, None]]
 
 
@@ -78,9 +78,9 @@ async def run_all(
                 try:
                     await step(report)
                 except Exception as failure:
-                    told = sentence(failure)
-                    batch.fail(name, told or f"a fault of Antiphon ({type(failure).__name__})")
-                    if told is None:
+                    message = sentence(failure)
+                    batch.fail(name, message or f"a fault of Antiphon ({type(failure).__name__})")
+                    if message is None:
                         raise
 
     ended = await asyncio.gather(*(one(name, step) for name, step in steps), return_exceptions=True)
@@ -109,8 +109,8 @@ def bars(total: int) -> Iterator[Batch]:
         yield batch
     if total > 1:
         good = total - len(batch.failed)
-        told = f"{counted(good, 'file')} transcribed in {time.monotonic() - began:.0f} s"
+        summary = f"{counted(good, 'file')} transcribed in {time.monotonic() - began:.0f} s"
         if batch.failed:
             names = ", ".join(printable(name) for name in batch.failed)
-            told += f", {len(batch.failed)} failed: {names}"
-        print(f"{told}.", file=sys.stderr)
+            summary += f", {len(batch.failed)} failed: {names}"
+        print(f"{summary}.", file=sys.stderr)

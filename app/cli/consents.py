@@ -43,8 +43,10 @@ def create_consent(
     from app.cli.local import run_for_project
 
     data = recording.read_bytes()
-    made = run_for_project(config, project, lambda c, caller: c.consents.create(caller, name, language, data))
-    print(made.id)
+    consent = run_for_project(
+        config, project, lambda c, caller: c.consents.create(caller, name, language, data)
+    )
+    print(consent.id)
 
 
 @app.command("phrase")
@@ -116,12 +118,12 @@ def delete_consent(
 
 async def every_consent(container: Container, caller: Caller) -> list[VoiceConsent]:
     """All consents of a project, newest first."""
-    found: list[VoiceConsent] = []
+    consents: list[VoiceConsent] = []
     more = True
     while more:
-        page, more = await container.consents.list(caller, found[-1].id if found else None, PAGE)
-        found += page
-    return found
+        page, more = await container.consents.list(caller, consents[-1].id if consents else None, PAGE)
+        consents += page
+    return consents
 
 
 async def whole_consent_id(container: Container, caller: Caller, typed: str) -> str:

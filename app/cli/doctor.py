@@ -97,7 +97,9 @@ def _folder(settings: Settings) -> Finding:
     if not near.is_dir():
         return Finding("Storage folder", "wrong", f"{near} is a file; set `storage.folder`")
     if os.access(near, os.W_OK):
-        return Finding("Storage folder", "ok", f"{folder}" + ("" if folder.exists() else ", not made yet"))
+        return Finding(
+            "Storage folder", "ok", f"{folder}" + ("" if folder.exists() else ", which does not exist yet")
+        )
     return Finding("Storage folder", "wrong", f"{folder} cannot be written; set `storage.folder`")
 
 

@@ -38,7 +38,7 @@ def make_folder(folder: Path) -> None:
     """Makes a folder and says so where it did not exist."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        print(f"antiphon: made the folder {folder}.", file=sys.stderr)
+        print(f"antiphon: the folder {folder} did not exist and is made.", file=sys.stderr)
 
 
 def stdin_text() -> str:

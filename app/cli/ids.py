@@ -18,11 +18,11 @@ def whole_id(typed: str, ids: Iterable[str], what: str) -> str:
     known = sorted(set(ids))
     if typed in known:
         return typed
-    found = [known_id for known_id in known if typed and known_id.startswith(typed)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    matches = [known_id for known_id in known if typed and known_id.startswith(typed)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         raise CommandError(f"There is no {what} {typed!r}.")
-    listed = "\n".join(f"  {known_id}" for known_id in found[:SHOWN])
-    more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    raise CommandError(f"{len(found)} {what}s begin with {typed!r}; type more of one:\n{listed}{more}")
+    listed = "\n".join(f"  {known_id}" for known_id in matches[:SHOWN])
+    more = f"\n  and {len(matches) - SHOWN} more" if len(matches) > SHOWN else ""
+    raise CommandError(f"{len(matches)} {what}s begin with {typed!r}; type more of one:\n{listed}{more}")

@@ -96,8 +96,8 @@ def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
     folders = [Path(name) for name in files if name != STDIN and Path(name).is_dir()]
     tasks, left_out = _tasks(files, several_folders=len(folders) > 1)
     if not tasks:
-        told = f" ({told_files(left_out)} left out)" if left_out else ""
-        raise typer.BadParameter(f"There is no audio file among these{told}.")
+        skipped = f" ({listed(left_out)} left out)" if left_out else ""
+        raise typer.BadParameter(f"There is no audio file among these{skipped}.")
     if len(tasks) == 1 and not folders and not (output and output.is_dir()):
         tasks = [replace(tasks[0], target=output)]
     else:
@@ -110,7 +110,7 @@ def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
     return Plan(tuple(tasks), tuple(left_out))
 
 
-def told_files(files: Sequence[Path]) -> str:
+def listed(files: Sequence[Path]) -> str:
     """`2 files: a.txt, b.pdf`."""
     shown = ", ".join(path.name for path in files[:5])
     more = f" and {len(files) - 5} more" if len(files) > 5 else ""

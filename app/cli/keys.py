@@ -86,10 +86,10 @@ def revoke(
     from app.cli.ids import whole_id
 
     async def run(keys: KeyService) -> str:
-        found = whole_id(key_id, (key.id for key in await keys.list()), "key")
-        if not await keys.revoke(found):
-            raise CommandError(f"{found} is already revoked.")
-        return found
+        whole = whole_id(key_id, (key.id for key in await keys.list()), "key")
+        if not await keys.revoke(whole):
+            raise CommandError(f"{whole} is already revoked.")
+        return whole
 
     print(f"{_with_keys(config, run)} is revoked.")
 

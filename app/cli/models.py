@@ -88,7 +88,7 @@ def pull(
     from app.cli.progress import fetch_report
 
     store = _store(config, offline=offline)
-    for model in _chosen(models, every=every):
+    for model in _names_or_starters(models, every=every):
         with fetch_report() as report:
             entry = store.pull(model, report, trust=trust)
         print(f"{model}: {len(entry.files)} files, {entry.size / 1e6:,.1f} MB, all verified.")
@@ -170,10 +170,10 @@ def export_set(
     from app.models.carrier import export_models
 
     check_target(output)
-    chosen = _chosen(models, every=False)
+    names = _names_or_starters(models, every=False)
     with fetch_report() as report:
-        export_models(_store(config), chosen, output, report)
-    print(f"{output}: {', '.join(chosen)}")
+        export_models(_store(config), names, output, report)
+    print(f"{output}: {', '.join(names)}")
 
 
 @app.command("import")
@@ -207,7 +207,7 @@ def _store(config: Path | None, *, offline: bool = False) -> WeightsStore:
     return weights_store(settings, offline=offline)
 
 
-def _chosen(models: list[str] | None, *, every: bool) -> list[str]:
+def _names_or_starters(models: list[str] | None, *, every: bool) -> list[str]:
     from app.models.catalog import catalog
 
     return models or sorted(name for name, entry in catalog().items() if every or entry.starter)

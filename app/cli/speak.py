@@ -91,7 +91,7 @@ def speak(
     from app.settings.source import load_settings
 
     logging.getLogger("app").setLevel(logging.ERROR)
-    chosen = _format(output, form)
+    target_format = _format(output, form)
     if output:
         check_target(output)
     elif sys.stdout.isatty():
@@ -100,7 +100,7 @@ def speak(
     if not spoken.strip():
         raise typer.BadParameter("The text is empty.")
     job = SpeechJob(model, spoken, voice, speed, instructions)
-    run_locally(load_settings(config), lambda container: _speak(container, job, chosen, output))
+    run_locally(load_settings(config), lambda container: _speak(container, job, target_format, output))
 
 
 def _format(output: Path | None, named: Format | None) -> Format:
@@ -137,7 +137,7 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
 
 @contextmanager
 def _bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that is told the characters spoken so far; on a terminal only."""
+    """A progress bar, on a terminal only; yields a callback that takes the characters spoken so far."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

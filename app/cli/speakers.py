@@ -18,8 +18,10 @@ BAR = 24
 """Characters of a whole bar."""
 
 
-def wanted(clips: Sequence[str], speakers: int | None, form: str, *, translate: bool) -> SpeakersWanted:
-    """What `--speaker NAME=FILE` and `--speakers` say. Raises `typer.BadParameter`."""
+def speaker_options(
+    clips: Sequence[str], speakers: int | None, form: str, *, translate: bool
+) -> SpeakersWanted:
+    """The values of `--speaker NAME=FILE` and `--speakers`. Raises `typer.BadParameter`."""
     from app.domain import SpeakerReference, SpeakersWanted
     from app.wire.diarization_request import FORMATS
     from app.wire.request_fields import KNOWN

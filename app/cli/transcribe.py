@@ -109,28 +109,30 @@ def transcribe(
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
         antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
-    from app.cli.inputs import format_of, plan, told_files
+    from app.cli.inputs import format_of, listed, plan
     from app.cli.local import run_locally
 
-    logging.getLogger("app").setLevel(logging.ERROR)  # what goes wrong is told once, beside its file
-    chosen = format_of(output, form)
-    asked = diarize or speaker or speakers is not None or chosen is Format.diarized_json
-    who = _wanted(speaker, speakers, chosen, translate=translate) if asked else None
-    work = plan(files, output, ENDINGS[chosen])
+    logging.getLogger("app").setLevel(logging.ERROR)  # failures are printed once, beside their file
+    target_format = format_of(output, form)
+    diarized = diarize or speaker or speakers is not None or target_format is Format.diarized_json
+    who = _speaker_options(speaker, speakers, target_format, translate=translate) if diarized else None
+    work = plan(files, output, ENDINGS[target_format])
     job = _job(model=model, language=language, translate=translate, prompt=prompt, vad=vad)
-    job = replace(job, words=chosen in WITH_WORDS, beam_size=beam_size, diarize=who)
+    job = replace(job, words=target_format in WITH_WORDS, beam_size=beam_size, diarize=who)
     if work.left_out:
-        tell(f"Left out, since the endings are those of no sound: {told_files(work.left_out)}.")
-    if run_locally(_settings(config, model), lambda container: _run(container, work, job, chosen, jobs)):
+        tell(f"Left out, since the endings are those of no sound: {listed(work.left_out)}.")
+    if run_locally(
+        _settings(config, model), lambda container: _run(container, work, job, target_format, jobs)
+    ):
         raise typer.Exit(1)
 
 
-def _wanted(
+def _speaker_options(
     clips: list[str] | None, speakers: int | None, form: Format, *, translate: bool
 ) -> SpeakersWanted:
-    from app.cli.speakers import wanted
+    from app.cli.speakers import speaker_options
 
-    return wanted(clips or (), speakers, form, translate=translate)
+    return speaker_options(clips or (), speakers, form, translate=translate)
 
 
 def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) -> TranscriptionJob:

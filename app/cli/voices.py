@@ -49,14 +49,14 @@ async def _rows(container: Container, caller: Caller) -> list[Row]:
     if await container.database.revision() is not None:  # without a database there are no custom voices
         await container.database.check()
         rows += [
-            _row(made.id, f"{made.name} ({made.cloner})", made.language, "", made.model, None)
-            for made in await container.custom_voices.list(caller)
+            _row(custom.id, f"{custom.name} ({custom.cloner})", custom.language, "", custom.model, None)
+            for custom in await container.custom_voices.list(caller)
         ]
     book = container.voices
-    for name, found in [*book.builtin().items(), *((local.voice.name, local) for local in book.all())]:
-        voice = found.voice
+    for name, entry in [*book.builtin().items(), *((local.voice.name, local) for local in book.all())]:
+        voice = entry.voice
         speaks_as = voice.name if name != voice.name else ""
-        rows.append(_row(name, speaks_as, voice.language, voice.gender, found.model.id, voice.rate))
+        rows.append(_row(name, speaks_as, voice.language, voice.gender, entry.model.id, voice.rate))
     return rows
 
 
@@ -89,13 +89,13 @@ def create_voice(
 
     async def run(container: Container, caller: Caller) -> tuple[str, str]:
         whole = await whole_consent_id(container, caller, consent)
-        made = await container.custom_voices.create(caller, name, whole, data)
-        near = f" near {made.nearest}, similarity {made.similarity:.2f}" if made.nearest else ""
-        return made.id, f"a {made.cloner} voice{near}"
+        custom = await container.custom_voices.create(caller, name, whole, data)
+        near = f" near {custom.nearest}, similarity {custom.similarity:.2f}" if custom.nearest else ""
+        return custom.id, f"a {custom.cloner} voice{near}"
 
-    voice_id, told = run_for_project(config, project, run)
+    voice_id, description = run_for_project(config, project, run)
     print(voice_id)
-    typer.echo(told, err=True)
+    typer.echo(description, err=True)
 
 
 @app.command("delete")
@@ -113,7 +113,7 @@ def delete_voice(
     from app.cli.local import run_for_project
 
     async def run(container: Container, caller: Caller) -> str:
-        whole = whole_id(voice, (made.id for made in await container.custom_voices.list(caller)), "voice")
+        whole = whole_id(voice, (custom.id for custom in await container.custom_voices.list(caller)), "voice")
         await container.custom_voices.delete(caller, whole)
         return whole
 

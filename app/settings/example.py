@@ -1,6 +1,6 @@
 """The settings file with every setting, its default and its sentence: what `antiphon config` prints.
 
-Law: made from the classes of the settings alone; `config.example.toml` is this text.
+Law: it depends on the settings classes only; `config.example.toml` is this text.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ Law: text in, `Settings` or one `SettingsError` out. The environment wins over t
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -20,6 +21,8 @@ from app.settings.places import CONFIG_VARIABLE, settings_file
 
 PREFIX = "ANTIPHON_"
 FILE_SUFFIX = "_FILE"
+SERVICE_LINK = re.compile(r"ANTIPHON_(SERVICE_(HOST|PORT)\w*|PORT|PORT_\d+_(TCP|UDP)\w*)")
+"""Variables that Kubernetes and Docker set for a service of the name `antiphon`; they are no settings."""
 LONGEST_FILE = 1 << 20
 """Bytes of a settings file or of a file that holds one value."""
 
@@ -112,7 +115,7 @@ def _overrides(environment: Mapping[str, str]) -> dict[tuple[str, str], str]:
     known = _variables()
     values = {}
     for name, text in environment.items():
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
+        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or SERVICE_LINK.fullmatch(name):
             continue
         plain = name if name in known else name.removesuffix(FILE_SUFFIX)
         if plain not in known:

@@ -1,4 +1,4 @@
-"""What is kept on disk, where weights come from, and which models answer."""
+"""What is stored on disk, where weights come from, and which models answer."""
 
 from __future__ import annotations
 

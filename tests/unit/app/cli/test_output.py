@@ -113,6 +113,18 @@ def test_a_fault_of_ours_is_raised_after_the_others_are_done() -> None:
     assert done == ["b", "c"]
 
 
+def test_bars_and_counts_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    run({"a": lambda: None, "[/b]": lambda: None, "c": fails(OSError(2, "No such file or directory", "c"))})
+    said = terminal.getvalue()
+    assert "━" in said
+    assert "3 of 3" in said
+    assert "[/b]" in said
+    assert "✗ c: c: No such file or directory." in said
+
+
 def test_one_file_has_no_summary(capsys: pytest.CaptureFixture[str]) -> None:
     run({"a": lambda: None})
     assert capsys.readouterr().err == ""

@@ -108,6 +108,14 @@ def test_a_secret_file_is_bounded_text(tmp_path: Path) -> None:
             load(tmp_path, ANTIPHON_AUTH_KEYS_FILE=str(secret))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR"],
+)
+def test_links_to_a_service_of_our_name_are_no_settings(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, **{f"ANTIPHON_{name}": "tcp://10.0.0.1:8000"}) == Settings()
+
+
 def test_the_default_folder_does_not_depend_on_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
