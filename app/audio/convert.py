@@ -21,6 +21,12 @@ HIGHEST_RATE = 2_000_000
 """Hertz. Above it, the filters of the resampler take gigabytes of memory."""
 MOST_CHANNELS = 64
 """Channels that are mixed down."""
+FAR_TOO_LOUD = 8.0
+"""Magnitude of a sample, 18 dB over full scale, that no recording has by being merely too loud."""
+MANY_SAMPLES = 0.05
+"""Share of such samples from which a file is taken to hold integers as floats."""
+INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
+"""Full scales of 16, 24 and 32 bits."""
 MOST_CHANGES = 1000
 """Changes of rate, layout or format in one stream; each of them makes a new resampler."""
 # FFmpeg mixes integers with weights whose sum is 1, but floats with weights whose sum may be more, so that a
@@ -89,12 +95,33 @@ def check_shape(rate: int, channels: int) -> None:
         raise NotAudio(f"This file has {channels} channels; 1 to {MOST_CHANNELS} can be mixed down to one.")
 
 
-def sane(samples: Samples) -> Samples:
-    """The same samples, clipped to -1..1, with silence where a file of floats holds NaN or infinity."""
-    if np.abs(samples).max(initial=0.0) <= 1.0:  # false for NaN as well
-        return samples
-    finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
-    return np.clip(finite, -1.0, 1.0, out=finite)
+class Level:
+    """Brings the samples of one file into -1..1.
+
+    NaN and infinity become silence, and what is too loud is clipped. A common mistake is to store integers as
+    floats: where many samples are far beyond full scale, the file is divided by the integers' full scale.
+    """
+
+    def __init__(self) -> None:
+        self._full_scale = 1.0
+
+    def feed(self, samples: Samples) -> Samples:
+        if self._full_scale == 1.0 and np.abs(samples).max(initial=0.0) <= 1.0:  # false for NaN as well
+            return samples
+        finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
+        if self._full_scale == 1.0:
+            self._full_scale = _full_scale(finite)
+        finite /= np.float32(self._full_scale)
+        return np.clip(finite, -1.0, 1.0, out=finite)
+
+
+def _full_scale(samples: Samples) -> float:
+    """1, or the full scale of the integers that the samples seem to be."""
+    loud = np.abs(samples[np.abs(samples) > FAR_TOO_LOUD])
+    if len(loud) < MANY_SAMPLES * len(samples):
+        return 1.0
+    loudest = float(np.quantile(loud, 0.99))
+    return next((scale for scale in INTEGER_SCALES if loudest <= scale), 1.0)
 
 
 def _resampler(rate: int) -> AudioResampler:

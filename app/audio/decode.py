@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from app.audio.convert import Converter, sane
+from app.audio.convert import Converter, Level
 from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import SAMPLE_RATE, Samples
 
@@ -67,16 +67,17 @@ class AudioSource:
 
         Raises `NotAudio`, `AudioTooShort`, `AudioTooLong`, or `RequestTimedOut` once it is cancelled.
         """
+        level = Level()
         waiting: list[Samples] = []
         count = 0
         for piece in self._pieces():
             waiting.append(piece)
             count += len(piece)
             if count >= BLOCK:
-                yield sane(np.concatenate(waiting))
+                yield level.feed(np.concatenate(waiting))
                 waiting, count = [], 0
         if count:
-            yield sane(np.concatenate(waiting))
+            yield level.feed(np.concatenate(waiting))
         if not self.seconds:
             raise NotAudio("Audio file might be corrupted or unsupported: no sound could be decoded from it.")
         if self.seconds < SHORTEST_AUDIO:

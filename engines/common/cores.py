@@ -10,14 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""A container's share: microseconds of work in a period of so many (Linux, cgroup v2)."""
+"""A container's quota (Linux, cgroup v2): microseconds of CPU time, and the period in microseconds."""
 
 
 def cores() -> int:
     """At least one; less than the machine has where a container or an affinity mask allows less."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = _affinity()
     with suppress(OSError, ValueError):
         allowed, period = QUOTA.read_text().split()
         if allowed != "max":
-            here = min(here, max(1, int(allowed) // int(period)))
-    return here
+            available = min(available, max(1, int(allowed) // int(period)))
+    return available
+
+
+def _affinity() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

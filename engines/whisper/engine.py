@@ -1,19 +1,19 @@
 """Whisper (Radford et al. 2022, https://arxiv.org/abs/2212.04356) on CTranslate2, by faster-whisper's parts.
 
-Law: this file loads the model and runs the rounds of a batch: encode, detect the language, decode, cut into
-segments, time the words. What a round does with tokens is in the `whisper_*` files beside it. The library's
-own `transcribe` methods are not used: they decode one request at a time and keep state between calls.
+Law: this file runs the rounds of a batch: encode, detect the language, decode, cut into segments, time the
+words. What a round does with tokens is in the files beside it. The library's own `transcribe` methods are not
+used: they decode one request at a time and keep state between calls.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,37 +22,46 @@ from engines.types import (
     EngineOptions,
     LanguageGuess,
     Samples,
-    Segment,
     TranscribeOptions,
     Window,
     WindowResult,
 )
-from engines.whisper.ladder import Decoded, decode_rows, is_silence, join_rows, ladder, take_rows
+from engines.whisper.arrays import join_rows, take_rows
+from engines.whisper.fallback import Batch, decode_rows, searches
+from engines.whisper.output import keep
 from engines.whisper.place import place
+from engines.whisper.results import Decoded, is_silence
 from engines.whisper.rows import (
-    FRAMES,
-    MEASURED,
+    FRAMES_PER_SECOND,
+    FULL_FRAMES,
+    GRID_FRAMES,
+    MEASURED_WIDTHS,
     MIN_REST,
     PADDING,
     PADDING_UNMEASURED,
-    RATE,
-    STEP,
     Row,
-    adaptive_size,
     doubtful,
+    most_tokens,
+    short_size,
 )
 from engines.whisper.segments import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
-from engines.whisper.words import Timed, fit_words, group_words
+from engines.whisper.words import Timed, group_words
+
+if TYPE_CHECKING:
+    from ctranslate2 import StorageView
+    from faster_whisper import WhisperModel
+
+Item = TypeVar("Item")
 
 
 class WhisperTranscriber:
-    """The `Transcriber` over one set of CTranslate2 weights. One call at a time."""
+    """The `Transcriber` over one set of CTranslate2 weights. It keeps no state between calls."""
 
-    def __init__(self, model: Any, *, adaptive: bool = False, calls: int = 1) -> None:
-        """`model`: a loaded `faster_whisper.WhisperModel`. `adaptive`: short windows cost less.
+    def __init__(self, model: WhisperModel, *, adaptive: bool = False, calls: int = 1) -> None:
+        """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds.
 
-        `calls`: batches that the model takes at once.
+        `calls`: calls of `transcribe` that the model works on at once.
         """
         self._model = model
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
@@ -64,8 +73,8 @@ class WhisperTranscriber:
         self._model.model.unload_model()
 
     def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        frames = math.ceil(window.pcm.seconds * RATE)
-        return options, adaptive_size(frames, self._padding or PADDING)
+        frames = math.ceil(window.pcm.seconds * FRAMES_PER_SECOND)
+        return options, short_size(frames, self._padding or PADDING)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features(window.pcm.samples))
@@ -73,14 +82,22 @@ class WhisperTranscriber:
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         rows = [self._row(window) for window in windows]
         while waiting := [row for row in rows if row.unfinished]:
-            for group in _alike(waiting, lambda row: (self._prompt_length(row), row.doubted, row.size)):
+            for group in _grouped(waiting, self._group_key):
                 self._round(group, options)
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
+    def _group_key(self, row: Row) -> tuple[Any, ...]:
+        """Rows of equal keys are decoded together.
+
+        CTranslate2 needs one length and one position of the start token within a batch, and one search plan.
+        """
+        prompt = len(self._tokens.before(row.window, row.said))
+        return prompt, row.doubted, row.size, row.may_fall_back
+
     def _measured_padding(self) -> int:
         bands = self._model.feature_extractor.mel_filters.shape[0]
-        width = self._model.encode(np.zeros((1, bands, STEP), np.float32)).shape[2]
-        return PADDING if width in MEASURED else PADDING_UNMEASURED
+        width = self._model.encode(np.zeros((1, bands, GRID_FRAMES), np.float32)).shape[2]
+        return PADDING if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
     def _row(self, window: Window) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
@@ -93,22 +110,19 @@ class WhisperTranscriber:
     def _features(self, samples: Samples) -> Samples:
         """The log-mel spectrogram, (mel bands, frames); at most one full window."""
         extractor = self._model.feature_extractor
-        limit = FRAMES * extractor.hop_length
-        return np.asarray(extractor(samples[:limit]), np.float32)[:, :FRAMES]
-
-    def _prompt_length(self, row: Row) -> int:
-        return len(self._tokens.before(row.window, row.said))
+        limit = FULL_FRAMES * extractor.hop_length
+        return np.asarray(extractor(samples[:limit]), np.float32)[:, :FULL_FRAMES]
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        size = rows[0].size
+        size, full = rows[0].size, rows[0].size == FULL_FRAMES
         encoded = self._encode([row.piece(size) for row in rows])
         self._detect_languages(rows, encoded)
-        # A doubted result of a short encoding is encoded again in full before it is decoded warmer.
-        searches = ladder(options, warm=size == FRAMES, greedy=not rows[0].doubted)
-        prompts = [self._prompt(row) for row in rows]
-        decoded = decode_rows(self._model.model, self._tokens, encoded, prompts, options, searches)
-        for row, found in zip(rows, decoded, strict=True):
-            row.spent(frames=size, beamed=int(found.beamed), warmed=int(found.warmed))
+        # A doubtful result of a short encoding is encoded again in full before any sampling.
+        plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
+        batch = Batch(encoded, [self._prompt(row) for row in rows], self._max_tokens(size))
+        decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
+        for row, result in zip(rows, decoded, strict=True):
+            row.spent(frames=size, beamed=int(result.beamed), warmed=int(result.warmed))
         sure = [i for i, row in enumerate(rows) if not doubtful(row, size, decoded[i], options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()
@@ -116,8 +130,14 @@ class WhisperTranscriber:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], size, some, [decoded[i] for i in sure], options)
 
-    def _encode(self, pieces: list[Samples]) -> Any:
-        """(rows, positions, width). A CPU's caches hold one row: there, one after the other is quicker."""
+    def _max_tokens(self, size: int) -> int | None:
+        """The tokens from which the result of a short encoding is doubtful, so that more would be in vain."""
+        if self._padding is None or size == FULL_FRAMES:
+            return None
+        return most_tokens(size - self._padding) + 1
+
+    def _encode(self, pieces: list[Samples]) -> StorageView:
+        """(rows, positions, width). A CPU's caches hold one row, so that rows are quicker one by one."""
         if not self._on_cpu or len(pieces) == 1:
             return self._model.encode(np.stack(pieces))
         return join_rows([self._model.encode(piece[None]) for piece in pieces])
@@ -126,19 +146,19 @@ class WhisperTranscriber:
         self,
         rows: list[Row],
         size: int,
-        encoded: Any,
+        encoded: StorageView,
         decoded: list[Decoded],
         options: TranscribeOptions,
     ) -> None:
-        """Turns what was decoded into segments and moves on."""
-        phrases = [self._advance(row, found, options) for row, found in zip(rows, decoded, strict=True)]
+        """Turns what was decoded into segments and moves each row on."""
+        phrases = [self._advance(row, result, options) for row, result in zip(rows, decoded, strict=True)]
         timed = self._align(rows, encoded, phrases) if options.words else [None] * len(rows)
-        for row, found, kept, words in zip(rows, decoded, phrases, timed, strict=True):
-            self._keep(row, found, kept, words)
+        for row, result, some, words in zip(rows, decoded, phrases, timed, strict=True):
+            keep(row, result, some, words, self._tokens)
             row.rounds += 1
-            row.spent(saved=FRAMES - size)
+            row.spent(saved=FULL_FRAMES - size)
 
-    def _detect_languages(self, rows: list[Row], encoded: Any) -> None:
+    def _detect_languages(self, rows: list[Row], encoded: StorageView) -> None:
         if all(row.language for row in rows):
             return
         for row, guesses in zip(rows, self._model.model.detect_language(encoded), strict=True):
@@ -150,89 +170,51 @@ class WhisperTranscriber:
         start = self._tokens.start(row.language.code, row.window.task)
         return [*self._tokens.before(row.window, row.said), *start]
 
-    def _advance(self, row: Row, found: Decoded, options: TranscribeOptions) -> list[Phrase]:
-        """Moves the row's seek behind what was decoded; gives the phrases to keep."""
+    def _advance(self, row: Row, decoded: Decoded, options: TranscribeOptions) -> list[Phrase]:
+        """Moves the row's seek behind what was decoded; returns the phrases of the round."""
         left = row.frames - row.seek
-        if is_silence(found, options):
+        if is_silence(decoded, options):
             row.seek += left
             return []
-        phrases, used = split_phrases(found.tokens, left, self._tokens, min_rest=MIN_REST)
+        phrases, used = split_phrases(decoded.tokens, left, self._tokens, min_rest=MIN_REST)
         at = row.seek
         row.seek += max(used, 1)
         return [replace(phrase, seek=at) for phrase in phrases]
 
-    def _align(self, rows: list[Row], encoded: Any, phrases: list[list[Phrase]]) -> list[list[Timed]]:
-        """Word times by cross-attention, for rows of the same start sequence together."""
+    def _align(self, rows: list[Row], encoded: StorageView, phrases: list[list[Phrase]]) -> list[list[Timed]]:
+        """Word times by cross-attention, for rows of one start sequence together."""
         timed: list[list[Timed]] = [[] for _ in rows]
-        order = [index for index in range(len(rows)) if phrases[index]]
-        for start, indices in _grouped(order, lambda i: tuple(self._start(rows[i]))):
+        with_text = [index for index in range(len(rows)) if phrases[index]]
+        for indices in _grouped(with_text, lambda index: tuple(self._start(rows[index]))):
             texts = [[t for p in phrases[i] for t in self._tokens.text_only(p.tokens)] for i in indices]
-            lengths = [min(FRAMES, rows[i].frames - phrases[i][0].seek) for i in indices]
-            some = self._model.model.align(
-                take_rows(encoded, indices, len(rows)), list(start), texts, lengths
-            )
-            for index, text, alignment in zip(indices, texts, some, strict=True):
-                code = self._code(rows[index])
-                timed[index] = group_words(self._tokens.words(text, code), alignment, self._tokens)
+            lengths = [min(FULL_FRAMES, rows[i].frames - phrases[i][0].seek) for i in indices]
+            some = take_rows(encoded, indices, len(rows))
+            aligned = self._model.model.align(some, self._start(rows[indices[0]]), texts, lengths)
+            for index, text, alignment in zip(indices, texts, aligned, strict=True):
+                timed[index] = group_words(self._tokens.words(text, _code(rows[index])), alignment)
         return timed
 
     def _start(self, row: Row) -> list[int]:
-        return self._tokens.start(self._code(row), row.window.task)
-
-    def _code(self, row: Row) -> str:
-        return row.language.code if row.language else "en"
-
-    def _keep(self, row: Row, found: Decoded, phrases: list[Phrase], timed: list[Timed] | None) -> None:
-        """Turns phrases into segments with absolute times."""
-        fitted = fit_words(phrases, timed, self._tokens) if timed is not None else None
-        for index, phrase in enumerate(phrases):
-            words = fitted[index] if fitted is not None else None
-            row.said += self._tokens.text_only(phrase.tokens)
-            row.segments.append(self._segment(row, found, phrase, words))
-
-    def _segment(self, row: Row, found: Decoded, phrase: Phrase, words: list[Timed] | None) -> Segment:
-        offset = row.window.start + phrase.seek / RATE
-        low, high = row.window.start, row.window.end
-        times = [w.word(offset, low, high) for w in words] if words is not None else None
-        start = times[0].start if times else _clamp(offset + phrase.start, low, high)
-        end = times[-1].end if times else _clamp(offset + phrase.end, low, high)
-        logprobs = found.logprobs[phrase.first : phrase.first + len(phrase.tokens)]
-        return Segment(
-            start=start,
-            end=max(start, end),
-            text=self._tokens.decode(phrase.tokens),
-            tokens=self._tokens.tokens(phrase.tokens, logprobs),
-            words=tuple(times) if times is not None else None,
-            seek=round(row.window.start * RATE) + phrase.seek,
-            temperature=found.temperature,
-            avg_logprob=found.avg_logprob,
-            compression_ratio=found.compression_ratio,
-            no_speech_prob=found.no_speech_prob,
-        )
+        return self._tokens.start(_code(row), row.window.task)
 
 
 def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     """Loads CTranslate2 weights. Raises `EngineMissing` or `WeightsBroken`."""
-    # Spinning OpenMP threads starve each other where cores are shared; read once, when the library loads.
+    # Spinning OpenMP threads starve each other where cores are shared. Read once, by the import below.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        import faster_whisper  # noqa: F401 - asked for here, used where the device is chosen
+        import faster_whisper  # noqa: F401 - is it there? `place` uses it
     except ImportError as failure:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
     model, calls = place(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
 
 
-def _alike(rows: list[Row], kind: Any) -> Iterator[list[Row]]:
-    """Rows of one length whose start token has the same position: CTranslate2 needs that within a batch."""
-    for _, group in groupby(sorted(rows, key=kind), key=kind):
+def _code(row: Row) -> str:
+    return row.language.code if row.language else "en"
+
+
+def _grouped(items: list[Item], key: Callable[[Item], tuple[Any, ...]]) -> Iterator[list[Item]]:
+    """The items of each key, in the order of the keys."""
+    for _, group in groupby(sorted(items, key=key), key=key):
         yield list(group)
-
-
-def _grouped(indices: list[int], key: Any) -> Iterator[tuple[tuple[int, ...], list[int]]]:
-    for value, group in groupby(sorted(indices, key=key), key=key):
-        yield value, list(group)
-
-
-def _clamp(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)

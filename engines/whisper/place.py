@@ -1,14 +1,14 @@
-"""Where Whisper runs: GPUs or the CPU, with which arithmetic, and how many batches at once.
+"""Where Whisper runs: on GPUs or on the CPU, with which arithmetic, and how many batches at once.
 
-Law: the choice and the loading that proves it; a GPU that cannot be used is told in the log, once, with the
-reason.
+Law: the choice of a device, and the loading that proves it. If a GPU cannot be used, the log says so once,
+with the reason.
 """
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,16 @@ from engines.common.cores import cores
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions
 
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
 log = logging.getLogger(__name__)
-CALLS_A_GPU = 2
-"""While one batch is on the GPU, the features and words of another are made."""
+CALLS_PER_GPU = 2
+"""While one batch is on the GPU, the features and words of another are computed."""
 
 
-def place(folder: Path, options: EngineOptions) -> tuple[Any, int]:
-    """A loaded `WhisperModel`, and how many calls it takes at once.
+def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
+    """A loaded model, and the number of calls that it works on at once.
 
     `auto` takes CUDA with float16 where it works, else the CPU with int8. Raises `WeightsBroken`.
     """
@@ -35,58 +38,59 @@ def place(folder: Path, options: EngineOptions) -> tuple[Any, int]:
             raise WeightsBroken(
                 f"The weights in `{folder.name}` could not be loaded on the GPU."
             ) from failure
-        log.warning("the GPU cannot be used, so the CPU is: %s", " ".join(str(failure).split()))
+        log.warning("the GPU cannot be used, so the CPU is used: %s", " ".join(str(failure).split()))
     return _on_cpu(folder, options)
 
 
-def workers(options: EngineOptions, here: int) -> tuple[int, int]:
-    """Batches at once and threads of each, on `here` cores.
+def workers(options: EngineOptions, available: int) -> tuple[int, int]:
+    """Batches at once, and threads for each of them. `available`: cores.
 
-    Many small workers do more than few large ones: decoding a token is too little work to be shared. The
-    larger the machine, the more threads each has, so that a lone long window is not slow.
+    Many small workers do more than few large ones, because one decoded token is too little work to share. On
+    large machines each worker has more threads, so that a long window that is alone is not slow.
     """
     if options.threads:
-        return max(1, options.workers or here // options.threads), options.threads
+        return max(1, options.workers or available // options.threads), options.threads
     if options.workers:
-        return options.workers, max(1, here // options.workers)
-    threads = 1 if here <= 2 else 2 if here <= 8 else 4
-    return max(1, here // threads), threads
+        return options.workers, max(1, available // options.workers)
+    threads = 1 if available <= 2 else 2 if available <= 8 else 4
+    return max(1, available // threads), threads
 
 
 def _gpus() -> int:
     import ctranslate2
 
     try:
-        return int(ctranslate2.get_cuda_device_count())
+        return ctranslate2.get_cuda_device_count()
     except RuntimeError:  # a driver without a device, or older than the library
         return 0
 
 
-def _on_cpu(folder: Path, options: EngineOptions) -> tuple[Any, int]:
+def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls, threads = workers(options, cores())
     import ctranslate2
 
-    wanted = options.compute_type  # a GPU's type may mean nothing to a CPU that stands in for it
-    kind = wanted if wanted in ctranslate2.get_supported_compute_types("cpu") else "int8"
-    return _load(folder, device="cpu", compute_type=kind, cpu_threads=threads, num_workers=calls), calls
+    asked = options.compute_type  # a type that only GPUs have means nothing to a CPU that replaces one
+    compute_type = asked if asked in ctranslate2.get_supported_compute_types("cpu") else "int8"
+    model = _load(folder, device="cpu", compute_type=compute_type, cpu_threads=threads, num_workers=calls)
+    return model, calls
 
 
-def _on_gpu(folder: Path, options: EngineOptions) -> tuple[Any, int]:
-    calls = options.workers or CALLS_A_GPU
-    kind = "float16" if options.compute_type == "auto" else options.compute_type
+def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
+    calls = options.workers or CALLS_PER_GPU
+    compute_type = "float16" if options.compute_type == "auto" else options.compute_type
     devices = list(options.devices)
-    model = _load(folder, device="cuda", device_index=devices, compute_type=kind, num_workers=calls)
-    # The libraries behind the GPU are loaded with the first work: better now than with the first request.
+    model = _load(folder, device="cuda", device_index=devices, compute_type=compute_type, num_workers=calls)
+    # CUDA's libraries are loaded with the first work: better now than with the first request.
     bands = model.feature_extractor.mel_filters.shape[0]
     model.encode(np.zeros((1, bands, 100), np.float32))
     return model, calls * len(devices)
 
 
-def _load(folder: Path, **how: Any) -> Any:
+def _load(folder: Path, *, device: str, **options: Any) -> WhisperModel:
     from faster_whisper import WhisperModel
 
     try:
-        return WhisperModel(str(folder), local_files_only=True, **how)
+        return WhisperModel(str(folder), device=device, local_files_only=True, **options)
     except (RuntimeError, ValueError, OSError) as broken:
-        reason = f": {broken}" if how["device"] == "cuda" else "."  # only the log sees the first
+        reason = f": {broken}" if device == "cuda" else "."  # only the log sees the first
         raise WeightsBroken(f"The weights in `{folder.name}` could not be loaded{reason}") from broken

@@ -1,10 +1,16 @@
 """One window on its way through the rounds of a batch.
 
-Law: how much of it the encoder is given, whether a result is doubted, when it is done; no model is run here.
+A round encodes a stretch of the window, decodes it, and moves on to the first sound without text; most
+windows need one round. With adaptive windows the encoder is given the sound and a few seconds of silence, not
+always 30 seconds, and a doubtful result is decoded again from a full encoding (docs/decisions/0004).
+
+Law: how much of a window the encoder is given, whether a result is doubtful, and when a window is finished;
+no model is run here.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,81 +24,89 @@ from engines.types import (
     WindowCost,
     WindowResult,
 )
-from engines.whisper.ladder import Decoded, passes
+from engines.whisper.results import Decoded, passes
 from engines.whisper.segments import Marks, split_phrases
 
-FRAMES = 3000
-"""Encoder frames of a full window (10 ms each)."""
-RATE = 100
-"""Frames a second."""
+FRAMES_PER_SECOND = 100
+"""Frames of the log-mel spectrogram."""
+FULL_FRAMES = 3000
+"""Frames of a full encoding: 30 seconds."""
+GRID_FRAMES = 400
+"""Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
+never depends on the other rows: the same sound gives the same text, whatever else is in the batch."""
 MIN_REST = 100
 """Frames at a window's end that are not worth another round."""
 MAX_ROUNDS = 30
-"""Rounds that one window may take."""
+"""Rounds of one window."""
+MAX_FALLBACK_ROUNDS = 2
+"""Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING = 400
-"""Frames of silence behind the speech of an adaptive window; see docs/decisions/0004."""
+"""Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 PADDING_UNMEASURED = 600
-"""The same for models that it was not measured with."""
-MEASURED = (512,)
-"""Encoder widths of the models that it was measured with: base."""
+"""The same for models with which it was not measured."""
+MEASURED_WIDTHS = (512,)
+"""Encoder widths of the models with which the padding was measured: base."""
 SILENCE = -1.5
 RANGE = 2.0
-"""In features, digital silence is that far below the loudest place of the window, or at `SILENCE`."""
-EARLY = 300
-"""Frames of speech without text at the end of a round that make it doubtful."""
-MANY_TOKENS = 10
-TOKENS_A_SECOND = 15
-"""More tokens than these for the time are a loop, in any language."""
-SURE = -1.0
-"""Mean log-probability under which a result of a short encoding is doubted."""
-UNKNOWN = 0.5
-"""Probability under which a detected language is doubtful."""
-STEP = 400
-"""Adaptive windows come in lengths of so many frames, so that windows of like length share a batch. A row's
-length never depends on its neighbours': the same sound gives the same text, whoever else is in the batch."""
+"""Padding value: max(SILENCE, loudest feature - RANGE), which log-mel extraction gives for silence."""
+MAX_SILENT_END = 300
+"""Frames without text at the end of a round from which the result is doubtful."""
+TOKENS_AT_ONCE = 10
+TOKENS_PER_SECOND = 15
+"""More tokens than TOKENS_AT_ONCE + TOKENS_PER_SECOND * seconds are a loop in any language."""
+SHORT_MIN_LOGPROB = -1.0
+"""Mean log-probability below which the result of a short encoding is doubtful."""
+MIN_LANGUAGE_PROBABILITY = 0.5
+"""Probability below which a detected language is doubtful."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One window on its way through the rounds."""
+    """The state of one window."""
 
     window: Window
     features: Samples
-    """(mel bands, frames)"""
+    """The log-mel spectrogram: (mel bands, frames)."""
     language: LanguageGuess | None
     padding: int | None = None
-    """Frames of silence that the encoder sees behind the window; None: all 30 seconds are filled."""
+    """Frames of silence after the sound in the encoding; None: every encoding is a full one."""
     seek: int = 0
-    """Frames from the start of the window."""
+    """Where the next round begins: frames from the start of the window."""
     said: list[int] = field(default_factory=list)
     """Text tokens of earlier rounds."""
     segments: list[Segment] = field(default_factory=list)
     rounds: int = 0
     doubted: bool = False
-    """Whether a short encoding has failed: from now on it is given all 30 seconds."""
+    """Whether the result of a short encoding was doubtful: from then on, every encoding is a full one."""
     cost: WindowCost = field(default_factory=WindowCost)
 
     @property
     def size(self) -> int:
-        """Frames that the encoder is given in this round, at least."""
+        """Frames of the next encoding."""
         if self.padding is None or self.doubted:
-            return FRAMES
-        return adaptive_size(self.frames - self.seek, self.padding)
+            return FULL_FRAMES
+        return short_size(self.frames - self.seek, self.padding)
 
     @property
     def frames(self) -> int:
+        """Frames of the whole window."""
         return int(self.features.shape[1])
 
     @property
     def unfinished(self) -> bool:
-        fresh = self.rounds == 0
-        return fresh or (self.frames - self.seek >= MIN_REST and self.rounds < MAX_ROUNDS)
+        first = self.rounds == 0
+        return first or (self.frames - self.seek >= MIN_REST and self.rounds < MAX_ROUNDS)
+
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether fallback temperatures may be used; they are the most expensive part of a window."""
+        return self.cost.warmed < MAX_FALLBACK_ROUNDS
 
     def piece(self, size: int) -> Samples:
-        """The features of this round, filled up to `size` with what silence looks like beside this sound.
+        """The features of this round, padded to `size` frames with the features of silence.
 
-        Whisper was trained on sound that was filled up before its features were taken, so zeros, which are
-        a rather loud noise among features, would be something it has never seen.
+        Whisper was trained on sound that was padded before its features were taken. Zeros would be a rather
+        loud noise among features, which the model has never seen.
         """
         rest = self.features[:, self.seek : self.seek + size]
         silence = max(SILENCE, float(self.features.max()) - RANGE)
@@ -103,7 +117,7 @@ class Row:
         self.cost = replace(self.cost, **{k: getattr(self.cost, k) + n for k, n in counts.items()})
 
     def retry_in_full(self) -> None:
-        """The result of this round is doubted: nothing of it is kept."""
+        """Drops the result of this round; the next one uses a full encoding."""
         self.doubted = True
         self.spent(refilled=1)
         if self.window.language is None and self.rounds == 0:
@@ -114,19 +128,28 @@ class Row:
         return WindowResult(tuple(self.segments), language, prompt_tokens, cost=self.cost)
 
 
-def adaptive_size(frames: int, padding: int) -> int:
-    """Frames that the encoder is given for so many frames of speech."""
-    return min(FRAMES, -(-(frames + padding) // STEP) * STEP)
+def short_size(frames: int, padding: int) -> int:
+    """Frames of a short encoding of `frames` frames of sound."""
+    return min(FULL_FRAMES, math.ceil((frames + padding) / GRID_FRAMES) * GRID_FRAMES)
 
 
-def doubtful(row: Row, size: int, found: Decoded, options: TranscribeOptions, marks: Marks) -> bool:
-    """Whether an encoding of `size` frames may have gone wrong: a loop, an early end, an unknown language."""
-    if size == FRAMES:
+def most_tokens(frames: int) -> int:
+    """Tokens that `frames` frames of speech can have; more are a loop."""
+    return TOKENS_AT_ONCE + TOKENS_PER_SECOND * frames // FRAMES_PER_SECOND
+
+
+def doubtful(row: Row, size: int, decoded: Decoded, options: TranscribeOptions, marks: Marks) -> bool:
+    """Whether an encoding of `size` frames may have gone wrong.
+
+    Signs are a loop, an unlikely text, speech without text at the end, and an unsure language. A full
+    encoding is never doubtful: there is nothing better to try.
+    """
+    if size == FULL_FRAMES:
         return False
     left = row.frames - row.seek
-    phrases, used = split_phrases(found.tokens, left, marks, min_rest=MIN_REST)
-    early = not phrases or (used == left and phrases[-1].end * RATE < left - EARLY)
-    many = len(found.tokens) > MANY_TOKENS + TOKENS_A_SECOND * left / RATE
-    unknown = row.language is not None and row.language.probability < UNKNOWN
-    unsure = found.avg_logprob < SURE or not passes(found, options)
-    return early or many or unknown or unsure
+    phrases, used = split_phrases(decoded.tokens, left, marks, min_rest=MIN_REST)
+    early = not phrases or (used == left and phrases[-1].end * FRAMES_PER_SECOND < left - MAX_SILENT_END)
+    many = len(decoded.tokens) > most_tokens(left)
+    unknown = row.language is not None and row.language.probability < MIN_LANGUAGE_PROBABILITY
+    unlikely = decoded.avg_logprob < SHORT_MIN_LOGPROB or not passes(decoded, options)
+    return early or many or unknown or unlikely

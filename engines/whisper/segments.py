@@ -1,7 +1,7 @@
 """Decoded tokens -> phrases, by the timestamps that Whisper writes between them.
 
-Law: pure. A pair of timestamps ends one phrase and begins the next; a single one at the very end says that
-nothing follows; without it the last phrase may be cut off and the next round begins at its start.
+Law: pure. A pair of timestamps ends one phrase and begins the next. A single timestamp at the very end says
+that nothing follows; without it the last phrase may be cut off, and the next round begins at its start.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-STEP = 0.02
+TIMESTAMP_SECONDS = 0.02
 """Seconds between two timestamps."""
-FRAMES_PER_STEP = 2
+FRAMES_PER_TIMESTAMP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A run of tokens with its time."""
+    """Tokens between two timestamps."""
 
     start: float
     """Seconds from the start of the round."""
@@ -31,7 +31,7 @@ class Phrase:
 
 
 class Marks(Protocol):
-    """The part of the vocabulary that this file needs."""
+    """The part of the vocabulary that is needed here."""
 
     eot: int
     timestamps: int
@@ -44,14 +44,16 @@ def split_phrases(
 ) -> tuple[list[Phrase], int]:
     """The phrases of a round of `frames` frames, and how many of its frames they cover.
 
-    If fewer than `min_rest` frames would be left for the next round, the last phrase is kept although its
-    end was not written.
+    If fewer than `min_rest` frames would be left for the next round, the last phrase belongs to this round,
+    although Whisper has not written its end.
     """
     cuts = _cuts(tokens, marks)
     closed = len(tokens) >= 2 and _is_time(tokens[-1], marks) and not _is_time(tokens[-2], marks)
     last = cuts[-1] if cuts else 0
-    used = frames if closed or not cuts else (tokens[last - 1] - marks.timestamps) * FRAMES_PER_STEP
-    if frames - used < min_rest or closed or not used:  # a round that covers nothing would be repeated
+    used = frames if closed or not cuts else (tokens[last - 1] - marks.timestamps) * FRAMES_PER_TIMESTAMP
+    if (
+        frames - used < min_rest or closed or not used
+    ):  # a round that covers nothing would be repeated for ever
         cuts, used = [*cuts, len(tokens)], frames
     slices = zip([0, *cuts], cuts, strict=False)
     phrases = [_phrase(tokens[a:b], a, frames, marks) for a, b in slices if b > a]
@@ -63,14 +65,14 @@ def _is_time(token: int, marks: Marks) -> bool:
 
 
 def _cuts(tokens: Sequence[int], marks: Marks) -> list[int]:
-    """Indices of tokens that follow a timestamp and are one themselves."""
+    """Indices of timestamps that follow a timestamp."""
     pairs = range(1, len(tokens))
     return [i for i in pairs if _is_time(tokens[i], marks) and _is_time(tokens[i - 1], marks)]
 
 
 def _phrase(tokens: Sequence[int], first: int, frames: int, marks: Marks) -> Phrase:
-    whole = frames / FRAMES_PER_STEP * STEP
-    times = [(token - marks.timestamps) * STEP for token in tokens if _is_time(token, marks)]
+    whole = frames / FRAMES_PER_TIMESTAMP * TIMESTAMP_SECONDS
+    times = [(token - marks.timestamps) * TIMESTAMP_SECONDS for token in tokens if _is_time(token, marks)]
     starts = _is_time(tokens[0], marks)
     start = times[0] if starts else 0.0
     ends = len(times) > (1 if starts else 0) and times[-1] > start

@@ -1,4 +1,4 @@
-"""Whisper's vocabulary: prompts, bytes of tokens, words of tokens.
+"""Whisper's vocabulary: prompts, the bytes of tokens, the words of tokens.
 
 Law: token ids in, token ids or text out; no model is run here.
 """
@@ -7,27 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from engines.types import Token, Window
 
-PROMPT = 223
-"""Tokens that may stand before the start: half of the decoder's 448, less the marks."""
+if TYPE_CHECKING:
+    import tokenizers
+    from faster_whisper.tokenizer import Tokenizer
+
+DECODER_POSITIONS = 448
+"""Positions of Whisper's decoder: the prompt and the text."""
+MAX_PROMPT_TOKENS = 223
+"""Tokens that may stand before the start token: half of the decoder's positions, less the special tokens."""
 
 
 class WhisperTokens:
     """A Hugging Face tokenizer with Whisper's special tokens by name."""
 
-    def __init__(self, tokenizer: Any, *, multilingual: bool) -> None:
+    def __init__(self, tokenizer: tokenizers.Tokenizer, *, multilingual: bool) -> None:
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 
+        def for_language(language: str) -> Tokenizer:
+            return Tokenizer(tokenizer, multilingual, task="transcribe", language=language)
+
         self.multilingual = multilingual
         self._raw = tokenizer
-        self._make = lru_cache(maxsize=128)(
-            lambda language: Tokenizer(tokenizer, multilingual, task="transcribe", language=language)
-        )
-        self._tokenizer = self._make("en")
+        # One for each language: the language is a field of it, and several threads split words at once.
+        self._for_language = lru_cache(maxsize=128)(for_language)
+        self._tokenizer = self._for_language("en")
         self.eot: int = self._tokenizer.eot
         self.timestamps: int = self._tokenizer.timestamp_begin
         self.suppressed: list[int] = list(get_suppressed_tokens(self._tokenizer, [-1]))
@@ -38,49 +46,49 @@ class WhisperTokens:
         return self.text_only(self._tokenizer.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens)))
+        return self._tokenizer.decode(list(tokens))
 
     def text_only(self, tokens: Sequence[int]) -> list[int]:
         return [token for token in tokens if token < self.eot]
 
     def before(self, window: Window, said: Sequence[int]) -> list[int]:
-        """What stands before the start token: hot words, then the end of the prompt and what was said."""
+        """The tokens before the start token: hot words, then the end of the prompt and of the earlier text.
+
+        `said`: text tokens of the rounds before this one.
+        """
         hot = self.encode(" " + ", ".join(window.hotwords)) if window.hotwords else []
         text = self.encode(" " + window.prompt.strip()) if window.prompt.strip() else []
         text += said
-        hot = hot[: PROMPT // 2 if text else PROMPT]
-        text = text[-(PROMPT - len(hot)) :] if text else []
+        hot = hot[: MAX_PROMPT_TOKENS // 2 if text else MAX_PROMPT_TOKENS]
+        text = text[-(MAX_PROMPT_TOKENS - len(hot)) :] if text else []
         return [self._tokenizer.sot_prev, *hot, *text] if hot or text else []
 
     def start(self, language: str, task: str) -> list[int]:
-        """The start sequence: start, language, task."""
+        """The start sequence: start, language, task. Only the start for a model of English alone."""
         if not self.multilingual:
             return [self._tokenizer.sot]
-        to_id = self._raw.token_to_id
-        return [self._tokenizer.sot, to_id(f"<|{language}|>"), to_id(f"<|{task}|>")]
+        named = [self._raw.token_to_id(f"<|{name}|>") for name in (language, task)]
+        return [self._tokenizer.sot, *(token for token in named if token is not None)]
 
     def words(self, tokens: Sequence[int], language: str) -> tuple[list[str], list[list[int]]]:
-        """Words and their tokens; ends with the end-of-text token as a word of its own."""
-        texts, ids = self._splitter(language).split_to_word_tokens([*tokens, self.eot])
+        """Words and their tokens. The last word is the end-of-text token."""
+        texts, ids = self._for_language(language).split_to_word_tokens([*tokens, self.eot])
         return list(texts), [list(some) for some in ids]
 
-    def _splitter(self, language: str) -> Any:
-        """One tokenizer a language: its code is a field of it, and several threads split words at once."""
-        return self._make(language)
-
     def tokens(self, ids: Sequence[int], logprobs: Sequence[float]) -> tuple[Token, ...]:
+        """`logprobs`: one for each token, or none at all."""
         known: Sequence[float | None] = logprobs or [None] * len(ids)
         return tuple(Token(i, self._data(i), p) for i, p in zip(ids, known, strict=True))
 
     def _data(self, token: int) -> bytes:
         if token >= self.eot:
             return b""
-        return bytes(self._bytes[character] for character in self._raw.id_to_token(token))
+        return bytes(self._bytes[character] for character in self._raw.id_to_token(token) or "")
 
 
 @lru_cache(maxsize=1)
 def _byte_table() -> dict[str, int]:
-    """Character -> byte of GPT-2's byte-level alphabet: printable bytes stand for themselves."""
+    """Character -> byte of GPT-2's byte-level alphabet, in which printable bytes stand for themselves."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     table = {chr(byte): byte for byte in printable}

@@ -1,7 +1,7 @@
 """Word times from the decoder's cross-attention (dynamic time warping, as OpenAI's Whisper does it).
 
-Law: pure; alignments come in, words come out. Raw alignments stretch a word over the pause beside it, so a
-word next to a pause is cut to twice the median word.
+Law: pure; alignments come in, words come out. An alignment stretches a word over the pause beside it, so a
+word next to a pause is shortened to twice the length of the median word.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from engines.marks import SENTENCE_ENDS
 from engines.types import Word
 from engines.whisper.segments import Phrase
 from engines.whisper.tokens import WhisperTokens
 
-POSITIONS = 50
-"""Encoder positions a second."""
-LONGEST_MEDIAN = 0.7
-"""Seconds; slow speech is not taken as a reason for longer words than this."""
+POSITIONS_PER_SECOND = 50
+"""Positions of the encoder's output."""
+MAX_MEDIAN_WORD = 0.7
+"""Seconds that the median word may have at most, however slow the speech is."""
 OPENING = "\"'“¿([{-"
 CLOSING = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - full-width marks are meant
 
@@ -38,23 +39,29 @@ class Timed:
     probability: float
 
     def word(self, offset: float, low: float, high: float) -> Word:
-        """With absolute times, inside low..high, to the hundredth of a second."""
+        """The word with absolute times within low..high, to the hundredth of a second."""
         start = min(max(round(self.start + offset, 2), low), high)
         end = min(max(round(self.end + offset, 2), start), high)
         return Word(self.text, start, end, self.probability)
 
 
-def group_words(
-    words: tuple[list[str], list[list[int]]], alignment: Any, tokens: WhisperTokens
-) -> list[Timed]:
-    """Words with times, punctuation joined to its word. `words` ends with the end-of-text token."""
+class Alignment(Protocol):
+    """What CTranslate2's `align` gives for one row."""
+
+    alignments: list[tuple[int, int]]
+    """Pairs of a token's index and an encoder position."""
+    text_token_probs: list[float]
+
+
+def group_words(words: tuple[list[str], list[list[int]]], alignment: Alignment) -> list[Timed]:
+    """Words with times, with their punctuation. The last word of `words` is the end-of-text token."""
     texts, ids = words
     if len(ids) <= 1:
         return []
     bounds = np.cumsum([0, *(len(some) for some in ids[:-1])])
     pairs = np.asarray(alignment.alignments, dtype=np.int64).reshape(-1, 2)
     jumps = np.pad(np.diff(pairs[:, 0]), (1, 0), constant_values=1).astype(bool)
-    times = pairs[jumps, 1] / POSITIONS
+    times = pairs[jumps, 1] / POSITIONS_PER_SECOND
     chances = alignment.text_token_probs
     timed = [
         Timed(text, tuple(some), float(times[a]), float(times[b]), float(np.mean(chances[a:b])))
@@ -64,7 +71,7 @@ def group_words(
 
 
 def _join_punctuation(timed: list[Timed]) -> list[Timed]:
-    """Opening marks go to the next word, closing marks to the one before."""
+    """Opening marks belong to the next word, closing marks to the word before."""
     joined: list[Timed] = []
     opening: Timed | None = None
     for raw in timed:
@@ -85,9 +92,9 @@ def _join(first: Timed, second: Timed, *, time_of: Timed) -> Timed:
 
 
 def fit_words(phrases: Sequence[Phrase], timed: list[Timed], tokens: WhisperTokens) -> list[list[Timed]]:
-    """The words of each phrase, in order, none longer than it can be beside a pause."""
+    """The words of each phrase, in order. Words beside a pause are shortened."""
     spans = [word.end - word.start for word in timed if word.end > word.start]
-    typical = min(LONGEST_MEDIAN, median(spans)) if spans else LONGEST_MEDIAN
+    typical = min(MAX_MEDIAN_WORD, median(spans)) if spans else MAX_MEDIAN_WORD
     rest = list(timed)
     fitted = []
     for phrase in phrases:
@@ -100,13 +107,13 @@ def fit_words(phrases: Sequence[Phrase], timed: list[Timed], tokens: WhisperToke
 
 
 def _trim(words: list[Timed], phrase: Phrase, typical: float) -> list[Timed]:
-    """Words after or before a pause are cut to at most twice the typical length, then put in order."""
+    """Shortens words beside a pause to twice the typical length, then puts the times in order."""
     trimmed = list(words)
     longest = 2 * typical
     for index, word in enumerate(trimmed):
         if word.end - word.start <= longest:
             continue
-        ends = index == len(trimmed) - 1 or word.text.rstrip().endswith(tuple(".。!！?？"))  # noqa: RUF001
+        ends = index == len(trimmed) - 1 or word.text.rstrip().endswith(SENTENCE_ENDS)
         first = index == 0
         if first:
             trimmed[index] = replace(word, start=max(word.end - longest, word.start))

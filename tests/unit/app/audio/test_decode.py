@@ -250,10 +250,22 @@ def test_odd_floats_stay_within_bounds(value: float, rate: int) -> None:
     assert far == pytest.approx(0.3, abs=0.01), "the rest is as it was"
 
 
-def test_integers_in_a_file_of_floats_are_clipped() -> None:
-    samples = decode(float_wav(SOUND * 32_767))
-    assert np.abs(samples).max() == 1
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_integers_that_are_stored_as_floats_are_brought_to_scale(bits: int) -> None:
+    samples = decode(float_wav(SOUND * np.float32(2.0 ** (bits - 1))))
+    assert np.abs(samples).max() == pytest.approx(0.3, abs=0.01)
     assert pitch(samples) == pytest.approx(440, abs=3)
+
+
+def test_the_scale_of_a_file_stays_when_it_becomes_quiet() -> None:
+    loud, quiet = tone(6) * 32_768, tone(10) * 3
+    samples = decode(float_wav(np.concatenate([loud, quiet])))
+    assert np.abs(samples[-80_000:]).max() < 1e-3
+
+
+def test_what_is_merely_too_loud_is_clipped() -> None:
+    samples = decode(float_wav(SOUND * 10))
+    assert np.abs(samples).max() == 1
 
 
 class Broken:

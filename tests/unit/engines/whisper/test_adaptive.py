@@ -9,8 +9,8 @@ import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
-from engines.whisper.ladder import Decoded, ladder
-from engines.whisper.rows import FRAMES, PADDING, Row, doubtful
+from engines.whisper.results import Decoded
+from engines.whisper.rows import FULL_FRAMES, PADDING, Row, doubtful, most_tokens
 from tests.conftest import JFK
 from tests.support.sound import decode
 
@@ -30,7 +30,7 @@ def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING)
 def test_the_encoder_is_given_what_there_is_and_four_seconds(seconds: float, size: int) -> None:
     assert row(seconds).size == size
     assert row(seconds).piece(size).shape == (80, size)
-    assert row(seconds, padding=None).size == FRAMES
+    assert row(seconds, padding=None).size == FULL_FRAMES
 
 
 def test_what_is_filled_up_looks_like_silence_beside_the_sound() -> None:
@@ -81,7 +81,7 @@ GOOD = decoded(T, *map(ord, "hello"), T + 240)
 )
 def test_what_is_doubted(found: Decoded, probability: float, doubted: bool) -> None:
     assert doubtful(row(5, probability), 900, found, OPTIONS, Letters()) is doubted
-    assert not doubtful(row(5, probability), FRAMES, found, OPTIONS, Letters())
+    assert not doubtful(row(5, probability), FULL_FRAMES, found, OPTIONS, Letters())
 
 
 def test_a_doubted_round_leaves_no_trace() -> None:
@@ -89,7 +89,7 @@ def test_a_doubted_round_leaves_no_trace() -> None:
     tried.retry_in_full()
     assert tried.unfinished
     assert (tried.seek, tried.segments, tried.said, tried.language) == (0, [], [], None)
-    assert tried.size == FRAMES
+    assert tried.size == FULL_FRAMES
     assert tried.cost.refilled == 1
 
 
@@ -100,19 +100,16 @@ def test_a_known_language_is_kept() -> None:
     assert tried.language == LanguageGuess("de", 1.0)
 
 
-def rungs(**options: Any) -> list[tuple[float, int, bool]]:
-    found = ladder(TranscribeOptions(**options), warm=True, greedy=True)
-    return [(search.temperature, search.beams, search.cheap) for search in found]
+def test_more_tokens_than_speech_can_have_are_a_loop() -> None:
+    assert most_tokens(400) == 10 + 15 * 4
+    five = row(5)
+    fast = decoded(T, *([ord("x")] * (most_tokens(500) - 2)), T + 240)
+    assert not doubtful(five, 1200, fast, OPTIONS, Letters())
+    assert doubtful(five, 1200, decoded(T, *fast.tokens), OPTIONS, Letters())
 
 
-def test_the_ladder() -> None:
-    warm = [(t, 1, False) for t in (0.2, 0.4, 0.6, 0.8, 1.0)]
-    assert rungs() == [(0.0, 5, False), *warm]
-    assert rungs(greedy_first=True) == [(0.0, 1, True), (0.0, 5, False), *warm]
-    assert rungs(greedy_first=True, beam_size=1) == [(0.0, 1, False), *warm]
-    assert rungs(greedy_first=True, logprobs=True) == [(0.0, 1, False), *warm]
-    assert rungs(greedy_first=True, temperatures=(0.7,)) == [(0.7, 1, False)]
-    short = ladder(TranscribeOptions(greedy_first=True), warm=False, greedy=True)
-    assert [(search.temperature, search.beams) for search in short] == [(0.0, 1), (0.0, 5)]
-    doubted = ladder(TranscribeOptions(greedy_first=True), warm=True, greedy=False)
-    assert doubted[0].beams == 5
+def test_only_two_rounds_of_a_window_may_fall_back() -> None:
+    long = row(30)
+    assert long.may_fall_back
+    long.spent(warmed=2)
+    assert not long.may_fall_back

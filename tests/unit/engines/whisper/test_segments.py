@@ -64,13 +64,13 @@ def test_words_get_their_times_and_their_punctuation() -> None:
     alignment = SimpleNamespace(
         alignments=[(0, 0), (1, 50), (2, 60), (3, 70), (4, 100), (5, 110)], text_token_probs=[0.9] * 5
     )
-    words = group_words((texts, ids), alignment, Letters())  # type: ignore[arg-type]  # the part that is used
+    words = group_words((texts, ids), alignment)
     assert [(w.text, w.start, w.end) for w in words] == [(" a,", 0.0, 1.0), (" “b”", 1.4, 2.0)]
 
 
 def test_no_words() -> None:
     nothing = SimpleNamespace(alignments=[], text_token_probs=[])
-    assert group_words(([""], [[900]]), nothing, Letters()) == []  # type: ignore[arg-type]  # the part that is used
+    assert group_words(([""], [[900]]), nothing) == []
 
 
 def test_words_beside_a_pause_are_not_stretched_over_it() -> None:

@@ -1,0 +1,183 @@
+"""Temperature fallback: greedy search, beam search, then sampling, until a result is good enough.
+
+Radford et al. 2022, section 4.5. The greedy search before the beam is ours (docs/decisions/0004), and so is
+the bound on what a window may cost: sampling ends as soon as it makes a text less likely, and a repetition
+loop gets two more tries, not five.
+
+Law: each row of a batch is searched by itself, and a row whose result passes is not searched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engines.types import TranscribeOptions
+from engines.whisper.arrays import take_rows
+from engines.whisper.results import Decoded, best, compression_ratio, is_loop, passes
+from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
+
+if TYPE_CHECKING:
+    from ctranslate2 import StorageView
+    from ctranslate2.models import Whisper, WhisperGenerationResult
+
+FIRST_TIMESTAMP = 50
+"""The first timestamp is at most one second into the window (in steps of 0.02 s)."""
+CANDIDATES = 5
+"""Sequences that are sampled at a temperature above zero; the likeliest one is the result."""
+GREEDY_MIN_LOGPROB = -0.35
+"""Mean log-probability from which a greedy result needs no beam search."""
+LOOP_JUMP = 0.6
+"""Where a sampled text is a loop as well, temperatures closer than this are left out: they would loop too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One way to decode."""
+
+    temperature: float
+    beams: int
+    min_logprob: float
+    """Mean log-probability from which its result passes."""
+    greedy_first: bool = False
+    """Whether it is the greedy search before a beam search."""
+    follows_loops: bool = True
+    """Whether it is worth trying where the search before it gave a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one encoding, which are decoded together."""
+
+    encoded: StorageView
+    """(rows, positions, width)"""
+    prompts: list[list[int]]
+    """One for each row, all of one length."""
+    max_tokens: int | None = None
+    """Tokens after which decoding stops; None: what the decoder has positions for."""
+
+    def take(self, rows: Sequence[int]) -> Batch:
+        encoded = take_rows(self.encoded, rows, len(self.prompts))
+        return Batch(encoded, [self.prompts[row] for row in rows], self.max_tokens)
+
+    @property
+    def max_length(self) -> int:
+        """CTranslate2 generates at most half of it, and at most what the prompt leaves of it."""
+        if self.max_tokens is None:
+            return DECODER_POSITIONS
+        return min(DECODER_POSITIONS, max(2 * self.max_tokens, self.max_tokens + len(self.prompts[0])))
+
+
+def searches(options: TranscribeOptions, *, sampling: bool, greedy: bool) -> tuple[Search, ...]:
+    """The searches of a round, in order.
+
+    `sampling`: include the fallback temperatures. `greedy`: start with greedy search, if the options say so.
+    """
+    temperatures = options.temperatures if sampling else options.temperatures[:1]
+    low = options.log_prob_threshold
+    found = tuple(Search(t, 1 if t or options.logprobs else options.beam_size, low) for t in temperatures)
+    if not (greedy and options.greedy_first and found[0].beams > 1):
+        return found
+    first = Search(0.0, 1, max(low, GREEDY_MIN_LOGPROB), greedy_first=True)
+    # A short encoding that led to a loop is encoded again in full: a beam search on it would loop as well.
+    return (first, replace(found[0], follows_loops=sampling), *found[1:])
+
+
+def worth_trying(search: Search, tried: Sequence[tuple[Search, Decoded]], options: TranscribeOptions) -> bool:
+    """Whether `search` may improve on the results so far."""
+    if not tried:
+        return True
+    before, last = tried[-1]
+    if passes(last, options, before.min_logprob):
+        return False
+    if is_loop(last, options):
+        jumps = not before.temperature or search.temperature >= before.temperature + LOOP_JUMP
+        return search.follows_loops and jumps
+    earlier = [result.avg_logprob for _, result in tried[:-1] if not is_loop(result, options)]
+    return not before.temperature or not earlier or last.avg_logprob > max(earlier)
+
+
+def decode_rows(
+    model: Whisper,
+    tokens: WhisperTokens,
+    batch: Batch,
+    options: TranscribeOptions,
+    plan: Sequence[Search],
+) -> list[Decoded]:
+    """One result for each row of the batch. `plan`: the searches in order."""
+    tried: list[list[tuple[Search, Decoded]]] = [[] for _ in batch.prompts]
+    for search in plan:
+        waiting = [row for row, results in enumerate(tried) if worth_trying(search, results, options)]
+        if not waiting:
+            continue
+        results = _decode(model, tokens, batch.take(waiting), options, search)
+        for row, result in zip(waiting, results, strict=True):
+            tried[row].append((search, result))
+    return [_chosen(results, options) for results in tried]
+
+
+def _chosen(tried: Sequence[tuple[Search, Decoded]], options: TranscribeOptions) -> Decoded:
+    greedy = int(tried[0][0].greedy_first)
+    return replace(
+        best([result for _, result in tried], options),
+        beamed=bool(greedy) and len(tried) > 1,
+        warmed=len(tried) > 1 + greedy,
+    )
+
+
+def _decode(
+    model: Whisper, tokens: WhisperTokens, batch: Batch, options: TranscribeOptions, search: Search
+) -> list[Decoded]:
+    results = model.generate(
+        batch.encoded,
+        batch.prompts,
+        max_length=batch.max_length,
+        return_scores=True,
+        return_no_speech_prob=True,
+        return_logits_vocab=options.logprobs,
+        suppress_tokens=tokens.suppressed,
+        max_initial_timestamp_index=FIRST_TIMESTAMP,
+        **_search_options(options, search),
+    )
+    return [_decoded(result, tokens, search.temperature, logprobs=options.logprobs) for result in results]
+
+
+def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any]:
+    # CTranslate2 gives the model's logits for a single hypothesis only.
+    if search.temperature > 0:
+        return {
+            "beam_size": 1,
+            "num_hypotheses": 1 if options.logprobs else CANDIDATES,
+            "sampling_topk": 0,
+            "sampling_temperature": search.temperature,
+        }
+    return {"beam_size": search.beams}
+
+
+def _decoded(
+    result: WhisperGenerationResult, tokens: WhisperTokens, temperature: float, *, logprobs: bool
+) -> Decoded:
+    ids = tuple(result.sequences_ids[0])
+    return Decoded(
+        tokens=ids,
+        logprobs=_logprobs(result.logits[0], ids) if logprobs else (),
+        # The score is a mean over the tokens; the published thresholds count the end token too.
+        avg_logprob=float(result.scores[0]) * len(ids) / (len(ids) + 1),
+        no_speech_prob=float(result.no_speech_prob),
+        compression_ratio=compression_ratio(tokens.decode(ids).strip()),
+        temperature=temperature,
+    )
+
+
+def _logprobs(steps: Sequence[StorageView], ids: Sequence[int]) -> tuple[float, ...]:
+    """Log-softmax of the model's logits at the decoded tokens."""
+    return tuple(_logprob(np.asarray(step), token) for step, token in zip(steps, ids, strict=False))
+
+
+def _logprob(logits: np.ndarray, token: int) -> float:
+    row = logits.reshape(-1).astype(np.float64)
+    top = row.max()
+    return float(row[token] - top - np.log(np.exp(row - top).sum()))

@@ -1,0 +1,3 @@
+from faster_whisper.tokenizer import Tokenizer
+
+def get_suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: list[int]) -> tuple[int, ...]: ...
