@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -44,6 +45,7 @@ from app.wire.speech import SpeechRules
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 
+log = logging.getLogger(__name__)
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "speaker-dvector"
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
@@ -159,7 +161,7 @@ class Container:
             model = self.registry.resolve(name)
         except ApiError:
             return None
-        return None if name in self.settings.speech.models else self.runner.state(model)
+        return None if model.folder == self.registry.weights else self.runner.state(model)
 
     async def close(self) -> None:
         async with AsyncExitStack() as stack:  # each of them closes, whatever happens to the others
@@ -182,7 +184,8 @@ def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
 
 def model_registry(settings: Settings) -> Registry:
     """The names that these settings serve."""
-    return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models)
+    engines = catalog.names(catalog.SYNTHESIZERS)
+    return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models, engines)
 
 
 def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
@@ -265,15 +268,10 @@ async def check_start(settings: Settings, database: Database, keys: KeyService) 
     await database.check()
     await check_exposure(settings, keys)
     registry = model_registry(settings)
-    for name in settings.models.preload:
-        try:
-            registry.resolve(name)
-        except ModelNotFound:
-            raise StartRefused(
-                f"`models.preload` names `{name}`, which is neither in the catalogue nor in the weights "
-                f"folder. `antiphon models list` shows what is there, `antiphon models pull {name}` may "
-                "fetch it."
-            ) from None
+    for problem in registry.unknown(settings.models.preload, "models.preload"):
+        raise StartRefused(problem)
+    for warning in registry.warnings():
+        log.warning(warning)
 
 
 async def check_exposure(settings: Settings, keys: KeyService) -> None:

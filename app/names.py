@@ -17,6 +17,9 @@ TRANSCRIPTION_NAMES = (
 )
 
 
+DEFAULT_ALIASES = dict.fromkeys(TRANSCRIPTION_NAMES, "whisper-base")
+"""The local model that answers to each of them."""
+
 SPEECH_MODELS: dict[str, Literal["fast", "best"]] = {
     "tts-1": "fast",
     "tts-1-hd": "best",

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.installed import installed
 from engines.common.onnx import session
 from engines.errors import WeightsBroken, import_failure
 from engines.scripts import runs
@@ -143,4 +144,5 @@ def _voices_of(path: Path) -> list[Voice]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
     gender = _GENDERS.get("".join(itertools.islice(stem.split("-"), 1, 2)), "neutral")
-    return [Voice(f"{stem}#{s}" if s else stem, language, gender, rate) for s in speakers]
+    extra = "" if installed("piper") else "piper"
+    return [Voice(f"{stem}#{s}" if s else stem, language, gender, rate, extra=extra) for s in speakers]

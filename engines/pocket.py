@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.installed import installed
 from engines.common.pytorch import set_threads
 from engines.contracts import Synthesizer
 from engines.errors import EngineError, UnsupportedInput, WeightsBroken, import_failure
@@ -43,7 +44,8 @@ def voices(folder: Path) -> tuple[Voice, ...]:
     if not (folder / WEIGHTS).is_file():
         return ()
     names = sorted(path.stem for path in folder.glob("*.safetensors") if path.name != WEIGHTS)
-    return tuple(Voice(name, "en-US", "neutral", RATE) for name in names)
+    extra = "" if installed("torch", "pocket_tts") else "cloning"
+    return tuple(Voice(name, "en-US", "neutral", RATE, extra=extra) for name in names)
 
 
 def load(folder: Path, options: EngineOptions) -> PocketSynthesizer:

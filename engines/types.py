@@ -170,6 +170,10 @@ class Voice:
     gender: Gender = "neutral"
     rate: int = 24_000
     """Hertz of the sound it gives."""
+    also: tuple[str, ...] = ()
+    """ISO 639-1 codes of languages in other scripts that it can read, beside its own language."""
+    extra: str = ""
+    """The extra that has to be installed before it can speak; empty if it can speak now."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

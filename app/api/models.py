@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{model}; ids may have slashes."""
+"""GET /v1/models, /v1/models/{model} (ids may have slashes) and /v1/audio/models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.deps import Services
-from app.wire.resources import model_list, model_object
+from app.wire.resources import model_list, model_object, speech_model_list
 
 router = APIRouter(tags=["models"])
 
@@ -16,6 +16,13 @@ router = APIRouter(tags=["models"])
 async def list_models(services: Services) -> dict[str, Any]:
     """List the models, and the names that stand for them."""
     return model_list((model, services.state(model.id)) for model in services.registry.listing())
+
+
+@router.get("/audio/models", openapi_extra={"x-antiphon-extension": True})
+async def list_speech_models(services: Services) -> dict[str, Any]:
+    """List the names of models that speak, in the shape that Open WebUI reads."""
+    speech = services.registry.listing("speech")
+    return speech_model_list((model, services.state(model.id)) for model in speech)
 
 
 @router.get("/models/{model:path}")

@@ -19,8 +19,8 @@ from app.wire.resources import (
     custom_voice_details,
     custom_voice_object,
     deleted_voice,
-    page,
     voice_object,
+    voice_page,
 )
 from app.wire.voice_requests import page_of_voices, voice_id, voice_request
 
@@ -43,9 +43,12 @@ async def create_voice(request: Request, services: Services, caller: CallerOf) -
 async def list_voices(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
-    """List the voices: the project's own, OpenAI's names, then every local voice by its own name."""
+    """List the voices: the project's own, OpenAI's names, then every local voice by its own name.
+
+    All of them, unless `limit` says less.
+    """
     wanted = page_of_voices(after, limit)
-    return page(await _voices(services, caller), wanted.after, wanted.limit)
+    return voice_page(await _voices(services, caller), wanted.after, wanted.limit)
 
 
 @router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)

@@ -6,6 +6,8 @@ person who asked and leak nothing: no paths, no stack traces, no keys.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.errors.base import ApiError, InvalidRequest, NotFound
 from app.errors.server import (
     InternalError,
@@ -61,6 +63,10 @@ __all__ = [
     "from_engine",
     "from_os",
 ]
+
+
+MOST_NAMES = 40
+"""Names that one message lists."""
 
 
 class MissingField(InvalidRequest):
@@ -137,8 +143,13 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
     param = "model"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The model `{name[:200]}` does not exist or you do not have access to it.")
+    def __init__(self, name: str, known: Sequence[str] = (), advice: str = "") -> None:
+        """`known`: names that exist. `advice`: a sentence about how to get the model."""
+        sentences = [f"The model `{name[:200]}` does not exist or you do not have access to it."]
+        if known:
+            more = ", ..." if len(known) > MOST_NAMES else ""
+            sentences.append(f"Models here: {', '.join(f'`{name}`' for name in known[:MOST_NAMES])}{more}.")
+        super().__init__(" ".join([*sentences, advice]).strip())
 
 
 class MethodNotAllowed(ApiError):

@@ -1,15 +1,16 @@
-"""Which models there are, and which names they answer to.
+"""Which models exist, and which names they answer to.
 
 Law: looks only at the catalogue, the settings and the weights folder; loads nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from pathlib import Path
 
-from app.domain import ModelListing, ModelSpec
-from app.errors import ModelNotFound
+from app.domain import ModelKind, ModelListing, ModelSpec
+from app.errors import InvalidValue, ModelNotFound
+from app.models.advice import how_to_get, listed
 from app.models.catalog import catalog
 from app.models.weights import MODEL_NAME, slug, unslug
 
@@ -19,73 +20,133 @@ MARK = "model.bin"
 """The file that makes a folder a CTranslate2 model."""
 SOUND_MARKS = ("*.onnx", "model.safetensors")
 """The files that make a folder a speech model, if an engine finds voices in it."""
+DOES: Mapping[ModelKind, str] = {
+    "transcription": "transcribes",
+    "speech": "speaks",
+    "speaker": "compares speakers",
+    "diarization": "tells speakers apart",
+}
 
 
 class Registry:
     """Names -> models."""
 
-    def __init__(self, aliases: Mapping[str, str], weights: Path, speech: Collection[str] = ()) -> None:
-        """`speech`: names that stand for any speech model; the voice decides which one."""
+    def __init__(
+        self,
+        aliases: Mapping[str, str],
+        weights: Path,
+        speech: Collection[str] = (),
+        engines: Collection[str] = (),
+    ) -> None:
+        """`aliases`: name -> local model or absolute folder. `speech`: names that stand for any speech model;
+        the voice decides which one. `engines`: names of speech engines, which stand for any of their models.
+        """
         self._aliases = dict(aliases)
         self._speech = tuple(speech)
-        self._weights = weights
+        self._engines = tuple(engines)
+        self.weights = weights
 
-    def resolve(self, name: str) -> ModelSpec:
-        """The model behind a name or an alias. Raises `ModelNotFound`."""
-        local = self._aliases.get(name, name)
-        if name in self._speech and name not in self._aliases:
-            return ModelSpec(name, "speech", "", self._weights, 0, OWNER)
-        if entry := catalog().get(local):
-            return ModelSpec(
-                local, entry.kind, entry.engine, self._weights / slug(local), entry.created, entry.owner
+    def resolve(self, name: str, kind: ModelKind | None = None) -> ModelSpec:
+        """The model behind a name or an alias. `kind`: what it must do.
+
+        Raises `ModelNotFound`, or `InvalidValue` for a model of another kind.
+        """
+        model = self._resolve(name)
+        if model is None:
+            raise ModelNotFound(name, [model.id for model in self.listing(kind)], how_to_get(name))
+        if kind and model.kind != kind:
+            able = listed([model.id for model in self.listing(kind)]) or "none"
+            raise InvalidValue(
+                f"The model '{name[:200]}' {DOES[model.kind]}; needed is one that {DOES[kind]}: {able}.",
+                param="model",
             )
-        folder = self._folder(name, local)
-        if folder is None:
-            raise ModelNotFound(name)
-        owner = local.rpartition("/")[0] or OWNER
-        if (folder / MARK).is_file() or folder.parent != self._weights:
-            return ModelSpec(local, "transcription", HUB_ENGINE, folder, 0, owner)
-        return ModelSpec(local, "speech", "", folder, 0, owner)
+        return model
 
     def speech_models(self) -> list[ModelSpec]:
         """Models in the weights folder that may speak; one without an engine is asked of all of them."""
-        found = [self.resolve(name) for name in sorted(self._folders())]
-        return [model for model in found if model.kind == "speech"]
+        models = [self._resolve(name) for name in sorted(self._folders())]
+        return [model for model in models if model and model.kind == "speech"]
 
     def state(self) -> Hashable:
         """Changes whenever a model comes, goes or gets another file."""
-        if not self._weights.is_dir():
+        if not self.weights.is_dir():
             return ()
-        return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self._weights.iterdir()))
+        return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.weights.iterdir()))
 
-    def listing(self) -> list[ModelListing]:
-        """Every name that a client may send, aliases first."""
-        folders = {name for name in self._folders() if self.resolve(name).kind != "speaker"}
-        names = {*self._aliases, *self._speech, *folders}
-        found = [ModelListing(name, self._created(name), OWNER) for name in names]
+    def listing(self, kind: ModelKind | None = None) -> list[ModelListing]:
+        """Every name that a client may send, aliases first; `kind`: only those that do this."""
+        models: dict[str, ModelSpec | None] = {name: self._resolve(name) for name in self._names()}
+        served = ("transcription", "speech", "diarization") if kind is None else (kind,)
+        found = [
+            ModelListing(name, model.created, OWNER)
+            for name, model in models.items()
+            if model and model.kind in served
+        ]
         return sorted(found, key=lambda model: (model.id not in self._aliases, model.id))
 
     def find(self, name: str) -> ModelListing:
         """Raises `ModelNotFound`."""
-        for model in self.listing():
+        known = self.listing()
+        for model in known:
             if model.id == name:
                 return model
-        raise ModelNotFound(name)
+        raise ModelNotFound(name, [model.id for model in known], how_to_get(name))
 
-    def _created(self, name: str) -> int:
-        entry = catalog().get(self._aliases.get(name, name))
-        return entry.created if entry else 0
+    def unknown(self, names: Iterable[str], setting: str) -> list[str]:
+        """A sentence for each name of a setting that no model has."""
+        return [
+            f"`{setting}` names `{name}`, which is neither in the catalogue nor in the weights folder. "
+            f"{how_to_get(self._aliases.get(name, name))}"
+            for name in names
+            if self._resolve(name) is None
+        ]
+
+    def warnings(self) -> list[str]:
+        """A sentence for each alias whose model does not exist: it answers 404 and is not listed."""
+        return [
+            f"The alias `{name}` of `models.aliases` has no effect, because there is no model `{local}`. "
+            f"{how_to_get(local)}"
+            for name, local in self._aliases.items()
+            if self._resolve(name) is None
+        ]
+
+    def _resolve(self, name: str) -> ModelSpec | None:
+        local = self._aliases.get(name, name)
+        if name in self._speech and name not in self._aliases:
+            return ModelSpec(name, "speech", "", self.weights, 0, OWNER)
+        if entry := catalog().get(local):
+            folder = self.weights / slug(local)
+            return ModelSpec(local, entry.kind, entry.engine, folder, entry.created, entry.owner)
+        model = self._in_folder(name, local)
+        if model is None and name in self._engines:
+            return ModelSpec(name, "speech", name, self.weights, 0, OWNER)
+        return model
+
+    def _in_folder(self, name: str, local: str) -> ModelSpec | None:
+        """A model without an entry: a folder that an alias names, or one in the weights folder."""
+        owner = local.rpartition("/")[0] or OWNER
+        outside = Path(local)
+        if name in self._aliases and outside.is_absolute():
+            exists = outside.is_dir()
+            return ModelSpec(local, "transcription", HUB_ENGINE, outside, 0, owner) if exists else None
+        folder = self.weights / slug(local)
+        if not MODEL_NAME.fullmatch(local) or not _holds_model(folder):
+            return None
+        if (folder / MARK).is_file():
+            return ModelSpec(local, "transcription", HUB_ENGINE, folder, 0, owner)
+        return ModelSpec(local, "speech", "", folder, 0, owner)
+
+    def _names(self) -> set[str]:
+        speakers = {model.engine for model in self.speech_models()}
+        return {*self._aliases, *self._speech, *self._folders(), *(speakers & set(self._engines))}
 
     def _folders(self) -> set[str]:
         """Models that lie in the weights folder, by their own names."""
-        if not self._weights.is_dir():
+        if not self.weights.is_dir():
             return set()
-        marks = (path for mark in (MARK, *SOUND_MARKS) for path in self._weights.glob(f"[!.]*/{mark}"))
-        return {unslug(path.parent.name) for path in marks if MODEL_NAME.fullmatch(unslug(path.parent.name))}
+        names = {unslug(folder.name): folder for folder in self.weights.iterdir()}
+        return {name for name, folder in names.items() if MODEL_NAME.fullmatch(name) and _holds_model(folder)}
 
-    def _folder(self, name: str, local: str) -> Path | None:
-        """A model without an entry: a folder that an alias names, or one in the weights folder."""
-        chosen = Path(local)
-        if name in self._aliases and chosen.is_absolute():
-            return chosen
-        return self._weights / slug(local) if local in self._folders() else None
+
+def _holds_model(folder: Path) -> bool:
+    return any(True for mark in (MARK, *SOUND_MARKS) for _ in folder.glob(mark))

@@ -1,19 +1,33 @@
-"""Which voices there are, and which of them a request means.
+"""Which voices exist, and which of them a request means.
 
-Law: looks only at the settings and at the files of speech models; loads no engine's weights.
+Law: looks only at the settings and at the files of speech models; loads no engine's weights. A voice that
+cannot speak on this machine is neither listed nor chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from app.domain import LocalVoice, ModelSpec, SpeechPreference
-from app.errors import EngineUnavailable, InvalidValue, ModelUnavailable
+from app.errors import EngineUnavailable, InvalidValue, ModelUnavailable, UnsupportedValue
+from app.models.advice import how_to_get, listed
 from app.models.registry import Registry
+from app.models.scripts import can_read, language_name
 from engines import catalog
 from engines.contracts import SpeechEngine
-from engines.types import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class _Voices:
+    """What was found in the weights folder."""
+
+    state: Hashable
+    """Of the folder when it was read."""
+    able: tuple[LocalVoice, ...]
+    unable: tuple[LocalVoice, ...]
+    """Voices whose engine needs something that is not installed."""
 
 
 class VoiceBook:
@@ -31,66 +45,142 @@ class VoiceBook:
         self._builtin = builtin
         self._preferences = preferences
         self._engine = engines
-        self._seen: tuple[Hashable, list[LocalVoice]] = (None, [])
+        self._read = _Voices(None, (), ())
 
-    def all(self) -> list[LocalVoice]:
-        """Every voice of every speech model that is there; the files are read again when a folder changes."""
-        state = self._registry.state()
-        if self._seen[0] != state:
-            found = [LocalVoice(voice, model) for model in self.models() for voice in self._voices(model)]
-            self._seen = (state, found)
-        return self._seen[1]
+    def all(self) -> Sequence[LocalVoice]:
+        """Every voice that can speak here; the files are read again when a folder changes."""
+        return self._voices().able
 
     def models(self) -> list[ModelSpec]:
-        """The speech models that are there, each with the engine that knows it."""
-        found = [self._with_engine(model) for model in self._registry.speech_models()]
-        return [model for model in found if model is not None]
+        """The speech models that exist, each with the engine that knows it."""
+        models = [self._with_engine(model) for model in self._registry.speech_models()]
+        return [model for model in models if model is not None]
 
     def builtin(self) -> dict[str, LocalVoice]:
-        """OpenAI's voices and who speaks for them here, where anybody does."""
-        there = self.all()
-        return {name: self._of(name, there, "best") for name in self._builtin} if there else {}
+        """OpenAI's voices and the local voice that speaks for each; none if there are no voices."""
+        able = self.all()
+        return {name: self._standing_for(name, able, "best") for name in self._builtin} if able else {}
 
-    def choose(self, model: str, voice: str) -> LocalVoice:
-        """The voice that a request means. Raises `ApiError`."""
-        wanted = self._registry.resolve(model)
-        if wanted.kind != "speech":
-            raise EngineUnavailable(f"The model `{wanted.id}` does not do speech.", param="model")
-        there = self.all()
-        if not there:
-            raise ModelUnavailable(
-                "No voices are installed. `antiphon models pull kokoro-82m` and `antiphon models pull "
-                "piper-en-us-joe-medium` fetch some.",
-                param="model",
-            )
-        own = there if model in self._preferences else [v for v in there if v.model.id == wanted.id]
-        if not own:
-            raise ModelUnavailable(
-                f"The weights of `{wanted.id}` are not installed. Run `antiphon models pull {wanted.id}`.",
-                param="model",
-            )
-        return self._of(voice, own, self._preferences.get(model, "best"))
+    def choose(self, model: str, voice: str, language: str | None = None) -> LocalVoice:
+        """The voice that a request means. Raises `ApiError`.
+
+        `language`: of the text, if it is written in another script than the Latin one. A voice that cannot
+        read it is refused; only one of OpenAI's names may be spoken by another voice, since those speak every
+        language.
+        """
+        candidates = self._candidates(model)
+        preference = self._preferences.get(model, "best")
+        if voice in self._builtin:
+            chosen = self._standing_for(voice, candidates, preference)
+            if can_read(chosen.voice, language):
+                return chosen
+            readers = [v for v in candidates if can_read(v.voice, language)]
+            readers = [v for v in readers if v.voice.gender == chosen.voice.gender] or readers
+        else:
+            same = [v for v in candidates if v.voice.name == voice]
+            if not same:
+                self._refuse_name(voice, candidates)
+            readers = [v for v in same if can_read(v.voice, language)]
+        if not readers:
+            self._refuse_language(voice, language)
+        return self._preferred(readers, preference)
+
+    def check_model(self, model: str) -> None:
+        """Raises `ApiError` if this is not the name of a model that speaks."""
+        self._registry.resolve(model, "speech")
+
+    def check_language(self, name: str, voice: LocalVoice, language: str | None) -> None:
+        """Raises `UnsupportedValue` for a custom voice that cannot read `language`.
+
+        `name`: the one that the client sent. What the voice can read is known from the local voice that it
+        was matched to.
+        """
+        nearest = [v.voice for v in self.all() if v.voice.name == voice.voice.name]
+        if not can_read(replace(voice.voice, also=nearest[0].also if nearest else ()), language):
+            self._refuse_language(name, language)
 
     def engine_of(self, voice: LocalVoice) -> SpeechEngine:
         """The engine that speaks with `voice`."""
         return self._engine(voice.model.engine)
 
-    def _of(self, name: str, there: Sequence[LocalVoice], preference: SpeechPreference) -> LocalVoice:
-        if name not in self._builtin:
-            same = [v for v in there if v.voice.name == name]
-            if not same:
-                raise InvalidValue(
-                    _unknown(name, [*self._builtin, *(v.voice.name for v in there)]), param="voice"
-                )
-            return self._preferred(same, preference)
-        # Where none of its own voices is there, a built-in name still speaks: every client sends one.
-        same = [v for v in there if v.voice.name in self._builtin[name]]
-        return self._preferred(same, preference) if same else there[0]
+    def _candidates(self, model: str) -> Sequence[LocalVoice]:
+        """The voices that answer to the name of a model. Raises `ApiError` if there are none."""
+        spec = self._registry.resolve(model, "speech")
+        voices = self._voices()
+
+        def belongs(voice: LocalVoice) -> bool:
+            if model in self._preferences:
+                return True
+            by_engine = spec.folder == self._registry.weights
+            return voice.model.engine == spec.engine if by_engine else voice.model.id == spec.id
+
+        if able := [voice for voice in voices.able if belongs(voice)]:
+            return able
+        self._refuse_unable([voice for voice in voices.unable if belongs(voice)], model, "model")
+        if voices.able:
+            raise ModelUnavailable(
+                f"The weights of `{model[:200]}` are not installed. {how_to_get(spec.id)}", param="model"
+            )
+        raise ModelUnavailable(
+            "No voices are installed. `antiphon models pull kokoro-82m` and `antiphon models pull "
+            "piper-en-us-joe-medium` fetch some.",
+            param="model",
+        )
+
+    def _standing_for(
+        self, name: str, voices: Sequence[LocalVoice], preference: SpeechPreference
+    ) -> LocalVoice:
+        """The voice that speaks for one of OpenAI's names: any voice if its own are missing."""
+        same = [v for v in voices if v.voice.name in self._builtin[name]]
+        return self._preferred(same, preference) if same else voices[0]
 
     def _preferred(self, voices: Sequence[LocalVoice], preference: SpeechPreference) -> LocalVoice:
         if preference == "fast":
             return min(voices, key=lambda v: self.engine_of(v).COST)
         return max(voices, key=lambda v: self.engine_of(v).QUALITY)
+
+    def _refuse_name(self, name: str, candidates: Sequence[LocalVoice]) -> NoReturn:
+        """Says why no voice has this name."""
+        self._refuse_unable([v for v in self._voices().unable if v.voice.name == name], name, "voice")
+        if "+" in name:
+            why = "Blends of voices are not supported: name one voice."
+        else:
+            known = listed([*self._builtin, *(v.voice.name for v in candidates)])
+            why = f"Supported values are: {known}."
+        raise InvalidValue(f"Invalid value: '{name[:100]}' for 'voice'. {why}", param="voice")
+
+    def _refuse_unable(self, voices: Sequence[LocalVoice], name: str, param: str) -> None:
+        """Raises `EngineUnavailable` if there are such voices, but their engine is not installed."""
+        if voices:
+            raise EngineUnavailable(
+                f"'{name[:100]}' needs the extra `{voices[0].voice.extra}`, which is not installed on the "
+                "server. `make install ALL=1` installs every extra.",
+                param=param,
+            )
+
+    def _refuse_language(self, name: str, language: str | None) -> NoReturn:
+        readers = [v.voice.name for v in self.all() if can_read(v.voice, language)]
+        extras = sorted({v.voice.extra for v in self._voices().unable if can_read(v.voice, language)})
+        if readers:
+            others = f"Voices that can: {listed(readers)}."
+        elif extras:
+            others = f"Voices that can need the extra `{extras[0]}`: `make install ALL=1` installs it."
+        else:
+            others = "No voice of this server can."
+        spoken = language_name(language or "")
+        raise UnsupportedValue(f"The voice '{name[:100]}' cannot speak {spoken}. {others}", param="voice")
+
+    def _voices(self) -> _Voices:
+        state = self._registry.state()
+        if self._read.state != state:
+            voices = [
+                LocalVoice(voice, model)
+                for model in self.models()
+                for voice in self._engine(model.engine).voices(model.folder)
+            ]
+            able = tuple(voice for voice in voices if not voice.voice.extra)
+            self._read = _Voices(state, able, tuple(voice for voice in voices if voice.voice.extra))
+        return self._read
 
     def _with_engine(self, model: ModelSpec) -> ModelSpec | None:
         names = (model.engine,) if model.engine else catalog.names(catalog.SYNTHESIZERS)
@@ -98,11 +188,3 @@ class VoiceBook:
             if self._engine(name).voices(model.folder):
                 return replace(model, engine=name)
         return None
-
-    def _voices(self, model: ModelSpec) -> Sequence[Voice]:
-        return self._engine(model.engine).voices(model.folder)
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    listed = ", ".join(f"'{k}'" for k in known[:40]) + (", ..." if len(known) > 40 else "")
-    return f"Invalid value: '{name[:100]}' for 'voice'. Supported values are: {listed}."

@@ -79,7 +79,10 @@ class WeightsStore:
         return [FileCheck(file, file_state(folder / file.name, file)) for file in files]
 
     def require(self, model: str) -> Path:
-        """The folder of a model that is complete and undamaged. Raises `WeightsError`."""
+        """The folder of a model that is complete and undamaged.
+
+        Raises `WeightsError` without the folder's path, because clients of the server see the message too.
+        """
         folder = self.path(model)
         checks = self.check(model)
         states = {check.state for check in checks}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain import ModelSpec
-from app.errors import EngineUnavailable
 from app.runtime.admission import Permit
 from app.runtime.residence import ModelState
 from engines.contracts import SpeechStream
@@ -136,9 +135,3 @@ class Runner(Protocol):
     def close(self) -> None:
         """Lets running batches end and refuses the rest. Blocks."""
         ...
-
-
-def check_kind(model: ModelSpec, kind: str) -> None:
-    """Raises `EngineUnavailable` for a model that does another job."""
-    if model.kind != kind:
-        raise EngineUnavailable(f"The model `{model.id}` does not do {kind}.", param="model")

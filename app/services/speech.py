@@ -18,13 +18,14 @@ from app.audio.encode import RATE, encoder
 from app.audio.loudness import LoudnessBook
 from app.audio.voicing import Voicing
 from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob
-from app.errors import InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
+from app.errors import ApiError, InvalidValue, RequestTimedOut, VoiceNotFound, from_engine
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.voices import VoiceService
 from app.text.delivery import Delivery, delivery
+from app.text.language import other_script
 from app.text.utterances import Piece, Utterances
 from engines.errors import EngineError
 from engines.types import Pcm, Utterance
@@ -103,17 +104,24 @@ class SpeechService:
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
         """By id, by the name of a local voice, or by the project's own name for one of its voices."""
         if job.voice.startswith(VOICE_ID):
-            found = await self._custom.to_speak(caller, job.voice)
-            if found is None:
-                raise VoiceNotFound(job.voice)
-            return found
+            await self._threads.run(lambda: self._voices.check_model(job.model))
+            return await self._custom_voice(job, caller, VoiceNotFound(job.voice))
         try:
-            return await self._threads.run(lambda: self._voices.choose(job.model, job.voice))
-        except InvalidValue:
-            found = await self._custom.to_speak(caller, job.voice)
-            if found is None:
+            return await self._threads.run(
+                lambda: self._voices.choose(job.model, job.voice, other_script(job.text))
+            )
+        except InvalidValue as unknown:
+            if unknown.param != "voice":
                 raise
-            return found
+            return await self._custom_voice(job, caller, unknown)
+
+    async def _custom_voice(self, job: SpeechJob, caller: Caller, unknown: ApiError) -> LocalVoice:
+        """A voice of the project. Raises `unknown` if there is none of that name."""
+        voice = await self._custom.to_speak(caller, job.voice)
+        if voice is None:
+            raise unknown
+        await self._threads.run(lambda: self._voices.check_language(job.voice, voice, other_script(job.text)))
+        return voice
 
 
 class OpenSpeech:

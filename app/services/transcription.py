@@ -17,7 +17,7 @@ from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakersWanted, Transcript, TranscriptionJob
 from app.models.registry import Registry
 from app.runtime.admission import Permit
-from app.runtime.runner import Runner, check_kind
+from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.diarization import DiarizationService
 from app.services.steps.open_transcription import OpenTranscription, PlainTranscription, SpokenTranscription
@@ -90,10 +90,8 @@ class TranscriptionService:
             return opened.transcript()
 
     def model(self, name: str) -> ModelSpec:
-        """The model behind a name. Raises `ModelNotFound` or `EngineUnavailable`."""
-        model = self._registry.resolve(name)
-        check_kind(model, "transcription")
-        return model
+        """The model behind a name. Raises `ModelNotFound`, or `InvalidValue` if it does not transcribe."""
+        return self._registry.resolve(name, "transcription")
 
     def transcriber(self, model: ModelSpec, job: TranscriptionJob, permit: Permit) -> WindowTranscriber:
         """For windows that somebody else cuts."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 MIB = 1024 * 1024
@@ -11,3 +14,13 @@ class Group(BaseModel):
     """A table of the settings file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def added(defaults: Mapping[str, object], given: Any) -> Any:
+    """A table of the settings file that adds to the default one; an empty value removes a default.
+
+    What is no table is left to the type of the setting to refuse.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    return {name: value for name, value in {**defaults, **given}.items() if value not in ("", [], ())}

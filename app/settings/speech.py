@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.names import BUILTIN_VOICES, SPEECH_MODELS
-from app.settings.base import MIB, Group
+from app.settings.base import MIB, Group, added
 
 
 class SpeechSettings(Group):
@@ -16,11 +16,12 @@ class SpeechSettings(Group):
     models: dict[str, Literal["fast", "best"]] = Field(
         SPEECH_MODELS,
         description="Model names that clients send. fast = the fastest engine that has the voice, best = "
-        "the most natural one.",
+        "the most natural one. The table adds to the default one; an empty value removes a name.",
     )
     voices: dict[str, tuple[str, ...]] = Field(
         BUILTIN_VOICES,
-        description="OpenAI's voices, and the local voice that speaks for each: one, or one for each engine.",
+        description="OpenAI's voices, and the local voice that speaks for each: one, or one for each engine. "
+        "The table adds to the default one; an empty list removes a name.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where speech engines run. auto = a GPU if there is one, else the CPU."
@@ -38,6 +39,16 @@ class SpeechSettings(Group):
     utterances_ahead: int = Field(
         2, ge=1, le=16, description="Number of utterances of one request that are synthesized at once."
     )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _models_with_defaults(cls, given: Any) -> Any:
+        return added(SPEECH_MODELS, given)
+
+    @field_validator("voices", mode="before")
+    @classmethod
+    def _voices_with_defaults(cls, given: Any) -> Any:
+        return added(BUILTIN_VOICES, given)
 
 
 class VoicesSettings(Group):

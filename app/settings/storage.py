@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
-from app.names import TRANSCRIPTION_NAMES
-from app.settings.base import Group
+from app.names import DEFAULT_ALIASES
+from app.settings.base import Group, added
 
 
 class StorageSettings(Group):
@@ -50,8 +51,9 @@ class ModelsSettings(Group):
     """Which models answer to which names."""
 
     aliases: dict[str, str] = Field(
-        dict.fromkeys(TRANSCRIPTION_NAMES, "whisper-base"),
-        description="Names that clients send, and the installed model that answers to each.",
+        DEFAULT_ALIASES,
+        description="Names that clients send, and the installed model that answers to each. The table adds "
+        "to the default one; an empty model removes a name.",
     )
     preload: tuple[str, ...] = Field(
         ("whisper-base", "piper-en-us-joe-medium", "kokoro-82m"),
@@ -64,3 +66,8 @@ class ModelsSettings(Group):
         description="Bytes of weights that may be in memory at once. Beyond that, the least recently used "
         "model is unloaded. 0 = no limit.",
     )
+
+    @field_validator("aliases", mode="before")
+    @classmethod
+    def _with_defaults(cls, given: Any) -> Any:
+        return added(DEFAULT_ALIASES, given)

@@ -47,6 +47,11 @@ def text_language(text: str, voice: str) -> str:
     return found
 
 
+def other_script(text: str) -> str | None:
+    """ISO 639-1 code of the language, if most letters are in another script than the Latin one; else None."""
+    return script_language(text)
+
+
 def _latin_language(text: str) -> str | None:
     if sum(sign.isalpha() for sign in text) < ENOUGH:
         return None

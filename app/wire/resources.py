@@ -18,6 +18,18 @@ def model_list(models: Iterable[tuple[ModelListing, str | None]]) -> dict[str, A
     return {"object": "list", "data": [model_object(model, state) for model, state in models]}
 
 
+def speech_model_list(models: Iterable[tuple[ModelListing, str | None]]) -> dict[str, Any]:
+    """`models` is what Open WebUI reads."""
+    listed = model_list(models)
+    return listed | {"models": [{"id": model["id"], "name": model["id"]} for model in listed["data"]]}
+
+
+def voice_page(items: Sequence[dict[str, Any]], after: str | None, limit: int | None) -> dict[str, Any]:
+    """`voices` is what clients of Kokoro-FastAPI and Open WebUI read. `limit`: None for all."""
+    listed = page(items, after, limit)
+    return listed | {"voices": [{"id": voice["id"], "name": voice["name"]} for voice in listed["data"]]}
+
+
 def voice_object(name: str, voice: LocalVoice) -> dict[str, Any]:
     """A voice that is part of a model. `name`: the one that clients send."""
     return {

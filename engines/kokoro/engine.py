@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.common.installed import installed
 from engines.common.onnx import session
 from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
@@ -30,6 +31,9 @@ LANGUAGES = {
     "i": "it", "j": "ja", "p": "pt-BR", "z": "zh-CN",
 }  # fmt: skip
 """The first letter of a voice's name tells its language, the second its gender."""
+ALSO = ("hi", "ru")
+"""Languages in other scripts that every voice reads so that a transcription model understands it. With Greek,
+Arabic, Hebrew, Korean and Thai that was not so."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
@@ -37,9 +41,7 @@ def voices(folder: Path) -> tuple[Voice, ...]:
     if not any(folder.glob("*.onnx")):
         return ()
     names = sorted(path.stem for path in folder.glob("??_*.bin"))
-    return tuple(
-        Voice(name, LANGUAGES[name[0]], _gender(name), RATE) for name in names if name[0] in LANGUAGES
-    )
+    return tuple(_voice(name) for name in names if name[0] in LANGUAGES)
 
 
 def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
@@ -107,6 +109,15 @@ class KokoroSynthesizer:
                 raise WeightsBroken(f"The voice `{voice}` is damaged.")
             self._styles[voice] = table.reshape(STYLE)
         return self._styles[voice]
+
+
+def _voice(name: str) -> Voice:
+    """What a voice can read depends on the libraries for Chinese and Japanese, which are an extra."""
+    asian = installed("misaki", "jieba", "pyopenjtalk", "jaconv")
+    also = (*ALSO, *(("zh", "ja") if asian else ()))
+    extra = "" if asian or name[0] not in "jz" else "asian"
+    extra = extra if installed("kokoro_onnx") else "kokoro"
+    return Voice(name, LANGUAGES[name[0]], _gender(name), RATE, also=also, extra=extra)
 
 
 def _gender(name: str) -> Gender:

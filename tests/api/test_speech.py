@@ -15,6 +15,7 @@ import pytest
 from app.audio.voicing import loudness
 from app.container import Container
 from app.main import create_app
+from app.names import BUILTIN_VOICES
 from engines.errors import EngineError, EngineMissing
 from engines.types import Pcm
 from tests.support.decoded import decode
@@ -140,8 +141,47 @@ async def test_bad_values_name_their_field(
 
 
 async def test_a_model_that_does_not_speak_is_refused(client: httpx2.AsyncClient) -> None:
-    assert error(await speak(client, model="whisper-1"), 400)["code"] == "engine_unavailable"
-    assert error(await speak(client, model="nothing"), 404)["code"] == "model_not_found"
+    told = error(await speak(client, model="whisper-1"), 400)
+    assert (told["code"], told["param"]) == ("invalid_value", "model")
+    assert "'whisper-1' transcribes" in told["message"]
+    assert "'tts-1'" in told["message"]
+    told = error(await speak(client, model="nothing"), 404)
+    assert told["code"] == "model_not_found"
+    assert "`tones`" in told["message"]
+    assert "whisper" not in told["message"]
+    assert error(await speak(client, model="nothing", voice="voice_1"), 404)["code"] == "model_not_found"
+
+
+async def test_a_language_that_no_voice_can_speak_is_refused(client: httpx2.AsyncClient) -> None:
+    for text in ("你好，世界。今天天气很好。", "今日はいい天気です", "Привет, мир!", "สวัสดี"):
+        for voice in ("alloy", "low"):
+            told = error(await speak(client, input=text, voice=voice), 400)
+            assert (told["code"], told["param"]) == ("unsupported_value", "voice")
+            assert f"'{voice}' cannot speak" in told["message"]
+    for text in ("Hello, I say 你好 to you.", "😀 3.14", "Grüße aus Köln", "你好 means hello to me"):
+        assert (await speak(client, input=text)).status_code == 200
+
+
+async def test_names_of_engines_are_models(client: httpx2.AsyncClient, container: Container) -> None:
+    """`kokoro`, as clients of Kokoro-FastAPI send it."""
+    # The engine of these tests answers for every engine, and the model `tones` counts as Kokoro's.
+    assert (await speak(client, model="kokoro", voice="low")).status_code == 200
+    assert "not installed" in error(await speak(client, model="piper"), 503)["message"]
+    folder = container.settings.weights_folder / "kokoro-82m"
+    folder.mkdir()
+    (folder / "tone.onnx").touch()
+    names = [model["id"] for model in (await client.get("/models")).json()["data"]]
+    assert "kokoro" in names
+    assert "piper" not in names
+    assert "state" not in (await client.get("/models/kokoro")).json()
+
+
+async def test_models_as_open_webui_lists_them(client: httpx2.AsyncClient) -> None:
+    body = (await client.get("/audio/models")).json()
+    assert {"id": "tts-1", "name": "tts-1"} in body["models"]
+    assert [model["id"] for model in body["data"]] == [model["id"] for model in body["models"]]
+    assert "whisper-1" not in str(body)
+    assert "tones" in str(body)
 
 
 async def test_unknown_custom_voices_are_404(client: httpx2.AsyncClient) -> None:
@@ -159,21 +199,25 @@ async def test_failures_before_the_first_sound_are_envelopes(
     synthesizer.failure = EngineError("broken")
     assert error(await speak(client), 500)["type"] == "server_error"
     synthesizer.failure = EngineMissing("tones", "tones")
-    assert "make serve ALL=1" in error(await speak(client), 400)["message"]
+    assert "make install ALL=1" in error(await speak(client), 400)["message"]
 
 
 async def test_voices_are_listed(client: httpx2.AsyncClient) -> None:
     body = (await client.get("/audio/voices")).json()
-    assert [voice["id"] for voice in body["data"]] == ["alloy", "echo", "nova", "low", "high", "alto"]
+    names = [*BUILTIN_VOICES, "low", "high", "alto"]
+    assert [voice["id"] for voice in body["data"]] == names
+    assert body["voices"] == [{"id": name, "name": name} for name in names]
+    assert not body["has_more"]
     first = body["data"][0]
     assert (first["language"], first["gender"], first["model"], first["sample_rate"]) == (
         "en-US", "female", "tones", 24_000,
     )  # fmt: skip
     page = (await client.get("/audio/voices", params={"limit": 2, "after": "echo"})).json()
-    assert [v["id"] for v in page["data"]] == ["nova", "low"]
+    assert [v["id"] for v in page["data"]] == ["fable", "onyx"]
+    assert [v["id"] for v in page["voices"]] == ["fable", "onyx"]
     assert page["has_more"]
-    assert page["first_id"] == "nova"
-    for limit in ("0", "101", "x", "-1", "9" * 50):
+    assert page["first_id"] == "fable"
+    for limit in ("0", "1001", "x", "-1", "9" * 50):
         assert error(await client.get("/audio/voices", params={"limit": limit}), 400)["param"] == "limit"
     assert (await client.get("/audio/voices/alto")).json()["language"] == "es"
     error(await client.get("/audio/voices/nobody"), 404)

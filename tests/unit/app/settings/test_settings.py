@@ -47,7 +47,31 @@ def test_lists_in_the_environment(tmp_path: Path, text: str) -> None:
 
 def test_tables_in_the_environment(tmp_path: Path) -> None:
     settings = load(tmp_path, ANTIPHON_MODELS_ALIASES='{ "whisper-1" = "x" }')
-    assert settings.models.aliases == {"whisper-1": "x"}
+    assert settings.models.aliases["whisper-1"] == "x"
+
+
+def test_tables_add_to_the_default_ones(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        ANTIPHON_MODELS_ALIASES='{ "mine" = "x", "gpt-transcribe" = "" }',
+        ANTIPHON_SPEECH_MODELS='{ "say" = "fast", "tts-1" = "" }',
+        ANTIPHON_SPEECH_VOICES='{ "ann" = ["af_heart"], "alloy" = [] }',
+    )
+    assert settings.models.aliases["mine"] == "x"
+    assert settings.models.aliases["whisper-1"] == "whisper-base"
+    assert "gpt-transcribe" not in settings.models.aliases
+    assert settings.speech.models["say"] == "fast"
+    assert settings.speech.models["tts-1-hd"] == "best"
+    assert "tts-1" not in settings.speech.models
+    assert settings.speech.voices["ann"] == ("af_heart",)
+    assert "echo" in settings.speech.voices
+    assert "alloy" not in settings.speech.voices
+
+
+@pytest.mark.parametrize("value", ["7", '"x"', "[]", '{ "a" = 7 }'])
+def test_what_is_no_table(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SettingsError):
+        load(tmp_path, ANTIPHON_MODELS_ALIASES=value)
 
 
 @pytest.mark.parametrize(

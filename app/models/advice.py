@@ -1,0 +1,33 @@
+"""How an operator gets a model whose name somebody has sent.
+
+Law: sentences only, and each command in them works; nothing is looked up outside this machine.
+"""
+
+from __future__ import annotations
+
+import re
+
+from app.errors import MOST_NAMES
+from app.models.catalog import catalog
+
+_WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[123])")
+"""Whisper's own names of its sizes; faster-whisper has each of them on the hub."""
+
+
+def how_to_get(name: str) -> str:
+    """The command that fetches the model, as a sentence; without one if no model of that name is known."""
+    if name in catalog() or name.count("/") == 1:
+        return f"The operator can fetch it with `antiphon models pull {name}`."
+    if size := _WHISPER.fullmatch(name):
+        hub = f"Systran/faster-whisper-{size[1]}"
+        return (
+            f"The operator can fetch that size with `antiphon models pull {hub}`; its name is then `{hub}`, "
+            "and `models.aliases` can give it another one."
+        )
+    return "`antiphon models list` shows the operator which models exist."
+
+
+def listed(names: list[str]) -> str:
+    """Names for a message; not all of them if there are very many."""
+    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMES])
+    return shown + (", ..." if len(names) > MOST_NAMES else "")
