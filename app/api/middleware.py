@@ -5,13 +5,16 @@ Law: plain ASGI, so that streams pass through untouched.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import errors
 from app.api import faults
+from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
 from app.telemetry import new_request_id, recorded
 
@@ -35,10 +38,14 @@ class RequestFrame:
         with recorded(reply.id) as facts:
             try:
                 await self._app(scope, receive, reply.send)
+            except ResponseCut:
+                raise  # the server sees it, and ends the connection
+            except asyncio.CancelledError:
+                if not stopping(scope):
+                    raise
+                await _answer(errors.ShuttingDown(), scope, receive, reply)
             except Exception as failure:  # noqa: BLE001 - the last place that can answer
-                error = faults.internal(failure)
-                if not reply.status:
-                    await faults.response(error)(scope, receive, reply.send)
+                await _answer(faults.internal(failure), scope, receive, reply)
             finally:
                 _log(scope, reply, facts)
 
@@ -67,6 +74,14 @@ class _Reply:
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.complete = True
+
+
+async def _answer(error: ApiError, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    """What is left to tell: the envelope, or, if another answer has begun already, that it is incomplete."""
+    if not reply.status:
+        await faults.response(error)(scope, receive, reply.send)
+    elif not reply.complete:
+        cut(scope)
 
 
 class KeyCheck:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api.deps import CallerOf, Services
 from app.api.documents import SPEECH_DOC
 from app.api.forms import read_json
-from app.api.streaming import EventStream, LiveResponse, while_connected
+from app.api.streaming import EventStream, LiveResponse, opened_in, while_connected
 from app.services.speech import OpenSpeech
 from app.telemetry import note
 from app.wire import sse
@@ -27,16 +27,16 @@ async def create_speech(request: Request, services: Services, caller: CallerOf) 
     wanted = speech_request(body, services.speech_rules)
     note(model=wanted.job.model[:100])
     opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)
-    opened = await while_connected(request, opening)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(opened.aclose)
+        opened = await while_connected(request, opened_in(stack, opening))
         headers = {"x-antiphon-ignored": ", ".join(opened.ignored)} if opened.ignored else {}
         if wanted.events:
-            return EventStream(_frames(opened), stack.pop_all(), headers)
+            return EventStream(_frames(opened), stack.pop_all(), headers, deadline=opened.deadline)
         if wanted.whole:
             data = await while_connected(request, _whole(opened))
             return Response(data, media_type=MEDIA_TYPES[wanted.format], headers=headers)
-        return LiveResponse(opened.chunks(), stack.pop_all(), MEDIA_TYPES[wanted.format], headers)
+        kind, chunks = MEDIA_TYPES[wanted.format], opened.chunks()
+        return LiveResponse(chunks, stack.pop_all(), kind, headers, deadline=opened.deadline)
 
 
 async def _whole(opened: OpenSpeech) -> bytes:

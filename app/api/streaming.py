@@ -1,14 +1,17 @@
-"""Answers that live as long as their client.
+"""Answers that live as long as their client, and no longer than their deadline.
 
 Law: when the client leaves, the work stops: iterators are closed and tasks are cancelled, never left behind.
+Every resource is given back, whatever fails on the way.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
-from typing import Any, TypeVar
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 from starlette.responses import Response
@@ -16,11 +19,34 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import faults
 from app.api.faults import ClientGone
-from app.errors import ApiError, InternalError
+from app.errors import ApiError, RequestTimedOut, ShuttingDown
+from app.telemetry import note
 from app.wire import sse
 
+log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 KEEP_ALIVE_SECONDS = 10.0
+LATE_SECONDS = 1.0
+"""After the deadline the work itself has this long to say so; then the answer ends without it."""
+FAREWELL_SECONDS = 1.0
+"""For the last frame of a stream, which a client that does not read would hold up."""
+
+
+CUT = "antiphon.cut"
+"""ASGI extension: a callable that ends the connection in the middle of an answer (`connections.py`)."""
+
+
+class ResponseCut(Exception):
+    """The answer cannot be completed: the server ends the connection, so that the client sees it."""
+
+
+class Closable(Protocol):
+    """What a stream is made from."""
+
+    async def aclose(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=Closable)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
@@ -39,6 +65,13 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         await _stop(working, leaving)
 
 
+async def opened_in(stack: AsyncExitStack, opening: Awaitable[Opened]) -> Opened:
+    """What `opening` opens, closed with `stack` even if nobody waits for the result any more."""
+    opened = await opening
+    stack.push_async_callback(opened.aclose)
+    return opened
+
+
 class LiveResponse(Response):
     """Bytes from an async generator, as they come, for as long as the client is there."""
 
@@ -48,32 +81,62 @@ class LiveResponse(Response):
         resources: AsyncExitStack,
         media_type: str,
         headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float | None = None,
     ) -> None:
-        """`resources`: what the chunks are made from; closed when the answer ends, however it ends."""
+        """`resources`: what the chunks are made from; closed when the answer ends, however it ends.
+
+        `deadline`: of the request, by the monotonic clock; also a client that does not read is held to it.
+        """
         super().__init__(media_type=media_type, headers=dict(headers or {}))
         del self.headers["content-length"]
         self._chunks = chunks
         self._resources = resources
+        self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.ensure_future(self._send_all(send))
-        leaving = asyncio.ensure_future(_until_gone(receive))
+        async with AsyncExitStack() as closing:  # each of these happens, whatever another one raises
+            closing.push_async_callback(self._resources.aclose)
+            closing.push_async_callback(self._chunks.aclose)
+            sending = asyncio.ensure_future(self._send_all(send))
+            leaving = asyncio.ensure_future(_until_gone(receive))
+            closing.push_async_callback(_stop, sending, leaving)
+            failure = await self._failure(scope, sending, leaving)
+            if failure:
+                await _stop(sending)
+                note(outcome="cut", error=failure.code or failure.status)
+                await self._end(failure, scope, send)
+
+    async def _failure(
+        self, scope: Scope, sending: asyncio.Future[None], leaving: asyncio.Future[None]
+    ) -> ApiError | None:
+        """Waits for the end of the answer. Returns what the client must be told of, if anything is."""
+        seconds = None if self._deadline is None else self._deadline - time.monotonic() + LATE_SECONDS
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            await _stop(sending, leaving)
-            await self._chunks.aclose()
-            await self._resources.aclose()
+            await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if not stopping(scope):
+                raise
+            return ShuttingDown()
+        if sending.done():
+            return _as_api_error(sending.exception())
+        if leaving.done():
+            note(outcome="client left")
+            return None
+        return RequestTimedOut()
+
+    async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
+        """Audio has no place for an error: without its regular end the client sees that it is incomplete."""
+        cut(scope)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async for data in self._framed():
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+        async with aclosing(self._framed()) as framed:
+            async for data in framed:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _framed(self) -> AsyncIterator[bytes]:
+    def _framed(self) -> AsyncGenerator[bytes, None]:
         return self._chunks
 
 
@@ -85,30 +148,53 @@ class EventStream(LiveResponse):
         frames: AsyncGenerator[bytes, None],
         resources: AsyncExitStack,
         headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float | None = None,
     ) -> None:
         fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(frames, resources, "text/event-stream", {**fixed, **(headers or {})})
+        super().__init__(
+            frames, resources, "text/event-stream", {**fixed, **(headers or {})}, deadline=deadline
+        )
 
-    def _framed(self) -> AsyncIterator[bytes]:
-        return _kept_alive(_guarded(self._chunks))
+    def _framed(self) -> AsyncGenerator[bytes, None]:
+        return _kept_alive(self._chunks)
+
+    async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
+        """A failure after the first byte is a last frame, which both SDKs raise as an error."""
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                last = sse.frame(failure.envelope())
+                await send({"type": "http.response.body", "body": last, "more_body": False})
+        except TimeoutError:
+            cut(scope)
 
 
-async def _guarded(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A failure after the first byte is a last frame that both SDKs raise as an error."""
-    try:
-        async for data in frames:
-            yield data
-    except ApiError as failure:
-        yield sse.frame(failure.envelope())
-    except Exception as failure:  # noqa: BLE001 - the stream has begun: this is the last place to tell
-        faults.internal(failure)
-        yield sse.frame(InternalError().envelope())
+def stopping(scope: Scope) -> bool:
+    """Whether the grace of a stop is over: whoever is cancelled now tells its client so."""
+    app = scope.get("app")
+    return app is not None and getattr(app.state, "stopping", False)
 
 
-async def _kept_alive(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Comment lines while nothing else is to say."""
-    iterator = aiter(frames)
-    step: asyncio.Future[bytes] = asyncio.ensure_future(anext(iterator))
+def cut(scope: Scope) -> None:
+    """Ends the connection in the middle of the answer. Raises `ResponseCut` where the server is not ours."""
+    extension: dict[str, Callable[[], None]] | None = scope.get("extensions", {}).get(CUT)
+    if not extension:
+        raise ResponseCut
+    extension["cut"]()
+
+
+def _as_api_error(failure: BaseException | None) -> ApiError | None:
+    """What may be told of a failure. A fault of ours is logged with its trace, everything else in a line."""
+    if failure is None or isinstance(failure, ApiError):
+        if failure:
+            log.info("an answer that had begun failed: %s", failure)
+        return failure
+    return faults.internal(failure)
+
+
+async def _kept_alive(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The frames, and comment lines while there are none for a while."""
+    step: asyncio.Future[bytes] = asyncio.ensure_future(anext(frames))
     try:
         while True:
             done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_SECONDS)
@@ -120,7 +206,7 @@ async def _kept_alive(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             except StopAsyncIteration:
                 return
             yield data
-            step = asyncio.ensure_future(anext(iterator))
+            step = asyncio.ensure_future(anext(frames))
     finally:
         await _stop(step)
 
@@ -131,8 +217,20 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _stop(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels tasks and waits for their end, also while the caller is cancelled, which then goes on.
+
+    Whoever closes the resources of the tasks next must not meet a running step.
+    """
     for task in tasks:
         task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while not all(task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as again:
+            cancelled = again
     for task in tasks:
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain of it
+    if cancelled:
+        raise cancelled

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api.deps import Services
 from app.api.documents import TRANSCRIPTION_DOC, TRANSLATION_DOC
 from app.api.forms import read_form
-from app.api.streaming import EventStream, while_connected
+from app.api.streaming import EventStream, opened_in, while_connected
 from app.container import Container
 from app.domain import Progress, TranscriptEvent, TranscriptionJob
 from app.services.steps.open_transcription import OpenTranscription
@@ -47,9 +47,9 @@ async def _answer(request: Request, services: Container, task: Task) -> Response
         note(model=wanted.job.model[:100])
         file = form.file(FILE.name)
         if wanted.stream:
-            opened = await while_connected(request, services.transcription.open(wanted.job, file))
-            stack.push_async_callback(opened.aclose)
-            return EventStream(_frames(opened, wanted.job), stack.pop_all())
+            opening = opened_in(stack, services.transcription.open(wanted.job, file))
+            opened = await while_connected(request, opening)
+            return EventStream(_frames(opened, wanted.job), stack.pop_all(), deadline=opened.deadline)
         transcript = await while_connected(request, services.transcription.transcribe(wanted.job, file))
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,17 +38,24 @@ def serve(
     from app.settings.source import load_settings
     from app.telemetry import set_up_logging
 
-    settings = _with_address(load_settings(config), host, port)
+    given = {"ANTIPHON_SERVER_HOST": host, "ANTIPHON_SERVER_PORT": port}
+    chosen = {name: str(value) for name, value in given.items() if value is not None}
+    settings = load_settings(config, {**os.environ, **chosen})
+    _check_port(settings)
     if prepare:
         settings = _prepare(settings)
     asyncio.run(_preflight(settings))
     set_up_logging(settings.log.level, settings.log.format)
+    faulthandler.enable()  # a crash in native code leaves its stack
     _run(settings)
 
 
-def _with_address(settings: Settings, host: str | None, port: int | None) -> Settings:
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    return settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+def _check_port(settings: Settings) -> None:
+    """A port that is taken is told at once, before weights are fetched. Raises `CannotListen`."""
+    from app.api.server import listen
+
+    for opened in listen(settings.server.host, settings.server.port):
+        opened.close()
 
 
 def _prepare(settings: Settings) -> Settings:
@@ -107,22 +116,23 @@ async def _preflight(settings: Settings) -> None:
 
 
 def _run(settings: Settings) -> None:
+    """Raises `CannotListen`."""
     import logging
 
-    import uvicorn
-
+    from app.api.server import Server, listen
     from app.container import Container
     from app.main import create_app
 
-    server = settings.server
-    logging.getLogger("antiphon").info("the API will be at http://%s:%d/v1", server.host, server.port)
-    uvicorn.run(
-        create_app(Container(settings)),
-        host=server.host,
-        port=server.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=server.shutdown_seconds,
-    )
+    sockets = listen(settings.server.host, settings.server.port)
+    host, port = sockets[0].getsockname()[:2]
+    url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+    logging.getLogger("antiphon").info("the API will be at %s", url)
+    server = Server(create_app(Container(settings)), settings)
+    try:
+        server.run(sockets)
+    except SystemExit:  # uvicorn's for a failed start, which it has logged
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        pass
+    if not server.started:
+        raise typer.Exit(1)

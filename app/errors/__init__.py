@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.errors.base import ApiError, InvalidRequest, NotFound
+from app.errors.connections import HeadersTooLarge, HostNotAllowed, OriginNotAllowed, TooManyConnections
 from app.errors.server import (
     InternalError,
     ModelUnavailable,
@@ -36,6 +37,8 @@ __all__ = [
     "ConsentNotFound",
     "ConsentOutdated",
     "EngineUnavailable",
+    "HeadersTooLarge",
+    "HostNotAllowed",
     "InternalError",
     "InvalidRequest",
     "InvalidValue",
@@ -45,6 +48,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAudio",
     "NotFound",
+    "OriginNotAllowed",
     "OutOfMemory",
     "Overloaded",
     "PhraseNotHeard",
@@ -54,6 +58,7 @@ __all__ = [
     "SpeakerMismatch",
     "StorageFull",
     "StorageUnavailable",
+    "TooManyConnections",
     "Unauthorized",
     "UnknownUrl",
     "UnsupportedValue",

@@ -170,6 +170,11 @@ class OpenSpeech:
         self._encoder = encoder(form, whole=whole, comment=comment)
 
     @property
+    def deadline(self) -> float | None:
+        """Of the request, by the monotonic clock."""
+        return self._permit.cancel.deadline
+
+    @property
     def usage(self) -> SpeechUsage:
         seconds = self._samples / RATE
         return SpeechUsage(len(_TOKEN.findall(self._job.text)), math.ceil(seconds * AUDIO_TOKENS_A_SECOND))

@@ -17,6 +17,12 @@ class LimitsSettings(Group):
     upload_idle_seconds: float = Field(
         60, gt=0, description="Longest pause within an upload, in seconds; then it is given up."
     )
+    download_idle_seconds: float = Field(
+        60,
+        gt=0,
+        description="Longest time in which a client reads nothing of its answer, in seconds; then the "
+        "connection ends.",
+    )
     requests: int = Field(64, ge=1, description="Requests worked on or waiting at once; the next gets 429.")
     queued_seconds: float = Field(
         36_000,

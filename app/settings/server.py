@@ -17,6 +17,32 @@ class ServerSettings(Group):
     shutdown_seconds: int = Field(
         60, ge=0, description="How long running requests may go on after a stop signal."
     )
+    connections: int = Field(
+        1000,
+        ge=1,
+        description="Connections open at once; a new one then replaces the one that has waited longest for "
+        "its client.",
+    )
+    header_bytes: int = Field(
+        65_536, ge=1024, description="Largest head of a request (first line and headers), in bytes."
+    )
+    header_count: int = Field(100, ge=10, description="Headers of a request at most.")
+    header_seconds: float = Field(
+        15, gt=0, description="Longest time in which the head of a request must arrive, in seconds."
+    )
+    idle_seconds: float = Field(
+        30, gt=0, description="A connection without requests is closed after this many seconds."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Names in the Host header that are answered while there are no API keys, beside the "
+        'loopback names; "*" allows all.',
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description='Origins of web pages that may use the API, like "https://app.example.org"; "*" allows '
+        "all.",
+    )
 
 
 class AuthSettings(Group):

@@ -69,7 +69,7 @@ def running(storage: Path, log: Path, *, ready: bool = True, **settings: str) ->
         process = subprocess.Popen([ANTIPHON, "serve", "--prepare"], env=env, stdout=output, stderr=output)
         server = Server(f"http://127.0.0.1:{port}", process)
         try:
-            _wait(server, "/health/ready" if ready else "/health/live", log)
+            wait_for(server, "/health/ready" if ready else "/health/live", log)
             yield server
         finally:
             process.send_signal(signal.SIGTERM)
@@ -80,7 +80,7 @@ def running(storage: Path, log: Path, *, ready: bool = True, **settings: str) ->
                 process.wait()
 
 
-def _wait(server: Server, path: str, log: Path) -> None:
+def wait_for(server: Server, path: str, log: Path) -> None:
     for _ in range(1200):
         try:
             if httpx2.get(server.root + path, timeout=5).status_code == 200:

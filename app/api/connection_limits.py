@@ -1,0 +1,58 @@
+"""What connections may take, and which of them wait for their clients.
+
+Law: counts and values; what happens on a connection stands in `connections.py`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Waiting(Protocol):
+    """A connection that waits for its client."""
+
+    def end(self) -> None:
+        """Ends it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionLimits:
+    """What one connection may take."""
+
+    connections: int
+    """Open at once; the one that has waited longest makes place for the next."""
+    header_bytes: int
+    header_count: int
+    header_seconds: float
+    """For the head of a request, and for the rest of a body whose request has been answered already."""
+    idle_seconds: float
+    """Between two requests."""
+    download_idle_seconds: float
+    """In which a client takes no byte of its answer."""
+
+
+class ConnectionBook:
+    """The connections that wait for their clients, longest first, and the limits of all."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._waiting: OrderedDict[Waiting, None] = OrderedDict()
+
+    def wait(self, connection: Waiting) -> None:
+        """The connection waits for its client from now on."""
+        self._waiting[connection] = None
+        self._waiting.move_to_end(connection)
+
+    def leave(self, connection: Waiting) -> None:
+        """The connection has a request in work, or is gone."""
+        self._waiting.pop(connection, None)
+
+    def make_place(self) -> bool:
+        """Ends the connection that has waited longest. Returns False if none waits."""
+        if not self._waiting:
+            return False
+        self._waiting.popitem(last=False)[0].end()
+        return True

@@ -1,0 +1,223 @@
+"""HTTP connections with bounds in number, bytes and time, for clients that have shown no key yet.
+
+Law: no route and no service is known here. uvicorn's protocol parses and calls the application; this class
+adds bounds on what arrives before the application is asked (head, trailers, pipelined requests), and ends
+connections on which nothing moves.
+
+While the application works on a request, its own limits hold (`limits.upload_idle_seconds` and
+`limits.request_seconds`). In every other state the connection waits for its client, and `check` ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from app.api.connection_limits import ConnectionBook
+from app.api.streaming import CUT
+from app.api.transport import CountedTransport, refusal
+from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
+from app.telemetry import bound, new_request_id
+
+log = logging.getLogger(__name__)
+PIPELINED = 64
+"""Requests that wait on one connection behind the one in work; a client that sends more is refused."""
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1 << 20
+"""Read and dropped after a refusal: a reset would destroy the answer before the client reads it."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, book: ConnectionBook, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._book = book
+        self._limits = book.limits
+        self._since = self._moved = time.monotonic()
+        self._taken = 0
+        self._in_head = self._in_message = False
+        self._began = self._has_body = False
+        self._answers = 0
+        self._fed = self._bytes = self._count = 0
+        self._refusal: ApiError | None = None
+        self._dropped = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        full = len(self.connections) >= self._limits.connections
+        super().connection_made(cast("asyncio.Transport", CountedTransport(transport)))
+        if full and not self._book.make_place():
+            self._refuse(TooManyConnections())
+        self._book.wait(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._book.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal:
+            self._drop(data)
+            return
+        self._began = self._has_body = False
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or InvalidRequest("The request is not valid HTTP."))
+        else:
+            self._count_fed(len(data))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = self._in_message = self._began = True
+        self._fed = self._bytes = self._count = 0
+        if not self._answering:
+            self._since = time.monotonic()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count += 1
+        self._count_head(len(name) + len(value) + 4)
+        if self._in_head:  # trailers come after the body, when the head has been judged: they are dropped
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if len(self.pipeline) >= PIPELINED:
+            self._fail(InvalidRequest(f"More than {PIPELINED} requests wait on this connection."))
+        self._book.leave(self)
+        super().on_headers_complete()
+        if self.cycle:  # None: the connection becomes a WebSocket
+            self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
+
+    def on_body(self, body: bytes) -> None:
+        self._has_body = True
+        self._fed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._answers += 1
+        self._since = time.monotonic()
+        if not self._answering:
+            self._book.wait(self)
+
+    def check(self, now: float) -> None:
+        """Ends the connection if nothing has moved for too long. Called every second."""
+        if not self._is_taken(now):
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif not self._answering and now - self._since > self._patience:
+            if self._in_head and not self._refusal:
+                self._refuse(RequestTimedOut())
+            else:
+                self.end()
+
+    def end(self) -> None:
+        """Ends a connection that waits for its client."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _patience(self) -> float:
+        if self._refusal:
+            return LINGER_SECONDS
+        idle = self._answers and not self._in_message
+        return self._limits.idle_seconds if idle else self._limits.header_seconds
+
+    def _is_taken(self, now: float) -> bool:
+        """Whether the client takes what was written: some byte of it within the idle bound."""
+        transport = cast("CountedTransport", self.transport)
+        pending = transport.get_write_buffer_size() + transport.unacknowledged()
+        taken = transport.written - pending
+        if not pending or taken != self._taken:
+            self._taken, self._moved = taken, now
+        return now - self._moved <= self._limits.download_idle_seconds
+
+    def _upgrade(self) -> None:
+        if self._should_upgrade():
+            self.handle_websocket_upgrade()
+        else:
+            self._unsupported_upgrade_warning()
+
+    def _count_fed(self, size: int) -> None:
+        """Counts bytes that are neither a whole head nor a body: parts of headers, trailers, chunk sizes."""
+        if self._in_message and not self._began and not self._has_body:
+            self._fed += size
+            if self._fed > self._limits.header_bytes:
+                self._refuse(HeadersTooLarge(self._limits.header_bytes, self._limits.header_count))
+
+    def _count_head(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._limits.header_bytes or self._count > self._limits.header_count:
+            self._fail(HeadersTooLarge(self._limits.header_bytes, self._limits.header_count))
+
+    def _fail(self, error: ApiError) -> None:
+        """Stops the parser, which calls us."""
+        self._refusal = error
+        raise error
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answers what is no request that the application could answer, and ends the connection."""
+        self._refusal = error
+        self._since = time.monotonic()
+        if self._answering and not self._give_up_request():
+            return
+        request_id = new_request_id()
+        with bound(request_id):
+            fields = {"status": error.status, "outcome": "refused", "client": self.client and self.client[0]}
+            log.info("no request: %s", error.message, extra=fields)
+        self.transport.write(refusal(error, request_id))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _give_up_request(self) -> bool:
+        """The request in work: tells the application that the rest of its body will not come.
+
+        Returns whether a refusal may be written. An answer on its way is not disturbed.
+        """
+        if self._in_head:  # of the next request
+            self.cycle.keep_alive = False
+            return False
+        if self.pipeline or self.cycle.response_started:
+            self.transport.abort()
+            return False
+        self.cycle.response_complete = self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
+
+    def _drop(self, data: bytes) -> None:
+        self._dropped += len(data)
+        if self._dropped > LINGER_BYTES and not self._answering:
+            self.transport.abort()
+
+    def _cut(self, cycle: RequestResponseCycle) -> None:
+        cycle.response_complete = cycle.disconnected = True  # nothing more is sent, and that is meant
+        self.transport.close()
+
+
+def protocol(book: ConnectionBook) -> type[asyncio.Protocol]:
+    """What uvicorn calls to make the protocol of each connection."""
+    return cast("type[asyncio.Protocol]", partial(Connection, book))

@@ -1,0 +1,130 @@
+"""The HTTP server: uvicorn's, with bounded connections and a stop that tells every client.
+
+Law: when it begins and ends is decided here; what a connection may do stands in `connections.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import socket
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.connection_limits import ConnectionBook, ConnectionLimits
+from app.api.connections import Connection, protocol
+from app.settings import Settings
+from app.settings.source import SettingsError
+
+FAREWELL_SECONDS = 5.0
+"""For the last answers, after the grace of a stop has ended."""
+OTHER_FILES = 600
+"""Descriptors beside those of connections and uploads: libraries, weights, the database."""
+
+
+class CannotListen(SettingsError):
+    """The address cannot be used; the message says what to do."""
+
+
+class Server(uvicorn.Server):
+    """Serves one application."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        server, limits = settings.server, settings.limits
+        book = ConnectionBook(
+            ConnectionLimits(
+                connections=_affordable(server.connections, limits.uploads),
+                header_bytes=server.header_bytes,
+                header_count=server.header_count,
+                header_seconds=server.header_seconds,
+                idle_seconds=server.idle_seconds,
+                download_idle_seconds=limits.download_idle_seconds,
+            )
+        )
+        config = uvicorn.Config(
+            app,
+            http=protocol(book),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=max(1, round(server.idle_seconds)),
+            timeout_graceful_shutdown=1,  # for what `shutdown` has left
+        )
+        super().__init__(config)
+        self._app = app
+        self._grace = server.shutdown_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            self._check_connections()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets running requests end, then cancels them: `RequestFrame` and the streams answer for each."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._settled(self._grace)
+        self._app.state.stopping = True
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await self._settled(FAREWELL_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _settled(self, seconds: float) -> None:
+        """Returns when all requests are answered, or after so many seconds, or at a second Ctrl-C."""
+        until = time.monotonic() + seconds
+        while self.server_state.connections or self.server_state.tasks:
+            if time.monotonic() >= until or self.force_exit:
+                return
+            self._check_connections()
+            await asyncio.sleep(0.05)
+
+    def _check_connections(self) -> None:
+        now = time.monotonic()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):  # and not a WebSocket
+                connection.check(now)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address of `host`. Raises `CannotListen`."""
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            bound = socket.socket(family, kind, protocol)
+            sockets.append(bound)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind(address)
+            bound.listen(2048)
+    except (OSError, ValueError) as wrong:  # ValueError: a name that cannot be one
+        for opened in sockets:
+            opened.close()
+        raise CannotListen(_reason(wrong, host, port)) from None
+    return sockets
+
+
+def _reason(wrong: Exception, host: str, port: int) -> str:
+    number = getattr(wrong, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"Port {port} is taken. Set `server.port` or --port."
+    if number == errno.EACCES:
+        return f"Port {port} is not allowed to this user. Set `server.port` or --port to one from 1024 on."
+    return f"This machine has no address `{host[:100]}`. Set `server.host` or --host."
+
+
+def _affordable(connections: int, uploads: int) -> int:
+    """Connections that the process has descriptors for; its soft limit is raised if need be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + 2 * uploads + OTHER_FILES
+    if soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections if soft >= needed else max(16, min(connections, soft // 2))

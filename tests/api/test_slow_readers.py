@@ -1,0 +1,118 @@
+"""A client that does not read its answer loses the connection, and its place goes to the next."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.fake_server import serving
+from tests.support.server import Server
+from tests.support.waiting import wait_until
+
+LONG = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Good morning. " * 280, "speed": 0.25}
+"""A quarter of an hour: more than all buffers between two processes."""
+SHORT = {"model": "tts-1", "voice": "alloy", "input": "Good morning.", "response_format": "pcm"}
+PLACES = 2
+END = b"\r\n0\r\n\r\n"
+"""Of a complete chunked answer."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path, LIMITS_REQUESTS=str(PLACES), LIMITS_DOWNLOAD_IDLE_SECONDS="1") as running:
+        yield running
+
+
+def asked(server: Server, **body: object) -> socket.socket:
+    """A connection that has sent its request for speech, and reads nothing."""
+    host, port = server.root.removeprefix("http://").split(":")
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect((host, int(port)))
+    data = json.dumps(LONG | body).encode()
+    head = "POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sk-test\r\n"
+    line.sendall(
+        f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+    )
+    return line
+
+
+def rest(line: socket.socket) -> bytes:
+    """The last bytes before the connection ends."""
+    line.settimeout(20)
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := line.recv(1 << 20):
+            data = (data + piece)[-100:]
+    return data
+
+
+def status(server: Server) -> int:
+    with server.client() as client:
+        return client.post("/audio/speech", json=SHORT).status_code
+
+
+@pytest.mark.parametrize(
+    "kind", [{"response_format": "pcm"}, {"response_format": "pcm", "stream_format": "sse"}]
+)
+def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]) -> None:
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(asked(server, **kind)) for _ in range(PLACES)]
+        for line in lines:
+            line.settimeout(20)
+            assert line.recv(12) == b"HTTP/1.1 200"
+        assert status(server) == 429
+        wait_until(lambda: status(server) == 200, 20, "a place for the next request")
+        assert not any(rest(line).endswith(END) for line in lines)
+    log = Path(server.settings["LOG"]).read_text()
+    assert "Traceback" not in log
+    assert log.count("outcome=client left") == PLACES
+
+
+def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:
+    body = SHORT | {"input": "Good morning. " * 30}
+    whole = httpx2.post(f"{server.url}/audio/speech", json=body, headers={"authorization": "Bearer sk-test"})
+    with asked(server, **body) as line:
+        data = b""
+        line.settimeout(10)
+        while not data.endswith(END):
+            piece = line.recv(100_000)
+            assert piece
+            data += piece
+            time.sleep(0.05)
+    assert len(data) > len(whole.content)
+
+
+def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
+    """The client sees that the file is incomplete, and the log does not call it a fault of ours."""
+    times: dict[str, Any] = {"LIMITS_REQUEST_SECONDS": "2", "LIMITS_DOWNLOAD_IDLE_SECONDS": "60"}
+    with serving(tmp_path, **times) as server:
+        with asked(server, response_format="pcm") as line:
+            line.settimeout(20)
+            data = b""
+            while not data:
+                data += line.recv(100)
+            time.sleep(3)
+            assert not rest(line).endswith(END)
+        wait_until(lambda: "error=timeout" in (tmp_path / "log").read_text())
+        log = (tmp_path / "log").read_text()
+        assert "Traceback" not in log
+        assert "without completing" not in log
+        assert "outcome=cut" in log
+
+
+def test_a_deadline_is_the_last_event_of_a_stream(tmp_path: Path) -> None:
+    with serving(tmp_path, LIMITS_REQUEST_SECONDS="2") as server:
+        body = LONG | {"stream_format": "sse", "response_format": "mp3"}
+        with server.client() as client, client.stream("POST", "/audio/speech", json=body) as stream:
+            events = [line for line in stream.iter_lines() if line.startswith("data: ")]
+        assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "timeout"
+        assert "Traceback" not in (tmp_path / "log").read_text()
