@@ -1,0 +1,198 @@
+"""A thousand clients that leave or stall at random points of every route, then everything is as before.
+
+Real sockets and a real server in this process, engines that need no weights, a fixed seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import uvicorn
+
+from app.audio.windows import EverythingIsSpeech
+from app.container import Container
+from app.main import create_app
+from app.settings import Settings
+from app.store.schema import upgrade
+from engines.types import Window
+from tests.support.chaos import Call, get, posted_form, posted_json, visit
+from tests.support.diarizers import ToneDiarization, ToneDiarizer
+from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.sound import tone, wav
+from tests.support.waiting import until
+
+SEED = 20_261_124
+CLIENTS, AT_ONCE, REHEARSAL = 1_000, 50, 150
+MORE_MEMORY = 100_000_000
+"""Bytes by which resident memory may grow: allocators keep what they once had."""
+
+
+class Forgetful(list[list[Window]]):
+    """Keeps no sound."""
+
+    def append(self, item: list[Window]) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the process holds."""
+
+    threads: int
+    descriptors: int
+    files: int
+    """In the folder for temporary files."""
+    tasks: int
+    requests: int
+    queued_seconds: float
+    held_seconds: float
+    waiting: int
+    running: int
+    uploads: int
+
+    @classmethod
+    def now(cls, container: Container, folder: Path) -> Held:
+        load = container.runner.snapshot()
+        return cls(
+            threading.active_count(),
+            len(list(Path("/proc/self/fd").iterdir())),
+            len(list(folder.iterdir())),
+            len(asyncio.all_tasks()),
+            load.requests,
+            load.queued_seconds,
+            load.held_seconds,
+            load.waiting,
+            load.running,
+            container.uploads.count,
+        )
+
+
+def resident() -> int:
+    """Bytes of memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def calls() -> list[Call]:
+    """Every route, with clips short and long."""
+    talk = wav(np.concatenate([tone(3, 300), tone(2, 1200), tone(4, 300)]))
+    long = wav(tone(90))
+    stt, speech = "/v1/audio/transcriptions", "/v1/audio/speech"
+    text = "Good morning to you all. " * 20
+    forms = ("json", "verbose_json", "srt", "text", "diarized_json")
+    made = [posted_form(stt, form, ("file", talk), model="whisper-1", response_format=form) for form in forms]
+    for form in ("json", "diarized_json"):
+        named = {"model": "whisper-1", "response_format": form, "stream": "true"}
+        made.append(posted_form(stt, f"{form}, streamed", ("file", long), **named))
+    made.append(posted_form(stt, "long", ("file", long), model="whisper-1"))
+    made.append(posted_form(stt, "no audio", ("file", b"nothing"), model="whisper-1"))
+    made.append(posted_form("/v1/audio/translations", "translation", ("file", talk), model="whisper-1"))
+    for form in ("pcm", "mp3", "opus", "wav"):
+        fields = {"model": "tts-1", "voice": "alloy", "input": text, "response_format": form}
+        made.append(posted_json(speech, form, **fields))
+    events = {"model": "tts-1", "voice": "echo", "input": text, "stream_format": "sse"}
+    made.append(posted_json(speech, "speech, streamed", **events))
+    made.append(posted_json(speech, "no voice", model="tts-1", voice="nobody", input=text))
+    consent = {"name": "Ann", "language": "en"}
+    made.append(posted_form("/v1/audio/voice_consents", "consent", ("recording", talk), **consent))
+    voice = {"name": "Ann", "consent": "cons_" + "0" * 32}
+    made.append(posted_form("/v1/audio/voices", "voice", ("audio_sample", talk), **voice))
+    paths = ("/v1/models", "/v1/audio/voices", "/v1/audio/voice_consents", "/health/live", "/health/ready")
+    made += [get(path) for path in (*paths, "/metrics", "/openapi.json", "/nothing")]
+    made += [get("/v1/audio/voice_consents/cons_1", method) for method in ("GET", "DELETE")]
+    return made
+
+
+@asynccontextmanager
+async def serving(container: Container) -> AsyncIterator[int]:
+    """A real server in this loop; its port."""
+    config = uvicorn.Config(
+        create_app(container), port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    try:
+        await until(lambda: server.started or running.done())
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def crowd(port: int, count: int, chance: Random) -> Counter[str]:
+    """So many clients, some at once. What became of them."""
+    fates: Counter[str] = Counter()
+    choices, places = calls(), asyncio.Semaphore(AT_ONCE)
+
+    async def one(call: Call, seed: int) -> None:
+        async with places:
+            await visit(port, call, Random(seed), fates)
+
+    plans = [(choices[n % len(choices)], chance.getrandbits(32)) for n in range(count)]
+    await asyncio.gather(*(one(call, seed) for call, seed in plans))
+    return fates
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_thousand_clients_leave_nothing_behind(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    upgrade(settings.database_url)
+    model = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
+    engine = EchoTranscriber(seconds=0.005)
+    engine.batches = Forgetful()
+    container = Container(
+        settings.model_copy(update={"diarization": model}),
+        lambda _: engines_of(engine),
+        lambda _: ToneEngine(ToneSynthesizer()),
+        lambda _: ToneDiarization(ToneDiarizer()),
+    )
+    container.runner.detect = EverythingIsSpeech  # type: ignore[method-assign]  # tones are no speech
+    chance = Random(SEED)
+    async with serving(container) as port:
+        await crowd(port, REHEARSAL, chance)  # what is loaded and opened once
+        await settled(container, folder)
+        before, memory = Held.now(container, folder), resident()
+        fates = await crowd(port, CLIENTS, chance)
+        await settled(container, folder)
+        await until(lambda: same(Held.now(container, folder), before), seconds=20, what=f"{before}")
+        gc.collect()
+        more = resident() - memory
+    print(f"\n{dict(fates)}; {more / 1e6:.0f} MB more; {before}")
+    assert sum(fates.values()) == CLIENTS
+    assert min(fates[fate] for fate in ("whole, 2xx", "whole, 4xx", "leaves while reading")) > 50
+    assert fates["whole, 5xx"] == fates["closed by the server"] == 0
+    assert more < MORE_MEMORY
+
+
+async def settled(container: Container, folder: Path) -> None:
+    def done() -> bool:
+        return container.runner.snapshot().idle and not container.uploads.count and not list(folder.iterdir())
+
+    await until(done, seconds=20, what="the end of all work")
+
+
+def same(now: Held, before: Held) -> bool:
+    """Threads and descriptors may be fewer, since idle ones are given back."""
+    return (
+        now.threads <= before.threads
+        and now.descriptors <= before.descriptors
+        and (now.files, now.tasks, now.requests, now.waiting, now.running, now.uploads)
+        == (before.files, before.tasks, 0, 0, 0, 0)
+        and now.queued_seconds == now.held_seconds == 0
+    )

@@ -1,0 +1,104 @@
+"""Clients over real sockets that leave or stall at a random point of their request or of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+READ = 2_000
+"""Bytes that a client reads at once."""
+LONGEST_STALL_SECONDS = 0.3
+LONGEST_ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as bytes."""
+
+    name: str
+    data: bytes
+
+
+def get(path: str, method: str = "GET") -> Call:
+    return Call(f"{method} {path}", _request(method, path))
+
+
+def posted_json(path: str, label: str, /, **fields: object) -> Call:
+    body = json.dumps(fields).encode()
+    return Call(label, _request("POST", path, body, "application/json"))
+
+
+def posted_form(path: str, label: str, file: tuple[str, bytes], /, **fields: str) -> Call:
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, value in fields.items()
+    ]
+    head = f'--x\r\nContent-Disposition: form-data; name="{file[0]}"; filename="a"\r\n\r\n'.encode()
+    body = b"".join([*parts, head, file[1], b"\r\n--x--\r\n"])
+    return Call(label, _request("POST", path, body, "multipart/form-data; boundary=x"))
+
+
+def _request(method: str, path: str, body: bytes = b"", kind: str = "text/plain") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> None:
+    """One client: what becomes of it is drawn, and counted."""
+    fate = chance.choice(("whole", "leaves while sending", "leaves after sending", "leaves while reading"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        with suppress(ConnectionError):
+            await _send(writer, call.data, chance, whole=fate != "leaves while sending")
+            if fate == "leaves after sending":
+                await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
+            elif fate == "leaves while reading":
+                await reader.read(chance.randint(1, READ))
+                await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
+            elif fate == "whole":
+                status = await _status(reader, chance)
+                fate = f"{fate}, {status // 100}xx" if status else "closed by the server"
+    finally:
+        fates[fate] += 1
+        if chance.random() < 0.5:
+            _reset_on_close(writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes, chance: Random, *, whole: bool) -> None:
+    """In pieces, with pauses; not `whole`: up to a random byte."""
+    end = len(data) if whole else chance.randrange(len(data))
+    at = 0
+    while at < end:
+        size = chance.randint(1, max(1, len(data) // 2))
+        writer.write(data[at : min(end, at + size)])
+        await writer.drain()
+        at += size
+        if chance.random() < 0.3:
+            await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
+
+
+async def _status(reader: asyncio.StreamReader, chance: Random) -> int:
+    """Reads the whole answer, sometimes slowly. 0: there was none."""
+    async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+        head = await reader.readline()
+        while await reader.read(READ):
+            if chance.random() < 0.05:
+                await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
+    return int(head.split()[1]) if head else 0
+
+
+def _reset_on_close(writer: asyncio.StreamWriter) -> None:
+    """The connection ends with a reset instead of a polite end."""
+    raw: socket.socket | None = writer.get_extra_info("socket")
+    if raw is not None:
+        with suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
