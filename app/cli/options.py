@@ -20,24 +20,16 @@ def _catalogue() -> dict[str, Any]:
     return tomllib.loads(files("app.models").joinpath("catalog.toml").read_text("utf-8"))
 
 
-def _settings() -> Any:
-    """The settings; None where they cannot be used, since completion is no place for complaints."""
+def _installed() -> list[str]:
+    """Models in the weights folder; none if it cannot be read, since completion must not print errors."""
     from app.settings.source import SettingsError, load_settings
 
     try:
-        return load_settings()
-    except SettingsError:
-        return None
-
-
-def _installed() -> list[str]:
-    """Models in the weights folder."""
-    settings = _settings()
-    try:
+        settings = load_settings()
         return sorted(
             path.name.replace("--", "/") for path in settings.weights_folder.iterdir() if path.is_dir()
         )
-    except (AttributeError, OSError):
+    except (SettingsError, OSError):
         return []
 
 

@@ -117,6 +117,7 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
     from app.cli.files import make_folder
     from app.models.files import write_atomically
 
+    await _check_voice(container, job)
     parts: list[bytes] = []
     with _bar(output.name if output else "standard output", len(job.text)) as report:
         opened = await container.speech.open(job, form.value, whole=output is not None)
@@ -133,6 +134,21 @@ async def _speak(container: Container, job: SpeechJob, form: Format, output: Pat
         write_atomically(output, b"".join(parts))
     if opened.ignored:
         print(f"antiphon: this voice does not follow: {', '.join(opened.ignored)}.", file=sys.stderr)
+
+
+async def _check_voice(container: Container, job: SpeechJob) -> None:
+    """A voice that is none of the installed ones can only be a custom one, which needs the database.
+
+    Raises `ApiError` or `DatabaseError`.
+    """
+    from app.errors import InvalidValue
+
+    try:
+        container.voices.choose(job.model, job.voice)
+    except InvalidValue:
+        if await container.database.revision() is None:
+            raise
+        await container.database.check()
 
 
 @contextmanager
