@@ -1,9 +1,9 @@
-"""The blend of Kokoro's stock voices that comes closest to a speaker: a matched voice, not a clone.
+"""The blend of Kokoro's stock voices that sounds most like a speaker: a matched voice, not a clone.
 
-Non-negative least squares (Lawson, Hanson 1974) over the stock voices' speaker vectors. The vectors were
-computed once, with `dvector.py`, by `bench/kokoro_speakers.py`, and lie beside this file.
+Non-negative least squares (Lawson, Hanson 1974) over the stock voices' speaker vectors. The file of vectors
+beside this one is computed by `bench/kokoro_speakers.py`.
 
-Law: vectors in, weights out; loads no network.
+Law: vectors in, weights out; no network is loaded here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.contracts import Synthesizer
-from engines.errors import EngineError
+from engines.errors import EngineError, import_failure
 from engines.types import SAMPLE_RATE, Samples, SpeakerSample, VoiceProfile
 
 ENGINE = "kokoro"
@@ -24,11 +24,12 @@ MODEL = "kokoro-82m"
 RATE = SAMPLE_RATE
 LOADS = False
 SPEAKERS = Path(__file__).with_name("speakers.npz")
-KEPT = 8
-"""Voices in a blend at most; many small shares blur it."""
-STEPS = 2000
+MOST_VOICES = 8
+"""Voices in a blend; many small shares blur it."""
+SMALLEST_WEIGHT = 1e-3
+"""Voices with less are left out."""
 PREFIXES = {"en": "ab", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "pt": "p", "zh": "z"}
-"""Voices of other languages carry an accent into a blend: the sample's own language is preferred."""
+"""Language -> first letters of the voices that speak it. Other voices would add an accent to the blend."""
 
 
 def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> VoiceProfile:
@@ -40,29 +41,34 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> Voi
     prefixes = PREFIXES.get(language[:2].lower(), "ab")
     own = [i for i, name in enumerate(names) if name[0] in prefixes] or list(range(len(names)))
     weights = nonnegative(vectors[own], speaker)
-    best = np.argsort(weights)[::-1][:KEPT]
-    kept = {
-        names[own[i]]: round(float(weights[i] / weights[best].sum()), 4) for i in best if weights[i] > 1e-3
+    largest = np.argsort(weights)[::-1][:MOST_VOICES]
+    shares = {
+        names[own[i]]: round(float(weights[i] / weights[largest].sum()), 4)
+        for i in largest
+        if weights[i] > SMALLEST_WEIGHT
     }
-    if not kept:
+    if not shares:
         raise EngineError("No blend of voices comes near this speaker.")
-    blend = sum(share * vectors[names.index(name)] for name, share in kept.items())
-    similarity = float(np.dot(np.asarray(blend), speaker) / np.linalg.norm(np.asarray(blend)))
-    return VoiceProfile(ENGINE, json.dumps(kept).encode(), next(iter(kept)), similarity)
+    blend = np.asarray(sum(share * vectors[names.index(name)] for name, share in shares.items()))
+    similarity = float(np.dot(blend, speaker) / np.linalg.norm(blend))
+    return VoiceProfile(ENGINE, json.dumps(shares).encode(), next(iter(shares)), similarity)
 
 
 def nonnegative(vectors: Samples, target: Samples) -> NDArray[np.float64]:
-    """Weights of at least 0 that bring the sum of `vectors` nearest to `target`: projected gradient steps."""
-    gram = (vectors @ vectors.T).astype(np.float64)
-    aim = (vectors @ target).astype(np.float64)
-    step = 1.0 / float(np.linalg.eigvalsh(gram)[-1])
-    weights = np.full(len(vectors), 1.0 / len(vectors))
-    for _ in range(STEPS):
-        weights = np.maximum(0.0, weights - step * (gram @ weights - aim))
-    return weights
+    """The weights, at least 0, with which the sum of `vectors` is nearest to `target`.
+
+    Raises `EngineError` if SciPy cannot be imported.
+    """
+    try:
+        from scipy.optimize import nnls
+    except ImportError as failure:
+        raise import_failure(failure, "kokoro-match", "speakers") from failure
+    weights, _ = nnls(vectors.T.astype(np.float64), target.astype(np.float64))
+    return np.asarray(weights, np.float64)
 
 
 @cache
 def _stock() -> tuple[list[str], Samples]:
-    with np.load(SPEAKERS) as kept:
-        return [str(name) for name in kept["names"]], np.asarray(kept["vectors"], np.float32)
+    """Names of the stock voices, and their vectors, one a row."""
+    with np.load(SPEAKERS) as file:
+        return [str(name) for name in file["names"]], np.asarray(file["vectors"], np.float32)

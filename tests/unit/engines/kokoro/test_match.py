@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
 from app.models.catalog import catalog
-from engines.errors import EngineError
-from engines.kokoro.match import KEPT, SPEAKERS, enroll, nonnegative
+from engines.errors import EngineError, EngineMissing
+from engines.kokoro.match import MOST_VOICES, SPEAKERS, enroll, nonnegative
 from engines.types import Pcm, SpeakerSample
 
 NOTHING = Pcm(np.zeros(0, np.float32))
@@ -45,7 +46,7 @@ def test_a_blend_is_nearer_than_any_one_voice() -> None:
     mixed = (mixed / np.linalg.norm(mixed)).astype(np.float32)
     found = enroll(SpeakerSample(NOTHING, mixed, "en"))
     shares = json.loads(found.data)
-    assert len(shares) <= KEPT
+    assert len(shares) <= MOST_VOICES
     assert sum(shares.values()) == pytest.approx(1, abs=0.01)
     assert found.similarity > max(float(v @ mixed) for v in vectors)
 
@@ -56,6 +57,24 @@ def test_weights_are_not_negative() -> None:
     weights = nonnegative(vectors, rng.normal(size=32).astype(np.float32))
     assert (weights >= 0).all()
     assert weights.max() > 0
+
+
+def test_the_weights_are_the_nearest_ones() -> None:
+    """No small change of one weight, and no zero that grows, comes nearer (Karush-Kuhn-Tucker)."""
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(10, 32)).astype(np.float32)
+    target = rng.normal(size=32).astype(np.float32)
+    weights = nonnegative(vectors, target)
+    slopes = vectors @ (weights @ vectors - target)
+    assert np.abs(slopes[weights > 0]).max() < 1e-4
+    assert slopes[weights == 0].min() > -1e-4
+
+
+def test_without_scipy_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("scipy", "scipy.optimize"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EngineMissing, match="speakers"):
+        nonnegative(np.ones((2, 4), np.float32), np.ones(4, np.float32))
 
 
 def test_another_encoder_is_refused() -> None:
