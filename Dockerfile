@@ -24,9 +24,10 @@ RUN make install ALL=$ALL TORCH_INDEX=$TORCH_INDEX
 USER antiphon
 ENV ANTIPHON_STORAGE_FOLDER=/data \
     ANTIPHON_SERVER_HOST=0.0.0.0 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    PATH="/srv/antiphon/.venv/bin:$PATH"
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s \
-    CMD [".venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+    CMD [".venv/bin/python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('ANTIPHON_SERVER_PORT', '8000') + '/health/live', timeout=2)"]
 CMD [".venv/bin/antiphon", "serve", "--prepare"]

@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api import faults, health, models, speech, studio, transcriptions, voice_consents, voices
-from app.api.middleware import KeyCheck, RequestFrame
+from app.api.browsers import BrowserCheck, Cors
+from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
+from app.settings.server import ServerSettings
 from app.settings.source import load_settings
 
 
@@ -50,7 +52,16 @@ def create_app(container: Container | None = None) -> FastAPI:
     app.include_router(health.router)
     if container.settings.studio.enabled:
         app.include_router(studio.router)
-    app.add_middleware(KeyCheck)
-    app.add_middleware(RequestFrame)
+    _add_middleware(app, container.settings.server)
     faults.install(app)
     return app
+
+
+def _add_middleware(app: FastAPI, server: ServerSettings) -> None:
+    """From the inside to the outside: the last one sees a request first."""
+    app.add_middleware(KeyCheck)
+    app.add_middleware(BrowserCheck, rules=server)
+    app.add_middleware(LastResort)
+    if server.cors_origins:
+        app.add_middleware(Cors, origins=server.cors_origins)  # around errors too: pages must read them
+    app.add_middleware(RequestFrame)

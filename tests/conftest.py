@@ -102,6 +102,7 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "weights" / "tones" / "tone.onnx").touch()
     return Settings.model_validate(
         {
+            "server": {"allowed_hosts": ["test"]},
             "storage": {"folder": tmp_path},
             "models": {"aliases": {"whisper-1": str(tmp_path / "model")}, "preload": []},
             "transcription": {"vad": False},

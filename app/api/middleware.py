@@ -22,10 +22,11 @@ log = logging.getLogger("antiphon.access")
 PROTECTED = "/v1"
 CALLER = "antiphon.caller"
 """Key of the scope under which routes find who calls."""
+REPLY = "antiphon.reply"
 
 
 class RequestFrame:
-    """Gives each request an id, times it, logs it, and answers faults that nothing else caught."""
+    """Gives each request an id, times it, counts it and logs it; deals with HEAD and trailing slashes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,30 +35,56 @@ class RequestFrame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reply = _Reply(send)
+        reply = _Reply(send, head=scope["method"] == "HEAD")
+        routed = _as_routed(scope)
+        routed[REPLY] = reply
         with recorded(reply.id) as facts:
             try:
-                await self._app(scope, receive, reply.send)
-            except ResponseCut:
-                raise  # the server sees it, and ends the connection
-            except asyncio.CancelledError:
-                if not stopping(scope):
-                    raise
-                await _answer(errors.ShuttingDown(), scope, receive, reply)
-            except Exception as failure:  # noqa: BLE001 - the last place that can answer
-                await _answer(faults.internal(failure), scope, receive, reply)
+                await self._app(routed, receive, reply.send)
             finally:
-                _log(scope, reply, facts)
+                _log(scope, routed, reply, facts)
+
+
+class LastResort:
+    """Answers failures that nothing else caught, and the requests that a stop cancels."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ResponseCut:
+            raise  # the server sees it, and ends the connection
+        except asyncio.CancelledError:
+            if not stopping(scope) or scope["type"] != "http":
+                raise
+            await _answer(errors.ShuttingDown(), scope, receive, send)
+        except Exception as failure:
+            if scope["type"] != "http":
+                raise
+            await _answer(faults.internal(failure), scope, receive, send)
+
+
+async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends what is left to tell: the envelope, or, if an answer has begun, that it is incomplete."""
+    reply: _Reply = scope[REPLY]
+    if not reply.status:
+        await faults.response(error)(scope, receive, send)
+    elif not reply.complete:
+        cut(scope)
 
 
 class _Reply:
     """What has been sent of one answer."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, head: bool) -> None:
+        """`head`: the client asks for the headers alone."""
         self.id = new_request_id()
         self.status = 0
         self.complete = False
         self._send = send
+        self._head = head
         self._began = time.monotonic()
 
     @property
@@ -71,17 +98,11 @@ class _Reply:
             headers["x-request-id"] = self.id
             headers["openai-processing-ms"] = str(self.milliseconds)
             headers["openai-version"] = "2020-10-01"
+        elif self._head:
+            message = {**message, "body": b""}
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.complete = True
-
-
-async def _answer(error: ApiError, scope: Scope, receive: Receive, reply: _Reply) -> None:
-    """What is left to tell: the envelope, or, if another answer has begun already, that it is incomplete."""
-    if not reply.status:
-        await faults.response(error)(scope, receive, reply.send)
-    elif not reply.complete:
-        cut(scope)
 
 
 class KeyCheck:
@@ -113,12 +134,18 @@ def route_of(scope: Scope) -> str | None:
     return PROTECTED + path  # FastAPI tells the path within the included router
 
 
-def _log(scope: Scope, reply: _Reply, facts: dict[str, object]) -> None:
+def _as_routed(scope: Scope) -> Scope:
+    """The request as the routes know it. A redirect would lose an upload, so a trailing slash is dropped."""
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "method": method, "path": scope["path"].rstrip("/") or "/"}
+
+
+def _log(scope: Scope, routed: Scope, reply: _Reply, facts: dict[str, object]) -> None:
     """The access line of a request. Health checks come every few seconds: their lines are for debugging."""
     fields: dict[str, object] = {
         "method": scope["method"],
         "path": scope["path"][:200],
-        "route": route_of(scope),
+        "route": route_of(routed),
         "status": reply.status or faults.CLIENT_GONE,
         "outcome": _outcome(reply),
         "ms": reply.milliseconds,

@@ -25,7 +25,12 @@ def serve(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="First fetch missing weights and migrate the database.")
+        bool,
+        typer.Option(
+            "--prepare",
+            help="First fetch missing weights, migrate the database and, where a key is needed and there is "
+            "none, make one and show it.",
+        ),
     ] = False,
 ) -> None:
     """Serve the API.
@@ -84,8 +89,33 @@ def _prepare(settings: Settings) -> Settings:
     for name, reason in failed.items():
         print(f"antiphon: {reason} The server starts without `{name}`.", file=sys.stderr)
     upgrade_if_needed(settings.database_url)
+    asyncio.run(_first_key(settings))
     kept = tuple(name for name in settings.models.preload if name not in failed)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"preload": kept})})
+
+
+async def _first_key(settings: Settings) -> None:
+    """On an address that others can reach, a server without keys does not start: it gets one here."""
+    from app.container import is_loopback
+    from app.services.keys import KeyService
+    from app.store.database import Database
+    from app.store.keys import KeyStore
+
+    if is_loopback(settings.server.host) or settings.auth.allow_open:
+        return
+    database = Database(settings.database_url)
+    try:
+        keys = KeyService(KeyStore(database), settings.auth.keys)
+        if await keys.asks_for_keys():
+            return
+        _, secret = await keys.create("first")
+    finally:
+        await database.close()
+    print(
+        f"antiphon: There was no API key, so one was made. It is shown only now: {secret}\n"
+        "antiphon: `antiphon keys create NAME` makes more, `antiphon keys revoke` takes one back.",
+        file=sys.stderr,
+    )
 
 
 def _diarizer(settings: Settings) -> tuple[str, ...]:

@@ -52,7 +52,9 @@ class AuthSettings(Group):
         (), description="API keys that are accepted, beside those made with `antiphon keys create`."
     )
     allow_open: bool = Field(
-        default=False, description="Serve without any key on an address that others can reach."
+        default=False,
+        description="Serve without any key on an address that others can reach; name it in "
+        "`server.allowed_hosts` too.",
     )
 
     @field_validator("keys")

@@ -35,7 +35,7 @@ def envelope(answer: httpx2.Response, status: int) -> dict[str, str | None]:
         ("GET", "/v1/audio/transcriptions", 404, "unknown_url"),
         ("PUT", "/audio/transcriptions", 405, "method_not_allowed"),
         ("DELETE", "/models/whisper-1", 405, "method_not_allowed"),
-        ("POST", "/audio/transcriptions/", 404, "unknown_url"),
+        ("POST", "/audio/transcriptions/", 400, "invalid_content_type"),
         ("GET", "/models/nope", 404, "model_not_found"),
         ("GET", "/models/some%2Fone", 404, "model_not_found"),
         ("GET", "/models/%00", 404, "model_not_found"),
@@ -147,3 +147,16 @@ async def test_consents_and_voices_that_are_not_there(client: httpx2.AsyncClient
 async def test_request_ids_differ(client: httpx2.AsyncClient) -> None:
     ids = {(await client.get("/models")).headers["x-request-id"] for _ in range(5)}
     assert len(ids) == 5
+
+
+async def test_head_and_trailing_slashes_are_answered(client: httpx2.AsyncClient) -> None:
+    for path in ("/models", "http://test/health/live", "http://test/openapi.json"):
+        whole, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"]
+        assert (await client.get(path + "/")).json() == whole.json()
+    assert (await client.head("/no/such")).status_code == 404
+    assert (await client.head("/audio/speech")).status_code == 405
+    assert (
+        await client.post("/audio/transcriptions/", data={"model": "whisper-1"}, files={"file": AUDIO})
+    ).is_success

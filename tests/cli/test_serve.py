@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from tests.conftest import ROOT
 from tests.support.server import ANTIPHON, environment, free_port, run_cli
 from tests.support.waiting import wait_until
 
@@ -52,3 +55,46 @@ def test_a_crash_in_native_code_leaves_its_stack(tmp_path: Path) -> None:
     text = log.read_text()
     assert "Fatal Python error: Segmentation fault" in text
     assert "uvicorn" in text
+
+
+def test_a_server_that_others_can_reach_gets_a_first_key(tmp_path: Path) -> None:
+    """As in a container: it is shown once, and a second start makes none."""
+    settings = {
+        "MODELS_PRELOAD": "[]",
+        "WEIGHTS_OFFLINE": "true",
+        "SERVER_HOST": "0.0.0.0",  # noqa: S104 - what is tested
+        "SERVER_PORT": str(free_port()),
+    }
+    env = environment(tmp_path, **settings)
+    shown = []
+    log = tmp_path / "log"
+    for _ in range(2):
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [ANTIPHON, "serve", "--prepare"], env=env, stdout=output, stderr=output
+            )
+            wait_until(lambda: "startup complete" in log.read_text(), 60, "the server starts")
+            shown.append(re.findall(r"It is shown only now: (sk-\S+)", log.read_text()))
+            models = f"http://127.0.0.1:{settings['SERVER_PORT']}/v1/models"
+            assert httpx2.get(models).status_code == 401
+            key = {"authorization": f"Bearer {shown[0][0]}"}
+            assert httpx2.get(models, headers=key).status_code == 200
+            process.terminate()
+            process.wait(30)
+    assert [len(keys) for keys in shown] == [1, 0]
+
+
+def test_on_this_machine_alone_no_key_is_made(tmp_path: Path) -> None:
+    env = environment(tmp_path, MODELS_PRELOAD="[]", WEIGHTS_OFFLINE="true", SERVER_PORT=str(free_port()))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([ANTIPHON, "serve", "--prepare"], env=env, stdout=output, stderr=output)
+        wait_until(lambda: "startup complete" in log.read_text(), 60, "the server starts")
+        process.terminate()
+        process.wait(30)
+    assert "sk-" not in log.read_text()
+
+
+def test_the_container_is_not_open() -> None:
+    for name in ("compose.yaml", "Dockerfile"):
+        assert "ALLOW_OPEN" not in (ROOT / name).read_text()

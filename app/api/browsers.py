@@ -1,0 +1,97 @@
+"""What web pages may do: which names the server answers to, and pages of which origins it serves.
+
+Law: browsers keep these rules for their users; every other client may send what it likes. With API keys a
+page needs one, and no browser adds a key by itself: so the checks are for servers without keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api import faults
+from app.container import is_loopback
+from app.errors import ApiError, HostNotAllowed, OriginNotAllowed
+from app.settings.server import ServerSettings
+
+ANY = "*"
+EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-antiphon-ignored")
+UNCHECKED = ("/health", "/health/live", "/health/ready")
+"""Probes ask under any name, and learn nothing that a page could use."""
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)(:\d{1,5})?")
+
+
+class BrowserCheck:
+    """While there are no keys: refuses foreign names in `Host` (DNS rebinding) and other sites."""
+
+    def __init__(self, app: ASGIApp, rules: ServerSettings) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in rules.allowed_hosts}
+        self._origins = rules.cors_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope["path"] not in UNCHECKED:
+            try:
+                if not await scope["app"].state.container.keys.asks_for_keys():
+                    self._check(scope)
+            except ApiError as refused:
+                await faults.response(refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        """Raises `HostNotAllowed` or `OriginNotAllowed`."""
+        headers = Headers(scope=scope)
+        for host in headers.getlist("host"):  # only clients that are no browsers send none
+            if not self._answers_to(host.lower()):
+                raise HostNotAllowed(host)
+        origin = headers.get("origin")
+        if origin is not None:
+            if not (is_same_origin(origin, headers) or is_allowed(origin, self._origins)):
+                raise OriginNotAllowed(origin)
+        elif headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_visit(scope, headers):
+            raise OriginNotAllowed(headers.get("referer", "another site"))
+
+    def _answers_to(self, host: str) -> bool:
+        parts = _HOST.fullmatch(host)
+        return ANY in self._hosts or bool(parts and (parts[1] in self._hosts or is_loopback(parts[1])))
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, for `server.cors_origins`; a refusal has the envelope."""
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("DELETE", "GET", "HEAD", "POST"),
+            allow_headers=(ANY,),
+            allow_private_network=True,  # a page of the internet may ask a server at home, once it is named
+            expose_headers=EXPOSED,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        origin = request_headers["origin"]
+        if not self.is_allowed_origin(origin):
+            return faults.response(OriginNotAllowed(origin))
+        return super().preflight_response(request_headers)
+
+
+def is_same_origin(origin: str, headers: Headers) -> bool:
+    """Whether a page of this server itself asks."""
+    return origin.partition("://")[2].lower() == headers.get("host", "").lower() != ""
+
+
+def is_allowed(origin: str, origins: Collection[str]) -> bool:
+    return ANY in origins or origin in origins
+
+
+def _is_visit(scope: Scope, headers: Headers) -> bool:
+    """Whether a person follows a link: nothing changes, and the other page sees nothing of the answer."""
+    visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return visit and scope["method"] in ("GET", "HEAD")
