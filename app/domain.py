@@ -225,6 +225,14 @@ class CustomVoice:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedVoice:
+    """A voice under the name that clients send."""
+
+    name: str
+    voice: CustomVoice | LocalVoice
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Who did what, and how it ended."""
 

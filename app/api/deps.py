@@ -1,20 +1,54 @@
-"""What routes are given. Law: no logic."""
+"""What routes are given. Law: no logic; routes see use cases and how requests are read, nothing beneath."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.api.middleware import CALLER
-from app.container import Container
+from app.container import Container, UseCases
 from app.domain import Caller
+from app.runtime.admission import Admission
+from app.settings.limits import LimitsSettings
+from app.wire.requests import RequestRules
+from app.wire.speech import SpeechRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """How requests are read: what they may hold, and what they mean where they do not say."""
+
+    limits: LimitsSettings
+    uploads: Admission
+    recording_bytes: int
+    """Of a recording of a consent or of a sample of a voice."""
+    transcriptions: RequestRules
+    speech: SpeechRules
 
 
 def container_of(request: Request) -> Container:
     """The one container of the app that serves this request."""
     container: Container = request.app.state.container
     return container
+
+
+def services_of(request: Request) -> UseCases:
+    """The use cases of the app that serves this request."""
+    return container_of(request).services
+
+
+def intake_of(request: Request) -> Intake:
+    """How the app that serves this request reads it."""
+    container = container_of(request)
+    return Intake(
+        limits=container.settings.limits,
+        uploads=container.uploads,
+        recording_bytes=container.settings.voices.upload_bytes,
+        transcriptions=container.request_rules,
+        speech=container.speech_rules,
+    )
 
 
 def caller_of(request: Request) -> Caller:
@@ -24,4 +58,7 @@ def caller_of(request: Request) -> Caller:
 
 
 CallerOf = Annotated[Caller, Depends(caller_of)]
-Services = Annotated[Container, Depends(container_of)]
+Services = Annotated[UseCases, Depends(services_of)]
+IntakeOf = Annotated[Intake, Depends(intake_of)]
+Everything = Annotated[Container, Depends(container_of)]
+"""For the routes that watch the server itself."""

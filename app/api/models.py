@@ -6,27 +6,27 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.api.deps import Services
+from app.api.deps import Everything
 from app.wire.resources import model_list, model_object, speech_model_list
 
 router = APIRouter(tags=["models"])
 
 
 @router.get("/models")
-async def list_models(services: Services) -> dict[str, Any]:
+async def list_models(server: Everything) -> dict[str, Any]:
     """List the models, and the names that stand for them."""
-    return model_list((model, services.state(model.id)) for model in services.registry.listing())
+    return model_list((model, server.state(model.id)) for model in server.registry.listing())
 
 
 @router.get("/audio/models", openapi_extra={"x-antiphon-extension": True})
-async def list_speech_models(services: Services) -> dict[str, Any]:
+async def list_speech_models(server: Everything) -> dict[str, Any]:
     """List the names of models that speak, in the shape that Open WebUI reads."""
-    speech = services.registry.listing("speech")
-    return speech_model_list((model, services.state(model.id)) for model in speech)
+    speech = server.registry.listing("speech")
+    return speech_model_list((model, server.state(model.id)) for model in speech)
 
 
 @router.get("/models/{model:path}")
-async def retrieve_model(model: str, services: Services) -> dict[str, Any]:
+async def retrieve_model(model: str, server: Everything) -> dict[str, Any]:
     """One model."""
-    found = services.registry.find(model)
-    return model_object(found, services.state(found.id))
+    found = server.registry.find(model)
+    return model_object(found, server.state(found.id))

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import CallerOf, Services
+from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.documents import SPEECH_DOC
 from app.api.forms import read_json
 from app.api.streaming import EventStream, LiveResponse, opened_in, while_connected
@@ -21,10 +21,10 @@ router = APIRouter(tags=["audio"])
 
 
 @router.post("/audio/speech", openapi_extra=SPEECH_DOC)
-async def create_speech(request: Request, services: Services, caller: CallerOf) -> Response:
+async def create_speech(request: Request, services: Services, intake: IntakeOf, caller: CallerOf) -> Response:
     """Speak text."""
-    body = await read_json(request, services.settings.limits, services.uploads)
-    wanted = speech_request(body, services.speech_rules)
+    body = await read_json(request, intake.limits, intake.uploads)
+    wanted = speech_request(body, intake.speech)
     note(model=wanted.job.model[:100])
     opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)
     async with AsyncExitStack() as stack:

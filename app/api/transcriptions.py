@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import Services
+from app.api.deps import Intake, IntakeOf, Services
 from app.api.documents import TRANSCRIPTION_DOC, TRANSLATION_DOC
 from app.api.forms import read_form
 from app.api.streaming import EventStream, opened_in, while_connected
-from app.container import Container
 from app.domain import Progress, TranscriptEvent, TranscriptionJob
 from app.services.steps.open_transcription import OpenTranscription
+from app.services.transcription import TranscriptionService
 from app.telemetry import note
 from app.wire import sse
 from app.wire.events import TranscriptEvents
@@ -28,29 +28,29 @@ router = APIRouter(tags=["audio"])
 
 
 @router.post("/audio/transcriptions", openapi_extra=TRANSCRIPTION_DOC)
-async def create_transcription(request: Request, services: Services) -> Response:
+async def create_transcription(request: Request, services: Services, intake: IntakeOf) -> Response:
     """Transcribe audio."""
-    return await _answer(request, services, "transcribe")
+    return await _answer(request, services.transcription, intake, "transcribe")
 
 
 @router.post("/audio/translations", openapi_extra=TRANSLATION_DOC)
-async def create_translation(request: Request, services: Services) -> Response:
+async def create_translation(request: Request, services: Services, intake: IntakeOf) -> Response:
     """Translate audio into English."""
-    return await _answer(request, services, "translate")
+    return await _answer(request, services.transcription, intake, "translate")
 
 
-async def _answer(request: Request, services: Container, task: Task) -> Response:
+async def _answer(request: Request, service: TranscriptionService, intake: Intake, task: Task) -> Response:
     async with AsyncExitStack() as stack:
-        limits, uploads = services.settings.limits, services.uploads
-        form = await stack.enter_async_context(read_form(request, limits, uploads, references=KNOWN))
-        wanted = await asyncio.to_thread(transcription_request, form.fields, services.request_rules, task)
+        reading = read_form(request, intake.limits, intake.uploads, references=KNOWN)
+        form = await stack.enter_async_context(reading)
+        wanted = await asyncio.to_thread(transcription_request, form.fields, intake.transcriptions, task)
         note(model=wanted.job.model[:100])
         file = form.file(FILE.name)
         if wanted.stream:
-            opening = opened_in(stack, services.transcription.open(wanted.job, file))
+            opening = opened_in(stack, service.open(wanted.job, file))
             opened = await while_connected(request, opening)
             return EventStream(_frames(opened, wanted.job), stack.pop_all(), deadline=opened.deadline)
-        transcript = await while_connected(request, services.transcription.transcribe(wanted.job, file))
+        transcript = await while_connected(request, service.transcribe(wanted.job, file))
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues
     )

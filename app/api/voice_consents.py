@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from app.api.deps import CallerOf, Services
+from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.documents import CONSENT_DOC, RENAME_DOC
 from app.api.forms import read_form, read_json
 from app.api.streaming import while_connected
@@ -23,10 +23,14 @@ router = APIRouter(tags=["audio"])
 
 
 @router.post("/audio/voice_consents", openapi_extra=CONSENT_DOC)
-async def create_consent(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
+async def create_consent(
+    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
+) -> dict[str, Any]:
     """Record a consent: the recording must say the consent phrase."""
-    limits, most = services.settings.limits, services.settings.voices.upload_bytes
-    async with read_form(request, limits, services.uploads, file=RECORDING.name, file_bytes=most) as form:
+    most = intake.recording_bytes
+    async with read_form(
+        request, intake.limits, intake.uploads, file=RECORDING.name, file_bytes=most
+    ) as form:
         wanted = consent_request(form.fields)
         recording = await asyncio.to_thread(form.file(RECORDING.name).read)
     creating = services.consents.create(caller, wanted.name, wanted.language, recording)
@@ -51,10 +55,10 @@ async def retrieve_consent(consent: str, services: Services, caller: CallerOf) -
 
 @router.post("/audio/voice_consents/{consent}", openapi_extra=RENAME_DOC)
 async def update_consent(
-    request: Request, consent: str, services: Services, caller: CallerOf
+    request: Request, consent: str, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> dict[str, Any]:
     """Rename a consent."""
-    body = await read_json(request, services.settings.limits, services.uploads)
+    body = await read_json(request, intake.limits, intake.uploads)
     return consent_object(await services.consents.rename(caller, consent_id(consent), new_name(body)))
 
 

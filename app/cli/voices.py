@@ -12,7 +12,7 @@ from app.cli.options import Config, Json, Project
 if TYPE_CHECKING:
     from app.cli.output import Row
     from app.container import Container
-    from app.domain import Caller
+    from app.domain import Caller, ListedVoice
 
 app = typer.Typer(no_args_is_help=True, help="List, make and delete voices.")
 COLUMNS = ("voice", "speaks_as", "language", "gender", "model", "hertz")
@@ -45,19 +45,21 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
 
 
 async def _rows(container: Container, caller: Caller) -> list[Row]:
-    rows: list[Row] = []
-    if await container.database.revision() is not None:  # without a database there are no custom voices
-        await container.database.check()
-        rows += [
-            _row(custom.id, f"{custom.name} ({custom.cloner})", custom.language, "", custom.model, None)
-            for custom in await container.custom_voices.list(caller)
-        ]
-    book = container.voices
-    for name, entry in [*book.builtin().items(), *((local.voice.name, local) for local in book.all())]:
-        voice = entry.voice
-        speaks_as = voice.name if name != voice.name else ""
-        rows.append(_row(name, speaks_as, voice.language, voice.gender, entry.model.id, voice.rate))
-    return rows
+    if await container.database.revision() is None:  # without a database there are no custom voices
+        return [_shown(listed) for listed in await container.services.voices.local()]
+    await container.database.check()
+    return [_shown(listed) for listed in await container.services.voices.all(caller)]
+
+
+def _shown(listed: ListedVoice) -> Row:
+    from app.domain import CustomVoice
+
+    if isinstance(listed.voice, CustomVoice):
+        custom = listed.voice
+        return _row(custom.id, f"{custom.name} ({custom.cloner})", custom.language, "", custom.model, None)
+    voice = listed.voice.voice
+    speaks_as = voice.name if listed.name != voice.name else ""
+    return _row(listed.name, speaks_as, voice.language, voice.gender, listed.voice.model.id, voice.rate)
 
 
 def _row(name: str, speaks_as: str, language: str, gender: str, model: str, hertz: int | None) -> Row:

@@ -31,7 +31,7 @@ PIECE = 1.5
 """Seconds of speech by which a clip of two speakers is found out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerRules:
     """How clips of known speakers are judged."""
 

@@ -45,6 +45,18 @@ class SpeechUsage:
     output_tokens: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRules:
+    """How texts are spoken."""
+
+    ahead: int
+    """Utterances of one request that are in work at once."""
+    loudness: float
+    """Of every answer, in LUFS."""
+    provenance: str = ""
+    """Tag of every file; empty: none."""
+
+
 class SpeechService:
     """Speaks."""
 
@@ -54,18 +66,13 @@ class SpeechService:
         threads: WorkThreads,
         voices: VoiceBook,
         custom: VoiceService,
-        ahead: int,
-        loudness: float,
-        provenance: str = "",
+        rules: SpeechRules,
     ) -> None:
-        """`ahead`: utterances of a request in work at once. `loudness`: LUFS. `provenance`: tag of files."""
         self._runner = runner
         self._threads = threads
         self._voices = voices
         self._custom = custom
-        self._ahead = ahead
-        self._target = loudness
-        self._provenance = provenance
+        self._rules = rules
         self._loudness = LoudnessBook()
 
     def warm_up(self) -> None:
@@ -90,12 +97,12 @@ class SpeechService:
             voice,
             how,
             self._loudness,
-            self._target,
-            self._ahead,
+            self._rules.loudness,
+            self._rules.ahead,
             self._runner.admit(),
         )
         try:
-            await made.begin(form, whole=whole, comment=self._provenance)
+            await made.begin(form, whole=whole, comment=self._rules.provenance)
         except BaseException:
             await made.aclose()
             raise

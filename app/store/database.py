@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from app.errors import StorageFull, StorageUnavailable
+from app.errors import ApiError, StorageFull, StorageUnavailable
 from app.store.faults import translated
 from app.store.tables import HEAD
 
@@ -58,9 +58,9 @@ class Database:
         self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session that only reads. Raises `StorageUnavailable`."""
-        with translated():
+    async def reading(self, level: int = logging.WARNING) -> AsyncIterator[AsyncSession]:
+        """A session that only reads. Raises `StorageUnavailable`. `level`: of the log line of a failure."""
+        with translated(level):
             async with self._sessions() as session:
                 yield session
 
@@ -89,6 +89,20 @@ class Database:
                     raise StorageUnavailable("cannot be written")
             else:  # the transaction itself has taken the lock for writing
                 await session.execute(text("SELECT 1"))
+
+    async def problem(self) -> str | None:
+        """Why requests that need the database would fail now; None if nothing is known to be wrong."""
+        file = sqlite_file(self._engine.url)
+        if file and not await asyncio.to_thread(file.exists):
+            return "The database file is gone."
+        if file and await asyncio.to_thread(_free, file.parent) < SPARE_BYTES:
+            return "The disk of the database is full."
+        try:
+            async with self.reading(logging.DEBUG) as session:
+                await session.execute(text("SELECT version_num FROM alembic_version"))
+        except ApiError as wrong:
+            return wrong.message
+        return None
 
     async def revision(self) -> str | None:
         """The schema's revision; None for an empty database. Creates no file. Raises `DatabaseError`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.domain import CustomVoice, LocalVoice, ModelListing, VoiceConsent
+from app.domain import CustomVoice, ListedVoice, LocalVoice, ModelListing, VoiceConsent
 
 
 def model_object(model: ModelListing, state: str | None) -> dict[str, Any]:
@@ -69,6 +69,13 @@ def custom_voice_details(voice: CustomVoice) -> dict[str, Any]:
         "language": voice.language,
         **(matched if voice.nearest else {}),
     }
+
+
+def listed_voice(listed: ListedVoice) -> dict[str, Any]:
+    """A voice of a list, with all that is told of it."""
+    if isinstance(listed.voice, CustomVoice):
+        return custom_voice_details(listed.voice)
+    return voice_object(listed.name, listed.voice)
 
 
 def deleted_voice(voice_id: str) -> dict[str, Any]:

@@ -208,7 +208,7 @@ async def test_without_the_engine_the_extra_is_named(settings: Settings, engine:
         for stream in ("false", "true"):
             answer = await post(client, stream=stream)
             assert answer.status_code == 400
-            assert "antiphon[diarization]" in answer.json()["error"]["message"]
+            assert "[diarization]" in answer.json()["error"]["message"]
             assert answer.json()["error"]["code"] == "engine_unavailable"
     assert made.runner.snapshot().requests == 0
     await made.close()

@@ -216,7 +216,7 @@ def test_the_command_line(house: Server, storage: Path, phrase: bytes, sample: b
     run("consents", "delete", consent)
     done = run_cli(storage, "consents", "delete", consent, settings=house.settings)
     assert done.returncode == 1
-    assert "no voice consent" in done.stderr
+    assert "no consent" in done.stderr
     assert run_cli(storage, "consents", "phrase", "de").stdout.startswith("Ich bin der Eigentümer")
 
 

@@ -1,0 +1,181 @@
+"""Builds each singleton once, in order, and closes them in reverse.
+
+Law: construction only. The web app and the command line share it, so both run the same code. Routes see the
+use cases (`services`), never what they are built on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from app.container import parts
+from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
+from app.container.start import StartRefused, check_exposure, check_start, is_loopback
+from app.errors import ApiError
+from app.models.voicebook import VoiceBook
+from app.runtime.admission import Admission
+from app.runtime.in_process import InProcess
+from app.runtime.lane_runner import LaneRunner
+from app.runtime.meters import Meters
+from app.runtime.orders import EngineSettings
+from app.runtime.residence import ModelState
+from app.runtime.shortage import MemoryShortage
+from app.runtime.threads import WorkThreads
+from app.services.consents import ConsentService
+from app.services.keys import KeyService
+from app.services.speech import SpeechService
+from app.services.transcription import TranscriptionService
+from app.services.voice_list import VoiceListService
+from app.services.voices import VoiceService
+from app.settings import Settings
+from app.store.audit import AuditLog
+from app.store.database import Database
+from app.store.keys import KeyStore
+from app.store.voices import VoiceStore
+from app.wire.speech import SpeechRules
+from engines import catalog
+from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
+
+__all__ = [
+    "SPEAKER_ENCODER",
+    "Container",
+    "StartRefused",
+    "UseCases",
+    "check_exposure",
+    "check_start",
+    "diarization_model",
+    "is_loopback",
+    "model_registry",
+    "weights_store",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """What routes may call."""
+
+    transcription: TranscriptionService
+    speech: SpeechService
+    voices: VoiceListService
+    custom_voices: VoiceService
+    consents: ConsentService
+
+
+class Container:
+    """Everything that is alive while the server runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
+        synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
+        diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
+    ) -> None:
+        """The callables: engine name -> engine."""
+        self.settings = settings
+        self.weights = weights_store(settings)
+        self.registry = model_registry(settings)
+        self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
+        self.database = Database(settings.database_url)
+        self.voice_store = VoiceStore(self.database)
+        self.audit = AuditLog(self.database)
+        self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
+        self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
+        self.meters = Meters()
+        self.shortage = MemoryShortage()
+        self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
+        self.place = InProcess(catalog.EngineFinder(transcribers, synthesizers, diarizers))
+        self.runner = self._runner()
+        self.diarization_model = diarization_model(settings, self.registry)
+        self.services = self._use_cases()
+        self.request_rules = parts.request_rules(settings)
+        self.speech_rules = SpeechRules(
+            characters=settings.speech.input_characters, strict=settings.compat.strict
+        )
+
+    @property
+    def transcription(self) -> TranscriptionService:
+        return self.services.transcription
+
+    @property
+    def speech(self) -> SpeechService:
+        return self.services.speech
+
+    @property
+    def custom_voices(self) -> VoiceService:
+        return self.services.custom_voices
+
+    @property
+    def consents(self) -> ConsentService:
+        return self.services.consents
+
+    async def open(self) -> None:
+        """Checks what must be right before the first request, and begins to load models.
+
+        Raises `DatabaseError` or `StartRefused`.
+        """
+        await check_start(self.settings, self.database, self.keys)
+        models = [self.registry.resolve(name) for name in self.settings.models.preload]
+        self.runner.preload(models)
+        if any(model.kind == "speech" for model in models):
+            self.speech.warm_up()
+
+    async def problems(self) -> dict[str, str]:
+        """Why the server is not ready: what is wrong, by name."""
+        told = {"memory": self.shortage.problem, "database": await self.database.problem()}
+        for name in self.settings.models.preload:
+            try:
+                told[name] = self.runner.problem(self.registry.resolve(name))
+            except ApiError as wrong:
+                told[name] = wrong.message
+        return {name: problem for name, problem in told.items() if problem}
+
+    def state(self, name: str) -> ModelState | None:
+        """Whether the model behind a name is in memory; None where the voice decides which model it is."""
+        try:
+            model = self.registry.resolve(name)
+        except ApiError:
+            return None
+        return None if model.folder == self.registry.weights else self.runner.state(model)
+
+    async def close(self) -> None:
+        """In reverse order; each closes, whatever happens to the others."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.audit.close)
+            stack.push_async_callback(asyncio.to_thread, self.threads.close)
+            stack.push_async_callback(asyncio.to_thread, self.runner.close)
+
+    def _runner(self) -> LaneRunner:
+        return LaneRunner(
+            self.weights,
+            parts.admission(self.settings.limits),
+            EngineSettings.of(self.settings),
+            parts.runner_rules(self.settings),
+            place=self.place,
+            threads=self.threads,
+            meters=self.meters,
+            shortage=self.shortage,
+        )
+
+    def _use_cases(self) -> UseCases:
+        base = parts.Base(
+            settings=self.settings,
+            runner=self.runner,
+            threads=self.threads,
+            registry=self.registry,
+            voices=self.voice_store,
+            audit=self.audit,
+        )
+        transcription = parts.transcription(base, parts.diarization(base, self.diarization_model))
+        custom = parts.custom_voices(base)
+        return UseCases(
+            transcription=transcription,
+            speech=parts.speech(base, self.voices, custom),
+            voices=VoiceListService(self.voices, custom, self.threads),
+            custom_voices=custom,
+            consents=parts.consents(base, transcription),
+        )

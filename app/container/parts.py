@@ -1,0 +1,173 @@
+"""Settings -> the parts of the app, one function for each feature.
+
+Law: construction only; every value goes by its name, so that no two settings can be exchanged unseen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.domain import ModelSpec
+from app.errors import ModelNotFound
+from app.models.registry import Registry
+from app.models.voicebook import VoiceBook
+from app.models.weights import WeightsStore, slug
+from app.runtime.admission import Admission
+from app.runtime.batching import BatchLimits
+from app.runtime.lane_runner import RunnerRules
+from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.services.consents import ConsentRules, ConsentService
+from app.services.diarization import DiarizationService, SpeakerRules
+from app.services.speech import SpeechRules as SpeakingRules
+from app.services.speech import SpeechService
+from app.services.transcription import TranscriptionRules, TranscriptionService
+from app.services.voices import VoiceRules, VoiceService
+from app.settings import Settings
+from app.settings.limits import LimitsSettings
+from app.store.audit import AuditLog
+from app.store.voices import VoiceStore
+from app.wire.cue_breaks import CueRules
+from app.wire.requests import RequestRules
+from engines import catalog
+
+PROVENANCE = "Synthetic speech, made by Antiphon"
+SPEAKER_ENCODER = "speaker-dvector"
+DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
+"""Engines of the starter's files and of pipelines in pyannote's layout, and the file that marks those."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What every feature is built on."""
+
+    settings: Settings
+    runner: Runner
+    threads: WorkThreads
+    registry: Registry
+    voices: VoiceStore
+    audit: AuditLog
+
+
+def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
+    """The store of weights, which commands use without a server."""
+    weights = settings.weights
+    return WeightsStore(
+        settings.weights_folder,
+        hub=weights.hub,
+        mirrors=weights.mirrors,
+        offline=offline or weights.offline,
+    )
+
+
+def model_registry(settings: Settings) -> Registry:
+    """The names that these settings serve."""
+    engines = catalog.names(catalog.SYNTHESIZERS)
+    return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models, engines)
+
+
+def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
+    """The model that tells speakers apart: one of the catalogue, a folder, or a pipeline of the hub."""
+    name = settings.diarization.model
+    folder = Path(name)
+    if folder.is_absolute():
+        engine = PIPELINES if (folder / PIPELINE).is_file() else DIARIZER
+        return ModelSpec("diarization", "diarization", engine, folder, 0, "")
+    try:
+        found = registry.resolve(name)
+    except ModelNotFound:
+        return ModelSpec(name, "diarization", PIPELINES, settings.weights_folder / slug(name), 0, "")
+    return found if found.kind == "diarization" else replace(found, kind="diarization", engine=PIPELINES)
+
+
+def diarization(base: Base, model: ModelSpec) -> DiarizationService:
+    rules = SpeakerRules(one_speaker=base.settings.diarization.one_speaker_threshold)
+    return DiarizationService(base.runner, base.threads, model, rules)
+
+
+def transcription(base: Base, speakers: DiarizationService) -> TranscriptionService:
+    settings = base.settings
+    rules = TranscriptionRules(
+        audio_seconds=settings.limits.audio_seconds,
+        windows_ahead=settings.runtime.windows_ahead,
+        beam=settings.transcription.beam_size,
+        greedy_first=settings.transcription.greedy_first,
+    )
+    return TranscriptionService(base.runner, base.threads, base.registry, speakers, rules)
+
+
+def consents(base: Base, texts: TranscriptionService) -> ConsentService:
+    chosen = base.settings.voices
+    rules = ConsentRules(
+        organisation=chosen.organisation,
+        threshold=chosen.phrase_threshold,
+        check=chosen.phrase_check,
+        model=chosen.phrase_model,
+    )
+    encoder = base.registry.resolve(SPEAKER_ENCODER)
+    return ConsentService(base.runner, base.threads, texts, encoder, base.voices, rules)
+
+
+def custom_voices(base: Base) -> VoiceService:
+    chosen = base.settings.voices
+    rules = VoiceRules(
+        cloner=chosen.cloner,
+        model=chosen.cloner_model,
+        threshold=chosen.speaker_threshold,
+        one_speaker=chosen.one_speaker_threshold,
+        check=chosen.speaker_check,
+        shortest=chosen.shortest_seconds,
+        longest=chosen.longest_seconds,
+        quota=chosen.per_project,
+    )
+    encoder = base.registry.resolve(SPEAKER_ENCODER)
+    return VoiceService(base.runner, base.threads, base.registry, encoder, base.voices, base.audit, rules)
+
+
+def speech(base: Base, book: VoiceBook, custom: VoiceService) -> SpeechService:
+    chosen = base.settings.speech
+    rules = SpeakingRules(
+        ahead=chosen.utterances_ahead,
+        loudness=chosen.loudness,
+        provenance=PROVENANCE if chosen.provenance else "",
+    )
+    return SpeechService(base.runner, base.threads, book, custom, rules)
+
+
+def request_rules(settings: Settings) -> RequestRules:
+    """How forms of transcriptions are read."""
+    shape = settings.subtitles
+    cues = CueRules(
+        width=shape.line_width,
+        lines=shape.lines,
+        longest=shape.longest_seconds,
+        shortest=shape.shortest_seconds,
+        speed=shape.columns_per_second,
+    )
+    return RequestRules(
+        prompt_characters=settings.limits.prompt_characters,
+        vad=settings.transcription.vad,
+        cues=cues,
+        strict=settings.compat.strict,
+    )
+
+
+def runner_rules(settings: Settings) -> RunnerRules:
+    """How much is done at once."""
+    runtime = settings.runtime
+    return RunnerRules(
+        batch=BatchLimits(rows=runtime.batch_rows, seconds=runtime.batch_seconds),
+        idle=runtime.idle_seconds,
+        memory=settings.models.memory_bytes,
+    )
+
+
+def admission(limits: LimitsSettings) -> Admission:
+    """Who may begin."""
+    return Admission(
+        limit=limits.requests,
+        seconds=limits.request_seconds,
+        queued=limits.queued_seconds,
+        held=limits.decoded_seconds,
+    )

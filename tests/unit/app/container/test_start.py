@@ -1,0 +1,92 @@
+"""What a setting names must exist, or the server does not start and says which setting it was."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import dataclasses
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import pytest
+
+from app.container import Container, StartRefused, UseCases, model_registry, parts
+from app.container.start import check_models
+from app.services import consents, diarization, speech, transcription, voices
+from app.settings import Settings
+from app.store.schema import upgrade
+from tests.conftest import ROOT
+
+
+def changed(settings: Settings, group: str, **values: Any) -> Settings:
+    old = getattr(settings, group)
+    return settings.model_copy(update={group: old.model_copy(update=values)})
+
+
+TYPOS: list[tuple[str, str, Any]] = [
+    ("diarization", "model", "pyannote-startr"),
+    ("diarization", "model", "owner/no-such-pipeline"),
+    ("diarization", "model", "/no/such/folder"),
+    ("voices", "phrase_model", "whisper-bse"),
+    ("voices", "cloner", "kokoro-mtch"),
+    ("voices", "cloner_model", "kokoro-82"),
+    ("models", "preload", ("whisper-bse",)),
+]
+
+
+@pytest.mark.parametrize(("group", "name", "value"), TYPOS, ids=range(len(TYPOS)))
+def test_a_typo_stops_the_start(settings: Settings, group: str, name: str, value: Any) -> None:
+    wrong = changed(settings, group, **{name: value})
+    with pytest.raises(StartRefused) as caught:
+        check_models(wrong, model_registry(wrong))
+    assert f"`{group}.{name}`" in str(caught.value)
+    assert str(value[0] if isinstance(value, tuple) else value) in str(caught.value)
+
+
+def test_what_exists_starts(settings: Settings, tmp_path: Path) -> None:
+    check_models(settings, model_registry(settings))
+    (settings.weights_folder / "owner--pipeline").mkdir()
+    for model in ("owner/pipeline", str(tmp_path), "pyannote-starter"):
+        right = changed(settings, "diarization", model=model)
+        check_models(right, model_registry(right))
+
+
+async def test_readiness_tells_the_database(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(settings.database_url)
+    container = Container(settings)
+    assert "database" not in await container.problems()
+    monkeypatch.setattr("app.store.database._free", lambda _: 0.0)
+    assert "full" in (await container.problems())["database"]
+    monkeypatch.undo()
+    file = tmp_path / "antiphon.db"
+    await asyncio.to_thread(file.rename, tmp_path / "gone.db")
+    assert "gone" in (await container.problems())["database"]
+    await container.close()
+
+
+@pytest.mark.parametrize("module", [consents, diarization, speech, transcription, voices, parts])
+def test_rules_go_by_name(module: ModuleType) -> None:
+    """Two numbers of one type that are exchanged by place would be seen by nobody."""
+    for name, kind in inspect.getmembers(module, inspect.isclass):
+        if name.endswith("Rules") and kind.__module__ == module.__name__:
+            assert all(field.kw_only for field in dataclasses.fields(cast("Any", kind))), name
+
+
+def test_routes_see_use_cases_alone() -> None:
+    """What a route reaches by `services` is a use case; what reads requests comes as `intake`."""
+    known = {field.name for field in dataclasses.fields(UseCases)}
+    for name in ("transcriptions", "speech", "voices", "voice_consents"):
+        tree = ast.parse((ROOT / f"app/api/{name}.py").read_text())
+        reached = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "services"
+        }
+        assert reached
+        assert reached <= known, name
