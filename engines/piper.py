@@ -25,27 +25,27 @@ from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 COST = 0.07
 QUALITY = 1
 HONOURS: frozenset[str] = frozenset()
-# Piper's files do not tell a voice's gender; these names do.
+# Piper's files do not say a voice's gender; the names of the readers do.
 _GENDERS: dict[str, Gender] = {
     "alan": "male", "alba": "female", "amy": "female", "bryce": "male", "danny": "male", "joe": "male",
     "john": "male", "kathleen": "female", "kristin": "female", "kusal": "male", "lessac": "female",
     "norman": "male", "ryan": "male", "thorsten": "male", "siwis": "female", "eva_k": "female",
 }  # fmt: skip
-# One espeak-ng for all voices of the process; it keeps the language between calls.
+# espeak-ng has one language for the whole process.
 _espeak_lock = threading.Lock()
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
-    """One for each speaker of each `*.onnx` that has its `*.onnx.json`."""
-    found: list[Voice] = []
+    """One voice for each speaker of each `*.onnx` that has its `*.onnx.json`."""
+    known: list[Voice] = []
     for path in sorted(folder.glob("*.onnx.json")):
         if path.with_suffix("").is_file():
-            found += _voices_of(path)
-    return tuple(found)
+            known += _voices_of(path)
+    return tuple(known)
 
 
 def load(folder: Path, options: EngineOptions) -> PiperSynthesizer:
-    """Finds the voices; each is loaded when it speaks first. Raises `EngineMissing` or `WeightsBroken`."""
+    """Looks for voices; each is loaded when it first speaks. Raises `EngineMissing` or `WeightsBroken`."""
     try:
         import piper  # noqa: F401 - is it there?
     except ImportError as failure:
@@ -85,17 +85,16 @@ class PiperSynthesizer:
         return self._loaded[stem]
 
     def _phonemes(self, voice: Any, utterance: Utterance) -> list[list[str]]:
-        """Phonemes of each sentence; text in another language than the voice's is read in that language."""
-        text = utterance.text.replace("\0", "").replace(
-            "[[", "[ ["
-        )  # Piper takes what is between these for phonemes
+        """Phonemes of each sentence. Text in another language than the voice's is read in that language."""
+        # Piper takes the text between double brackets for phonemes.
+        text = utterance.text.replace("\0", "").replace("[[", "[ [")
         if voice.config.phoneme_type.value != "espeak" or voice.config.espeak_voice == "ar":
             return _spoken(voice.phonemize(text))
         own = voice.config.espeak_voice
-        found: list[list[str]] = []
+        sentences: list[list[str]] = []
         for piece, language in runs(text, utterance.language):
-            found += _espeak(piece, own if language[:2] == own[:2] else language, own)
-        return _spoken(found)
+            sentences += _espeak(piece, own if language[:2] == own[:2] else language, own)
+        return _spoken(sentences)
 
     def _speak(self, voice: Any, phonemes: list[str], speaker: str) -> Samples:
         from piper.config import SynthesisConfig
@@ -109,7 +108,7 @@ class PiperSynthesizer:
 
 
 def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
-    """Phonemes as espeak-ng gives them; for a language it does not know, as the voice's own gives them."""
+    """Phonemes of espeak-ng. A language that it does not know is read as the voice's own."""
     from piper.phonemize_espeak import EspeakPhonemizer
 
     with _espeak_lock:
@@ -130,7 +129,7 @@ _phonemizers: dict[str, Any] = {}
 
 
 def _spoken(sentences: list[list[str]]) -> list[list[str]]:
-    """Those that have a phoneme that sounds."""
+    """The sentences that have at least one phoneme that sounds."""
     return [s for s in sentences if any(phoneme.isalpha() for phoneme in s)]
 
 

@@ -3,8 +3,8 @@
 Rouard, Orsini, Roebel, Zeghidour, Défossez (2025), Continuous Audio Language Models,
 https://arxiv.org/abs/2509.06926; code MIT, weights CC-BY-4.0 behind the hub's terms.
 
-A model is a folder with `model.safetensors`, `tokenizer.json` and, where it is not the English one,
-`config.yaml` as the library has it. `NAME.safetensors` beside them are stock voices.
+A model is a folder with `model.safetensors`, `tokenizer.json` and, unless it is the English model, the
+library's `config.yaml`. `NAME.safetensors` beside them are stock voices.
 
 Law: sound in, profile out; profile and text in, sound out. Nothing is ever fetched.
 """
@@ -33,10 +33,10 @@ QUALITY = 1
 HONOURS: frozenset[str] = frozenset()
 RATE = 24_000
 WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.yaml"
-LONGEST = 20.0
-"""Seconds of a sample that a profile is made of; more makes it larger, not better."""
-KEPT = 4
-"""Voices whose states are kept ready; each takes a few megabytes."""
+LONGEST_SAMPLE = 20.0
+"""Seconds of a sample that are used; more would make the profile larger, not better."""
+CACHED_STATES = 4
+"""Voices whose states stay in memory; each takes a few megabytes."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
@@ -73,7 +73,7 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None) -> VoiceProfi
 
 
 class PocketSynthesizer:
-    """One model and the states of the latest voices."""
+    """One model, and the states of the most recently used voices."""
 
     def __init__(self, model: Any, folder: Path) -> None:
         self._model = model
@@ -95,7 +95,7 @@ class PocketSynthesizer:
 
         if sound.rate != RATE or sound.seconds < 1:
             raise UnsupportedInput("A sample for Pocket TTS is at least a second of sound at 24 kHz.")
-        samples = np.ascontiguousarray(sound.samples[: int(LONGEST * RATE)])
+        samples = np.ascontiguousarray(sound.samples[: int(LONGEST_SAMPLE * RATE)])
         state = self._model.get_state_for_audio_prompt(torch.from_numpy(samples)[None])
         return bytes(
             save(
@@ -115,7 +115,7 @@ class PocketSynthesizer:
         key = sha256(profile).digest()
         if key not in self._states:
             self._states[key] = _parsed(profile)
-            if len(self._states) > KEPT:
+            if len(self._states) > CACHED_STATES:
                 self._states.popitem(last=False)
         self._states.move_to_end(key)
         return self._states[key]

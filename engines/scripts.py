@@ -1,4 +1,4 @@
-"""Which writing a stretch of text is in: what no voice of another language can guess.
+"""Which script a text is written in: it tells languages apart that no voice could guess.
 
 Law: pure; regular expressions over Unicode ranges and nothing else.
 """
@@ -26,24 +26,24 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 
 def script_language(text: str) -> str | None:
-    """The language whose script most letters of `text` are in; None for the Latin and unknown ones."""
+    """The language whose script most letters of `text` have; None for Latin and for unknown scripts."""
     letters = len(_LETTER.findall(text))
     counts = {code: len(pattern.findall(text)) for code, pattern in _SCRIPTS}
-    if counts["ja"]:  # Han signs between kana are Japanese
+    if counts["ja"]:  # Han characters between kana are Japanese
         counts["ja"] += counts.pop("zh")
     code = max(counts, key=lambda name: counts[name])
     return code if counts[code] * 2 > letters else None
 
 
 def runs(text: str, language: str) -> list[tuple[str, str]]:
-    """`text` cut where Chinese or Japanese signs begin and end, each run with its language.
+    """`text` divided where Chinese or Japanese characters begin and end; each run with its language.
 
-    Every other script is left to the synthesizer, which knows its letters at least.
+    Other scripts are not divided: the synthesizer knows their letters at least.
     """
-    found = []
+    pieces = []
     for piece in _CJK_RUN.split(text):
         if not piece:
             continue
         own = language[:2] in ("ja", "zh") or not _CJK_RUN.fullmatch(piece)
-        found.append((piece, language if own else script_language(piece) or language))
-    return found
+        pieces.append((piece, language if own else script_language(piece) or language))
+    return pieces

@@ -1,7 +1,7 @@
 """Silero VAD v6 through ONNX Runtime: the probability of speech for each 32 ms.
 
 The network and its weights come with faster-whisper (MIT; https://github.com/snakers4/silero-vad).
-Law: only the network's calling convention is here; what is done with the probabilities is not.
+Law: this file knows how to call the network, and not what the probabilities are used for.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from engines.errors import import_failure
 from engines.types import Samples
 
 FRAME = 512
+"""Samples that one probability covers (32 ms)."""
 CONTEXT = 64
-SILENT = 1e-4
-"""Peak under which a frame is silence without asking the network (-80 dBFS)."""
-PATIENCE = 32
-"""Silent frames (about a second) after which the network rests and forgets."""
+"""Samples of the frame before, which the network needs as well."""
+SILENCE_PEAK = 1e-4
+"""Peak below which a frame is silence (-80 dBFS)."""
+SKIPPED_AFTER = 32
+"""Silent frames in a row (about a second) after which the network is not run, and its state is reset."""
 
 
 class Silero:
@@ -64,7 +66,7 @@ class SileroStream:
         return self._run(padded)
 
     def _run(self, samples: Samples) -> Samples:
-        """Long silence is passed over frame by frame, so that the answer does not depend on the blocks."""
+        """Long silence is left out by the frame, so that the result does not depend on the size of blocks."""
         frames = samples.reshape(-1, FRAME)
         chances = np.zeros(len(frames), np.float32)
         for begin, end, asleep in self._stretches(frames):
@@ -75,11 +77,11 @@ class SileroStream:
         return chances
 
     def _stretches(self, frames: Samples) -> Iterator[tuple[int, int, bool]]:
-        """Runs of frames that need the network, and runs that stand in long silence."""
+        """Begin and end of runs of frames, and whether a run is part of a long silence."""
         asleep = np.zeros(len(frames), bool)
-        for index, silent in enumerate(np.abs(frames).max(axis=1, initial=0.0) < SILENT):
+        for index, silent in enumerate(np.abs(frames).max(axis=1, initial=0.0) < SILENCE_PEAK):
             self._silent = self._silent + 1 if silent else 0
-            asleep[index] = self._silent > PATIENCE
+            asleep[index] = self._silent > SKIPPED_AFTER
         edges = [0, *(np.flatnonzero(np.diff(asleep)) + 1).tolist(), len(frames)]
         for begin, end in pairwise(edges):
             if end > begin:
@@ -89,8 +91,8 @@ class SileroStream:
         before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
         self._context = frames[-1, -CONTEXT:]
         inputs = {"input": np.concatenate([before, frames], 1), "h": self._hidden, "c": self._cell}
-        found, self._hidden, self._cell = self._session.run(None, inputs)
-        return np.asarray(found, np.float32).reshape(-1)
+        chances, self._hidden, self._cell = self._session.run(None, inputs)
+        return np.asarray(chances, np.float32).reshape(-1)
 
 
 def load() -> Silero:

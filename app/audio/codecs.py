@@ -1,4 +1,4 @@
-"""What this build of FFmpeg can do. Law: questions only."""
+"""Which codecs this build of FFmpeg has. Law: it asks and changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ DECODERS = ("mp3", "aac", "opus", "vorbis", "flac", "pcm_s16le", "wmav2", "alac"
 
 
 def missing_decoders() -> list[str]:
-    """Those of `DECODERS` that are absent. Raises ImportError without PyAV."""
+    """The codecs of `DECODERS` that are absent. Raises ImportError if PyAV is not installed."""
     import av
 
     return [name for name in DECODERS if name not in av.codecs_available]

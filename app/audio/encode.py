@@ -1,8 +1,8 @@
 """PCM -> mp3, opus, aac, flac, wav or raw PCM, piece by piece.
 
-Law: two verbs, feed and flush; what was fed is what a decoder gives back, to the sample or nearly so. The
-sound must begin with `LEAD` samples of silence, and `flush` fills it up to a multiple of `GRAIN` samples, so
-that formats which cannot say where sound begins and ends need not.
+Law: two verbs, feed and flush; a decoder gives back what was fed, to the sample or nearly so. The sound must
+begin with `LEAD` samples of silence, and `flush` pads it to a multiple of `GRAIN` samples, because some
+formats cannot store where the sound begins and ends.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from av import AudioFrame
 
 RATE = 24_000
-"""Hertz of all speech that goes out."""
+"""Hertz of all speech that is sent."""
 GRAIN = 1024
-"""Samples in a frame of AAC, the longest of all formats here."""
+"""Samples of a frame of AAC, which has the longest frames of these formats."""
 LEAD = 1440
 """Samples of silence at the start (60 ms)."""
 
@@ -38,13 +38,13 @@ class _Recipe:
     bit_rate: int = 0
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     skipped: int = 0
-    """Packets at the start of a stream that hold the encoder's delay only."""
+    """Packets at the start that hold nothing but the encoder's delay, and are left out."""
     frame: int = 0
-    """Samples of a packet, where a stream must be cut to whole ones."""
+    """Samples of a packet, for a stream that must end with a whole packet."""
 
 
 # A stream of mp3 has no header that tells a decoder how much delay to drop, so the two frames that hold it
-# are left out (without a bit reservoir frames stand alone); ADTS never has one.
+# are left out (without a bit reservoir, each frame can be decoded by itself). ADTS never has such a header.
 _FILES: dict[str, _Recipe] = {
     "mp3": _Recipe("mp3", "libmp3lame", "s16p", 96_000, {"id3v2_version": "3"}),
     "opus": _Recipe("ogg", "libopus", "s16", 48_000, {"page_duration": "200000"}),
@@ -60,7 +60,7 @@ _STREAMS = _FILES | {
 
 
 class Encoder(Protocol):
-    """Two verbs."""
+    """Sound in, encoded bytes out."""
 
     def feed(self, samples: Samples) -> bytes:
         """The bytes that are ready."""
@@ -72,9 +72,10 @@ class Encoder(Protocol):
 
 
 def encoder(form: AudioFormat, *, whole: bool, comment: str = "") -> Encoder:
-    """`whole`: nothing comes before `flush`, and the file tells its length; else bytes come as made.
+    """An encoder of the format `form`.
 
-    `comment`: a metadata tag, in the formats that have any (mp3, opus, flac, wav).
+    `whole`: all bytes come from `flush`, and the file has its length in its header; else they come as soon as
+    they are ready. `comment`: a metadata tag, in the formats that have tags (mp3, opus, flac, wav).
     """
     if form == "pcm":
         return _Raw()
@@ -96,7 +97,7 @@ class _Raw:
 
 
 class _Sink:
-    """A file that can only be written to."""
+    """A file that cannot seek: its bytes are taken while it grows."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -112,7 +113,7 @@ class _Sink:
 
 
 class _Coded:
-    """A codec and its container, by FFmpeg."""
+    """One of FFmpeg's codecs and containers."""
 
     def __init__(self, recipe: _Recipe, *, whole: bool, comment: str) -> None:
         import av

@@ -1,6 +1,7 @@
-"""How loud each voice is, learnt from what it has said.
+"""How loud each voice is, measured from what it has said so far.
 
-Law: values only; the gain of an answer is settled by its first utterance and stays, so nothing pumps.
+Law: bounded, safe to use from several threads, and numbers only. An answer asks for its gain once, at its
+first utterance, so that the loudness does not change within it.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from collections.abc import Hashable
 from app.audio.voicing import UNHEARD, loudness
 from engines.types import Pcm
 
-KEPT = 1000
-"""Voices that are remembered."""
-MEMORY = 60.0
-"""Seconds of speech after which a voice's loudness hardly moves."""
-LARGEST = 20.0
-"""Decibels of gain at most; what is further off is not speech."""
+MOST_VOICES = 1000
+"""Voices in the book; the least recently used one is dropped."""
+AVERAGED_SECONDS = 60.0
+"""Seconds of speech that the mean of a voice covers at most; older speech counts less and less."""
+LARGEST_GAIN = 20.0
+"""Decibels, up or down. A sound that is further from the target is not speech."""
 
 
 class LoudnessBook:
-    """Power and seconds heard of each voice. Safe to use from threads."""
+    """The mean power of each voice, and the seconds that it was measured over."""
 
     def __init__(self) -> None:
         self._heard: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def gain(self, voice: Hashable, sound: Pcm, target: float) -> float:
-        """Decibels that bring `voice` to `target` LUFS, now that it has said `sound`."""
+        """The decibels that bring `voice` to `target` LUFS; `sound` is measured first."""
         self.note(voice, sound)
         with self._lock:
             power, _ = self._heard.get(voice, (0.0, 0.0))
         if not power:
             return 0.0
-        return max(-LARGEST, min(LARGEST, target - 10 * math.log10(power)))
+        return max(-LARGEST_GAIN, min(LARGEST_GAIN, target - 10 * math.log10(power)))
 
     def note(self, voice: Hashable, sound: Pcm) -> None:
-        """Hears one more utterance."""
+        """Measures one more utterance."""
         measured = loudness(sound)
         if measured <= UNHEARD:
             return
@@ -46,6 +47,6 @@ class LoudnessBook:
             power, seconds = self._heard.pop(voice, (0.0, 0.0))
             total = seconds + sound.seconds
             mean = (power * seconds + 10 ** (measured / 10) * sound.seconds) / total
-            self._heard[voice] = (mean, min(total, MEMORY))
-            while len(self._heard) > KEPT:
+            self._heard[voice] = (mean, min(total, AVERAGED_SECONDS))
+            while len(self._heard) > MOST_VOICES:
                 self._heard.popitem(last=False)

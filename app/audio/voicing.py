@@ -1,6 +1,6 @@
-"""Utterances as an engine gives them -> one even stream: trimmed, joined, at one loudness and tempo.
+"""An engine's utterances -> one even stream: trimmed, joined, at one loudness and tempo.
 
-Law: two verbs, feed and flush. Every join is a fade to silence, so nothing clicks.
+Law: two verbs, feed and flush. Each utterance is faded in and out, so that no join clicks.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from av.filter.graph import Graph
 
 QUIET = 10 ** (-45 / 20)
-"""Part of the peak under which sound at the edges of an utterance is silence."""
+"""Share of the peak; quieter sound at the edges of an utterance is silence (-45 dB)."""
 MARGIN = 0.03
-"""Seconds kept around what is heard."""
+"""Seconds of silence that stay at each edge of an utterance."""
 FADE = 0.005
-"""Seconds."""
+"""Seconds of the fade at each edge."""
 CEILING = 10 ** (-1 / 20)
 """Highest sample: -1 dBFS."""
 UNHEARD = -70.0
-"""LUFS of nothing (ITU-R BS.1770-4's absolute gate)."""
+"""LUFS: the absolute gate of ITU-R BS.1770-4, below which nothing is measured."""
 
 
 class Voicing:
-    """One answer on its way from utterances to samples of 24 kHz."""
+    """One answer: utterances in, samples of 24 kHz out."""
 
     def __init__(self, *, tempo: float, gain: float) -> None:
         """`tempo`: 2 is twice as fast, at the same pitch. `gain`: decibels."""
@@ -41,7 +41,7 @@ class Voicing:
         self._begun = False
 
     def feed(self, sound: Pcm, pause: float) -> Samples:
-        """Samples that are ready. `pause`: seconds of silence after it."""
+        """The samples that are ready. `pause`: seconds of silence after the utterance."""
         spoken = trimmed(sound)
         early = self._reopen(sound.rate) if sound.rate != self._rate else np.zeros(0, np.float32)
         silence = np.zeros(int(pause * sound.rate), np.float32)
@@ -51,11 +51,11 @@ class Voicing:
         return np.concatenate([lead, early, later])
 
     def flush(self) -> Samples:
-        """Samples that are left."""
+        """The samples that are left."""
         return self._reopen(0)
 
     def _reopen(self, rate: int) -> Samples:
-        """What the filters still hold; then filters for another rate."""
+        """The samples that the filters still hold; then opens filters for another rate."""
         rest = _drained(self._graph) if self._graph else np.zeros(0, np.float32)
         self._graph = _filters(rate, self._tempo, self._gain) if rate else None
         self._rate = rate
@@ -74,33 +74,33 @@ class Voicing:
 
 
 def trimmed(sound: Pcm) -> Samples:
-    """Without the silence at both ends, faded in and out."""
+    """The utterance without the silence at both ends, faded in and out."""
     level = np.abs(sound.samples)
     peak = float(level.max(initial=0.0))
     heard = np.flatnonzero(level >= max(peak * QUIET, 1e-4))
     if not len(heard):
         return np.zeros(0, np.float32)
     margin = int(MARGIN * sound.rate)
-    found = sound.samples[max(0, heard[0] - margin) : heard[-1] + 1 + margin].astype(np.float32)
-    ramp = np.linspace(0, 1, min(int(FADE * sound.rate), len(found) // 2), dtype=np.float32)
+    spoken = sound.samples[max(0, heard[0] - margin) : heard[-1] + 1 + margin].astype(np.float32)
+    ramp = np.linspace(0, 1, min(int(FADE * sound.rate), len(spoken) // 2), dtype=np.float32)
     if len(ramp):
-        found[: len(ramp)] *= ramp
-        found[-len(ramp) :] *= ramp[::-1]
-    return found
+        spoken[: len(ramp)] *= ramp
+        spoken[-len(ramp) :] *= ramp[::-1]
+    return spoken
 
 
 def loudness(sound: Pcm) -> float:
-    """Integrated loudness in LUFS (EBU R 128), `UNHEARD` for silence or less than 0.4 s."""
+    """Integrated loudness in LUFS (EBU R 128); `UNHEARD` for silence and for less than 0.4 s."""
     graph = _graph(sound.rate, [("ebur128", "metadata=1")])
     import av
 
     frame = av.AudioFrame.from_ndarray(sound.samples[None].astype(np.float32), format="flt", layout="mono")
     frame.sample_rate = sound.rate
     graph.push(frame)
-    found = UNHEARD
+    integrated = UNHEARD
     for measured in _frames(graph):
-        found = float(measured.metadata.get("lavfi.r128.I", found))
-    return found
+        integrated = float(measured.metadata.get("lavfi.r128.I", integrated))
+    return integrated
 
 
 def _filters(rate: int, tempo: float, gain: float) -> Graph:
@@ -112,7 +112,7 @@ def _filters(rate: int, tempo: float, gain: float) -> Graph:
 
 
 def _tempo_steps(tempo: float) -> list[float]:
-    """Factors of 0.5 to 2, where the filter blends and drops no samples."""
+    """Factors of 0.5 to 2: within these, the filter blends samples; beyond, it would skip some."""
     count = 1
     while not 0.5 <= tempo ** (1 / count) <= 2:
         count += 1
@@ -133,7 +133,7 @@ def _graph(rate: int, steps: Sequence[tuple[str, str | None]]) -> Graph:
 
 
 def _frames(graph: Graph) -> Iterator[AudioFrame]:
-    """Frames that have come through."""
+    """The frames that have passed the filters."""
     import av
 
     while True:

@@ -1,7 +1,7 @@
 """PCM and speech probabilities -> windows that are cut in silence.
 
 Law: pure, two verbs, feed and flush. Windows cover all speech, never overlap, and are at most `longest`
-seconds long; memory is bounded by that length whatever the audio's.
+seconds long. Memory is bounded by that length, however long the audio is.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from engines.types import SAMPLE_RATE, Samples
 
 FRAME = 512
 """Samples that one probability covers (32 ms)."""
-SECOND = SAMPLE_RATE / FRAME
-"""Frames in a second."""
+FRAMES_PER_SECOND = SAMPLE_RATE / FRAME
+MARGIN = 0.15
+"""A frame is quiet if its probability of speech is lower than the threshold by this."""
+SHORTEST_SILENCE = 3
+"""Frames of silence at which a window may be cut if it has no longer silence."""
+LAST_RESORT = 5.0
+"""Seconds at the end of a window without silence, in which the quietest place is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +29,24 @@ class CutRules:
     """When a window begins and ends."""
 
     threshold: float = 0.5
-    """Probability from which a frame is speech."""
+    """Probability of speech from which a frame counts as speech."""
     padding: float = 0.3
-    """Seconds kept before and after speech."""
+    """Seconds of sound before and after speech that belong to a window."""
     silence: float = 0.5
-    """Seconds without speech that make a good place to cut."""
+    """Seconds of silence at which a long window is best cut."""
     shortest: float = 0.1
-    """Seconds of speech under which a window is taken for noise."""
+    """Seconds of speech; a window with less is taken for noise and dropped."""
     longest: float = 30.0
-    """Seconds of a window at most."""
+    """Seconds of a window."""
     earliest: float = 10.0
-    """Seconds before which a window in full speech is not cut."""
+    """Seconds of a window before which it is not cut within speech."""
     gap: float = 3.0
-    """Seconds without speech that end a window."""
+    """Seconds of silence that end a window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """A stretch of the audio."""
+    """One window: a stretch of the audio."""
 
     start: float
     """Seconds from the start of the audio."""
@@ -54,7 +59,7 @@ class Cut:
 
 
 class WindowCutter:
-    """Buffers what may still belong to a window; gives windows as soon as their end is known."""
+    """Buffers sound that may still belong to a window; gives each window as soon as its end is known."""
 
     def __init__(self, rules: CutRules) -> None:
         self._rules = rules
@@ -65,28 +70,32 @@ class WindowCutter:
         """Frames of the audio before the buffer."""
 
     def feed(self, samples: Samples, chances: Samples) -> list[Cut]:
-        """`chances`: the probability of speech of each whole frame not given before; samples may lead."""
+        """The windows that are complete.
+
+        `chances`: one probability of speech for each complete frame since the last call; the newest samples
+        may not have one yet.
+        """
         self._samples = np.concatenate([self._samples, samples])
         self._chances = np.concatenate([self._chances, chances])
         return self._take(last=False)
 
     def flush(self, chances: Samples | None = None) -> list[Cut]:
-        """The windows of what is left. `chances`: of the padded last frame, if there is one."""
+        """The windows of the rest. `chances`: the probability of the padded last frame, if there is one."""
         if chances is not None:
             self._chances = np.concatenate([self._chances, chances])
         return self._take(last=True)
 
     def _take(self, *, last: bool) -> list[Cut]:
         cuts = []
-        while (found := self._next(last=last)) is not None:
-            start, end, resume = found
+        while (window := self._next(last=last)) is not None:
+            start, end, resume = window
             if np.count_nonzero(self._chances[start:end] >= self._rules.threshold) >= self._least:
                 cuts.append(self._cut(start, end))
             self._drop(resume)
         return cuts
 
     def _next(self, *, last: bool) -> tuple[int, int, int] | None:
-        """Start and end of the next window and where the search goes on, in frames of the buffer."""
+        """Start and end of the next window, and where to look for the one after it: frames of the buffer."""
         rules, total = self._rules, len(self._chances)
         speech = np.flatnonzero(self._chances >= rules.threshold)
         pad, longest = _frames(rules.padding), _frames(rules.longest)
@@ -107,15 +116,20 @@ class WindowCutter:
         return start, stop, resume
 
     def _best_cut(self, start: int, limit: int) -> tuple[int, int]:
-        """In the longest silence after `earliest`, a late one preferred; else in the quietest place."""
+        """End of a window of full length, and where to go on: in a long and late silence after `earliest`.
+
+        Without any silence it is the quietest place of the last seconds.
+        """
         rules = self._rules
         low = start + _frames(rules.earliest)
-        quiet = self._chances[low:limit] < max(rules.threshold - 0.15, 0.01)
+        quiet = self._chances[low:limit] < max(rules.threshold - MARGIN, 0.01)
         runs = [(a + low, b + low) for a, b in _runs(quiet)]
         enough = _frames(rules.silence)
-        runs = [r for r in runs if r[1] - r[0] >= enough] or [r for r in runs if r[1] - r[0] >= 3]
+        runs = [r for r in runs if r[1] - r[0] >= enough] or [
+            r for r in runs if r[1] - r[0] >= SHORTEST_SILENCE
+        ]
         if not runs:
-            at = self._quietest(limit - _frames(5.0), limit)
+            at = self._quietest(limit - _frames(LAST_RESORT), limit)
             return at, at
         a, b = max(runs, key=lambda run: min(run[1] - run[0], 20) + 20 * (run[0] - low) / (limit - low))
         pad = min(_frames(rules.padding), (b - a) // 2)
@@ -137,11 +151,14 @@ class WindowCutter:
 
 
 def _frames(seconds: float) -> int:
-    return int(seconds * SECOND)
+    return int(seconds * FRAMES_PER_SECOND)
 
 
 def _end_of_talk(speech: NDArray[np.int64], known: int, gap: int) -> int | None:
-    """The last speech frame before the first pause of more than `gap` frames, of `known` frames in all."""
+    """The last frame of speech before the first pause of more than `gap` frames, or None.
+
+    `known`: number of frames whose probability is known.
+    """
     far = np.flatnonzero(np.diff(speech, append=known) > gap)
     return int(speech[far[0]]) if len(far) else None
 
@@ -153,7 +170,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 class EverythingIsSpeech:
-    """The detector of those who want no detection: all that is not digital silence is speech."""
+    """A detector for requests that switch detection off: all but digital silence is speech."""
 
     frame = FRAME
 

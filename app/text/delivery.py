@@ -1,7 +1,7 @@
-"""Instructions in plain words -> what this house can honour of them: pace, pauses and loudness.
+"""Instructions in plain words -> the settings that they ask for: pace, pauses and loudness.
 
-Law: pure and honest. A clause is honoured only if it asks for one of these things and nothing else; the rest
-(mood, accent, character) is left to engines that understand it, and the client is told.
+Law: pure. A clause is honoured only if it asks for one of these things and nothing else. The rest (mood,
+accent, character) is left to engines that understand it, and `complete` tells the client.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ class Delivery:
     gain: float = 0.0
     """Decibels on the loudness."""
     complete: bool = True
-    """Whether everything that was asked for is in here."""
+    """Whether nothing else was asked for."""
 
 
 def delivery(instructions: str) -> Delivery:
-    """What of `instructions` can be honoured."""
-    found = {"pace": 1.0, "pause": 1.0, "gain": 0.0}
+    """The part of `instructions` that can be honoured."""
+    settings = {"pace": 1.0, "pause": 1.0, "gain": 0.0}
     complete = True
     for clause in re.split(r"[.,;!\n]| and | but ", instructions.lower()):
         asked = [(kind, value) for pattern, kind, value in _ASKED if pattern.search(clause)]
         if _NEGATION.search(clause) or len(asked) > 1:
             complete = False
             continue
-        found.update(asked)
+        settings.update(asked)
         rest = clause
         for pattern, _, _ in _ASKED:
             rest = pattern.sub("", rest)
         complete = complete and not re.search(r"\w", _NOISE.sub("", rest))
-    return Delivery(found["pace"], found["pause"], found["gain"], complete)
+    return Delivery(settings["pace"], settings["pause"], settings["gain"], complete)

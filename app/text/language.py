@@ -1,4 +1,4 @@
-"""In which language a text is written. Law: pure; a guess that is not sure is the voice's own language."""
+"""In which language a text is written. Law: pure; an unsure guess gives the voice's own language."""
 
 from __future__ import annotations
 
@@ -8,43 +8,30 @@ from typing import Any
 
 from engines.scripts import script_language
 
-LATIN = (
-    "en",
-    "es",
-    "fr",
-    "it",
-    "pt",
-    "de",
-    "nl",
-    "pl",
-    "tr",
-    "sv",
-    "id",
-    "vi",
-    "fi",
-    "cs",
-    "ro",
-    "hu",
-    "da",
+LATIN_LANGUAGES = (
+    "en", "es", "fr", "it", "pt", "de", "nl", "pl", "tr", "sv", "id", "vi", "fi", "cs", "ro", "hu", "da",
     "no",
-)
-SURE = 0.9
-ENOUGH = 20
-"""Letters under which a guess between Latin languages is a coin toss."""
-_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d+")
+)  # fmt: skip
+"""Languages in Latin script that are told apart."""
+MIN_PROBABILITY = 0.9
+"""Probability below which a guess is not used."""
+MIN_LETTERS = 20
+"""Letters below which a guess between languages in Latin script is a coin toss."""
+_NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d+")
 
 
 def text_language(text: str, voice: str) -> str:
-    """BCP 47 tag of the text's language; `voice`, the voice's tag, where the two agree or nothing is sure."""
+    """The BCP 47 tag of the text's language.
+
+    `voice`: the voice's own tag. It is the result where the languages are the same or the guess is unsure.
+    """
     base = voice[:2].lower()
-    found = script_language(text)
-    if found == "zh" and base == "ja":  # a sentence may be in Han signs alone
-        found = "ja"
-    if found is None:
-        found = _latin_language(_WORDS.sub(" ", text)) or base
-    if found == base:
-        return voice
-    return found
+    language = script_language(text)
+    if language == "zh" and base == "ja":  # a Japanese sentence may have nothing but Han characters
+        language = "ja"
+    if language is None:
+        language = _latin_language(_NO_WORDS.sub(" ", text)) or base
+    return voice if language == base else language
 
 
 def other_script(text: str) -> str | None:
@@ -53,10 +40,10 @@ def other_script(text: str) -> str | None:
 
 
 def _latin_language(text: str) -> str | None:
-    if sum(sign.isalpha() for sign in text) < ENOUGH:
+    if sum(sign.isalpha() for sign in text) < MIN_LETTERS:
         return None
     code, probability = _identifier().classify(text.lower() if text.isupper() else text)
-    return str(code) if probability >= SURE else None
+    return str(code) if probability >= MIN_PROBABILITY else None
 
 
 @cache
@@ -64,5 +51,5 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LATIN))
+    identifier.set_languages(list(LATIN_LANGUAGES))
     return identifier

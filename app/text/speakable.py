@@ -1,6 +1,6 @@
-"""What was written -> what is said: no control characters, no markup, numbers and signs as words.
+"""Written text -> spoken text: no control characters, no markup, numbers and signs as words.
 
-Law: pure; the libraries do the reading, the few patterns here are what they get wrong. Nothing raises.
+Law: pure, and nothing raises. Libraries do the reading; the patterns here are for what they read wrongly.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "
 
 
 def cleaned(text: str) -> str:
-    """Without what no voice can say: control and format characters, SSML tags."""
+    """The text without what no voice can say: control and format characters, SSML tags."""
     plain = _SSML.sub(" ", unicodedata.normalize("NFC", text))
     return "".join(sign for sign in plain if sign in _KEPT or unicodedata.category(sign) not in _INVISIBLE)
 
 
 def spoken(sentence: str, language: str) -> str:
-    """`sentence` in words, as far as there is a normaliser for the language (BCP 47)."""
+    """The sentence in words, as far as there is a normaliser for the language (BCP 47)."""
     base = language[:2].lower()
     text = _emoji_names(sentence, base)
     text = _LONG_WORD.sub(lambda found: " ".join(re.findall(".{1,40}", found[0])), text)
@@ -74,7 +74,7 @@ def _money(found: re.Match[str]) -> str:
 
 
 def _counted(number: int) -> str:
-    """A number that is no year: the normaliser leaves out the "one" of a thousand."""
+    """A number that is not a year, in words: the normaliser leaves out the "one" of "one thousand"."""
     if not 1000 <= number < 2000:
         return f"{number:,}"
     rest = number - 1000

@@ -1,7 +1,7 @@
-"""Text of any length -> the utterances it is spoken in: a short first one, then longer ones.
+"""Text of any length -> utterances: a short one first, so that the sound begins soon, then longer ones.
 
-Law: two verbs, feed and flush; however the text is chunked, the utterances are the same. A line is cut only
-when it is complete, or so long that its start cannot change any more.
+Law: two verbs, feed and flush. The utterances do not depend on how the text is chunked: a line is divided
+only when it is complete, or so long that its start cannot change any more.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
 
 LONGEST_LINE = 5000
-"""Characters after which a line without an end is cut."""
+"""Characters after which a line without an end is divided."""
 BUDGETS = (40, 80, 140, 220)
-"""Characters of the first, second, ... utterance; the last one holds for the rest."""
+"""Most characters of the first, second, ... utterance; the last number is for all that follow."""
 PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
-"""Seconds of silence after an utterance that ends so."""
+"""Seconds of silence after an utterance, by what ends with it."""
 _CLAUSE = re.compile(r"[,;:、，；：—–]['\"”’)\]]*(?:\s|$)|[、，；：]")
-_ENDS = re.compile(r"[.!?…。！？]['\"”’)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What is spoken in one breath."""
+    """One utterance: what an engine speaks in one call."""
 
     text: str
     language: str
@@ -35,7 +34,7 @@ class Piece:
 
 
 class Utterances:
-    """Cuts one text."""
+    """Divides one text."""
 
     def __init__(self, language: str) -> None:
         """`language`: the voice's BCP 47 tag."""
@@ -52,7 +51,7 @@ class Utterances:
             yield from self._line(line)
 
     def flush(self) -> Iterator[Piece]:
-        """The utterances of what is left."""
+        """The utterances of the rest."""
         line, self._rest = self._rest, ""
         yield from self._line(line)
 
@@ -80,7 +79,7 @@ class Utterances:
         return BUDGETS[min(self._count, len(BUDGETS) - 1)]
 
     def _cut(self, text: str, language: str, end: str) -> Iterator[Piece]:
-        """Within the budget: at clauses, else between words."""
+        """Utterances within the budget, divided at clauses, else between words."""
         while len(text) > self._budget * 1.5:
             at = _best_cut(text, self._budget)
             part, text = text[:at].strip(), text[at:].strip()
@@ -95,9 +94,9 @@ class Utterances:
 
 
 def _line_end(text: str) -> int | None:
-    found = text.find("\n")
-    if 0 <= found < LONGEST_LINE:
-        return found + 1
+    newline = text.find("\n")
+    if 0 <= newline < LONGEST_LINE:
+        return newline + 1
     if len(text) <= LONGEST_LINE:
         return None
     return text.rfind(" ", 0, LONGEST_LINE) + 1 or LONGEST_LINE
@@ -110,7 +109,7 @@ def _sentences(text: str, language: str) -> list[str]:
 
 
 def _best_cut(text: str, budget: int) -> int:
-    """The last clause end within the budget and a half, if it leaves enough on both sides; else a space."""
+    """Where to divide: after the last clause that fits the budget and is no stump; else at a space."""
     limit = int(budget * 1.5)
     ends = [m.end() for m in _CLAUSE.finditer(text, 0, limit) if m.end() >= budget // 3]
     if near := [end for end in ends if end <= budget] or ends[:1]:

@@ -1,1 +1,1 @@
-"""What several engines share."""
+"""Helpers that several engines share: cores, ONNX Runtime sessions, PyTorch's threads."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions that share a machine. Law: one helper, no model's own knowledge."""
+"""ONNX Runtime sessions that share a machine. Law: nothing here is about a certain model."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def session(model: Path | bytes, options: EngineOptions, *, arena: bool = True) 
     """
     import onnxruntime
 
-    wanted = onnxruntime.SessionOptions()
-    wanted.intra_op_num_threads = options.threads or cores()
-    wanted.inter_op_num_threads = 1
-    wanted.enable_cpu_mem_arena = arena
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads or cores()
+    settings.inter_op_num_threads = 1
+    settings.enable_cpu_mem_arena = arena
     # Spinning threads take the cores from the other models of this process.
-    wanted.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted.log_severity_level = 3
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.log_severity_level = 3
     providers = ["CPUExecutionProvider"]
     if options.device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, "CUDAExecutionProvider")
     try:
         source = model if isinstance(model, bytes) else str(model)
-        return onnxruntime.InferenceSession(source, wanted, providers=providers)
+        return onnxruntime.InferenceSession(source, settings, providers=providers)
     except Exception as wrong:  # the library's own exceptions have no common base
         name = f"`{model.name}`" if isinstance(model, Path) else "in memory"
         raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong

@@ -3,7 +3,7 @@
 Li, Han, Raghavan, Mischler, Mesgarani (2023), StyleTTS 2, https://arxiv.org/abs/2306.07691; weights by
 hexgrad (Apache-2.0), ONNX export of the kokoro-onnx project (MIT).
 
-Law: phonemes in, sound out; the phonemes come from `kokoro_phonemes.py`.
+Law: phonemes in, sound out; the phonemes come from `phonemes.py`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ QUALITY = 2
 HONOURS: frozenset[str] = frozenset()
 RATE = 24_000
 STYLE = (510, 256)
-"""One style vector for each number of phonemes."""
+"""A style table: one style vector for each number of phonemes."""
 LANGUAGES = {
     "a": "en-US", "b": "en-GB", "e": "es", "f": "fr-FR", "h": "hi",
     "i": "it", "j": "ja", "p": "pt-BR", "z": "zh-CN",
 }  # fmt: skip
-"""The first letter of a voice's name tells its language, the second its gender."""
+"""First letter of a voice's name -> its language; the second letter is its gender."""
 ALSO = ("hi", "ru")
 """Languages in other scripts that every voice reads so that a transcription model understands it. With Greek,
 Arabic, Hebrew, Korean and Thai that was not so."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
-    """One for each style table beside the model."""
+    """One voice for each style table beside the model."""
     if not any(folder.glob("*.onnx")):
         return ()
     names = sorted(path.stem for path in folder.glob("??_*.bin"))
@@ -70,7 +70,7 @@ class KokoroSynthesizer:
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
-        # A voice of these languages is useless without their libraries; any other reads such text as it can.
+        # A Chinese or Japanese voice is useless without its library; other voices do what they can.
         asian = utterance.voice[:1] in ("j", "z")
         batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
         sounds = [self._speak(tokens, style) for tokens in batches]
@@ -89,7 +89,7 @@ class KokoroSynthesizer:
         return np.asarray(self._network.run(None, inputs)[0], np.float32).reshape(-1)
 
     def _blend(self, profile: bytes) -> NDArray[np.float32]:
-        """The style table of a matched voice (`kokoro_match.py`): a weighted mean of the stock ones."""
+        """The style table of a matched voice (`match.py`): a weighted mean of the stock ones."""
         try:
             weights = {str(name): float(weight) for name, weight in json.loads(profile).items()}
         except (ValueError, AttributeError, TypeError) as wrong:

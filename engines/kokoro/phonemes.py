@@ -1,8 +1,8 @@
 """Text -> the phonemes that Kokoro was trained on, as numbers of its vocabulary.
 
-espeak-ng speaks for most languages; Chinese and Japanese have libraries of their own (the extra `asian`).
+espeak-ng reads most languages; Chinese and Japanese have libraries of their own (the extra `asian`).
 
-Law: never refuses a text; what has no phonemes gives none.
+Law: no text is refused; signs without phonemes are left out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from engines.errors import EngineError, EngineMissing, import_failure
 from engines.scripts import runs
 
-LONGEST = 500
-"""Phonemes in one pass of the network; its positions end at 510."""
+PHONEMES_PER_PASS = 500
+"""Phonemes in one pass of the network, which has 510 positions."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
 """BCP 47 tag or language -> espeak-ng's name, where the two differ."""
 _lock = threading.Lock()  # espeak-ng keeps its language for the whole process
@@ -35,19 +35,19 @@ class Phonemes:
         self._asian: dict[str, Callable[[str], str]] = {}
 
     def batches(self, text: str, language: str, *, asian: bool = False) -> list[list[int]]:
-        """Numbers of the phonemes, cut where one pass of the network ends.
+        """Numbers of the phonemes, one list for each pass of the network.
 
-        `asian`: Chinese and Japanese must be read rightly; else espeak-ng does what it can where their
-        libraries are missing. Raises `EngineMissing`.
+        `asian`: raise `EngineMissing` where the library for Chinese or Japanese is not installed; else
+        espeak-ng reads such text as well as it can.
         """
         from kokoro_onnx.chunker import split_phonemes
 
         phonemes = " ".join(self.phonemes(text, language, asian=asian).split())
-        found = [self._tokenizer.tokenize(part) for part in split_phonemes(phonemes, LONGEST)]
-        return [tokens for tokens in found if tokens]
+        passes = [self._tokenizer.tokenize(part) for part in split_phonemes(phonemes, PHONEMES_PER_PASS)]
+        return [tokens for tokens in passes if tokens]
 
     def phonemes(self, text: str, language: str, *, asian: bool = False) -> str:
-        """Phonemes with the punctuation between them; empty where nothing sounds."""
+        """Phonemes with the punctuation between them; empty if no phoneme sounds."""
         spoken = " ".join(self._run(piece, tag, asian=asian) for piece, tag in runs(text, language))
         known = "".join(sign for sign in spoken if sign in self._tokenizer.vocab)
         return known if any(sign.isalpha() for sign in known) else ""

@@ -51,7 +51,7 @@ def test_a_profile_is_made_once_and_speaks(engine: pocket.PocketSynthesizer) -> 
 
 
 def test_long_samples_are_bounded(engine: pocket.PocketSynthesizer) -> None:
-    at_most = pocket.enroll(sample(pocket.LONGEST), engine)
+    at_most = pocket.enroll(sample(pocket.LONGEST_SAMPLE), engine)
     assert len(pocket.enroll(sample(30), engine).data) == len(at_most.data)
 
 
