@@ -206,18 +206,12 @@ def _gpu(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    import socket
+    from app.api.server import CannotListen, listen
 
     server = settings.server
-    address = f"{server.host}:{server.port}"
     try:
-        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((server.host, server.port))
-    except OSError as wrong:
-        reason = (
-            f"{address} cannot be had ({wrong.strerror}): a server is running there, or set `server.port`"
-        )
-        return Finding("Port", "note", reason)
-    return Finding("Port", "ok", f"{address} is free")
+        for opened in listen(server.host, server.port):
+            opened.close()
+    except CannotListen as wrong:
+        return Finding("Port", "note", f"{wrong} If Antiphon is running there, all is well.")
+    return Finding("Port", "ok", f"{server.host}:{server.port} is free")

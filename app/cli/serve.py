@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.options import Config
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -23,7 +25,7 @@ def serve(
         int | None,
         typer.Option(metavar="N", min=0, max=65535, help="Port to listen on, instead of the settings'."),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings file.")] = None,
+    config: Config = None,
     prepare: Annotated[
         bool,
         typer.Option(
@@ -37,7 +39,6 @@ def serve(
 
     Examples:
         antiphon serve --prepare
-
         ANTIPHON_AUTH_KEYS=sk-my-key antiphon serve --host 0.0.0.0 --port 9000
     """
     from app.settings.source import load_settings

@@ -12,49 +12,50 @@ from app.settings.base import Group
 class ServerSettings(Group):
     """Where the server listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; any but a loopback one needs keys.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Every address but a loopback one (127.0.0.1, ::1) needs an API "
+        "key.",
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on. 0 = any free one.")
     shutdown_seconds: int = Field(
-        60, ge=0, description="How long running requests may go on after a stop signal."
+        60, ge=0, description="Seconds that running requests get to finish after a stop signal."
     )
     connections: int = Field(
         1000,
         ge=1,
-        description="Connections open at once; a new one then replaces the one that has waited longest for "
-        "its client.",
+        description="Number of connections that may be open at once. A new one then replaces the one that "
+        "has waited longest for its client.",
     )
     header_bytes: int = Field(
         65_536, ge=1024, description="Largest head of a request (first line and headers), in bytes."
     )
-    header_count: int = Field(100, ge=10, description="Headers of a request at most.")
-    header_seconds: float = Field(
-        15, gt=0, description="Longest time in which the head of a request must arrive, in seconds."
-    )
+    header_count: int = Field(100, ge=10, description="Largest number of headers in a request.")
+    header_seconds: float = Field(15, gt=0, description="Seconds in which the head of a request must arrive.")
     idle_seconds: float = Field(
-        30, gt=0, description="A connection without requests is closed after this many seconds."
+        30, gt=0, description="Seconds without a request after which a connection is closed."
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
-        description="Names in the Host header that are answered while there are no API keys, beside the "
-        'loopback names; "*" allows all.',
+        description="Names in the Host header that are accepted while there are no API keys, in addition to "
+        'the loopback names. "*" accepts all.',
     )
     cors_origins: tuple[str, ...] = Field(
         (),
-        description='Origins of web pages that may use the API, like "https://app.example.org"; "*" allows '
-        "all.",
+        description='Origins of web pages that may use the API, such as "https://app.example.org". "*" '
+        "allows all.",
     )
 
 
 class AuthSettings(Group):
-    """Who may call."""
+    """Who may use the server."""
 
     keys: tuple[str, ...] = Field(
-        (), description="API keys that are accepted, beside those made with `antiphon keys create`."
+        (), description="API keys that are accepted, in addition to those made with `antiphon keys create`."
     )
     allow_open: bool = Field(
         default=False,
-        description="Serve without any key on an address that others can reach; name it in "
-        "`server.allowed_hosts` too.",
+        description="Serve without any API key even on an address that other machines can reach.",
     )
 
     @field_validator("keys")
@@ -66,7 +67,7 @@ class AuthSettings(Group):
 
 
 class CompatSettings(Group):
-    """How close to the letter of OpenAI's service."""
+    """How closely the server follows OpenAI's."""
 
     strict: bool = Field(
         default=False, description="Refuse the combinations of model and option that OpenAI refuses."
@@ -76,11 +77,15 @@ class CompatSettings(Group):
 class StudioSettings(Group):
     """The web page at `/`."""
 
-    enabled: bool = Field(default=True, description="Serve the page. Without it, `/` answers with JSON.")
+    enabled: bool = Field(default=True, description="Serve the web page. If false, `/` answers with JSON.")
 
 
 class LogSettings(Group):
     """What is written to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
-    format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is written: debug, info, warning or error."
+    )
+    format: Literal["text", "json"] = Field(
+        "text", description="text: lines for people. json: one JSON object a line, for programs."
+    )
