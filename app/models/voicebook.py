@@ -21,7 +21,7 @@ from engines.contracts import SpeechEngine
 
 @dataclass(frozen=True, slots=True)
 class _Voices:
-    """What was found in the weights folder."""
+    """The voices of all models in the weights folder."""
 
     state: Hashable
     """Of the folder when it was read."""

@@ -9,6 +9,7 @@ from app.container import Container, StartRefused, check_exposure, is_loopback
 from app.main import create_app
 from app.settings import Settings
 from app.settings.source import load_settings
+from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber
 from tests.support.sound import tone, wav
 
@@ -139,3 +140,27 @@ async def test_metrics_need_no_key_and_tell_of_models(client: httpx2.AsyncClient
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'antiphon_batch_rows_count{model="tones"} 1.0' in answer.text
     assert "Good morning" not in answer.text
+
+
+async def test_a_dead_alias_is_told_at_the_start_and_not_listed(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    aliases = settings.models.aliases | {"whisper-tiny": "nowhere"}
+    models = settings.models.model_copy(update={"aliases": aliases})
+    container = Container(settings.model_copy(update={"models": models}))
+    upgrade(settings.database_url)
+    with caplog.at_level("WARNING"):
+        await container.open()
+    (told,) = [line for line in caplog.messages if "nowhere" in line]
+    assert "`whisper-tiny` of `models.aliases` has no effect" in told
+    assert "whisper-tiny" not in [model.id for model in container.registry.listing()]
+    await container.close()
+
+
+async def test_an_unknown_preload_advises_a_command_that_works(settings: Settings) -> None:
+    models = settings.models.model_copy(update={"preload": ("whisper-tiny",)})
+    container = Container(settings.model_copy(update={"models": models}))
+    upgrade(settings.database_url)
+    with pytest.raises(StartRefused, match="antiphon models pull Systran/faster-whisper-tiny"):
+        await container.open()
+    await container.close()
