@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from app import __version__
 from app.api import faults, health, models, speech, studio, transcriptions, voice_consents, voices
 from app.api.browsers import BrowserCheck, Cors
+from app.api.documents import openapi_document
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
 from app.settings.server import ServerSettings
@@ -41,6 +43,7 @@ def create_app(container: Container | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.container = container
+    app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook
     for router in (
         transcriptions.router,
         speech.router,

@@ -1,104 +1,191 @@
-"""What the OpenAPI document says of requests that FastAPI does not parse itself. Law: schema data only."""
+"""The OpenAPI document: FastAPI's list of routes, with requests and answers from the tables of `app.wire`.
+
+Law: made, not written: fields are those of `request_fields`, shapes those of `answer_schemas`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
-_TEXT = {"type": "string"}
-_FILE = {
-    "type": "string",
-    "format": "binary",
-    "description": "Audio, or video with audio, in any format that FFmpeg decodes.",
-}
-_COMMON: dict[str, Any] = {
-    "file": _FILE,
-    "model": {**_TEXT, "description": "A name that GET /v1/models lists."},
-    "prompt": {**_TEXT, "description": "Text that the speech is assumed to follow."},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
-    "response_format": {
-        **_TEXT,
-        "enum": ["json", "text", "srt", "verbose_json", "vtt"],
-        "default": "json",
-    },
-}
-_EXTENSIONS: dict[str, Any] = {
-    "hotwords": {"type": "array", "items": _TEXT, "x-antiphon-extension": True},
-    "vad_filter": {"type": "boolean", "x-antiphon-extension": True},
-    "beam_size": {"type": "integer", "minimum": 1, "maximum": 20, "x-antiphon-extension": True},
-    "max_line_width": {"type": "integer", "minimum": 10, "x-antiphon-extension": True},
-    "max_line_count": {"type": "integer", "minimum": 1, "x-antiphon-extension": True},
-    "max_cue_seconds": {"type": "number", "minimum": 1, "x-antiphon-extension": True},
-}
-_TRANSCRIPTION: dict[str, Any] = {
-    "language": {**_TEXT, "description": "ISO 639-1 code; absent: detected."},
-    "languages[]": {"type": "array", "items": _TEXT},
-    "keywords[]": {"type": "array", "items": _TEXT},
-    "include[]": {"type": "array", "items": {**_TEXT, "enum": ["logprobs"]}},
-    "timestamp_granularities[]": {"type": "array", "items": {**_TEXT, "enum": ["word", "segment"]}},
-    "stream": {"type": "boolean", "default": False},
-    "chunking_strategy": {"description": "`auto`, or an object of the type `server_vad`."},
-}
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
+from app.settings import Settings
+from app.wire.answer_schemas import SCHEMAS, TEXT, ref
+from app.wire.field_schemas import EXTENSION, object_schema, parameters
+from app.wire.request_fields import Endpoint
+from app.wire.speech import MEDIA_TYPES
 
-def _form(properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": ["file", "model"], "properties": properties}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
-
-
-TRANSCRIPTION_DOC = _form(_COMMON | _TRANSCRIPTION | _EXTENSIONS)
-TRANSLATION_DOC = _form(_COMMON | _EXTENSIONS | {"stream": {"type": "boolean", "x-antiphon-extension": True}})
-
-_SPEECH: dict[str, Any] = {
-    "model": {**_TEXT, "description": "A speech model that GET /v1/models lists."},
-    "input": {**_TEXT, "maxLength": 4096},
-    "voice": {
-        "description": "A name that GET /v1/audio/voices lists, or the id of a custom voice.",
-        "anyOf": [_TEXT, {"type": "object", "required": ["id"], "properties": {"id": _TEXT}}],
-    },
-    "instructions": {**_TEXT, "maxLength": 4096},
-    "response_format": {**_TEXT, "enum": ["mp3", "opus", "aac", "flac", "wav", "pcm"], "default": "mp3"},
-    "speed": {"type": "number", "minimum": 0.25, "maximum": 4, "default": 1},
-    "stream_format": {**_TEXT, "enum": ["audio", "sse"], "default": "audio"},
-    "stream": {
-        "type": "boolean",
-        "description": "false: one complete file that tells its length.",
-        "x-antiphon-extension": True,
-    },
-}
-SPEECH_DOC: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object", "required": ["model", "input", "voice"], "properties": _SPEECH}
-            }
-        },
-    }
-}
-
-_UPLOAD = {**_FILE, "description": "At most 10 MiB, in any format that FFmpeg decodes."}
-
-
-def _upload(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    schema = {"type": "object", "required": required, "properties": properties}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
-
-
-VOICE_DOC = _upload(
-    {"name": _TEXT, "consent": _TEXT, "audio_sample": _UPLOAD, "type": {**_TEXT, "enum": ["audio_sample"]}},
-    ["name", "consent", "audio_sample"],
+FORM, JSON, EVENTS = "multipart/form-data", "application/json", "text/event-stream"
+BINARY = {"type": "string", "format": "binary"}
+ERRORS = {
+    400: "The request is wrong; `param` names the field.",
+    401: "No key, or a wrong one.",
+    404: "There is no such thing.",
+    408: "The upload stopped, or the work took too long.",
+    413: "The upload has too many bytes.",
+    429: "The server is busy. `Retry-After` tells when to try again.",
+    500: "A fault of the server; its log has the details under `x-request-id`.",
+    503: "A model or the database cannot be used now, or the server stops. Try again later.",
+}  # fmt: skip
+READING, WORKING, UPLOADING = (
+    (400, 401, 404, 429, 500, 503),
+    (400, 401, 404, 408, 429, 500, 503),
+    tuple(ERRORS),
 )
-CONSENT_DOC = _upload(
-    {"name": _TEXT, "language": {**_TEXT, "description": "BCP 47"}, "recording": _UPLOAD},
-    ["name", "language", "recording"],
-)
-RENAME_DOC: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
-            }
-        },
-    }
+RETRIED = (429, 503)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What one route takes and gives."""
+
+    id: str
+    answers: dict[str, dict[str, Any]]
+    """Schemas of a success by media type; a client that can read one only takes the first that it knows."""
+    errors: tuple[int, ...] = READING
+    endpoint: Endpoint | None = None
+    """Whose fields it takes."""
+    body: str = ""
+    """Media type of the request's body; empty: the fields are a query's."""
+    extension: bool = False
+    also: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Other answers of the route's own shape."""
+
+
+def _json(name: str) -> dict[str, dict[str, Any]]:
+    return {JSON: ref(name)}
+
+
+def _any(*names: str) -> dict[str, Any]:
+    return {"anyOf": [ref(name) for name in names]}
+
+
+def _events(*names: str) -> dict[str, Any]:
+    """A stream is text to a client that knows no server-sent events."""
+    return TEXT | {"description": f"Server-sent events; the data of each is one of: {', '.join(names)}."}
+
+
+# Text stands first: a generated client that reads one kind of answer only can then take every format.
+_TRANSCRIPTIONS = {
+    "text/plain": TEXT,
+    "text/vtt": TEXT,
+    JSON: _any("Transcription", "VerboseTranscription", "DiarizedTranscription"),
+    EVENTS: _events("TranscriptDelta", "SpeakerSegment", "TranscriptDone", "Error"),
 }
+_TRANSLATIONS = _TRANSCRIPTIONS | {JSON: _any("Transcription", "VerboseTranscription")}
+_SPEECH = dict.fromkeys(MEDIA_TYPES.values(), BINARY) | {
+    EVENTS: _events("SpeechDelta", "SpeechDone", "Error")
+}
+_STATUS = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": TEXT, "problems": {"type": "object"}},
+}
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("post", "/v1/audio/transcriptions"): Operation(
+        id="createTranscription",
+        endpoint="transcriptions",
+        body=FORM,
+        answers=_TRANSCRIPTIONS,
+        errors=UPLOADING,
+    ),
+    ("post", "/v1/audio/translations"): Operation(
+        id="createTranslation", endpoint="translations", body=FORM, answers=_TRANSLATIONS, errors=UPLOADING
+    ),
+    ("post", "/v1/audio/speech"): Operation(
+        id="createSpeech", endpoint="speech", body=JSON, answers=_SPEECH, errors=WORKING
+    ),
+    ("post", "/v1/audio/voices"): Operation(
+        id="createVoice", endpoint="voices", body=FORM, answers=_json("Voice"), errors=UPLOADING
+    ),
+    ("get", "/v1/audio/voices"): Operation(
+        id="listVoices", endpoint="list_voices", answers=_json("VoiceList"), extension=True
+    ),
+    ("get", "/v1/audio/voices/{voice}"): Operation(
+        id="retrieveVoice", answers=_json("Voice"), extension=True
+    ),
+    ("delete", "/v1/audio/voices/{voice}"): Operation(id="deleteVoice", answers=_json("DeletedVoice")),
+    ("post", "/v1/audio/voice_consents"): Operation(
+        id="createVoiceConsent",
+        endpoint="voice_consents",
+        body=FORM,
+        answers=_json("VoiceConsent"),
+        errors=UPLOADING,
+    ),
+    ("get", "/v1/audio/voice_consents"): Operation(
+        id="listVoiceConsents", endpoint="list_consents", answers=_json("VoiceConsentList")
+    ),
+    ("get", "/v1/audio/voice_consents/{consent}"): Operation(
+        id="retrieveVoiceConsent", answers=_json("VoiceConsent")
+    ),
+    ("post", "/v1/audio/voice_consents/{consent}"): Operation(
+        id="updateVoiceConsent", endpoint="consent", body=JSON, answers=_json("VoiceConsent"), errors=WORKING
+    ),
+    ("delete", "/v1/audio/voice_consents/{consent}"): Operation(
+        id="deleteVoiceConsent", answers=_json("DeletedVoiceConsent")
+    ),
+    ("get", "/v1/audio/models"): Operation(id="listAudioModels", answers=_json("ModelList"), extension=True),
+    ("get", "/v1/models"): Operation(id="listModels", answers=_json("ModelList")),
+    ("get", "/v1/models/{model}"): Operation(id="retrieveModel", answers=_json("Model")),
+    ("get", "/health/live"): Operation(id="live", answers={JSON: _STATUS}, errors=(500,)),
+    ("get", "/health/ready"): Operation(
+        id="ready", answers={JSON: _STATUS}, errors=(500,), also={503: {JSON: _STATUS}}
+    ),
+    ("get", "/metrics"): Operation(id="metrics", answers={"text/plain": TEXT}, errors=(500,)),
+}
+
+
+def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The document of a server with these settings; made once."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    for path, methods in document["paths"].items():
+        for method, spoken in methods.items():
+            operation = OPERATIONS.get((method, path))
+            _describe(spoken, operation, settings)
+    document["components"] = {
+        "schemas": SCHEMAS,
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+    }
+    document["security"] = [{}, {"key": []}]
+    app.openapi_schema = document
+    return document
+
+
+def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Settings) -> None:
+    """Replaces what FastAPI says of a route; one that stands in no table keeps its success."""
+    spoken["responses"] = {
+        status: answer for status, answer in spoken.get("responses", {}).items() if status == "200"
+    } | {str(status): _error(status) for status in (operation.errors if operation else READING)}
+    if operation is None:
+        return
+    spoken["operationId"] = operation.id
+    spoken["responses"]["200"] = {"description": "Success.", "content": _contents(operation.answers)}
+    for status, answers in operation.also.items():
+        spoken["responses"][str(status)] = {"description": "Not yet.", "content": _contents(answers)}
+    if operation.extension:
+        spoken[EXTENSION] = True
+    paths = [given for given in spoken.get("parameters", []) if given["in"] == "path"]
+    queries = parameters(operation.endpoint, settings) if operation.endpoint and not operation.body else []
+    if paths or queries:
+        spoken["parameters"] = paths + queries
+    if operation.endpoint and operation.body:
+        schema = object_schema(operation.endpoint, settings)
+        spoken["requestBody"] = {"required": True, "content": {operation.body: {"schema": schema}}}
+
+
+def _contents(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {media_type: {"schema": schema} for media_type, schema in answers.items()}
+
+
+def _error(status: int) -> dict[str, Any]:
+    headers = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return {
+        "description": ERRORS[status],
+        "content": _contents({JSON: ref("Error")}),
+        **({"headers": headers} if status in RETRIED else {}),
+    }

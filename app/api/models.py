@@ -18,7 +18,7 @@ async def list_models(server: Everything) -> dict[str, Any]:
     return model_list((model, server.state(model.id)) for model in server.registry.listing())
 
 
-@router.get("/audio/models", openapi_extra={"x-antiphon-extension": True})
+@router.get("/audio/models")
 async def list_speech_models(server: Everything) -> dict[str, Any]:
     """List the names of models that speak, in the shape that Open WebUI reads."""
     speech = server.registry.listing("speech")

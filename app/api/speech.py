@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.documents import SPEECH_DOC
 from app.api.forms import read_json
 from app.api.streaming import EventStream, LiveResponse, opened_in, while_connected
 from app.services.speech import OpenSpeech
@@ -20,7 +19,7 @@ from app.wire.speech import MEDIA_TYPES, delta, done, speech_request
 router = APIRouter(tags=["audio"])
 
 
-@router.post("/audio/speech", openapi_extra=SPEECH_DOC)
+@router.post("/audio/speech")
 async def create_speech(request: Request, services: Services, intake: IntakeOf, caller: CallerOf) -> Response:
     """Speak text."""
     body = await read_json(request, intake.limits, intake.uploads)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import Intake, IntakeOf, Services
-from app.api.documents import TRANSCRIPTION_DOC, TRANSLATION_DOC
 from app.api.forms import read_form
 from app.api.streaming import EventStream, opened_in, while_connected
 from app.domain import Progress, TranscriptEvent, TranscriptionJob
@@ -27,13 +26,13 @@ from engines.types import Task
 router = APIRouter(tags=["audio"])
 
 
-@router.post("/audio/transcriptions", openapi_extra=TRANSCRIPTION_DOC)
+@router.post("/audio/transcriptions")
 async def create_transcription(request: Request, services: Services, intake: IntakeOf) -> Response:
     """Transcribe audio."""
     return await _answer(request, services.transcription, intake, "transcribe")
 
 
-@router.post("/audio/translations", openapi_extra=TRANSLATION_DOC)
+@router.post("/audio/translations")
 async def create_translation(request: Request, services: Services, intake: IntakeOf) -> Response:
     """Translate audio into English."""
     return await _answer(request, services.transcription, intake, "translate")

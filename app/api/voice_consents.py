@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.documents import CONSENT_DOC, RENAME_DOC
 from app.api.forms import read_form, read_json
 from app.api.streaming import while_connected
 from app.wire.request_fields import RECORDING
@@ -22,7 +21,7 @@ from app.wire.voice_requests import consent_id, consent_request, new_name, page_
 router = APIRouter(tags=["audio"])
 
 
-@router.post("/audio/voice_consents", openapi_extra=CONSENT_DOC)
+@router.post("/audio/voice_consents")
 async def create_consent(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> dict[str, Any]:
@@ -53,7 +52,7 @@ async def retrieve_consent(consent: str, services: Services, caller: CallerOf) -
     return consent_object(await services.consents.get(caller, consent_id(consent)))
 
 
-@router.post("/audio/voice_consents/{consent}", openapi_extra=RENAME_DOC)
+@router.post("/audio/voice_consents/{consent}")
 async def update_consent(
     request: Request, consent: str, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> dict[str, Any]:

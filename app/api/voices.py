@@ -8,7 +8,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.documents import VOICE_DOC
 from app.api.forms import read_form
 from app.api.streaming import while_connected
 from app.wire.request_fields import SAMPLE
@@ -21,10 +20,9 @@ from app.wire.resources import (
 from app.wire.voice_requests import page_of_voices, voice_id, voice_request
 
 router = APIRouter(tags=["audio"])
-EXTENSION = {"x-antiphon-extension": True}
 
 
-@router.post("/audio/voices", openapi_extra=VOICE_DOC)
+@router.post("/audio/voices")
 async def create_voice(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> dict[str, Any]:
@@ -37,7 +35,7 @@ async def create_voice(
     return custom_voice_object(await while_connected(request, creating))
 
 
-@router.get("/audio/voices", openapi_extra=EXTENSION)
+@router.get("/audio/voices")
 async def list_voices(
     services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
 ) -> dict[str, Any]:
@@ -50,7 +48,7 @@ async def list_voices(
     return voice_page([listed_voice(voice) for voice in voices], wanted.after, wanted.limit)
 
 
-@router.get("/audio/voices/{voice}", openapi_extra=EXTENSION)
+@router.get("/audio/voices/{voice}")
 async def retrieve_voice(voice: str, services: Services, caller: CallerOf) -> dict[str, Any]:
     """One voice."""
     return listed_voice(await services.voices.find(caller, voice_id(voice)))

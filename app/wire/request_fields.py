@@ -184,8 +184,8 @@ CUE_SECONDS = RequestField(
 )
 SPEECH_MODEL = RequestField(
     name="model", kind="id", endpoints=SPEECH, required=True,
-    sentence="`tts-1` takes the fastest engine that has the voice, `tts-1-hd` and `gpt-4o-mini-tts` "
-    "the best one; a local model speaks with its own voices.",
+    sentence="`tts-1` takes the fastest engine that has the voice, `tts-1-hd` and `gpt-4o-mini-tts` the best "
+    "one; `kokoro` and `piper` take the voices of that engine; a local model speaks with its own voices.",
 )
 INPUT = RequestField(
     name="input", kind="text", endpoints=SPEECH, required=True, high_setting="speech.input_characters",
@@ -194,7 +194,9 @@ INPUT = RequestField(
 )
 VOICE = RequestField(
     name="voice", kind="voice", endpoints=SPEECH, required=True,
-    sentence='A name that `GET /v1/audio/voices` lists, or a custom voice as `{"id": "voice_..."}`.',
+    sentence="A name that `GET /v1/audio/voices` lists, or a custom voice as `{\"id\": \"voice_...\"}`. Text "
+    "mostly in a script that the voice cannot read is refused with the names of voices that can; OpenAI's "
+    "names are then spoken by one of those.",
 )
 AUDIO_FORMAT = RequestField(
     name="response_format", kind="choice", endpoints=SPEECH, choices=AUDIO_FORMATS, default="mp3",

@@ -1,0 +1,163 @@
+"""The table of request fields as JSON Schema (for the OpenAPI document) and as Markdown (for docs/api.md).
+
+Law: pure; made from the rows and the settings, with no facts of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.settings import Settings
+from app.settings.base import MIB
+from app.wire.request_fields import Endpoint, Kind, RequestField, of, setting
+from app.wire.texts import LONGEST_ID
+
+EXTENSION = "x-antiphon-extension"
+_STRATEGY = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "enum": ["auto", "server_vad"]},
+        "threshold": {"type": "number", "minimum": 0, "maximum": 1},
+        "prefix_padding_ms": {"type": "integer", "minimum": 0, "maximum": 5000},
+        "silence_duration_ms": {"type": "integer", "minimum": 0, "maximum": 10_000},
+    },
+}
+_VOICE = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+
+
+def object_schema(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+    """The schema of a form or a JSON body."""
+    rows = of(endpoint)
+    return {
+        "type": "object",
+        "required": [row.form_name for row in rows if row.required],
+        "properties": {row.form_name: field_schema(row, endpoint, settings) for row in rows},
+    }
+
+
+def parameters(endpoint: Endpoint, settings: Settings) -> list[dict[str, Any]]:
+    """The parameters of a query."""
+    return [
+        {
+            "name": row.name,
+            "in": "query",
+            "required": row.required,
+            "description": description(row, settings),
+            "schema": _of_kind(row, settings),
+        }
+        for row in of(endpoint)
+    ]
+
+
+def field_schema(row: RequestField, endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
+    """One field of a body."""
+    schema = _of_kind(row, settings) | {"description": description(row, settings)}
+    default = setting(settings, row.default_setting) if row.default_setting else row.default
+    if default is not None:
+        schema["default"] = [default] if row.kind == "choices" else default
+    if endpoint in row.extension:
+        schema[EXTENSION] = True
+    return schema
+
+
+def description(row: RequestField, settings: Settings) -> str:
+    """What the field does, with its bounds by the server's own settings, in plain text."""
+    bound = _bound(row, settings)
+    return row.sentence.replace("`", "") + (f" {bound}." if bound else "")
+
+
+def markdown(endpoint: Endpoint, settings: Settings) -> str:
+    """The table of an endpoint's fields."""
+    rows = [f"| {_name(row, endpoint)} | {_what(row, settings)} |" for row in of(endpoint)]
+    return "\n".join(["| field | what |", "|---|---|", *rows])
+
+
+def names(endpoint: Endpoint) -> str:
+    """The names of an endpoint's fields, as a list in a sentence."""
+    return ", ".join(_name(row, endpoint) for row in of(endpoint))
+
+
+def _name(row: RequestField, endpoint: Endpoint) -> str:
+    marks = [*(["required"] if row.required else []), *(["extension"] if endpoint in row.extension else [])]
+    return f"`{row.form_name}`" + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _what(row: RequestField, settings: Settings) -> str:
+    values = ", ".join(f"`{choice}`" for choice in row.choices)
+    which = "Any of" if row.kind == "choices" else "One of"
+    default = setting(settings, row.default_setting) if row.default_setting else row.default
+    source = f" (`{row.default_setting}`)" if row.default_setting else ""
+    parts = [
+        row.sentence,
+        f"{which} {values}." if len(row.choices) > 1 and row.kind != "strategy" else "",
+        f"{bound}." if (bound := _bound(row, settings, name=True)) else "",
+        f"Default: `{_written(default)}`{source}." if default is not None else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _bound(row: RequestField, settings: Settings, *, name: bool = False) -> str:
+    """`name`: with the name of the setting."""
+    high = setting(settings, row.high_setting) if row.high_setting else row.high
+    source = f" (`{row.high_setting}`)" if name and row.high_setting else ""
+    if row.most:
+        several = f"At most {row.most} entries"
+        return f"{several}, each of at most {_bytes(high)}{source}" if high else several
+    if high is None:
+        return ""
+    if row.kind == "file":
+        return f"At most {_bytes(high)}{source}"
+    if row.kind == "text":
+        return (
+            f"At most {high:g} characters{source}"
+            if high < 10_000
+            else f"At most {high:,} characters{source}"
+        )
+    return f"{row.low:g} to {high:g}"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / MIB:g} MiB" if size >= MIB else f"{size:g} bytes"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _of_kind(row: RequestField, settings: Settings) -> dict[str, Any]:
+    return _KINDS[row.kind](row, settings)
+
+
+def _text(row: RequestField, settings: Settings) -> dict[str, Any]:
+    high = setting(settings, row.high_setting) if row.high_setting else row.high
+    least = {"minLength": 1} if row.required else {}
+    return {"type": "string", **least, **({"maxLength": int(high)} if high else {})}
+
+
+def _number(row: RequestField, _: Settings) -> dict[str, Any]:
+    return {"type": row.kind, "minimum": row.low, "maximum": row.high}
+
+
+def _list(row: RequestField, _: Settings) -> dict[str, Any]:
+    most = {"maxItems": row.most} if row.most else {}
+    choices = {"enum": list(row.choices)} if row.choices else {}
+    return {"type": "array", "items": {"type": "string", **choices}, **most}
+
+
+_KINDS: dict[Kind, Callable[[RequestField, Settings], dict[str, Any]]] = {
+    "file": lambda _, __: {"type": "string", "format": "binary"},
+    "text": _text,
+    "id": lambda _, __: {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},
+    "texts": _list,
+    "clips": _list,
+    "choices": _list,
+    "choice": lambda row, _: {"type": "string", "enum": list(row.choices)},
+    "flag": lambda _, __: {"type": "boolean"},
+    "number": _number,
+    "integer": _number,
+    "strategy": lambda row, _: {"anyOf": [{"type": "string", "enum": list(row.choices)}, _STRATEGY]},
+    "voice": lambda _, __: {"anyOf": [{"type": "string"}, _VOICE]},
+}

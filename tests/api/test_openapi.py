@@ -1,0 +1,214 @@
+"""/openapi.json tells everything that is served, and a client generated from it can ask for all of it."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from types import ModuleType
+from typing import Any, get_args
+
+import httpx
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator
+
+from app.api.documents import OPERATIONS
+from app.container import Container
+from app.main import create_app
+from app.settings import Settings
+from app.wire import request_fields as table
+from tests.support.sound import tone, wav
+
+CLIENT = "generated_client"
+
+
+@pytest.fixture
+def document(container: Container) -> dict[str, Any]:
+    return create_app(container).openapi()
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def body(document: dict[str, Any], endpoint: table.Endpoint) -> dict[str, Any]:
+    (key,) = [key for key, operation in OPERATIONS.items() if operation.endpoint == endpoint]
+    method, path = key
+    operation = document["paths"][path][method]
+    if not OPERATIONS[key].body:
+        return {"properties": {p["name"]: p["schema"] for p in operation["parameters"]}, "required": []}
+    schema: dict[str, Any] = operation["requestBody"]["content"][OPERATIONS[key].body]["schema"]
+    return schema
+
+
+async def test_it_is_served_as_it_is_made(client: httpx2.AsyncClient, document: dict[str, Any]) -> None:
+    answer = await client.get("http://test/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(json.dumps(document))
+
+
+@pytest.mark.parametrize("endpoint", get_args(table.Endpoint))
+def test_it_has_every_field_of_the_table_and_no_other(
+    document: dict[str, Any], endpoint: table.Endpoint
+) -> None:
+    schema = body(document, endpoint)
+    rows = {row.form_name: row for row in table.of(endpoint)}
+    assert set(schema["properties"]) == set(rows)
+    assert set(schema["required"]) == {name for name, row in rows.items() if row.required}
+    for name, row in rows.items():
+        shown = schema["properties"][name]
+        assert (endpoint in row.extension) == shown.get("x-antiphon-extension", False), name
+        if row.kind == "choice":
+            assert shown["enum"] == list(row.choices)
+
+
+def test_bounds_are_the_settings_own(settings: Settings) -> None:
+    limits = settings.limits.model_copy(update={"prompt_characters": 77})
+    app = create_app(Container(settings.model_copy(update={"limits": limits})))
+    schema = body(app.openapi(), "transcriptions")
+    assert schema["properties"]["prompt"]["maxLength"] == 77
+    assert "77 characters" in schema["properties"]["prompt"]["description"]
+
+
+def test_every_route_has_the_error_model_and_no_other(document: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _ in operations(document)} >= set(OPERATIONS)
+    for method, path, operation in operations(document):
+        assert "422" not in operation["responses"], (method, path)
+        failures = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert "500" in failures
+        for status, answer in failures.items():
+            schema = answer["content"]["application/json"]["schema"]
+            own = (method, path) in OPERATIONS and int(status) in OPERATIONS[method, path].also
+            assert own or schema == {"$ref": "#/components/schemas/Error"}, (method, path, status)
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        Draft202012Validator.check_schema(schema)
+        assert name in json.dumps(document["paths"]) or f"schemas/{name}" in json.dumps(schemas), name
+    for part in json.dumps(document).split('"#/components/schemas/')[1:]:
+        assert part.partition('"')[0] in schemas
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The package that openapi-python-client makes of the document of a server with default settings."""
+    folder = tmp_path_factory.mktemp("client")
+    settings = Settings.model_validate({"storage": {"folder": folder}})
+    (folder / "openapi.json").write_text(json.dumps(create_app(Container(settings)).openapi()))
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    done = subprocess.run(
+        [*command, "--path", folder / "openapi.json", "--output-path", folder / CLIENT],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "will be omitted" not in done.stdout + done.stderr
+    assert "unsupported" not in (done.stdout + done.stderr).lower()
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module(CLIENT)
+    finally:
+        sys.path.remove(str(folder))
+
+
+@pytest.fixture
+async def typed(generated: ModuleType, container: Container) -> AsyncIterator[Any]:
+    """A generated client that calls the app in this process."""
+    made = generated.Client(base_url="http://test")
+    transport = httpx.ASGITransport(create_app(container))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as calls:
+        yield made.set_async_httpx_client(calls)
+
+
+def part(name: str) -> Any:
+    return importlib.import_module(f"{CLIENT}.{name}")
+
+
+async def call(client: Any, name: str, *path: str, **arguments: Any) -> Any:
+    return await part(f"api.{name}").asyncio_detailed(*path, client=client, **arguments)
+
+
+def clip() -> Any:
+    return part("types").File(payload=io.BytesIO(wav(tone(1))), file_name="a.wav", mime_type="audio/wav")
+
+
+@pytest.mark.parametrize("form", [form for form in table.FORMATS if form != "diarized_json"])
+async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: str) -> None:
+    models = part("models")
+    request = models.CreateTranscriptionBody(
+        file=clip(),
+        model="whisper-1",
+        response_format=models.CreateTranscriptionBodyResponseFormat(form),
+        vad_filter=False,  # the clip is a tone, which is no speech
+        hotwords=["Antiphon"],
+        languages=["en"],
+        timestamp_granularities=[models.CreateTranscriptionBodyTimestampGranularitiesItem("word")],
+        chunking_strategy=models.CreateTranscriptionBodyChunkingStrategyType0("auto"),
+    )
+    answer = await call(typed, "audio.create_transcription", body=request)
+    assert answer.status_code == 200, answer.content
+    assert "word0" in answer.parsed
+
+
+async def test_a_generated_client_can_ask_who_speaks(typed: Any) -> None:
+    """There is no diarizer here: that it is asked for is seen by the error, which is typed."""
+    models = part("models")
+    diarized = models.CreateTranscriptionBodyResponseFormat("diarized_json")
+    request = models.CreateTranscriptionBody(
+        file=clip(), model="whisper-1", response_format=diarized, known_speaker_names=["Anna"], num_speakers=2
+    )
+    answer = await call(typed, "audio.create_transcription", body=request)
+    assert answer.status_code == 400
+    assert answer.parsed.error.param == "known_speaker_references"
+
+
+async def test_a_generated_client_streams_and_translates(typed: Any) -> None:
+    models = part("models")
+    request = models.CreateTranscriptionBody(file=clip(), model="whisper-1", stream=True)
+    answer = await call(typed, "audio.create_transcription", body=request)
+    assert answer.parsed.endswith("data: [DONE]\n\n")
+    translated = models.CreateTranslationBody(file=clip(), model="whisper-1")
+    answer = await call(typed, "audio.create_translation", body=translated)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("form", table.AUDIO_FORMATS)
+async def test_a_generated_client_speaks_in_every_format(typed: Any, form: str) -> None:
+    models = part("models")
+    request = models.CreateSpeechBody(
+        model="tts-1",
+        input_="Hello there.",
+        voice="alloy",
+        response_format=models.CreateSpeechBodyResponseFormat(form),
+    )
+    answer = await call(typed, "audio.create_speech", body=request)
+    assert answer.status_code == 200, answer.content
+    assert len(answer.content) > 100
+
+
+async def test_a_generated_client_lists_and_finds(typed: Any) -> None:
+    voices = await call(typed, "audio.list_voices", limit=2)
+    assert [voice.object_.value for voice in voices.parsed.data] == ["audio.voice"] * 2
+    assert (await call(typed, "audio.retrieve_voice", "alloy")).parsed.name == "alloy"
+    assert (await call(typed, "audio.list_voice_consents")).parsed.data == []
+    assert (await call(typed, "models.list_models")).parsed.data[0].object_.value == "model"
+    assert (await call(typed, "models.retrieve_model", "whisper-1")).parsed.id == "whisper-1"
+    for name in ("retrieve_voice_consent", "delete_voice_consent"):
+        missing = await call(typed, f"audio.{name}", "cons_0")
+        assert (missing.status_code, missing.parsed.error.code) == (404, "consent_not_found")
+    rename = part("models").UpdateVoiceConsentBody(name="n")
+    assert (await call(typed, "audio.update_voice_consent", "cons_0", body=rename)).status_code == 404
+    assert (await call(typed, "audio.delete_voice", "voice_0")).status_code == 404
+    assert (await call(typed, "health.live")).parsed.status == "live"
