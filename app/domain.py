@@ -6,6 +6,7 @@ what a client sees is in `app/wire`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -158,6 +159,15 @@ class Progress:
 
 
 TranscriptEvent = WindowText | SpokenText | Progress
+
+AUDIO_TOKENS = 10
+"""Tokens of a second of audio in `usage`, as OpenAI counts them."""
+
+
+def audio_tokens(seconds: float) -> int:
+    """What so many seconds of audio count in `usage`."""
+    return math.ceil(AUDIO_TOKENS * seconds)
+
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 SpeechPreference = Literal["fast", "best"]

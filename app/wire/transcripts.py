@@ -11,14 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from app.domain import SpokenSegment, Transcript
+from app.domain import SpokenSegment, Transcript, audio_tokens
 from app.wire.cue_breaks import CueRules
 from app.wire.languages import language_name
 from app.wire.subtitles import make_cues, make_spoken_cues, to_srt, to_vtt
 from engines.types import Segment, Token, Word
 
-AUDIO_TOKENS = 10
-"""Tokens that a second of audio counts as."""
 PUNCTUATION = '.,;:!?…"“”„«»()[]{}。，！？；：、「」『』'  # noqa: RUF001 - typographic marks are meant
 MEDIA_TYPES = {
     "json": "application/json",
@@ -128,7 +126,7 @@ def duration_usage(transcript: Transcript) -> dict[str, Any]:
 
 
 def token_usage(transcript: Transcript) -> dict[str, Any]:
-    audio = math.ceil(AUDIO_TOKENS * transcript.duration)
+    audio = audio_tokens(transcript.duration)
     text, output = transcript.prompt_tokens, transcript.output_tokens
     return {
         "type": "tokens",

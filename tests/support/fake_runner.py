@@ -79,7 +79,8 @@ class FakeRunner:
         return VoiceProfile("fake", b"profile", "", 0.0)
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
-        raise NotImplementedError
+        self.calls.append("synthesize")
+        return Pcm(0.1 * np.sin(np.arange(24_000) / 10).astype(np.float32), 24_000)
 
     async def diarize(
         self,

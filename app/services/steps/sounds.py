@@ -1,0 +1,118 @@
+"""A text -> its sounds -> the bytes of a file.
+
+Law: a bounded number of utterances of one text is in work at once, so a client that reads slowly holds back
+its own synthesis and nobody else's. `SpokenFile` blocks: one step on a work thread for each utterance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
+from contextlib import aclosing
+
+from app.audio.encode import RATE, Encoder
+from app.audio.loudness import LoudnessBook
+from app.audio.voicing import Voicing
+from app.domain import LocalVoice, SpeechJob
+from app.errors import RequestTimedOut, from_engine
+from app.runtime.admission import Permit
+from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.text.delivery import Delivery
+from app.text.utterances import Piece, Utterances
+from engines.errors import EngineError
+from engines.types import Pcm, Utterance
+
+Sounds = AsyncGenerator[tuple[Piece, Pcm], None]
+
+
+async def sounds_of(
+    runner: Runner, threads: WorkThreads, job: SpeechJob, voice: LocalVoice, permit: Permit, *, ahead: int
+) -> Sounds:
+    """Each utterance of a text that sounds, in order. Raises `ApiError`.
+
+    `ahead`: utterances in work at once.
+    """
+    running: deque[asyncio.Task[tuple[Piece, Pcm]]] = deque()
+
+    async def speak(piece: Piece) -> tuple[Piece, Pcm]:
+        name, profile = voice.voice.name, voice.profile
+        utterance = Utterance(piece.text, name, piece.language, profile, job.instructions)
+        return piece, await runner.synthesize(voice.model, utterance, permit)
+
+    try:
+        async with aclosing(threads.iterate(_pieces(job.text, voice.voice.language))) as pieces:
+            async for piece in pieces:
+                running.append(asyncio.create_task(speak(piece)))
+                while len(running) >= ahead:
+                    if len((spoken := await running.popleft())[1].samples):
+                        yield spoken
+        while running:
+            if len((spoken := await running.popleft())[1].samples):
+                yield spoken
+    except EngineError as failure:
+        raise from_engine(failure) from failure
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    if permit.cancel.late:
+        raise RequestTimedOut
+
+
+def _pieces(text: str, language: str) -> Iterator[Piece]:
+    """Runs on a thread, one step for each utterance."""
+    cutter = Utterances(language)
+    yield from cutter.feed(text)
+    yield from cutter.flush()
+
+
+class SpokenFile:
+    """Two verbs, feed and flush: loudness, tempo, pauses and encoding of one answer."""
+
+    def __init__(
+        self,
+        book: LoudnessBook,
+        voice: Hashable,
+        *,
+        loudness: float,
+        speed: float,
+        delivery: Delivery,
+        encoder: Callable[[], Encoder],
+    ) -> None:
+        """`voice`: its key in the book. `loudness`: of the answer, in LUFS. `encoder`: opens one; blocks."""
+        self._book = book
+        self._voice = voice
+        self._loudness = loudness
+        self._speed = speed
+        self._delivery = delivery
+        self._open_encoder = encoder
+        self._opened: tuple[Voicing, Encoder] | None = None
+        self._samples = 0
+
+    @property
+    def seconds(self) -> float:
+        """Of sound so far."""
+        return self._samples / RATE
+
+    def feed(self, piece: Piece, sound: Pcm) -> bytes:
+        """The bytes that one more utterance adds. The first one settles the gain of all."""
+        if self._opened is None:
+            gain = self._book.gain(self._voice, sound, self._loudness + self._delivery.gain)
+            voicing = Voicing(tempo=self._speed * self._delivery.pace, gain=gain)
+            self._opened = voicing, self._open_encoder()
+        else:
+            self._book.note(self._voice, sound)
+        voicing, encoder = self._opened
+        samples = voicing.feed(sound, piece.pause * self._delivery.pause)
+        self._samples += len(samples)
+        return encoder.feed(samples)
+
+    def flush(self) -> bytes:
+        """The last bytes; something must have been fed."""
+        assert self._opened
+        voicing, encoder = self._opened
+        samples = voicing.flush()
+        self._samples += len(samples)
+        return encoder.feed(samples) + encoder.flush()
