@@ -9,13 +9,16 @@ Law: sound in, one unit vector out. Thresholds belong to the code that compares 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engines.common.onnx import session
 from engines.errors import WeightsBroken, import_failure
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FFT, WINDOW, HOP, BANDS = 512, 400, 160, 40
 FRAMES, STRIDE = 80, 40
@@ -40,12 +43,13 @@ def load(folder: Path, options: EngineOptions) -> DVectorEncoder:
 class DVectorEncoder:
     """One network and its filter bank."""
 
-    def __init__(self, network: Any, filters: Samples) -> None:
-        self._network = network
+    def __init__(self, network: InferenceSession, filters: Samples) -> None:
+        self._network: InferenceSession | None = network
         self._filters = filters
 
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector of 256 numbers. `sound`: speech of `SAMPLE_RATE` hertz, best without long silence."""
+        assert self._network, "a closed engine is not used"
         windows = _windows(self._spectra(sound.samples))
         vectors = np.asarray(self._network.run(None, {"mel_window": windows})[0], np.float32)
         return _unit(_unit(vectors).mean(axis=0))

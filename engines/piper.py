@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from engines.common.onnx import session
 from engines.errors import WeightsBroken, import_failure
 from engines.scripts import runs
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
+
+if TYPE_CHECKING:
+    from piper.phonemize_espeak import EspeakPhonemizer
+    from piper.voice import PiperVoice
 
 COST = 0.07
 QUALITY = 1
@@ -61,7 +65,7 @@ class PiperSynthesizer:
     def __init__(self, folder: Path, options: EngineOptions) -> None:
         self._folder = folder
         self._options = options
-        self._loaded: dict[str, Any] = {}
+        self._loaded: dict[str, PiperVoice] = {}
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         stem, _, speaker = utterance.voice.partition("#")
@@ -74,7 +78,7 @@ class PiperSynthesizer:
     def close(self) -> None:
         self._loaded.clear()
 
-    def _voice(self, stem: str) -> Any:
+    def _voice(self, stem: str) -> PiperVoice:
         if stem not in self._loaded:
             from piper.config import PiperConfig
             from piper.voice import PiperVoice
@@ -84,7 +88,7 @@ class PiperSynthesizer:
             self._loaded[stem] = PiperVoice(session(path, self._options), config)
         return self._loaded[stem]
 
-    def _phonemes(self, voice: Any, utterance: Utterance) -> list[list[str]]:
+    def _phonemes(self, voice: PiperVoice, utterance: Utterance) -> list[list[str]]:
         """Phonemes of each sentence. Text in another language than the voice's is read in that language."""
         # Piper takes the text between double brackets for phonemes.
         text = utterance.text.replace("\0", "").replace("[[", "[ [")
@@ -96,7 +100,7 @@ class PiperSynthesizer:
             sentences += _espeak(piece, own if language[:2] == own[:2] else language, own)
         return _spoken(sentences)
 
-    def _speak(self, voice: Any, phonemes: list[str], speaker: str) -> Samples:
+    def _speak(self, voice: PiperVoice, phonemes: list[str], speaker: str) -> Samples:
         from piper.config import SynthesisConfig
 
         known = [phoneme for phoneme in phonemes if phoneme in voice.config.phoneme_id_map]
@@ -104,6 +108,7 @@ class PiperSynthesizer:
             return np.zeros(0, np.float32)
         config = SynthesisConfig(speaker_id=voice.config.speaker_id_map.get(speaker) if speaker else None)
         sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), config)
+        assert isinstance(sound, np.ndarray)  # a pair with the phonemes' times is given only when asked for
         return np.asarray(np.clip(sound, -1, 1), np.float32).reshape(-1)
 
 
@@ -112,7 +117,7 @@ def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
     from piper.phonemize_espeak import EspeakPhonemizer
 
     with _espeak_lock:
-        phonemizer = _phonemizers.setdefault("espeak", None) or EspeakPhonemizer()
+        phonemizer = _phonemizers.get("espeak") or EspeakPhonemizer()
         _phonemizers["espeak"] = phonemizer
         for name in dict.fromkeys(
             (_ESPEAK_NAMES.get(language[:2], language.lower()), language[:2], fallback)
@@ -125,7 +130,7 @@ def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
 
 
 _ESPEAK_NAMES = {"zh": "cmn", "fr": "fr-fr"}
-_phonemizers: dict[str, Any] = {}
+_phonemizers: dict[str, EspeakPhonemizer] = {}
 
 
 def _spoken(sentences: list[list[str]]) -> list[list[str]]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engines.errors import import_failure
 from engines.types import Samples
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FRAME = 512
 """Samples that one probability covers (32 ms)."""
@@ -29,7 +32,7 @@ SKIPPED_AFTER = 32
 class Silero:
     """One network, shared by any number of streams (ONNX sessions are thread-safe)."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
     def open(self) -> SileroStream:
@@ -41,7 +44,7 @@ class SileroStream:
 
     frame = FRAME
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: InferenceSession) -> None:
         self._session = session
         self._rest: Samples = np.zeros(0, np.float32)
         self._silent = 0

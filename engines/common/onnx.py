@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from engines.common.cores import cores
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
-def session(model: Path | bytes, options: EngineOptions, *, arena: bool = True) -> Any:
+
+def session(model: Path | bytes, options: EngineOptions, *, arena: bool = True) -> InferenceSession:
     """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`.
 
     `model`: a file, or a graph in memory. `arena`: keep the memory of the largest input for the next one.

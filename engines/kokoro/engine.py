@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from engines.common.installed import installed
 from engines.common.onnx import session
 from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from engines.kokoro.phonemes import Phonemes
 
 COST = 0.5
 QUALITY = 2
@@ -61,9 +66,9 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
 class KokoroSynthesizer:
     """One network and its style tables."""
 
-    def __init__(self, folder: Path, network: Any, phonemes: Any) -> None:
+    def __init__(self, folder: Path, network: InferenceSession, phonemes: Phonemes) -> None:
         self._folder = folder
-        self._network = network
+        self._network: InferenceSession | None = network
         self._tokens_input = network.get_inputs()[0].name
         self._phonemes = phonemes
         self._styles: dict[str, NDArray[np.float32]] = {}
@@ -81,6 +86,7 @@ class KokoroSynthesizer:
         self._network = None
 
     def _speak(self, tokens: list[int], style: NDArray[np.float32]) -> Samples:
+        assert self._network, "a closed engine is not used"
         inputs = {
             self._tokens_input: np.array([[0, *tokens, 0]], np.int64),
             "style": style[min(len(tokens), len(style)) - 1][None],

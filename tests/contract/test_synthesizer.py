@@ -106,10 +106,12 @@ def test_no_language_is_refused(case: Case, text: str, language: str) -> None:
     assert np.abs(case.say(text, language)).max(initial=0) > 0.01
 
 
-def test_a_long_utterance_is_spoken_to_its_end(case: Case) -> None:
-    once = case.say("One two three four five six seven eight nine ten.")
-    many = case.say("One two three four five six seven eight nine ten. " * 12)
-    assert len(many) > 8 * len(once)
+def test_a_long_utterance_is_spoken_to_its_end(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kokoro needs several passes of its network. The bound of one pass is lower here, which is quicker."""
+    monkeypatch.setattr("engines.kokoro.phonemes.PHONEMES_PER_PASS", 80)
+    once = case.say("One two three four five six.")
+    many = case.say("One two three four five six. " * 4)
+    assert len(many) > 3 * len(once)
 
 
 def test_threads_may_share_a_synthesizer(case: Case) -> None:
