@@ -43,6 +43,8 @@ def response(error: ApiError) -> Response:
 def internal(failure: BaseException) -> ApiError:
     """Logs a failure that nothing else caught; gives what a client may be told about it."""
     log.error("an unexpected failure", exc_info=failure)
+    if isinstance(failure, MemoryError):
+        return errors.OutOfMemory()
     return from_os(failure) if isinstance(failure, OSError) else errors.InternalError()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
 from app.runtime.lane import Lane
-from app.runtime.looks import Looks
+from app.runtime.looks import seen_of
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings, Orders, size_of
 from app.runtime.queue import Result_co
@@ -132,23 +131,11 @@ class LaneRunner:
         self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
     ) -> Diarization:
         size, calls = await self._look_size(model, permit)
-        cutter = Looks(size)
-        looking: deque[asyncio.Task[Seen]] = deque()
-        seen: list[Seen] = []
-        try:
-            async for block in blocks:
-                for part in cutter.feed(block):
-                    if len(looking) >= calls:
-                        seen.append(await looking.popleft())
-                    looking.append(asyncio.create_task(self._look(model, part, permit)))
-            for part in cutter.flush():
-                looking.append(asyncio.create_task(self._look(model, part, permit)))
-            while looking:
-                seen.append(await looking.popleft())
-        finally:
-            for task in looking:
-                task.cancel()
-            await asyncio.gather(*looking, return_exceptions=True)
+
+        async def look(part: Stretch) -> Seen:
+            return await self._row(model, Look((part,)), len(part.samples) / SAMPLE_RATE, permit)
+
+        seen = await seen_of(blocks, size, calls, look)
         if not seen:
             return Diarization()
         return await self._row(model, Assemble((tuple(seen),), options), 0.0, permit)
@@ -194,9 +181,6 @@ class LaneRunner:
         self._admission.closing = True
         for lane in self._lanes.values():
             lane.close()
-
-    async def _look(self, model: ModelSpec, part: Stretch, permit: Permit) -> Seen:
-        return await self._row(model, Look((part,)), len(part.samples) / SAMPLE_RATE, permit)
 
     async def _prepared(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit

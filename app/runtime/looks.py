@@ -1,16 +1,20 @@
 """A sound that comes in blocks of any length -> the stretches that a diarizer wants to hear.
 
-Law: arithmetic on samples. Stretches overlap by what the diarizer asks for; the last one is shorter.
+Law: arithmetic on samples, and the order of the looks. Stretches overlap by what the diarizer asks for; the
+last one is shorter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
 import numpy as np
 
 from engines.types import SAMPLE_RATE, Samples
-from engines.work import LookSize, Stretch
+from engines.work import LookSize, Seen, Stretch
 
 
 class Looks:
@@ -44,3 +48,32 @@ class Looks:
         if self._held:
             yield Stretch(np.concatenate(self._blocks), self._start / SAMPLE_RATE, end=True)
         self._blocks, self._held = [], 0
+
+
+async def seen_of(
+    blocks: AsyncIterator[Samples],
+    size: LookSize,
+    at_once: int,
+    look: Callable[[Stretch], Coroutine[Any, Any, Seen]],
+) -> list[Seen]:
+    """What `look` gives for each stretch, in order. Raises what `look` raises.
+
+    `at_once`: looks that are in work at the same time; further blocks are asked for only when one is done.
+    """
+    cutter = Looks(size)
+    looking: deque[asyncio.Task[Seen]] = deque()
+    seen: list[Seen] = []
+    try:
+        async for block in blocks:
+            for part in cutter.feed(block):
+                if len(looking) >= at_once:
+                    seen.append(await looking.popleft())
+                looking.append(asyncio.create_task(look(part)))
+        looking.extend(asyncio.create_task(look(part)) for part in cutter.flush())
+        while looking:
+            seen.append(await looking.popleft())
+        return seen
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 import httpx2
 import pytest
 
 from app.container import Container, StartRefused, check_exposure, is_loopback
 from app.main import create_app
+from app.runtime import model_life, shortage
 from app.settings import Settings
 from app.settings.source import load_settings
 from app.store.schema import upgrade
+from engines.errors import WeightsBroken, import_failure
+from engines.types import EngineOptions
 from tests.support.engines import EchoTranscriber
 from tests.support.sound import tone, wav
 
@@ -65,6 +72,69 @@ async def test_not_ready_says_why(settings: Settings) -> None:
             assert answer.status_code == 503
             told = answer.text
     await container.close()
+
+
+async def test_readiness_recovers_without_a_request(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that are copied in late: a load balancer sends no request that could try again."""
+    monkeypatch.setattr(model_life, "FIRST_PAUSE_SECONDS", 0.05)
+    there = tmp_path / "copied"
+
+    def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
+        if not there.exists():
+            raise WeightsBroken("The weights are not there yet.")
+        return EchoTranscriber()
+
+    models = settings.models.model_copy(update={"preload": ("whisper-1",)})
+    container = Container(settings.model_copy(update={"models": models}), lambda _: load)
+    container.runner.preload([container.registry.resolve("whisper-1")])
+    transport = httpx2.ASGITransport(create_app(container))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+
+        async def told(status: int, words: str) -> None:
+            async with asyncio.timeout(10):
+                answer = await client.get("/health/ready")
+                while answer.status_code != status or words not in answer.text:
+                    await asyncio.sleep(0.01)
+                    answer = await client.get("/health/ready")
+
+        await told(503, "not there yet")
+        there.touch()
+        await told(200, "ready")
+    await container.close()
+
+
+async def test_memory_that_was_refused_is_a_503_and_readiness_says_so(
+    client: httpx2.AsyncClient,
+    container: Container,
+    engine: EchoTranscriber,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form: dict[str, Any] = {"data": {"model": "whisper-1"}, "files": {"file": ("a", wav(tone(1)))}}
+    engine.failure = RuntimeError("CUDA failed with error out of memory")
+    answer = await client.post("/audio/transcriptions", **form)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "out_of_memory")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "installed" not in answer.text
+    ready = await client.get("http://test/health/ready")
+    assert (ready.status_code, list(ready.json()["problems"])) == (503, ["memory"])
+    engine.failure = None
+    monkeypatch.setattr(shortage, "LASTS_SECONDS", 0.0)
+    assert (await client.get("http://test/health/ready")).status_code == 200
+    assert (await client.post("/audio/transcriptions", **form)).status_code == 200
+
+
+async def test_a_detector_whose_library_finds_no_memory_is_not_called_absent(
+    client: httpx2.AsyncClient, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        raise import_failure(ImportError("failed to map segment from shared object"), "silero", "whisper")
+
+    monkeypatch.setattr(container.runner, "detect", refused)
+    data = {"model": "whisper-1", "chunking_strategy": "auto"}
+    answer = await client.post("/audio/transcriptions", data=data, files={"file": ("a", wav(tone(1)))})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "out_of_memory")
 
 
 async def test_absent_weights_are_503_with_the_command(
