@@ -40,7 +40,9 @@ class Transcriber(Protocol):
         ...
 
     def prepare(self, window: Window) -> Window:
-        """The window with its features: what can be done before its turn, on any thread. Optional to call."""
+        """The window with its features computed, so that its turn takes less. May be called on any thread,
+        while other calls run; calling it is optional.
+        """
         ...
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
@@ -70,11 +72,11 @@ class SpeechStream(Protocol):
     """Samples that one probability covers."""
 
     def feed(self, samples: Samples) -> Samples:
-        """The probability of speech (0..1) of each whole frame; the rest waits for the next call."""
+        """The probability of speech (0..1) of each complete frame; the rest waits for the next call."""
         ...
 
     def flush(self) -> Samples:
-        """The probability of the last, padded frame, if samples are waiting."""
+        """The probability of the last frame, padded with silence, if samples are left."""
         ...
 
 
@@ -109,17 +111,17 @@ class Synthesizer(Protocol):
 
 
 class SpeechEngine(Protocol):
-    """What an entry point of the group `antiphon.synthesizers` names: a module with these names will do."""
+    """What an entry point of the group `antiphon.synthesizers` names; it can be a module."""
 
     COST: float
-    """CPU seconds for a second of speech, roughly; the fastest engine has the least."""
+    """CPU seconds per second of speech, roughly; of several engines the cheapest is preferred for speed."""
     QUALITY: int
-    """How natural it sounds; the best engine has the most."""
+    """How natural it sounds; a higher number is better."""
     HONOURS: frozenset[str]
-    """Fields of an utterance beyond text, voice and language that it follows."""
+    """Names of the optional fields of an utterance that the engine obeys, such as `instructions`."""
 
     def voices(self, folder: Path) -> tuple[Voice, ...]:
-        """The voices of the model in `folder`, without loading it; none where it is no model of ours."""
+        """The voices of the model in `folder`, which is not loaded; none if it is not this engine's."""
         ...
 
     def load(self, folder: Path, options: EngineOptions) -> Synthesizer:
@@ -128,7 +130,7 @@ class SpeechEngine(Protocol):
 
 
 class SpeakerEncoder(Protocol):
-    """Who is speaking, as a vector: cosines of two vectors tell whether they are one speaker."""
+    """Computes speaker embeddings: the cosine of two of them tells whether they are of one speaker."""
 
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
@@ -177,7 +179,7 @@ class Diarizer(SpeakerEncoder, Protocol):
 
 
 class DiarizationEngine(Protocol):
-    """What an entry point of the group `antiphon.diarizers` names: a module with these names will do."""
+    """What an entry point of the group `antiphon.diarizers` names; it can be a module."""
 
     def check(self) -> None:
         """Raises `EngineMissing` where a library is absent; imports nothing heavy."""
@@ -189,7 +191,7 @@ class DiarizationEngine(Protocol):
 
 
 class VoiceCloner(Protocol):
-    """What an entry point of the group `antiphon.voice_cloners` names: a module with these names will do."""
+    """What an entry point of the group `antiphon.voice_cloners` names; it can be a module."""
 
     ENGINE: str
     """Name of the synthesizer that speaks with its profiles."""
@@ -198,7 +200,7 @@ class VoiceCloner(Protocol):
     RATE: int
     """Hertz of the samples that it takes."""
     LOADS: bool
-    """Whether it works with the loaded synthesizer, and so on that model's thread."""
+    """Whether enrolling needs the loaded synthesizer, and so runs on the threads of its model."""
 
     def enroll(self, sample: SpeakerSample, synthesizer: Synthesizer | None) -> VoiceProfile:
         """A speaker's voice. `synthesizer`: of `MODEL` if it `LOADS`, else None. Raises `EngineError`."""

@@ -102,7 +102,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A phrase as the model cut it."""
+    """A phrase between two timestamps of the model."""
 
     start: float
     """Seconds from the start of the audio."""
@@ -131,7 +131,7 @@ class LanguageGuess:
 
 @dataclass(frozen=True, slots=True)
 class WindowCost:
-    """What a window took, all rounds together."""
+    """What it cost to transcribe a window, over all rounds."""
 
     frames: int = 0
     """Encoder frames (10 ms each)."""
@@ -178,7 +178,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerSample:
-    """What a voice is made of."""
+    """The sample that a custom voice is computed from."""
 
     sound: Pcm
     """The whole sample, at the rate that the cloner asks for."""
@@ -195,7 +195,7 @@ class VoiceProfile:
     engine: str
     """Name of the synthesizer that speaks with it."""
     data: bytes
-    """Opaque to everybody but that engine."""
+    """Only that engine can read it."""
     voice: str
     """The engine's own voice that it comes closest to; empty where the profile is a clone."""
     similarity: float
@@ -204,7 +204,7 @@ class VoiceProfile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownSpeaker:
-    """Somebody whose voice is known from a reference clip."""
+    """A speaker who is known from a reference clip."""
 
     name: str
     vector: Samples
@@ -213,10 +213,10 @@ class KnownSpeaker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiarizeOptions:
-    """What is known before anybody has spoken."""
+    """What the caller knows about the speakers of an audio."""
 
     speakers: int | None = None
-    """How many there are; None: found."""
+    """Number of speakers; None: estimated."""
     least: int | None = None
     most: int | None = None
     known: tuple[KnownSpeaker, ...] = ()
@@ -241,9 +241,9 @@ class Diarization:
     turns: tuple[SpeakerTurn, ...] = ()
     """In order of their starts; turns of two speakers may overlap."""
     exclusive: tuple[SpeakerTurn, ...] = ()
-    """One speaker at a time: whoever is most likely meant by a word of that time."""
+    """Turns without overlap: at each time the speaker to whom a word most likely belongs."""
     names: tuple[str | None, ...] = ()
-    """Of each speaker: the known speaker's name, or None for a stranger."""
+    """For each speaker, the name of the known speaker, or None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Who runs what, when. Law: engines are reached only from here."""
+"""Who runs what, when. Law: engines are reached only through this package."""

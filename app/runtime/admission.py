@@ -1,6 +1,11 @@
-"""Who may begin: a bounded number of requests, of seconds of audio, and of memory; refusal at once.
+"""Which requests may begin: bounds on their number, on seconds of audio and on memory; refusal is immediate.
 
-Law: a permit is an argument of the work it allows, and closing it gives everything back exactly once.
+Law: a permit is an argument of the work that it allows, and closing it gives everything back exactly once.
+
+Theory of operation: `admit` counts the request. Once its audio is opened, the request claims the seconds of
+audio that have to be worked on and the seconds that it may hold decoded in memory. A claim that exceeds a
+bound is refused with the time after which a retry is likely to succeed, computed from the measured
+throughput. A request that is alone is never refused: its own limits bound it.
 """
 
 from __future__ import annotations
@@ -16,13 +21,13 @@ from app.runtime.cancel import Cancel
 from app.telemetry import current_request
 
 LONGEST_RETRY = 60
-"""Seconds; both official SDKs wait that long at most."""
-MEMORY = 60.0
-"""Seconds after which what the house has done counts half for its pace."""
+"""Seconds of `Retry-After`; both official SDKs wait no longer."""
+HALF_LIFE = 60.0
+"""Half-life of the throughput average, in seconds."""
 
 
 class Permit:
-    """A request's place in the house, its identity in queues, and its cancel token."""
+    """The right of one request to be worked on, its identity in queues, and its cancel token."""
 
     def __init__(self, admission: Admission, number: int, seconds: float, request: str | None = None) -> None:
         self._admission = admission
@@ -32,25 +37,25 @@ class Permit:
         """The request's id in the log; None outside of HTTP."""
         self.cancel = Cancel(seconds)
         self.queued = 0.0
-        """Seconds of audio still to be worked on."""
+        """Seconds of audio that still have to be worked on."""
         self.held = 0.0
         """Seconds of decoded audio that it may hold in memory."""
         self.since = time.monotonic()
         self._open = True
 
     def claim(self, queued: float, held: float) -> None:
-        """The request's audio is known now: its length, and how much of it is decoded at once at most.
+        """Claims the seconds of audio to work on, and the most seconds that are held decoded in memory.
 
-        Raises `Overloaded` where the house has more than it can do already.
+        Raises `Overloaded` if the server has too much to do already.
         """
         self._admission.claim(self, queued, held)
 
     def worked(self, seconds: float) -> None:
-        """So many more seconds of its audio are done."""
+        """So many seconds of the request's audio have been worked on."""
         self._admission.worked(self, seconds)
 
     def close(self) -> None:
-        """Gives the place back and tells every thread that nobody waits any more."""
+        """Gives everything back, and tells every thread that nobody waits for this request any more."""
         self.cancel.set()
         if self._open:
             self._open = False
@@ -66,15 +71,15 @@ class Permit:
 
 
 class Admission:
-    """Counts the requests in work, and what they still have to do. Used from the event loop only."""
+    """Counts the requests in work and what they claimed. Used from the event loop only."""
 
     def __init__(
         self, limit: int, seconds: float, *, queued: float = math.inf, held: float = math.inf
     ) -> None:
-        """`limit`: requests at once. `seconds`: the deadline of each.
+        """`limit`: requests at once. `seconds`: that each may take.
 
-        `queued`, `held`: seconds of audio that all of them may still have to be worked on, and may hold
-        decoded in memory.
+        `queued`, `held`: the most seconds of audio, of all requests, that wait to be worked on, and that are
+        held decoded in memory.
         """
         self.count = 0
         self.queued = 0.0
@@ -87,7 +92,7 @@ class Admission:
         self.closing = False
         self.pace = Pace()
         self._request: float | None = None
-        """Seconds that a request takes, the last ones counting most."""
+        """Seconds that a request takes: an exponential moving average."""
 
     def admit(self) -> Permit:
         """Raises `Overloaded` or `ShuttingDown`."""
@@ -109,14 +114,14 @@ class Admission:
         self.held, permit.held = self.held + held, permit.held + held
 
     def worked(self, permit: Permit, seconds: float) -> None:
-        """Audio is done, also audio that nobody had announced."""
+        """So many seconds of audio have been worked on, which may be more than was claimed."""
         known = min(seconds, permit.queued)
         permit.queued -= known
         self.queued -= known
         self.pace.add(seconds)
 
     def leave(self, permit: Permit) -> None:
-        """A request has ended; what it claimed and did not use is free."""
+        """A request has ended: what it claimed is free again."""
         self.count -= 1
         self.queued, self.held = self.queued - permit.queued, self.held - permit.held
         permit.queued = permit.held = 0.0
@@ -127,12 +132,12 @@ class Admission:
             self.pace.pause()
 
     def _overloaded(self, seconds: float) -> ApiError:
-        """Told to come again when a place is likely to be free: in so many seconds."""
+        """A refusal with the time after which a retry is likely to succeed."""
         return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(seconds))))
 
 
 class Pace:
-    """How fast audio has been worked on lately."""
+    """The throughput: seconds of audio per second of work, as a decaying average."""
 
     def __init__(self) -> None:
         self._audio = 0.0
@@ -140,22 +145,22 @@ class Pace:
         self._since: float | None = None
 
     def resume(self) -> None:
-        """Work begins, if it does not go on already."""
+        """Work begins, unless it is going on already."""
         if self._since is None:
             self._since = time.monotonic()
 
     def add(self, seconds: float) -> None:
-        """So many seconds of audio are done."""
+        """So many seconds of audio have been worked on."""
         self._tick()
         self._audio += seconds
 
     def pause(self) -> None:
-        """Nobody is here any more: idle time is not counted."""
+        """The last request has ended: idle time is not counted."""
         self._tick()
         self._since = None
 
     def time_for(self, seconds: float) -> float:
-        """Seconds that so much audio is likely to take; 0 as long as nothing is known."""
+        """Seconds that so many seconds of audio are likely to take; 0 before anything was measured."""
         return seconds * self._time / self._audio if self._audio else 0.0
 
     def _tick(self) -> None:
@@ -163,5 +168,5 @@ class Pace:
             return
         now = time.monotonic()
         passed, self._since = now - self._since, now
-        kept = 0.5 ** (passed / MEMORY)
-        self._audio, self._time = self._audio * kept, self._time * kept + passed
+        weight = 0.5 ** (passed / HALF_LIFE)
+        self._audio, self._time = self._audio * weight, self._time * weight + passed

@@ -1,9 +1,15 @@
-"""Which waiting windows ride together, and whose turn it is.
+"""Which waiting rows share the next batch, and which request is served next.
 
-Law: pure functions over values; the lane only obeys. Turns are weighted fair queueing (Demers, Keshav and
-Shenker 1989) with seconds of audio as the measure: a request's next window is due when a server that
-worked on all requests at once, equally, would have finished it. A short clip therefore never waits behind
-the whole of a long file, and a long file is never starved by short ones.
+Law: pure functions over values; the queue only obeys.
+
+Theory of operation: weighted fair queueing (Demers, Keshav and Shenker 1989) with seconds of audio as the
+unit of service. An ideal server would work on all waiting requests at once, each at the same speed; the
+service that it would have given to a request that has been waiting all along is the virtual time (`now`).
+Each row gets a virtual finish time: the service that its request has had, plus the rows before it, plus its
+own length. The row with the earliest finish time is served first, and rows with the same key fill its batch
+in that order. So a short clip never waits behind the whole of a long file, and a stream of short clips never
+starves a long file. A request that starts to wait is given the virtual time of that moment: it gets no
+credit for the time that it was absent, and keeps what it was served in advance.
 """
 
 from __future__ import annotations
@@ -15,13 +21,13 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One waiting window, as far as the picker is concerned."""
+    """What the choice of a batch depends on, of one waiting row."""
 
     id: int
     request: Hashable
-    """Whose it is."""
+    """The request that it belongs to."""
     key: Hashable
-    """Windows of equal keys may share a batch."""
+    """Rows of equal keys may share a batch."""
     seconds: float
     """Seconds of audio."""
 
@@ -31,31 +37,33 @@ class BatchLimits:
     """How large a batch may be."""
 
     rows: int
-    """Windows."""
+    """The most rows."""
     seconds: float = float("inf")
-    """Seconds of audio, which bound how long whoever comes next must wait; one window always fits."""
+    """The most seconds of audio, so that the next batch need not wait long; a single row always fits."""
 
     def shared(self, waiting: int, free: int) -> BatchLimits:
-        """For one of `free` workers, of whom each gets its share of what waits."""
+        """The limits for one of `free` threads, when the waiting rows are shared out among all of them."""
         share = math.ceil(waiting / max(1, free))
         return replace(self, rows=max(1, min(self.rows, share)))
 
 
 @dataclass(frozen=True, slots=True)
 class FairShare:
-    """What each waiting request has had so far."""
+    """The service that each request has had, in seconds of audio."""
 
     now: float = 0.0
-    """Seconds of audio that each request would have had, were it here from the beginning."""
+    """Virtual time: the service, in seconds of audio, of a request that has been waiting all along."""
     had: Mapping[Hashable, float] = field(default_factory=dict)
-    """The same, of requests that wait or are ahead of the others."""
+    """The service of each request that waits, or that is ahead of the virtual time."""
 
     def arrived(self, request: Hashable) -> FairShare:
-        """A request begins to wait: neither time that it was not here nor a lead is lost or won."""
+        """A request begins to wait. It gets no credit for the time it was absent, and keeps any debt from
+        earlier service.
+        """
         return FairShare(self.now, {**self.had, request: max(self.now, self.had.get(request, self.now))})
 
     def served(self, batch: Sequence[Waiting], left: Collection[Hashable]) -> FairShare:
-        """After a batch. `left`: requests that still wait."""
+        """The shares after a batch. `left`: the requests that still wait."""
         if not left:
             return FairShare()
         had = dict(self.had)
@@ -66,14 +74,14 @@ class FairShare:
         return FairShare(now, {request: end for request, end in had.items() if request in left or end > now})
 
     def due(self, request: Hashable) -> float:
-        """What a request has had; `now` for one that nobody has heard of."""
+        """The service of a request; for an unknown one, the virtual time."""
         return self.had.get(request, self.now)
 
 
 def pick(waiting: Sequence[Waiting], shares: FairShare, limits: BatchLimits) -> list[int]:
     """Ids of the next batch, all of one key, within the limits.
 
-    `waiting`: in order of arrival; the windows of one request stay in that order.
+    `waiting`: in the order of arrival, which the rows of one request keep.
     """
     queues: dict[Hashable, list[Waiting]] = {}
     for item in waiting:
@@ -83,7 +91,7 @@ def pick(waiting: Sequence[Waiting], shares: FairShare, limits: BatchLimits) -> 
 
 
 def _dated(queues: Mapping[Hashable, Sequence[Waiting]], shares: FairShare) -> list[tuple[float, Waiting]]:
-    """Each window with the time that it is due at."""
+    """Each row with its virtual finish time."""
     dated = []
     for request, items in queues.items():
         due = shares.due(request)
@@ -94,7 +102,9 @@ def _dated(queues: Mapping[Hashable, Sequence[Waiting]], shares: FairShare) -> l
 
 
 def _filled(order: Sequence[Waiting], limits: BatchLimits) -> list[int]:
-    """The first window, and behind it whatever has its key; nobody overtakes a window of its own request."""
+    """The first row and the rows of its key that fit. Rows of one request keep their order, so a row that
+    does not fit bars the rows behind it.
+    """
     key, seconds = order[0].key, 0.0
     chosen: list[int] = []
     barred: set[Hashable] = set()

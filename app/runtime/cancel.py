@@ -1,4 +1,4 @@
-"""The cancel token: one request's "is someone still waiting?", asked from any thread.
+"""The cancel token of a request: does anybody still wait for its result? Asked from any thread.
 
 Law: it can only be set; nothing waits for it.
 """

@@ -60,9 +60,12 @@ class Meters:
             "antiphon_fallbacks", "Windows decoded again at a higher temperature.", LABELS, registry=kept
         )
         self._cancelled = Counter(
-            "antiphon_cancelled", "Jobs dropped because nobody waited for them.", LABELS, registry=kept
+            "antiphon_cancelled",
+            "Rows dropped because nobody waited for them any more.",
+            LABELS,
+            registry=kept,
         )
-        self._failed = Counter("antiphon_failed", "Jobs that a model failed at.", LABELS, registry=kept)
+        self._failed = Counter("antiphon_failed", "Rows at which a model failed.", LABELS, registry=kept)
 
     def queued(self, model: str, jobs: int, seconds: float) -> None:
         self._jobs.labels(model).set(jobs)

@@ -1,6 +1,11 @@
-"""Which models may be in memory: a budget, and whoever was used longest ago goes first.
+"""Which models may be in memory: a budget, and the least recently used model is evicted first.
 
-Law: counts bytes and asks; a lane alone knows whether its engine is in use, and unloads it by itself.
+Law: counts bytes and asks; only the model itself knows whether it is in use, and it unloads itself.
+
+Theory of operation: a model that is about to be loaded reserves its bytes. While they do not fit, models are
+asked to leave, the least recently used first; a model with a lease or with waiting work refuses. If all
+refuse, the loading thread sleeps until a model becomes free, or until nobody waits for the new model any
+more. One model reserves at a time, so two of them never wait for each other.
 """
 
 from __future__ import annotations
@@ -15,13 +20,13 @@ from app.errors import ModelUnavailable
 
 log = logging.getLogger(__name__)
 ModelState = Literal["idle", "loading", "loaded", "failed"]
-"""Of a model: not in memory, on its way, ready, or the last attempt failed."""
+"""Of a model: not in memory, being loaded, in memory, or not in memory since the last attempt failed."""
 LONGEST_WAIT_SECONDS = 0.5
 """Until a model that waits for memory asks again whether anybody still waits for it."""
 
 
 class Resident(Protocol):
-    """A model that is or wants to be in memory."""
+    """A model that is in memory or is about to be."""
 
     name: str
     size: int
@@ -29,16 +34,16 @@ class Resident(Protocol):
 
     @property
     def used(self) -> float:
-        """When it worked last."""
+        """When it was used last, by the monotonic clock."""
         ...
 
     def evict(self) -> bool:
-        """Leaves the memory, unless somebody uses it; whether it has."""
+        """Unloads the model unless it is in use. Returns whether its memory is free now."""
         ...
 
 
 class Residence:
-    """The memory that all models share. Called from the lanes' threads."""
+    """The memory that all models share. Called from the threads of lanes."""
 
     def __init__(self, budget: int = 0) -> None:
         """`budget`: bytes; 0: no bound."""
@@ -52,9 +57,9 @@ class Residence:
 
     @contextmanager
     def room(self, model: Resident, wanted: Callable[[], bool]) -> Iterator[None]:
-        """Room for a model that is being loaded; it is given back if loading fails.
+        """Reserves memory for a model while it is loaded; the reservation ends if loading fails.
 
-        Waits for models in use for as long as somebody `wanted` it. Raises `ModelUnavailable`.
+        Waits for models in use as long as `wanted` says that somebody waits. Raises `ModelUnavailable`.
         """
         with self._next:
             while not self._fits(model):
@@ -75,7 +80,7 @@ class Residence:
             raise
 
     def leave(self, model: Resident) -> None:
-        """A model has left the memory."""
+        """A model was unloaded."""
         with self._changed:
             self._inside = [other for other in self._inside if other is not model]
         self.changed()
@@ -99,7 +104,7 @@ class Residence:
         return alone or not self._budget or inside + model.size <= self._budget
 
     def _make_room(self) -> bool:
-        """Whether a model has left: of those that nobody uses, the one that was used longest ago."""
+        """Evicts the least recently used model that is not in use. Returns whether there was one."""
         with self._changed:
             inside = sorted(self._inside, key=lambda other: other.used)
         return any(other.evict() for other in inside)
