@@ -79,6 +79,7 @@ async def test_readiness_recovers_without_a_request(
 ) -> None:
     """Weights that are copied in late: a load balancer sends no request that could try again."""
     monkeypatch.setattr(model_life, "FIRST_PAUSE_SECONDS", 0.05)
+    upgrade(settings.database_url)
     there = tmp_path / "copied"
 
     def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
