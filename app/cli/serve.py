@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import logging
 import os
 import sys
 from pathlib import Path
@@ -41,19 +42,35 @@ def serve(
         antiphon serve --prepare
         ANTIPHON_AUTH_KEYS=sk-my-key antiphon serve --host 0.0.0.0 --port 9000
     """
-    from app.settings.source import load_settings
     from app.telemetry import set_up_logging
 
-    given = {"ANTIPHON_SERVER_HOST": host, "ANTIPHON_SERVER_PORT": port}
-    chosen = {name: str(value) for name, value in given.items() if value is not None}
-    settings = load_settings(config, {**os.environ, **chosen})
+    settings = _settings(config, host, port)
     _check_port(settings)
     if prepare:
         settings = _prepare(settings)
     asyncio.run(_preflight(settings))
     set_up_logging(settings.log.level, settings.log.format)
     faulthandler.enable()  # a crash in native code leaves its stack
+    _tell_settings(config)
     _run(settings)
+
+
+def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
+    """The settings, with the address of the command line. Raises `SettingsError`."""
+    from app.settings.source import load_settings
+
+    given = {"ANTIPHON_SERVER_HOST": host, "ANTIPHON_SERVER_PORT": port}
+    options = {name: str(value) for name, value in given.items() if value is not None}
+    others = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in options}
+    return load_settings(config, others | options)
+
+
+def _tell_settings(config: Path | None) -> None:
+    from app.settings.places import settings_file
+
+    path = settings_file(config, os.environ)
+    source = path.absolute() if path else "no file; defaults and environment"
+    logging.getLogger("antiphon").info("settings: %s", source)
 
 
 def _check_port(settings: Settings) -> None:
@@ -148,8 +165,6 @@ async def _preflight(settings: Settings) -> None:
 
 def _run(settings: Settings) -> None:
     """Raises `CannotListen`."""
-    import logging
-
     from app.api.server import Server, listen
     from app.container import Container
     from app.main import create_app

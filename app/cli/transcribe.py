@@ -20,7 +20,7 @@ from app.cli.options import Config, complete_transcription_model
 
 if TYPE_CHECKING:
     from app.container import Container
-    from app.domain import SpeakersWanted, TranscriptionJob
+    from app.domain import TranscriptionJob
     from app.settings import Settings
 
 
@@ -109,30 +109,22 @@ def transcribe(
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
         antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
-    from app.cli.inputs import format_of, listed, plan
+    from app.cli.inputs import format_of, plan
     from app.cli.local import run_locally
+    from app.cli.speakers import speaker_options
 
     logging.getLogger("app").setLevel(logging.ERROR)  # failures are printed once, beside their file
     target_format = format_of(output, form)
-    diarized = diarize or speaker or speakers is not None or target_format is Format.diarized_json
-    who = _speaker_options(speaker, speakers, target_format, translate=translate) if diarized else None
+    who = None
+    if diarize or speaker or speakers is not None or target_format is Format.diarized_json:
+        who = speaker_options(speaker or (), speakers, target_format, translate=translate)
     work = plan(files, output, ENDINGS[target_format])
     job = _job(model=model, language=language, translate=translate, prompt=prompt, vad=vad)
     job = replace(job, words=target_format in WITH_WORDS, beam_size=beam_size, diarize=who)
-    if work.left_out:
-        tell(f"Left out, since the endings are those of no sound: {listed(work.left_out)}.")
     if run_locally(
         _settings(config, model), lambda container: _run(container, work, job, target_format, jobs)
     ):
         raise typer.Exit(1)
-
-
-def _speaker_options(
-    clips: list[str] | None, speakers: int | None, form: Format, *, translate: bool
-) -> SpeakersWanted:
-    from app.cli.speakers import speaker_options
-
-    return speaker_options(clips or (), speakers, form, translate=translate)
 
 
 def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) -> TranscriptionJob:
@@ -167,6 +159,7 @@ async def _run(container: Container, work: Plan, job: TranscriptionJob, form: Fo
     """Does all tasks; gives the number of those that failed."""
     from app.cli.batch import bars, run_all
     from app.cli.failures import sentence_of
+    from app.cli.inputs import listed
     from app.cli.local import explained
     from app.errors import ApiError
 
@@ -175,6 +168,8 @@ async def _run(container: Container, work: Plan, job: TranscriptionJob, form: Fo
             return explained(failure, container.settings)
         return sentence_of(failure)
 
+    if work.left_out:
+        tell(f"Left out, since the endings are those of no sound: {listed(work.left_out)}.")
     with bars(len(work.tasks)) as batch:
         loading = asyncio.create_task(_tell_loading(container, job.model, batch))
         try:

@@ -255,3 +255,10 @@ def test_the_secret_of_a_key_is_shown_once(antiphon: Command) -> None:
     listed = antiphon("keys", "list").out
     assert "newsroom" in listed
     assert made.out.strip() not in listed
+
+
+def test_the_port_of_the_command_line_wins_over_a_secret_file(antiphon: Command) -> None:
+    (antiphon.folder / "port").write_text("nonsense")
+    settings = {"SERVER_HOST_FILE": "port"}
+    assert "nonsense" in antiphon("serve", settings=settings).told
+    assert "antiphon db upgrade" in antiphon("serve", "--host", "127.0.0.1", settings=settings).told
