@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.domain import Progress, SpokenSegment, SpokenText, Transcript, TranscriptEvent, WindowText
+from app.wire.openai_models import transcription_model
 from app.wire.transcripts import languages, logprobs, spoken_segment, token_usage
 from engines.types import Segment
 
@@ -64,7 +65,7 @@ class TranscriptEvents:
     def flush(self, transcript: Transcript) -> dict[str, Any]:
         """The one final event."""
         event: dict[str, Any] = {"type": "transcript.text.done", "text": "".join(self._sent)}
-        if self._model == "gpt-transcribe":
+        if transcription_model(self._model).tells_languages:
             event["languages"] = languages(transcript)
         if self._with_logprobs:
             event["logprobs"] = self._logprobs

@@ -1,83 +1,70 @@
 """What OpenAI refuses for single models, in its own words: asked for by `compat.strict`.
 
-Law: pure. Names of local models are bound by none of this.
+Law: pure; the facts are the rows of `openai_models`. Names of local models are bound by none of this.
 """
 
 from __future__ import annotations
 
 from app.errors import InvalidRequest, InvalidValue, UnsupportedValue
 from app.wire.fields import Fields
-
-GPT = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-mini-transcribe-2025-12-15")
-DIARIZE = "gpt-4o-transcribe-diarize"
-FORMATS: dict[str, tuple[str, ...]] = {
-    "whisper-1": ("json", "text", "srt", "verbose_json", "vtt"),
-    DIARIZE: ("json", "text", "diarized_json"),
-    "gpt-transcribe": ("json", "text"),
-    **dict.fromkeys(GPT, ("json", "text")),
-}
-"""Formats of each of OpenAI's models."""
-FIRST_VOICES = ("alloy", "ash", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer")
-"""Voices of tts-1 and tts-1-hd."""
+from app.wire.openai_models import SPEECH_MODELS, TRANSCRIPTION_MODELS, TranscriptionModel
+from app.wire.request_fields import CHUNKING, GRANULARITIES, INCLUDE, KEYWORDS, LANGUAGES, MODEL, PROMPT
+from app.wire.request_fields import RESPONSE_FORMAT as FORM
 
 
 def check_transcription(fields: Fields) -> None:
     """Raises `InvalidRequest` for a combination that OpenAI refuses."""
-    model = fields.text("model")
-    if model not in FORMATS:
+    model = TRANSCRIPTION_MODELS.get(fields.text(MODEL.name))
+    if model is None:
         return
-    form = fields.text("response_format", "json")
+    form = fields.text(FORM.name, str(FORM.default))
     _check_format(model, form)
-    if fields.texts("timestamp_granularities") and form != "verbose_json":
+    if fields.texts(GRANULARITIES.name) and form != "verbose_json":
         raise UnsupportedValue(
             f"timestamp_granularities is only supported with response_format 'verbose_json', not '{form}'.",
-            param="timestamp_granularities",
+            param=GRANULARITIES.name,
         )
-    if fields.texts("include") and (model not in GPT or form != "json"):
+    if fields.texts(INCLUDE.name) and form not in model.logprobs:
         raise UnsupportedValue(
-            f"include 'logprobs' is not supported with model '{model}' and response_format '{form}'.",
-            param="include",
+            f"include 'logprobs' is not supported with model '{model.name}' and response_format '{form}'.",
+            param=INCLUDE.name,
         )
-    for name in ("languages", "keywords"):
-        if fields.texts(name) and model != "gpt-transcribe":
-            raise UnsupportedValue(f"{name} is not supported with model '{model}'.", param=name)
-    if model == DIARIZE:
-        _check_diarize(fields)
+    for name in (LANGUAGES.name, KEYWORDS.name):
+        if fields.texts(name) and not model.hints:
+            raise UnsupportedValue(f"{name} is not supported with model '{model.name}'.", param=name)
+    if fields.text(PROMPT.name) and not model.prompt:
+        raise UnsupportedValue("Prompt is not supported for diarization models", param=PROMPT.name)
+    if model.needs_chunking and fields.object(CHUNKING.name) is None:
+        raise InvalidValue("chunking_strategy is required for diarization models", param=CHUNKING.name)
 
 
 def check_translation(fields: Fields) -> None:
     """Raises `InvalidRequest`: OpenAI translates with one model only."""
-    model = fields.text("model")
-    if model in FORMATS and model != "whisper-1":
-        raise InvalidRequest("invalid model ID", param="model")
+    model = TRANSCRIPTION_MODELS.get(fields.text(MODEL.name))
+    if model is not None and not model.translates:
+        raise InvalidRequest("invalid model ID", param=MODEL.name)
 
 
-def _check_format(model: str, form: str) -> None:
-    if form in FORMATS[model]:
+def _check_format(model: TranscriptionModel, form: str) -> None:
+    if form in model.formats:
         return
-    known = " or ".join(f"'{name}'" for name in FORMATS[model])
+    known = " or ".join(f"'{name}'" for name in model.formats)
     raise UnsupportedValue(
-        f"response_format '{form}' is not compatible with model '{model}'. Use {known} instead.",
-        param="response_format",
+        f"response_format '{form}' is not compatible with model '{model.name}'. Use {known} instead.",
+        param=FORM.name,
     )
 
 
-def _check_diarize(fields: Fields) -> None:
-    if fields.text("prompt"):
-        raise UnsupportedValue("Prompt is not supported for diarization models", param="prompt")
-    if fields.object("chunking_strategy") is None:
-        raise InvalidValue("chunking_strategy is required for diarization models", param="chunking_strategy")
-
-
-def check_speech(model: str, voice: str, instructions: str, *, events: bool) -> None:
+def check_speech(name: str, voice: str, instructions: str, *, events: bool) -> None:
     """Raises `InvalidRequest` for a combination that OpenAI refuses."""
-    if model not in ("tts-1", "tts-1-hd"):
+    model = SPEECH_MODELS.get(name)
+    if model is None:
         return
-    if voice not in FIRST_VOICES:
-        raise InvalidValue(f"The voice '{voice[:100]}' is not supported with model '{model}'.", param="voice")
-    if instructions:
-        raise UnsupportedValue(f"instructions is not supported with model '{model}'.", param="instructions")
-    if events:
+    if model.voices is not None and voice not in model.voices:
+        raise InvalidValue(f"The voice '{voice[:100]}' is not supported with model '{name}'.", param="voice")
+    if instructions and not model.instructions:
+        raise UnsupportedValue(f"instructions is not supported with model '{name}'.", param="instructions")
+    if events and not model.events:
         raise UnsupportedValue(
-            f"stream_format 'sse' is not supported with model '{model}'.", param="stream_format"
+            f"stream_format 'sse' is not supported with model '{name}'.", param="stream_format"
         )

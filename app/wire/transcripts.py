@@ -14,6 +14,7 @@ from typing import Any
 from app.domain import SpokenSegment, Transcript, audio_tokens
 from app.wire.cue_breaks import CueRules
 from app.wire.languages import language_name
+from app.wire.openai_models import transcription_model
 from app.wire.subtitles import make_cues, make_spoken_cues, to_srt, to_vtt
 from engines.types import Segment, Token, Word
 
@@ -88,7 +89,7 @@ def plain(transcript: Transcript, model: str) -> dict[str, Any]:
     body: dict[str, Any] = {"text": transcript.text}
     if transcript.task == "translate":
         return body
-    if model == "gpt-transcribe":
+    if transcription_model(model).tells_languages:
         body["languages"] = languages(transcript)
     if (found := logprobs(transcript.segments)) is not None:
         body["logprobs"] = found
@@ -115,10 +116,9 @@ def verbose(transcript: Transcript, granularities: Collection[str]) -> dict[str,
 
 
 def usage(transcript: Transcript, model: str) -> dict[str, Any]:
-    """Tokens for the gpt names, seconds for all others."""
-    if model.startswith("gpt-") and "diarize" not in model:
-        return token_usage(transcript)
-    return duration_usage(transcript)
+    """Tokens or seconds. `model`: the name that the client sent."""
+    tokens = transcription_model(model).usage == "tokens"
+    return token_usage(transcript) if tokens else duration_usage(transcript)
 
 
 def duration_usage(transcript: Transcript) -> dict[str, Any]:
