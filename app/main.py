@@ -12,11 +12,12 @@ from functools import partial
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import faults, health, models, speech, studio, transcriptions, voice_consents, voices
+from app.api import faults, health, index, models, speech, studio, transcriptions, voice_consents, voices
 from app.api.browsers import BrowserCheck, Cors
 from app.api.documents import openapi_document
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
+from app.services.readiness import ReadinessService
 from app.settings.server import ServerSettings
 from app.settings.source import load_settings
 
@@ -44,6 +45,9 @@ def create_app(container: Container | None = None) -> FastAPI:
     )
     app.state.container = container
     app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook
+    app.state.readiness = ReadinessService(
+        container.problems, container.settings.folder, free_bytes=container.settings.storage.free_bytes
+    )
     for router in (
         transcriptions.router,
         speech.router,
@@ -53,8 +57,7 @@ def create_app(container: Container | None = None) -> FastAPI:
     ):
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)
-    if container.settings.studio.enabled:
-        app.include_router(studio.router)
+    app.include_router(studio.router if container.settings.studio.enabled else index.router)
     _add_middleware(app, container.settings.server)
     faults.install(app)
     return app

@@ -1,16 +1,18 @@
-"""GET /health/live, /health/ready and /metrics: for whoever starts and watches this server. No key."""
+"""/health, /health/live, /health/ready and /metrics: for whoever starts and watches this server. No key."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.api.deps import Everything
+from app.services.readiness import ReadinessService
 
 router = APIRouter(tags=["health"])
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
+@router.get("/health")
 @router.get("/health/live")
 async def live() -> dict[str, str]:
     """Whether the process answers."""
@@ -18,11 +20,12 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready")
-async def ready(server: Everything) -> Response:
-    """Whether every preloaded model can answer; 503 with the reasons until then."""
-    problems = await server.problems()
+async def ready(request: Request) -> Response:
+    """Whether models, database and disk can do their work; 503 with the problems until then."""
+    readiness: ReadinessService = request.app.state.readiness
+    problems = await readiness.problems()
     if problems:
-        return JSONResponse({"status": "starting", "problems": problems}, 503, {"Retry-After": "1"})
+        return JSONResponse({"status": "not ready", "problems": problems}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})
 
 

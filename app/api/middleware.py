@@ -43,6 +43,7 @@ class RequestFrame:
                 await self._app(routed, receive, reply.send)
             finally:
                 _log(scope, routed, reply, facts)
+                _count(scope, routed, reply)
 
 
 class LastResort:
@@ -152,6 +153,12 @@ def _log(scope: Scope, routed: Scope, reply: _Reply, facts: dict[str, object]) -
     }
     level = logging.DEBUG if scope["path"].startswith("/health") else logging.INFO
     log.log(level, "request", extra=fields | facts)
+
+
+def _count(scope: Scope, routed: Scope, reply: _Reply) -> None:
+    meters = scope["app"].state.container.meters
+    status = reply.status or faults.CLIENT_GONE
+    meters.requested(route_of(routed), scope["method"], status, reply.milliseconds / 1000)
 
 
 def _outcome(reply: _Reply) -> str:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
+from app import __version__
 from engines.types import WindowResult
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 LABELS = ("model",)
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+"""Others are counted as one: clients can send any word."""
 
 
 class Meters:
@@ -22,6 +25,17 @@ class Meters:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         kept = self._registry
+        Info("antiphon", "This server.", registry=kept).info({"version": __version__})
+        self._requests = Counter(
+            "antiphon_requests", "Requests answered.", ("route", "method", "status"), registry=kept
+        )
+        self._answers = Histogram(
+            "antiphon_request_seconds",
+            "Time from a request to the end of its answer.",
+            ("route",),
+            buckets=SECONDS,
+            registry=kept,
+        )
         self._jobs = Gauge("antiphon_queue_jobs", "Windows or utterances that wait.", LABELS, registry=kept)
         self._seconds = Gauge("antiphon_queue_seconds", "Seconds of sound that wait.", LABELS, registry=kept)
         self._wait = Histogram(
@@ -66,6 +80,12 @@ class Meters:
             registry=kept,
         )
         self._failed = Counter("antiphon_failed", "Rows at which a model failed.", LABELS, registry=kept)
+
+    def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
+        """One request has been answered. `route`: its template, None for a path that is none."""
+        known = method if method in METHODS else "other"
+        self._requests.labels(route or "none", known, str(status)).inc()
+        self._answers.labels(route or "none").observe(seconds)
 
     def queued(self, model: str, jobs: int, seconds: float) -> None:
         self._jobs.labels(model).set(jobs)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from app.names import DEFAULT_ALIASES
-from app.settings.base import Group, added
+from app.settings.base import MIB, Group, added
 
 
 class StorageSettings(Group):
@@ -23,6 +23,12 @@ class StorageSettings(Group):
         "",
         description="URL of the database: `postgresql://user:password@host/name` or `sqlite:////path`. "
         "Empty: an SQLite file in the storage folder.",
+    )
+
+    free_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="The server says that it is not ready while the disk has less than this left, in bytes.",
     )
 
     @field_validator("folder", mode="before")

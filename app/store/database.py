@@ -35,6 +35,7 @@ DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
+REPLACED = "The database file is no SQLite database: it was damaged or replaced."
 URLS = "Only SQLite (`sqlite:///PATH`) and PostgreSQL (`postgresql://USER:PASSWORD@HOST/NAME`) can be used."
 
 
@@ -94,7 +95,9 @@ class Database:
         """Why requests that need the database would fail now; None if nothing is known to be wrong."""
         file = sqlite_file(self._engine.url)
         if file and not await asyncio.to_thread(file.exists):
-            return "The database file is gone."
+            return "The database file is gone. Run `antiphon db upgrade` and start again."
+        if file and not await asyncio.to_thread(_is_sqlite, file):
+            return REPLACED
         if file and await asyncio.to_thread(_free, file.parent) < SPARE_BYTES:
             return "The disk of the database is full."
         try:
@@ -109,6 +112,8 @@ class Database:
         file = sqlite_file(self._engine.url)
         if file and not file.exists():
             return None
+        if file and not await asyncio.to_thread(_is_sqlite, file):
+            raise DatabaseError(REPLACED)
         try:
             async with self._engine.connect() as connection:
                 found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -148,6 +153,15 @@ def sqlite_file(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
+
+
+def _is_sqlite(file: Path) -> bool:
+    """By its first bytes; open connections would not notice that another file lies in its place."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(16) in (b"", b"SQLite format 3\0")
+    except OSError:
+        return True  # whoever opens it says what is wrong
 
 
 def _free(folder: Path) -> float:

@@ -112,6 +112,7 @@ async def test_memory_that_was_refused_is_a_503_and_readiness_says_so(
     engine: EchoTranscriber,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("app.services.readiness.FRESH_SECONDS", 0.0)
     form: dict[str, Any] = {"data": {"model": "whisper-1"}, "files": {"file": ("a", wav(tone(1)))}}
     engine.failure = RuntimeError("CUDA failed with error out of memory")
     answer = await client.post("/audio/transcriptions", **form)

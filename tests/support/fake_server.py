@@ -5,10 +5,12 @@ Run as a module, it serves with the settings of the environment.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,7 @@ def serving(folder: Path, *, seconds: float = 0.0, **settings: str) -> Iterator[
         "MODELS_ALIASES": f'{{ "whisper-1" = "{folder / "model"}" }}',
         "MODELS_PRELOAD": "[]",
         "TRANSCRIPTION_VAD": "false",
+        "DIARIZATION_MODEL": str(folder / "weights"),
         "SPEECH_VOICES": '{ "alloy" = ["high"], "echo" = ["low"] }',
     }
     env = environment(folder, **(usual | settings)) | {"FAKE_SECONDS": str(seconds)}
@@ -53,6 +56,35 @@ def serving(folder: Path, *, seconds: float = 0.0, **settings: str) -> Iterator[
                 process.wait()
 
 
+class Heartbeat:
+    """The longest time for which the event loop's thread worked without a pause, in seconds of CPU."""
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def read(self) -> float:
+        """The longest since the last reading; the first reading begins."""
+        self._task = self._task or asyncio.create_task(self._beat())
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+    async def _beat(self) -> None:
+        used = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            self._longest, used = max(self._longest, now - used), now
+            await asyncio.sleep(0.002)
+
+
+async def burn() -> None:
+    """What no handler may do: proves that the heartbeat sees it."""
+    until = time.thread_time() + 0.2
+    while time.thread_time() < until:
+        pass
+
+
 def main() -> None:
     from app.api.server import Server as HttpServer
     from app.api.server import listen
@@ -61,15 +93,19 @@ def main() -> None:
     from app.settings.source import load_settings
     from app.store.schema import upgrade
     from app.telemetry import set_up_logging
+    from tests.support.diarizers import ToneDiarization, ToneDiarizer
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 
     settings = load_settings()
     upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
-    engine = ToneEngine(ToneSynthesizer())
-    container = Container(settings, lambda _: engines_of(transcriber), lambda _: engine)
-    server = HttpServer(create_app(container), settings)
+    engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())
+    container = Container(settings, lambda _: engines_of(transcriber), lambda _: engine, lambda _: speakers)
+    app = create_app(container)
+    app.add_api_route("/test/longest", Heartbeat().read)
+    app.add_api_route("/test/burn", burn)
+    server = HttpServer(app, settings)
     server.run(listen(settings.server.host, settings.server.port))
 
 

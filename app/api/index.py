@@ -1,0 +1,25 @@
+"""GET / where the page is switched off: says in JSON where things are. No key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app import __version__
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def index() -> dict[str, str]:
+    """Where things are on this server."""
+    return {
+        "name": "Antiphon",
+        "version": __version__,
+        "base_url": "/v1",
+        "openapi": "/openapi.json",
+        "models": "/v1/models",
+        "voices": "/v1/audio/voices",
+        "health": "/health/ready",
+        "metrics": "/metrics",
+        "docs": "docs/ in the project: README.md and docs/api.md",
+    }

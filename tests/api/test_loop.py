@@ -1,0 +1,163 @@
+"""No handler holds up the event loop for 100 ms of CPU at a time, with the worst fields that are allowed.
+
+CPU time of the thread, not the clock: other processes on the machine must not decide.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.fake_server import serving
+from tests.support.server import Server
+from tests.support.sound import tone, wav
+
+LONGEST = 0.1
+"""Seconds."""
+LONG = wav(tone(600))
+CLIP = "data:audio/wav;base64," + base64.b64encode(wav(tone(9))).decode()
+CUES = {"max_line_width": "200", "max_line_count": "5", "max_cue_seconds": "60", "max_line_length": "200"}
+WORDS = " ".join(["word"] * 20_000)
+ODD = "\u0301\u200d🏳️‍🌈ﷺ"
+NESTED = "[" * 100_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("loop"), TRANSCRIPTION_VAD="false") as running:
+        yield running
+
+
+def longest(server: Server) -> float:
+    """The longest time since the last call, in seconds of CPU."""
+    return float(httpx2.get(server.root + "/test/longest").json())
+
+
+def test_a_handler_that_computes_on_the_loop_is_seen(server: Server) -> None:
+    longest(server)
+    httpx2.get(server.root + "/test/burn")
+    assert longest(server) >= 0.2
+
+
+def upload(server: Server, path: str, files: dict[str, Any], **fields: Any) -> httpx2.Response:
+    with server.client() as client:
+        return client.post(path, data=fields, files=files)
+
+
+TRANSCRIPTIONS: dict[str, dict[str, Any]] = {
+    **{
+        name: {"response_format": name, "timestamp_granularities[]": ["word", "segment"], **CUES}
+        for name in ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
+    },
+    "stream": {"stream": "true", "include[]": "logprobs"},
+    "long prompt": {"prompt": WORDS[:99_000], "hotwords": WORDS[:99_000]},
+    "odd prompt": {"prompt": ODD * 9_000},
+    "speakers": {
+        "response_format": "diarized_json",
+        "known_speaker_names[]": ["a", "b", "c", "d"],
+        "known_speaker_references[]": [CLIP] * 4,
+    },
+    "nested JSON": {"chunking_strategy": NESTED, "timestamp_granularities": NESTED},
+    "many fields": {f"f{number}": "x" * 5_000 for number in range(95)},
+}
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTIONS)
+def test_transcriptions(server: Server, name: str) -> None:
+    longest(server)
+    fields = {"model": "whisper-1", **TRANSCRIPTIONS[name]}
+    answer = upload(server, "/audio/transcriptions", {"file": LONG}, **fields)
+    assert answer.status_code < 500 or answer.json()["error"]["code"], answer.text[:300]
+    assert longest(server) < LONGEST
+
+
+SPEECH: dict[str, dict[str, Any]] = {
+    **{name: {"response_format": name} for name in ("mp3", "opus", "aac", "flac", "wav", "pcm")},
+    "events": {"stream_format": "sse", "model": "gpt-4o-mini-tts"},
+    "whole": {"stream": False},
+    "slow": {"speed": 0.25, "response_format": "pcm"},
+    "instructions": {"instructions": ODD * 400, "model": "gpt-4o-mini-tts"},
+    "odd text": {"input": ODD * 400},
+    "numbers": {"input": "123456789012345678901234567890 " * 130},
+    "one word": {"input": "a" * 4096},
+    "no words": {"input": "." * 4096},
+}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_speech(server: Server, name: str) -> None:
+    body = {"model": "tts-1", "voice": "alloy", "input": "Good morning, dear friend. " * 150} | SPEECH[name]
+    with server.client() as client:  # the first request loads what reads texts, on other threads
+        client.post("/audio/speech", json=body | {"input": "Good morning."})
+        longest(server)
+        answer = client.post("/audio/speech", json=body)
+    assert answer.status_code in (200, 400), answer.text[:300]
+    assert longest(server) < LONGEST
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        NESTED,
+        "{" + '"a":{' * 50_000,
+        json.dumps({"model": "x" * 1_000_000}),
+        json.dumps({"input": [0] * 300_000}),
+        '{"speed": ' + "9" * 1_000_000 + "}",
+        json.dumps({str(number): number for number in range(60_000)}),
+    ],
+    ids=["nested lists", "nested objects", "a long name", "a long list", "a long number", "many keys"],
+)
+@pytest.mark.parametrize("path", ["/audio/speech", "/audio/voice_consents/cons_1"])
+def test_json(server: Server, path: str, body: str) -> None:
+    longest(server)
+    with server.client() as client:
+        answer = client.post(path, content=body, headers={"content-type": "application/json"})
+    assert 400 <= answer.status_code < 500
+    assert longest(server) < LONGEST
+
+
+@pytest.mark.parametrize(
+    ("path", "file"), [("/audio/voice_consents", "recording"), ("/audio/voices", "audio_sample")]
+)
+def test_recordings(server: Server, path: str, file: str) -> None:
+    longest(server)
+    fields = {"name": "n" * 5000, "language": "de-" + "x" * 5000, "consent": "cons_" + "1" * 5000}
+    answer = upload(server, path, {file: wav(tone(300))}, **fields)
+    assert 400 <= answer.status_code < 500
+    good = {"name": "Anna", "language": "de", "consent": "cons_1"}
+    upload(server, path, {file: wav(tone(300))}, **good)
+    assert longest(server) < LONGEST
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audio/voices",
+        "/audio/voices/alloy",
+        "/audio/voices/" + "x" * 30_000,
+        "/audio/voice_consents?limit=100&after=" + "x" * 30_000,
+        "/audio/voice_consents/" + "x" * 30_000,
+        "/models",
+        "/models/" + "a/" * 15_000,
+        "/" + "%2e/" * 12_000,
+    ],
+)
+def test_lists_and_names(server: Server, path: str) -> None:
+    longest(server)
+    with server.client() as client:
+        assert client.get(path).status_code < 500
+        assert client.delete(path).status_code < 500
+    assert longest(server) < LONGEST
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/openapi.json", "/"])
+def test_what_needs_no_key(server: Server, path: str) -> None:
+    httpx2.get(server.root + path)  # made once, at the first call
+    longest(server)
+    assert httpx2.get(server.root + path).status_code == 200
+    assert longest(server) < LONGEST
