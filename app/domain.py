@@ -84,7 +84,7 @@ class TranscriptionJob:
     prompt: str = ""
     hotwords: tuple[str, ...] = ()
     temperature: float = 0.0
-    """0: the fallback ladder; else sampled at this temperature only."""
+    """0: temperature fallback; above 0: the text is sampled at this temperature only."""
     beam_size: int | None = None
     vad: VadOptions | None = None
     """None: transcribe everything, silence too."""

@@ -137,12 +137,12 @@ class WindowCost:
     """Encoder frames (10 ms each)."""
     saved: int = 0
     """Encoder frames that full windows would have taken beyond those, in rounds whose result was kept."""
-    refilled: int = 0
-    """Rounds done again on a full window."""
+    reencoded: int = 0
+    """Rounds that were encoded again in full, because the result of a short encoding was doubtful."""
     beamed: int = 0
-    """Rounds decoded again with a beam."""
-    warmed: int = 0
-    """Rounds decoded again at a higher temperature."""
+    """Rounds in which a beam search followed the greedy one."""
+    fallbacks: int = 0
+    """Rounds that used fallback temperatures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,9 @@ class Meters:
         cost = result.cost
         self._frames.labels(model).inc(cost.frames)
         self._saved.labels(model).inc(cost.saved)
-        self._redone.labels(model, "full window").inc(cost.refilled)
+        self._redone.labels(model, "full window").inc(cost.reencoded)
         self._redone.labels(model, "beam").inc(cost.beamed)
-        self._fallbacks.labels(model).inc(cost.warmed)
+        self._fallbacks.labels(model).inc(cost.fallbacks)
 
     def loaded(self, model: str, seconds: float) -> None:
         """A model is in memory after so many seconds."""

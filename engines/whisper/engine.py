@@ -122,7 +122,7 @@ class WhisperTranscriber:
         batch = Batch(encoded, [self._prompt(row) for row in rows], self._max_tokens(size))
         decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
         for row, result in zip(rows, decoded, strict=True):
-            row.spent(frames=size, beamed=int(result.beamed), warmed=int(result.warmed))
+            row.spent(frames=size, beamed=int(result.beamed), fallbacks=int(result.fell_back))
         sure = [i for i, row in enumerate(rows) if not doubtful(row, size, decoded[i], options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()

@@ -124,7 +124,7 @@ def _chosen(tried: Sequence[tuple[Search, Decoded]], options: TranscribeOptions)
     return replace(
         best([result for _, result in tried], options),
         beamed=bool(greedy) and len(tried) > 1,
-        warmed=len(tried) > 1 + greedy,
+        fell_back=len(tried) > 1 + greedy,
     )
 
 

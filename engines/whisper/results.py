@@ -25,7 +25,7 @@ class Decoded:
     temperature: float
     beamed: bool = False
     """Whether a beam search followed the greedy one."""
-    warmed: bool = False
+    fell_back: bool = False
     """Whether the first temperature was not enough."""
 
 

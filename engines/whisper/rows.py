@@ -100,7 +100,7 @@ class Row:
     @property
     def may_fall_back(self) -> bool:
         """Whether fallback temperatures may be used; they are the most expensive part of a window."""
-        return self.cost.warmed < MAX_FALLBACK_ROUNDS
+        return self.cost.fallbacks < MAX_FALLBACK_ROUNDS
 
     def piece(self, size: int) -> Samples:
         """The features of this round, padded to `size` frames with the features of silence.
@@ -119,7 +119,7 @@ class Row:
     def retry_in_full(self) -> None:
         """Drops the result of this round; the next one uses a full encoding."""
         self.doubted = True
-        self.spent(refilled=1)
+        self.spent(reencoded=1)
         if self.window.language is None and self.rounds == 0:
             self.language = None
 

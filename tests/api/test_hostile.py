@@ -20,7 +20,7 @@ GROWTH = 100 * 1024 * 1024
 
 @pytest.fixture(scope="module", autouse=True)
 def warm(server: Server) -> None:
-    """An easy and a hard request first (the ladder has buffers of its own): growth is the hostile one's."""
+    """An easy and a hard request first, since a beam search has buffers of its own."""
     for data in (JFK.read_bytes(), wav(noise(30, 0.3) + tone(30))):
         assert post(server, data, vad_filter="false").status_code == 200
 

@@ -21,7 +21,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
-from tests.support.sound import noise, silence, tone, wav
+from tests.support.sound import noise, pcm_wav, silence, tone, wav
 from tests.support.waiting import until
 
 URL = "/audio/transcriptions"
@@ -231,6 +231,16 @@ async def test_the_next_request_is_refused_at_once(settings: Settings, engine: E
         assert [answer.status_code for answer in await asyncio.gather(*busy)] == [200, 200]
         assert (await post(client)).status_code == 200
     await container.close()
+
+
+@pytest.mark.parametrize(("channels", "status"), [(9, 200), (33, 200), (64, 200), (65, 400), (256, 400)])
+async def test_recordings_of_many_channels(client: httpx2.AsyncClient, channels: int, status: int) -> None:
+    sound = np.tile(tone(2)[:, None], channels)
+    answer = await post(client, file=("a.wav", pcm_wav(sound), ""))
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert answer.json()["error"]["param"] == "file"
+        assert f"{channels} channels" in answer.json()["error"]["message"]
 
 
 async def test_a_request_that_takes_too_long_is_given_up(settings: Settings, engine: EchoTranscriber) -> None:

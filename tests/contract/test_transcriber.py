@@ -139,7 +139,7 @@ def test_calls_at_once_do_not_disturb_each_other(transcriber: Transcriber, speec
 
 
 def vars_of(cost: WindowCost) -> tuple[int, ...]:
-    return (cost.frames, cost.saved, cost.refilled, cost.beamed, cost.warmed)
+    return (cost.frames, cost.saved, cost.reencoded, cost.beamed, cost.fallbacks)
 
 
 @pytest.mark.real
@@ -151,7 +151,7 @@ def test_the_cost_follows_the_speech(whisper_folder: Path, speech: Floats) -> No
     assert vars_of(costs[0]) == (3000, 0, 0, 0, 0)
     assert vars_of(costs[1]) == (1600, 1400, 0, 0, 0)
     hiss = adaptive.transcribe([Window(Pcm(noise(3, 0.3)))], replace(options, temperatures=(0.0,)))[0].cost
-    assert hiss.refilled == 1, "a doubtful result is done again on a full window"
+    assert hiss.reencoded == 1, "a doubtful result is done again on a full window"
     assert hiss.frames == 800 + 3000
     for engine in (full, adaptive):
         engine.close()
@@ -185,7 +185,7 @@ def test_a_bad_clip_costs_at_most_three_times_a_good_one(whisper_folder: Path, s
     good = result_of(speech[:64_000])
     for name, change in BAD.items():
         bad = result_of(change(speech[:64_000]))
-        assert bad.cost.warmed == 0, f"{name}: no sampling"
+        assert bad.cost.fallbacks == 0, f"{name}: no sampling"
         assert bad.cost.frames <= 3 * good.cost.frames, name
         assert len(bad.segments[0].tokens) <= 3 * len(good.segments[0].tokens), name
         assert "fellow" in text(bad), f"{name} is still understood"

@@ -255,7 +255,7 @@ def test_what_a_lane_does_is_counted(engine: EchoTranscriber) -> None:
 
 def test_what_a_window_took_is_counted() -> None:
     meters = Meters()
-    cost = WindowCost(frames=3800, saved=1200, refilled=1, beamed=2, warmed=3)
+    cost = WindowCost(frames=3800, saved=1200, reencoded=1, beamed=2, fallbacks=3)
     meters.transcribed("test", WindowResult((), LanguageGuess("en", 1.0), cost=cost))
     page = meters.page().decode()
     for told in (

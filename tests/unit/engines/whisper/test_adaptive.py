@@ -90,7 +90,7 @@ def test_a_doubted_round_leaves_no_trace() -> None:
     assert tried.unfinished
     assert (tried.seek, tried.segments, tried.said, tried.language) == (0, [], [], None)
     assert tried.size == FULL_FRAMES
-    assert tried.cost.refilled == 1
+    assert tried.cost.reencoded == 1
 
 
 def test_a_known_language_is_kept() -> None:
@@ -111,5 +111,5 @@ def test_more_tokens_than_speech_can_have_are_a_loop() -> None:
 def test_only_two_rounds_of_a_window_may_fall_back() -> None:
     long = row(30)
     assert long.may_fall_back
-    long.spent(warmed=2)
+    long.spent(fallbacks=2)
     assert not long.may_fall_back

@@ -94,7 +94,7 @@ def test_a_good_result_costs_one_greedy_search() -> None:
     model = Scripted({}, Generated(GOOD, -0.1))
     result = run(model)
     assert model.calls == [(0.0, 1, 1)]
-    assert (result.beamed, result.warmed) == (False, False)
+    assert (result.beamed, result.fell_back) == (False, False)
 
 
 def test_a_loop_that_no_search_breaks_is_given_up_early() -> None:
@@ -102,7 +102,7 @@ def test_a_loop_that_no_search_breaks_is_given_up_early() -> None:
     result = run(model)
     assert [call[0] for call in model.calls] == [0.0, 0.0, 0.2, 0.8], "two samplings, not five"
     assert result.tokens == LOOP
-    assert result.warmed
+    assert result.fell_back
 
 
 def test_a_loop_that_sampling_breaks_is_replaced() -> None:
@@ -150,7 +150,7 @@ def test_rows_are_searched_by_themselves() -> None:
         searches(options, sampling=True, greedy=True),
     )
     assert (good.tokens, loop.tokens) == (GOOD, LOOP)
-    assert not good.warmed
+    assert not good.fell_back
 
 
 @pytest.mark.parametrize(("prompt", "most", "expected"), [(3, 20, 40), (200, 20, 220), (225, 400, 448)])
