@@ -221,22 +221,40 @@ def test_ids_are_whole_and_any_beginning_will_do(antiphon: Command) -> None:
     assert [states[key] for key in ids] == ["revoked", "valid", "valid"]
 
 
-def test_consents_and_voices_by_their_beginnings(antiphon: Command) -> None:
+def fill(antiphon: Command, table: str, ids: list[str]) -> None:
+    """Rows with these ids in a table of the database."""
     antiphon("db", "upgrade")
     with sqlite3.connect(antiphon.data / "antiphon.db") as database:
-        columns = [row[1] for row in database.execute("PRAGMA table_info(voice_consents)")]
-        for number in range(150):  # more than one page
-            row: dict[str, object] = {"seq": number, "id": f"cons_{number:03}ab", "created": 0}
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        for number, row_id in enumerate(ids):
+            row: dict[str, object] = dict.fromkeys(columns, b"") | {"seq": number, "id": row_id, "created": 0}
             row |= {"name": f"N\x1b[2J{number}", "project": "default", "language": "en"}
-            values = [row.get(column, b"") for column in columns]
-            database.execute(f"INSERT INTO voice_consents VALUES ({', '.join('?' * len(columns))})", values)  # noqa: S608
+            row |= {"cloner": "c", "model": "m", "similarity": 0.5, "encoder": "e", "nearest": "n"}
+            values = [row[column] for column in columns]
+            database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", values)  # noqa: S608
     database.close()
+
+
+def test_consents_by_their_beginnings(antiphon: Command) -> None:
+    fill(antiphon, "voice_consents", [f"cons_{number:03}ab" for number in range(150)])  # more than one page
     lines = antiphon("consents", "list").out.splitlines()
     assert len(lines) == 150
     assert "\x1b" not in "".join(lines)
     assert "begin with 'cons_1'" in antiphon("consents", "delete", "cons_1").told
     assert "cons_042ab" in antiphon("consents", "delete", "cons_042").told
     assert "There is no consent" in antiphon("consents", "delete", "cons_042").told
+
+
+def test_voices_by_their_beginnings(antiphon: Command) -> None:
+    fill(antiphon, "voices", ["voice_a1", "voice_a2", "voice_b1"])
+    assert {line.split("\t")[0] for line in antiphon("voices", "list").out.splitlines()} == {
+        "voice_a1",
+        "voice_a2",
+        "voice_b1",
+    }
+    assert "2 voices begin with 'voice_a'" in antiphon("voices", "delete", "voice_a").told
+    assert "voice_b1 is deleted" in antiphon("voices", "delete", "voice_b").told
+    assert "There is no voice" in antiphon("voices", "delete", "voice_b").told
 
 
 def test_the_schema_goes_up_and_down(antiphon: Command) -> None:
