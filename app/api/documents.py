@@ -22,19 +22,20 @@ BINARY = {"type": "string", "format": "binary"}
 ERRORS = {
     400: "The request is wrong; `param` names the field.",
     401: "No key, or a wrong one.",
+    403: "A page of another site asks, or under a name that the server does not know.",
     404: "There is no such thing.",
     408: "The upload stopped, or the work took too long.",
     413: "The upload has too many bytes.",
     429: "The server is busy. `Retry-After` tells when to try again.",
+    431: "The head of the request is too large.",
     500: "A fault of the server; its log has the details under `x-request-id`.",
     503: "A model or the database cannot be used now, or the server stops. Try again later.",
+    507: "The disk of the server is full. `Retry-After` tells when to try again.",
 }  # fmt: skip
-READING, WORKING, UPLOADING = (
-    (400, 401, 404, 429, 500, 503),
-    (400, 401, 404, 408, 429, 500, 503),
-    tuple(ERRORS),
-)
-RETRIED = (429, 503)
+READING = (400, 401, 403, 404, 429, 431, 500, 503)
+WORKING = (*READING, 408, 507)
+UPLOADING = tuple(ERRORS)
+RETRIED = (429, 503, 507)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
