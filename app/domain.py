@@ -46,14 +46,14 @@ class VadOptions:
     threshold: float = 0.5
     """Probability of speech from which a frame is speech, 0..1."""
     prefix_padding_ms: int = 300
-    """Milliseconds kept before and after speech."""
+    """Milliseconds of sound before and after speech that belong to it."""
     silence_duration_ms: int = 500
     """Milliseconds of silence that end a stretch of speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerReference:
-    """Somebody whose voice is to be found in the audio."""
+    """A known speaker, whose name turns in the audio are to carry."""
 
     name: str
     audio: bytes
@@ -65,7 +65,7 @@ class SpeakersWanted:
     """What the request says about who speaks."""
 
     speakers: int | None = None
-    """How many there are; None: found."""
+    """Number of speakers; None: estimated."""
     least: int | None = None
     most: int | None = None
     references: tuple[SpeakerReference, ...] = ()
@@ -214,7 +214,7 @@ VOICE_ID = "voice_"
 
 @dataclass(frozen=True, slots=True)
 class CustomVoice:
-    """A voice made from a sample."""
+    """A voice of a project, enrolled from a sample."""
 
     id: str
     project: str
@@ -223,7 +223,7 @@ class CustomVoice:
     language: str
     """BCP 47."""
     cloner: str
-    """What made it: `kokoro-match` is a matched voice, not a clone."""
+    """The cloner's name: `kokoro-match` gives a matched voice, not a clone."""
     engine: str
     model: str
     nearest: str
@@ -268,7 +268,7 @@ class SpeechJob:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept: never the secret itself."""
+    """A key as it is stored: never the secret itself."""
 
     id: str
     name: str

@@ -52,7 +52,7 @@ def intake_of(request: Request) -> Intake:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who makes this request, as the key check found."""
+    """Who makes this request, as the key check says."""
     caller: Caller = request.scope[CALLER]
     return caller
 

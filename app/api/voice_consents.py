@@ -42,8 +42,8 @@ async def list_consents(
 ) -> dict[str, Any]:
     """List the consents, newest first."""
     wanted = page_of_consents(after, limit)
-    found, more = await services.consents.list(caller, wanted.after, wanted.limit or 1)
-    return consent_page(found, more=more)
+    consents, more = await services.consents.list(caller, wanted.after, wanted.limit or 1)
+    return consent_page(consents, more=more)
 
 
 @router.get("/audio/voice_consents/{consent}")
@@ -63,6 +63,6 @@ async def update_consent(
 
 @router.delete("/audio/voice_consents/{consent}")
 async def delete_consent(consent: str, services: Services, caller: CallerOf) -> dict[str, Any]:
-    """Delete a consent, and with it every voice made from it."""
+    """Delete a consent, and with it every voice that was enrolled with it."""
     await services.consents.delete(caller, consent_id(consent))
     return deleted_consent(consent)

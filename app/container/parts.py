@@ -75,10 +75,10 @@ def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
         engine = PIPELINES if (folder / PIPELINE).is_file() else DIARIZER
         return ModelSpec("diarization", "diarization", engine, folder, 0, "")
     try:
-        found = registry.resolve(name)
+        model = registry.resolve(name)
     except ModelNotFound:
         return ModelSpec(name, "diarization", PIPELINES, settings.weights_folder / slug(name), 0, "")
-    return found if found.kind == "diarization" else replace(found, kind="diarization", engine=PIPELINES)
+    return model if model.kind == "diarization" else replace(model, kind="diarization", engine=PIPELINES)
 
 
 def diarization(base: Base, model: ModelSpec) -> DiarizationService:

@@ -53,7 +53,7 @@ class ConsentRules:
 
 
 class ConsentService:
-    """Makes, shows, renames and deletes consents of a project."""
+    """Creates, shows, renames and deletes the consents of a project."""
 
     def __init__(
         self,
@@ -84,8 +84,8 @@ class ConsentService:
             heard = await listen(self._runner, self._threads, file, LONGEST, permit, "recording")
             if not len(heard.speech.samples):
                 raise InvalidValue("Nobody speaks in the recording.", param="recording")
-            found = await self._matched(model, heard, spoken, permit)
-            entry = await self._judged(caller, consent, found)
+            phrase = await self._matched(model, heard, spoken, permit)
+            entry = await self._judged(caller, consent, phrase)
             vector = await self._runner.embed(self._encoder, heard.speech, permit)
         speaker = SpeakerVector(self._encoder.id, vector)
         await self._store.add_consent(consent, recording, speaker, caller, entry)
@@ -110,7 +110,7 @@ class ConsentService:
         return consent
 
     async def delete(self, caller: Caller, consent_id: str) -> None:
-        """With all voices made from it, at once. Raises `ConsentNotFound`."""
+        """Deletes the consent and all its voices in one transaction. Raises `ConsentNotFound`."""
         if not await self._store.delete_consent(caller.project, consent_id, caller):
             raise ConsentNotFound(consent_id)
 
@@ -127,19 +127,19 @@ class ConsentService:
         text = transcriber.transcript(recording.sound.seconds).text
         return await self._threads.run(partial(match, text, language, self._rules.organisation))
 
-    async def _judged(self, caller: Caller, consent: VoiceConsent, found: PhraseMatch) -> AuditEntry:
+    async def _judged(self, caller: Caller, consent: VoiceConsent, phrase: PhraseMatch) -> AuditEntry:
         """The audit row of a consent that may be stored. Raises `PhraseNotHeard`, whose row is written."""
-        passed = found.score >= self._rules.threshold and not found.negated
+        passed = phrase.score >= self._rules.threshold and not phrase.negated
         details: dict[str, str | float | bool] = {
-            "heard": found.heard,
-            "score": round(found.score, 4),
+            "heard": phrase.heard,
+            "score": round(phrase.score, 4),
             "threshold": self._rules.threshold,
-            "negated": found.negated,
+            "negated": phrase.negated,
             "check": self._rules.check,
         }
         if not passed and self._rules.check == "enforce":
             await self._store.note(caller, AuditEntry("consent.check", "", "refused", details))
-            raise PhraseNotHeard(found.heard, found.expected)
+            raise PhraseNotHeard(phrase.heard, phrase.expected)
         return AuditEntry("consent.create", consent.id, "passed" if passed else "warned", details)
 
 

@@ -1,7 +1,7 @@
-"""API keys: made, listed, revoked, and asked for at every request.
+"""API keys: create, list, revoke, and check one at every request.
 
-Law: a secret is shown once, when it is made. Valid keys are kept in memory for a few seconds, so a
-revoked one may work that long.
+Law: a secret is shown once, when it is created. Valid keys are cached for a few seconds, so a revoked one may
+work that long; while the database fails, the cache serves for a minute. Keys of the settings need none.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import time
 from collections.abc import Iterable
 
 from app.domain import ApiKey, Caller
-from app.errors import Unauthorized
+from app.errors import ApiError, Unauthorized
 from app.store.keys import KeyStore
 
 FRESH_SECONDS = 5.0
+STALE_SECONDS = 60.0
+"""How long the last answer of the database serves while it fails."""
 DEFAULT_PROJECT = "default"
 
 
@@ -28,21 +30,28 @@ class KeyService:
         self._fixed = {_digest(key): caller for key in settings_keys}
         self._known: dict[str, Caller] = {}
         self._until = 0.0
+        self._read: float | None = None
+        """When the database answered last, by the monotonic clock."""
 
     async def authenticate(self, header: str | None) -> Caller:
-        """The caller of a request with this Authorization header. Raises `Unauthorized`."""
+        """The caller of a request with this Authorization header.
+
+        Raises `Unauthorized`, or `StorageUnavailable` where the database fails and nothing is cached.
+        """
+        if self._fixed and (caller := self._fixed.get(_digest(_bearer(header)))):
+            return caller
         known = await self._valid()
         if not known:
             return Caller(DEFAULT_PROJECT, "open")
         secret = _bearer(header)
-        caller = known.get(_digest(secret))
-        if caller is None:
+        valid = known.get(_digest(secret))
+        if valid is None:
             raise Unauthorized(
                 f"Incorrect API key provided: {masked(secret)}. The keys that this server accepts are made "
                 "by its operator.",
                 code="invalid_api_key",
             )
-        return caller
+        return valid
 
     async def asks_for_keys(self) -> bool:
         """Whether any key exists; without one the server is open."""
@@ -65,13 +74,22 @@ class KeyService:
         return await self._store.revoke(key_id, int(time.time()))
 
     async def _valid(self) -> dict[str, Caller]:
-        if time.monotonic() >= self._until:
+        now = time.monotonic()
+        if now < self._until:
+            return self._known
+        try:
             rows = await self._store.all()
-            made = {digest: Caller(key.project, key.id) for key, digest in rows if key.revoked is None}
-            # Once there has been a key, revoking the last one must not open the server.
-            closed = {"": Caller("", "")} if rows and not made else {}
-            self._known = self._fixed | made | closed
-            self._until = time.monotonic() + FRESH_SECONDS
+        except ApiError:
+            if self._read is None or now - self._read > STALE_SECONDS:
+                raise
+            self._until = now + FRESH_SECONDS
+            return self._known
+        stored = {digest: Caller(key.project, key.id) for key, digest in rows if key.revoked is None}
+        # Once there has been a key, revoking the last one must not open the server.
+        closed = {"": Caller("", "")} if rows and not stored else {}
+        self._known = self._fixed | stored | closed
+        self._read = now
+        self._until = time.monotonic() + FRESH_SECONDS
         return self._known
 
 

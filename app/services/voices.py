@@ -82,7 +82,7 @@ class VoiceRules:
 
 
 class VoiceService:
-    """Makes, shows and deletes the voices of a project."""
+    """Creates, shows and deletes the voices of a project."""
 
     def __init__(
         self,

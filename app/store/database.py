@@ -116,8 +116,8 @@ class Database:
             raise DatabaseError(REPLACED)
         try:
             async with self._engine.connect() as connection:
-                found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-                return str(found) if found else None
+                number = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+                return str(number) if number else None
         except DBAPIError as wrong:
             if "alembic_version" in str(wrong.orig):
                 return None
@@ -127,9 +127,9 @@ class Database:
 
     async def check(self) -> None:
         """Raises `DatabaseError` unless the schema is the one that this version knows."""
-        found = await self.revision()
-        if found != HEAD:
-            state = "is empty" if found is None else f"has revision {found}, this version needs {HEAD}"
+        revision = await self.revision()
+        if revision != HEAD:
+            state = "is empty" if revision is None else f"has revision {revision}, this version needs {HEAD}"
             raise DatabaseError(f"The database {state}. Run `antiphon db upgrade` and start again.")
 
     async def close(self) -> None:

@@ -136,7 +136,7 @@ class AuditRow(Base):
     key: Mapped[str] = mapped_column(Line(40))
     action: Mapped[str] = mapped_column(Line(40))
     subject: Mapped[str] = mapped_column(Line(40), index=True)
-    """Id of the voice or the consent; empty where none was made."""
+    """Id of the voice or the consent; empty for a refused one."""
     outcome: Mapped[str] = mapped_column(Line(40))
     details: Mapped[str] = mapped_column(Text)
     """JSON: scores, thresholds, what was heard."""

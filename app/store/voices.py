@@ -20,7 +20,7 @@ VECTOR = np.dtype("<f4")
 
 
 class ConsentGone(Exception):
-    """The consent was deleted while the voice was being made."""
+    """The consent was deleted while the voice was being created."""
 
 
 class QuotaReached(Exception):
@@ -100,7 +100,7 @@ class VoiceStore:
             return _consent(row)
 
     async def delete_consent(self, project: str, consent_id: str, caller: Caller) -> bool:
-        """With all voices made from it. False if there is none."""
+        """Deletes the consent and its voices. False if there is none of that id."""
         async with self._database.writing() as session:
             if await _find_consent(session, project, consent_id) is None:
                 return False
@@ -196,8 +196,8 @@ class VoiceStore:
 
 async def _find_consent(session: AsyncSession, project: str, consent_id: str) -> ConsentRow | None:
     wanted = select(ConsentRow).where(ConsentRow.project == project, ConsentRow.id == consent_id)
-    found: ConsentRow | None = await session.scalar(wanted)
-    return found
+    row: ConsentRow | None = await session.scalar(wanted)
+    return row
 
 
 def _consent(row: ConsentRow) -> VoiceConsent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.conftest import JFK
 from tests.support.decoded import decode
 from tests.support.server import Server, run_cli, running
 from tests.support.sound import silence, tone, wav
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
 VOICES, CONSENTS = "/audio/voices", "/audio/voice_consents"
@@ -220,17 +222,34 @@ def test_the_command_line(house: Server, storage: Path, phrase: bytes, sample: b
     assert run_cli(storage, "consents", "phrase", "de").stdout.startswith("Ich bin der Eigentümer")
 
 
-def test_everything_is_in_the_audit(house: Server) -> None:
-    import sqlite3
-
+def audit_of(house: Server) -> list[tuple[str, str, dict[str, Any]]]:
     path = house.settings["STORAGE_DATABASE_URL"].removeprefix("sqlite:///")
     with sqlite3.connect(path) as database:
-        rows = database.execute("SELECT action, outcome, details FROM audit").fetchall()
-    told = {(action, outcome) for action, outcome, _ in rows}
-    assert {
-        ("consent.create", "passed"), ("consent.check", "refused"), ("consent.delete", "done"),
-        ("consent.rename", "done"), ("voice.create", "passed"), ("voice.check", "refused"),
-        ("voice.use", "done"), ("voice.delete", "done"), ("voice.revoke", "done"),
-    } <= told  # fmt: skip
-    scores = [json.loads(details).get("score") for action, _, details in rows if action == "voice.check"]
-    assert all(score < 0.62 for score in scores)
+        rows = database.execute("SELECT action, outcome, details FROM audit ORDER BY seq").fetchall()
+    return [(action, outcome, json.loads(details)) for action, outcome, details in rows]
+
+
+def test_everything_is_in_the_audit(
+    house: Server, client: httpx2.Client, phrase: bytes, sample: bytes
+) -> None:
+    before = len(audit_of(house))
+    consent = record(client, phrase).json()["id"]
+    error(record(client, say(client, "The weather is lovely today.")), 400)
+    client.post(f"{CONSENTS}/{consent}", json={"name": "Bob"})
+    error(make(client, JFK.read_bytes(), consent), 400)
+    first, second = (make(client, sample, consent).json()["id"] for _ in range(2))
+    body = {"model": "tts-1", "voice": first, "input": "Good morning.", "response_format": "pcm"}
+    assert client.post("/audio/speech", json=body).status_code == 200
+    # The row of a use is written behind.
+    wait_until(lambda: any(action == "voice.use" for action, _, _ in audit_of(house)[before:]))
+    client.delete(f"{VOICES}/{first}")
+    client.delete(f"{CONSENTS}/{consent}")
+    rows = audit_of(house)[before:]
+    assert {(action, outcome) for action, outcome, _ in rows} == {
+        ("consent.create", "passed"), ("consent.check", "refused"), ("consent.rename", "done"),
+        ("voice.check", "refused"), ("voice.create", "passed"), ("voice.use", "done"),
+        ("voice.delete", "done"), ("consent.delete", "done"), ("voice.revoke", "done"),
+    }  # fmt: skip
+    scores = {action: float(details.get("score", 0)) for action, _, details in rows}
+    assert scores["voice.check"] < 0.62 <= scores["voice.create"]
+    assert second != first

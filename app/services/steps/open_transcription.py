@@ -95,7 +95,7 @@ class PlainTranscription(OpenTranscription):
 
 
 class SpokenTranscription(OpenTranscription):
-    """Who speaks is found beside the transcription, from the same decoding."""
+    """Diarization runs beside the transcription, on the same decoded sound."""
 
     def __init__(
         self,
