@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict
 MIB = 1024 * 1024
 
 
+class SettingsError(Exception):
+    """The settings cannot be used; the message says which one and why."""
+
+
 class Group(BaseModel):
     """A table of the settings file."""
 

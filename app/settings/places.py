@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.settings.base import SettingsError
+
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
 CONFIG_FILE = "config.toml"
 
@@ -23,8 +25,11 @@ def home(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def platform_folder(platform: str, environment: Mapping[str, str]) -> Path:
-    """Where `platform` (as `sys.platform` names it) keeps the data of applications."""
-    user = Path.home()
+    """Where `platform` (as in `sys.platform`) keeps the data of applications. Raises `SettingsError`."""
+    try:
+        user = Path.home()
+    except RuntimeError:
+        raise SettingsError("This user has no home folder. Set ANTIPHON_STORAGE_FOLDER.") from None
     if platform == "win32":
         base = environment.get("LOCALAPPDATA") or user / "AppData" / "Local"
     elif platform == "darwin":
@@ -52,4 +57,8 @@ def settings_file(named: Path | None, environment: Mapping[str, str]) -> Path | 
 
 def usual_files() -> tuple[Path, ...]:
     """Where a settings file is looked for, in this order, if none is named."""
-    return Path(CONFIG_FILE).absolute(), home() / CONFIG_FILE
+    here = Path(CONFIG_FILE).absolute()
+    try:
+        return here, home() / CONFIG_FILE
+    except SettingsError:  # without a home folder there is no file in it
+        return (here,)

@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from app.settings import Settings
+from app.settings.base import SettingsError as SettingsError  # noqa: PLC0414 - also offered here
 from app.settings.places import CONFIG_VARIABLE, settings_file
 
 PREFIX = "ANTIPHON_"
@@ -25,10 +26,6 @@ SERVICE_LINK = re.compile(r"ANTIPHON_(SERVICE_(HOST|PORT)\w*|PORT|PORT_\d+_(TCP|
 """Variables that Kubernetes and Docker set for a service of the name `antiphon`; they are no settings."""
 LONGEST_FILE = 1 << 20
 """Bytes of a settings file or of a file that holds one value."""
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the message says which one and why."""
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -168,6 +168,21 @@ def test_without_a_checkout_the_platform_says_where(
     assert places.platform_folder(platform, environment) == Path.home() / folder
 
 
+def test_a_user_without_a_home_folder_names_a_storage_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.setattr(places, "home", lambda: places.platform_folder("linux", {}))
+    assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": "mine"}).folder == tmp_path / "mine"
+    settings = load_settings(None, {})
+    with pytest.raises(SettingsError, match="Set ANTIPHON_STORAGE_FOLDER"):
+        _ = settings.folder
+
+
 def test_where_the_settings_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, home = tmp_path / "here", tmp_path / "home"
     here.mkdir()
