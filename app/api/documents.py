@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's list of routes, with requests and answers from the tables of `app.wire`.
 
-Law: made, not written: fields are those of `request_fields`, shapes those of `answer_schemas`.
+Law: no fact of its own: fields are those of `request_fields`, shapes those of `answer_schemas`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
 
 
 def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The document of a server with these settings; made once."""
+    """The document of a server with these settings; the first call builds it."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)

@@ -1,7 +1,7 @@
-"""Multipart uploads as real clients send them -> text fields and one spooled file.
+"""Request bodies: multipart forms with their fields and files, and JSON.
 
-Law: bytes are counted as they come, since Content-Length may be absent or a lie; names and types that a
-client gives to its file are never used.
+Law: bytes are counted as they come, since Content-Length may be absent or wrong; the names and media types
+that a client gives to its files are never used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.wire.diarization_request import REFERENCES
 from app.wire.fields import Fields
 
 ENVELOPE_BYTES = 64 * 1024
-"""Room for the form's own lines beside the file and the fields."""
+"""Bytes of the form's own lines (boundaries and headers of parts) that are allowed."""
 DATA_URL_HEAD = 256
 """Characters of a data URL before its base64."""
 SLOWEST = 1000
@@ -80,7 +80,7 @@ async def read_form(
         clip_field=REFERENCES,
         clip_bytes=references * (4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD),
     )
-    with uploads.admit():  # held as long as the file lies on our disk
+    with uploads.admit():  # as long as the file is on the disk
         data = await _parsed(BoundedParser(request.headers, _counted(request, limits, bounds), bounds))
         try:
             yield await _form(data)
@@ -120,7 +120,7 @@ async def _form(data: FormData) -> Form:
     for name, value in data.multi_items():
         if isinstance(value, str):
             texts.append((name, value))
-        elif value.filename is None:  # a clip as a data URL, which was kept on disk while it came in
+        elif value.filename is None:  # a clip as a data URL, which the parser wrote to disk
             texts.append((name, await asyncio.to_thread(_text, value)))
         else:
             files.setdefault(name.removesuffix("[]"), value.file)

@@ -32,9 +32,9 @@ class CueRules:
     longest: float = 7.0
     """Seconds."""
     shortest: float = 1.0
-    """Seconds, where the next cue leaves room."""
+    """Seconds, if the next cue does not begin before."""
     speed: float = 17.0
-    """Columns a second that can be read, where the speech leaves room."""
+    """Reading speed, in columns a second; fast speech may exceed it."""
 
 
 @lru_cache(maxsize=65536)

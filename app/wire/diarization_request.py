@@ -1,6 +1,6 @@
-"""What a form says about who speaks -> what the services are asked to find.
+"""The fields of a form about speakers -> the speakers that diarization looks for.
 
-Law: pure; clips come as data URLs only, and no address is ever fetched.
+Law: pure; clips are data URLs, and no address is ever fetched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def speakers_wanted(reader: FormReader, form: str) -> SpeakersWanted | None:
-    """None where nobody asks who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
+    """None if the request does not ask who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
     asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
         return None
@@ -78,14 +78,14 @@ def _name(index: int, name: str) -> str:
 
 
 def _clip(index: int, url: str) -> bytes:
-    found = _DATA_URL.match(url)
-    if not found:
+    head = _DATA_URL.match(url)
+    if not head:
         raise InvalidValue(
             f"{REFERENCES}[{index}]: send the clip as a data URL, 'data:audio/wav;base64,...'.",
             param=REFERENCES,
         )
     try:
-        encoded = url[found.end() :].encode("ascii").translate(None, b" \t\r\n\f\v")
+        encoded = url[head.end() :].encode("ascii").translate(None, b" \t\r\n\f\v")
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidValue(

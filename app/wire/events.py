@@ -1,6 +1,6 @@
 """The events of a streamed transcription.
 
-Law: the final text is made of the deltas that were really sent.
+Law: the final text is the sum of the deltas that were sent.
 """
 
 from __future__ import annotations
@@ -74,6 +74,6 @@ class TranscriptEvents:
     def _probabilities(self, segment: Segment) -> dict[str, Any]:
         if not self._with_logprobs:
             return {}
-        found = logprobs([segment]) or []
-        self._logprobs += found
-        return {"logprobs": found}
+        entries = logprobs([segment]) or []
+        self._logprobs += entries
+        return {"logprobs": entries}

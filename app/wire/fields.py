@@ -33,8 +33,8 @@ class Fields:
             self._put(name.strip(), value)
 
     def _put(self, name: str, value: str) -> None:
-        found = _NAME.fullmatch(name)
-        base, key = (found["base"], found["key"]) if found else (name, None)
+        match = _NAME.fullmatch(name)
+        base, key = (match["base"], match["key"]) if match else (name, None)
         if key and not key.isdigit():
             self._objects.setdefault(base, {})[key] = value
         else:
@@ -59,10 +59,16 @@ class Fields:
         """The id or the name of something that must exist. Raises `MissingField`."""
         return checked_id(name, self.required(name))
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """All values of a list; a single JSON array of strings counts as its items, quotes are taken off."""
+    def texts(self, name: str, most: int | None = None) -> tuple[str, ...]:
+        """All values of a list; a single JSON array of strings counts as its items, quotes are taken off.
+
+        `most`: entries that an array of data URLs, each with one comma, can have. It is looked at before the
+        array is parsed, since a large array of tiny strings takes ten times its own size in memory.
+        """
         values = [value for value in self._lists.get(name, ()) if value.strip()]
         if len(values) == 1 and values[0].lstrip().startswith("["):
+            if most is not None and values[0].count(",") > 2 * most:
+                raise InvalidValue(f"'{name}' has more than {most} entries.", param=name)
             values = self._json_strings(name, values[0])
         return tuple(_unquoted(value.strip()) for value in values)
 

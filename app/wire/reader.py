@@ -1,4 +1,4 @@
-"""Fields of a request by their rows of the table: what the table has not cannot be read.
+"""Reads the fields of a request by their rows in the table; a field without a row cannot be read.
 
 Law: pure; bounds and choices come from the row, and errors name the field.
 """
@@ -15,7 +15,7 @@ from app.wire.texts import clean, is_id
 
 
 class Reader:
-    """What is asked of one request."""
+    """Remembers which fields have been read; a field of another endpoint cannot be."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -53,7 +53,7 @@ class FormReader(Reader):
         return self._fields.id(self._name(field))
 
     def texts(self, field: RequestField) -> tuple[str, ...]:
-        return self._fields.texts(self._name(field))
+        return self._fields.texts(self._name(field), field.most)
 
     def drop(self, field: RequestField) -> None:
         """Frees what has been read, and is large."""
@@ -63,9 +63,9 @@ class FormReader(Reader):
         return self._fields.choice(self._name(field), field.choices, str(field.default))
 
     def choices(self, field: RequestField) -> frozenset[str]:
-        """What was chosen, or the default."""
-        found = self._fields.choices(self._name(field), field.choices)
-        return found or frozenset({str(field.default)} if field.default else ())
+        """The values that were sent, or the default."""
+        values = self._fields.choices(self._name(field), field.choices)
+        return values or frozenset({str(field.default)} if field.default else ())
 
     def flag(self, field: RequestField, *, default: bool) -> bool:
         return self._fields.flag(self._name(field), default=default)

@@ -1,4 +1,4 @@
-"""Requests: form fields -> what the services are asked to do.
+"""Forms of transcriptions and translations -> a job for the services, and how its result is rendered.
 
 Law: pure; every value is checked here, with the field's name in the error, before any audio is touched.
 """

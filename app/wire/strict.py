@@ -1,6 +1,6 @@
-"""What OpenAI refuses for single models, in its own words: asked for by `compat.strict`.
+"""Refusals of OpenAI's API for single models, with its messages. The setting `compat.strict` turns them on.
 
-Law: pure; the facts are the rows of `openai_models`. Names of local models are bound by none of this.
+Law: pure; the facts are the rows of `openai_models`. No refusal applies to the names of local models.
 """
 
 from __future__ import annotations

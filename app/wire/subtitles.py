@@ -35,13 +35,13 @@ class Cue:
 def make_spoken_cues(
     spoken: Sequence[SpokenSegment], rules: CueRules, duration: float, *, named: bool
 ) -> list[Cue]:
-    """Cues of one speaker each. `named`: the first cue of each turn begins with who speaks."""
+    """Cues of one speaker each. `named`: the first cue of each turn begins with the speaker's name."""
     cues: list[Cue] = []
     for segment in spoken:
         begins = not cues or cues[-1].speaker != segment.speaker
         prefix = f"{segment.speaker}: " if named and begins else ""
-        made = [_cue(group, rules) for group in _groups(_prefixed(segment.words, prefix), rules)]
-        cues += [replace(cue, speaker=segment.speaker) for cue in made]
+        groups = _groups(_prefixed(segment.words, prefix), rules)
+        cues += [replace(_cue(group, rules), speaker=segment.speaker) for group in groups]
     return _stretch(cues, rules, duration)
 
 
@@ -94,7 +94,7 @@ def _tidy(words: Iterable[Word]) -> Iterator[Word]:
 
 
 def _spread(segment: Segment) -> list[Word]:
-    """Words of a segment without word times: each gets time by its length."""
+    """Words of a segment that has no word times: its time is divided in proportion to their lengths."""
     texts = re.findall(r"\s*\S+", segment.text)
     whole = sum(map(len, texts)) or 1
     length, at, words = segment.end - segment.start, segment.start, []
@@ -106,7 +106,7 @@ def _spread(segment: Segment) -> list[Word]:
 
 
 def _narrow(word: Word, width: int) -> list[Word]:
-    """A word that no line holds, in pieces that share its time."""
+    """A word that is longer than a line, in pieces that share its time."""
     if columns(word.text.strip()) <= width:
         return [word]
     size = max(1, width // 2) if columns(word.text) > len(word.text) else width
@@ -139,7 +139,7 @@ def _cue(group: Sequence[Word], rules: CueRules) -> Cue:
 
 
 def _stretch(cues: Sequence[Cue], rules: CueRules, duration: float) -> list[Cue]:
-    """Cues stay up until they are read, as far as the next one and the end of the audio allow."""
+    """Cues are shown until they can be read, as far as the next cue and the end of the audio allow."""
     stretched: list[Cue] = []
     at = 0.0
     for index, cue in enumerate(cues):
@@ -160,7 +160,7 @@ def _clock(seconds: float, mark: str) -> str:
 
 
 def _safe(lines: Iterable[str]) -> str:
-    """No empty line may stand inside a block, and an arrow only in its head."""
+    """An arrow would end the text of a cue; an empty line cannot be in it."""
     return "\n".join(line.replace("-->", "→") for line in lines)
 
 

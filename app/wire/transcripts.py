@@ -47,10 +47,10 @@ def render(
 
 def _subtitles(transcript: Transcript, form: str, rules: CueRules) -> str:
     if transcript.spoken is None:
-        made = make_cues(transcript.segments, rules, transcript.duration)
+        cues = make_cues(transcript.segments, rules, transcript.duration)
     else:
-        made = make_spoken_cues(transcript.spoken, rules, transcript.duration, named=form == "srt")
-    return to_srt(made) if form == "srt" else to_vtt(made)
+        cues = make_spoken_cues(transcript.spoken, rules, transcript.duration, named=form == "srt")
+    return to_srt(cues) if form == "srt" else to_vtt(cues)
 
 
 def diarized(transcript: Transcript, model: str) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def plain(transcript: Transcript, model: str) -> dict[str, Any]:
         return body
     if transcription_model(model).tells_languages:
         body["languages"] = languages(transcript)
-    if (found := logprobs(transcript.segments)) is not None:
-        body["logprobs"] = found
+    if (entries := logprobs(transcript.segments)) is not None:
+        body["logprobs"] = entries
     return body | {"usage": usage(transcript, model)}
 
 
@@ -142,7 +142,7 @@ def languages(transcript: Transcript) -> list[dict[str, str]]:
 
 
 def logprobs(segments: Iterable[Segment]) -> list[dict[str, Any]] | None:
-    """Every text token with its log-probability; None where none were asked for."""
+    """Every text token with its log-probability; None if the request did not ask for them."""
     tokens = [token for segment in segments for token in segment.tokens if token.data]
     if not tokens or tokens[0].logprob is None:
         return None

@@ -192,3 +192,15 @@ async def test_a_form_that_ends_too_soon_leaves_no_open_file() -> None:
     for body in ([head], [head, b"sound"], [head, b"sound\r\n--x"], [part("prompt", b"x")]):
         error = await refused(request(body, closed=False))
         assert "last boundary" in error.message
+
+
+@pytest.mark.usefixtures("memory")
+async def test_an_array_of_tiny_strings_does_not_multiply_in_memory() -> None:
+    array = b"[" + b",".join([b'"ab"'] * 4_000_000) + b"]"
+    form = request([part("known_speaker_references", array)])
+    async for read_one in read(form, references=KNOWN):
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        with pytest.raises(ApiError, match="more than 4 entries"):
+            speakers_wanted(FormReader(read_one.fields, "transcriptions"), "diarized_json")
+        assert tracemalloc.get_traced_memory()[1] - before < MIB
