@@ -1,6 +1,6 @@
 """The web application.
 
-Law: puts the rooms together; the lifespan opens and closes the container.
+Law: registers routes and middleware; the lifespan opens and closes the container.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Cors(CORSMiddleware):
             allow_origins=origins,
             allow_methods=("DELETE", "GET", "HEAD", "POST"),
             allow_headers=(ANY,),
-            allow_private_network=True,  # a page of the internet may ask a server at home, once it is named
+            allow_private_network=True,  # a page from the internet may call a server in a private network
             expose_headers=EXPOSED,
         )
 

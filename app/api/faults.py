@@ -1,6 +1,6 @@
-"""Every failure -> the OpenAI error envelope, on every path.
+"""Turns every failure into OpenAI's error envelope, on every path.
 
-Law: one place renders errors; a fault of ours is logged with its trace and told without it.
+Law: errors are rendered here alone. A fault of ours is logged with its stack trace, which no client sees.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Around every request: its id, its time, its log line, its key, and the net under all faults.
+"""What happens around every request: its id, its access line and its counters, its key, its last error.
 
-Law: plain ASGI, so that streams pass through untouched.
+Law: plain ASGI, which passes the chunks of a stream on as they come.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class ResponseCut(Exception):
 
 
 class Closable(Protocol):
-    """What a stream is made from."""
+    """A resource of a stream."""
 
     async def aclose(self) -> None: ...
 
@@ -84,7 +84,7 @@ class LiveResponse(Response):
         *,
         deadline: float | None = None,
     ) -> None:
-        """`resources`: what the chunks are made from; closed when the answer ends, however it ends.
+        """`resources`: what the chunks come from; it is closed when the answer ends, however it ends.
 
         `deadline`: of the request, by the monotonic clock; also a client that does not read is held to it.
         """
