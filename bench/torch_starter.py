@@ -16,7 +16,8 @@ from bench.torch_campplus import load as load_encoder
 from engines.pyannote import setup
 from engines.pyannote.engine import PyannoteDiarizer
 from engines.speakers import clustering
-from engines.speakers.engine import ENCODER, SEGMENTATION
+from engines.speakers.encoder import WEIGHTS
+from engines.speakers.engine import SEGMENTATION
 from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Samples
 
@@ -33,7 +34,7 @@ def networks(folder: Path, options: EngineOptions) -> tuple[Any, CamPlusPlus]:
     from engines.pyannote import checkpoints
 
     model = checkpoints.read_model(folder / SEGMENTATION, checkpoints.SEGMENTATION)
-    return model, load_encoder(folder / ENCODER)
+    return model, load_encoder(folder / WEIGHTS)
 
 
 def _pipeline(model: Any) -> Any:

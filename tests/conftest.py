@@ -47,7 +47,6 @@ def storage() -> Path:
         "whisper-base",
         "piper-en-us-joe-medium",
         "kokoro-82m",
-        "speaker-dvector",
         "pyannote-starter",
     ):
         store.pull(model)

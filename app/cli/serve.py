@@ -93,7 +93,7 @@ def _prepare(settings: Settings) -> Settings:
 
     store = weights_store(settings)
     failed: dict[str, WeightsError] = {}
-    for name in (*settings.models.preload, SPEAKER_ENCODER, *_diarizer(settings)):
+    for name in dict.fromkeys((*settings.models.preload, SPEAKER_ENCODER, *_diarizer(settings))):
         model = settings.models.aliases.get(name, name)
         if Path(model).is_absolute():
             continue

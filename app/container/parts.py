@@ -33,7 +33,7 @@ from app.wire.requests import RequestRules
 from engines import catalog
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
-SPEAKER_ENCODER = "speaker-dvector"
+SPEAKER_ENCODER = "pyannote-starter"
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 """Engines of the starter's files and of pipelines in pyannote's layout, and the file that marks those."""
 

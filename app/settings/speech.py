@@ -75,10 +75,10 @@ class VoicesSettings(Group):
         "the audit table.",
     )
     speaker_threshold: float = Field(
-        0.62, ge=-1, le=1, description="Cosine similarity from which sample and consent count as one speaker."
+        0.5, ge=-1, le=1, description="Cosine similarity from which sample and consent count as one speaker."
     )
     one_speaker_threshold: float = Field(
-        0.45,
+        0.36,
         ge=-1,
         le=1,
         description="Cosine similarity below which two parts of a sample count as two speakers.",

@@ -1,7 +1,7 @@
 """The blend of Kokoro's stock voices that sounds most like a speaker: a matched voice, not a clone.
 
 Non-negative least squares (Lawson, Hanson 1974) over the stock voices' speaker vectors. The file of vectors
-beside this one is computed by `bench/kokoro_speakers.py`.
+beside this one is computed with CAM++ by `bench/kokoro_speakers.py`.
 
 Law: vectors in, weights out; no network is loaded here.
 """

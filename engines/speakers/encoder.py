@@ -19,6 +19,8 @@ from engines.speakers.bands import bands
 from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
+WEIGHTS = "campplus_cn_en_common.pt"
+"""The file in the model's folder."""
 SHORTEST = SAMPLE_RATE // 2
 """Samples that the network needs; shorter sound is completed with silence."""
 
@@ -38,9 +40,9 @@ def network(
     return session(graph(arrays), replace(options, threads=options.threads or 1), arena=False)
 
 
-def encoder(path: Path, options: EngineOptions) -> CamPlusPlus:
+def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
     """Raises `WeightsBroken`."""
-    return CamPlusPlus(network(path, campplus.graph, options))
+    return CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options))
 
 
 class CamPlusPlus:

@@ -22,8 +22,8 @@ from engines.speakers.windows import Seen, Windows, joined
 from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 LIBRARIES = ("onnx", "onnxruntime", "scipy")
-SEGMENTATION, ENCODER = "segmentation.bin", "campplus_cn_en_common.pt"
-"""Files of the model."""
+SEGMENTATION = "segmentation.bin"
+"""The file in the model's folder, beside the encoder's."""
 STEP = 2.5
 """Seconds between two windows of the segmentation."""
 
@@ -37,11 +37,10 @@ def check() -> None:
 def load(folder: Path, options: EngineOptions) -> SpeakersDiarizer:
     """Raises `EngineMissing` or `WeightsBroken`."""
     check()
-    from engines.speakers import segmentation
-    from engines.speakers.encoder import encoder, network
+    from engines.speakers import encoder, segmentation
 
-    segment = network(folder / SEGMENTATION, segmentation.graph, options, key="state_dict")
-    return SpeakersDiarizer(segment, encoder(folder / ENCODER, options))
+    segment = encoder.network(folder / SEGMENTATION, segmentation.graph, options, key="state_dict")
+    return SpeakersDiarizer(segment, encoder.load(folder, options))
 
 
 class SpeakersDiarizer:

@@ -64,7 +64,7 @@ async def client(container: Container) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def consent(container: Container) -> str:
-    return await add_consent(container, "speaker-dvector")
+    return await add_consent(container, "pyannote-starter")
 
 
 async def add_consent(container: Container, encoder: str) -> str:

@@ -251,5 +251,5 @@ def test_everything_is_in_the_audit(
         ("voice.delete", "done"), ("consent.delete", "done"), ("voice.revoke", "done"),
     }  # fmt: skip
     scores = {action: float(details.get("score", 0)) for action, _, details in rows}
-    assert scores["voice.check"] < 0.62 <= scores["voice.create"]
+    assert scores["voice.check"] < 0.5 <= scores["voice.create"]
     assert second != first

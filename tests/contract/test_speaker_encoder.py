@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 TEXTS = ("The old lighthouse stood above the bay.", "Nobody remembered who had planted the apple trees.")
 
 
-THRESHOLDS = {"dvector": 0.62, "speakers": 0.5}
+THRESHOLDS = {"campplus": 0.5, "speakers": 0.5}
 """Cosine from which two clips are one speaker's, by encoder."""
 
 
@@ -26,8 +26,8 @@ def encoder(storage: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Spe
     """An encoder and its threshold; a diarizer is one too."""
     weights, options = storage / "weights", EngineOptions()
     made: SpeakerEncoder
-    if request.param == "dvector":
-        made = catalog.speaker_encoder("dvector")(weights / "speaker-dvector", options)
+    if request.param == "campplus":
+        made = catalog.speaker_encoder("campplus")(weights / "pyannote-starter", options)
     else:
         made = catalog.diarizer("speakers").load(weights / "pyannote-starter", options)
     yield made, THRESHOLDS[request.param]

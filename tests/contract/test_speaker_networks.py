@@ -12,8 +12,8 @@ import pytest
 from bench import torch_starter
 from engines.speakers import campplus, checkpoint, segmentation
 from engines.speakers.bands import BANDS, bands
-from engines.speakers.encoder import encoder, network
-from engines.speakers.engine import ENCODER, SEGMENTATION
+from engines.speakers.encoder import WEIGHTS, load, network
+from engines.speakers.engine import SEGMENTATION
 from engines.types import SAMPLE_RATE, EngineOptions, Samples
 from tests.conftest import JFK
 from tests.support.sound import decode, noise
@@ -44,8 +44,8 @@ def speech() -> Samples:
 def test_every_array_is_what_pytorch_reads(folder: Path) -> None:
     import torch
 
-    ours = checkpoint.read(folder / ENCODER)
-    reference = torch.load(folder / ENCODER, map_location="cpu", weights_only=True)
+    ours = checkpoint.read(folder / WEIGHTS)
+    reference = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     assert ours.keys() == reference.keys()
     for name, array in ours.items():
         np.testing.assert_array_equal(array, reference[name].numpy())
@@ -55,7 +55,7 @@ def test_the_graphs_are_the_same_bytes_everywhere(folder: Path) -> None:
     arrays = checkpoint.read(folder / SEGMENTATION)["state_dict"]
     made = {
         "segmentation": segmentation.graph(arrays),
-        "campplus": campplus.graph(checkpoint.read(folder / ENCODER)),
+        "campplus": campplus.graph(checkpoint.read(folder / WEIGHTS)),
     }
     assert {name: hashlib.sha256(data).hexdigest() for name, data in made.items()} == HASHES
 
@@ -82,7 +82,7 @@ def test_segmentation(folder: Path, theirs: tuple[Any, Any], speech: Samples) ->
 @pytest.mark.parametrize("samples", [3_200, 8_000, 15_999, 32_240, 32_400, 64_123, 160_000])
 def test_speaker_vectors(folder: Path, theirs: tuple[Any, Any], speech: Samples, samples: int) -> None:
     reference = torch_starter.OwnVoices(theirs[1]).embed(speech[:samples])
-    ours = encoder(folder / ENCODER, EngineOptions())._vector(speech[:samples])
+    ours = load(folder, EngineOptions())._vector(speech[:samples])
     np.testing.assert_allclose(ours, reference, atol=1e-4)
 
 

@@ -18,7 +18,7 @@ from app.store.database import Database, prepared
 from app.store.voices import VoiceStore
 
 PROFILE = b"p" * 20_000
-SPEAKER = SpeakerVector("speaker-dvector", np.full(256, 1 / 16, np.float32))
+SPEAKER = SpeakerVector("pyannote-starter", np.full(256, 1 / 16, np.float32))
 
 
 def consent(project: str) -> VoiceConsent:

