@@ -79,4 +79,4 @@ def test_without_scipy_the_message_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_another_encoder_is_refused() -> None:
     with pytest.raises(EngineError):
-        enroll(SpeakerSample(NOTHING, np.ones(192, np.float32), "en"))
+        enroll(SpeakerSample(NOTHING, np.ones(256, np.float32), "en"))
