@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-def session(model: Path | bytes, options: EngineOptions, *, arena: bool = True) -> InferenceSession:
+def session(model: Path | bytes, options: EngineOptions) -> InferenceSession:
     """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`.
 
-    `model`: a file, or a graph in memory. `arena`: keep the memory of the largest input for the next one.
+    `model`: a file, or a graph in memory.
     """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or cores()
     settings.inter_op_num_threads = 1
-    settings.enable_cpu_mem_arena = arena
     # Spinning threads take the cores from the other models of this process.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3

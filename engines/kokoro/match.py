@@ -41,6 +41,8 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> Voi
     prefixes = PREFIXES.get(language[:2].lower(), "ab")
     own = [i for i, name in enumerate(names) if name[0] in prefixes] or list(range(len(names)))
     weights = nonnegative(vectors[own], speaker)
+    if weights.max() <= SMALLEST_WEIGHT:  # unlike every voice: fit the directions in which they differ
+        weights = nonnegative(vectors[own] - vectors[own].mean(axis=0), speaker)
     largest = np.argsort(weights)[::-1][:MOST_VOICES]
     shares = {
         names[own[i]]: round(float(weights[i] / weights[largest].sum()), 4)

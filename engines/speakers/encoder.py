@@ -37,7 +37,7 @@ def network(
     if not isinstance(arrays, dict):
         raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")
     # One thread: more burn many times the work on cores that others use, and gain little on small networks.
-    return session(graph(arrays), replace(options, threads=options.threads or 1), arena=False)
+    return session(graph(arrays), replace(options, threads=options.threads or 1))
 
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:

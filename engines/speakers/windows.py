@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from engines.speakers.runs import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
 
-BATCH = 4
-"""Windows that the segmentation network sees at once: more take memory and no less time."""
+BATCH = 2
+"""Windows that the segmentation network sees at once: more take memory and hardly less time."""
 AT_ONCE = 12
 """Windows of one look. A run of speech that two looks share is embedded in both, so longer looks cost less
 (an eighth of the encoder's time at 16), but nobody else has a turn until a look is done."""
@@ -70,8 +70,8 @@ class Windows:
         book, found = RunBook(), list[list[LocalSpeaker]]()
         frames = 1
         for first in range(0, count, BATCH):
-            at = np.arange(first, min(first + BATCH, count))[:, None] * self._step
-            windows = padded[at + np.arange(self._window)]
+            starts = [self._step * number for number in range(first, min(first + BATCH, count))]
+            windows = np.stack([padded[start : start + self._window] for start in starts])
             for window, active in zip(windows, self._segment(windows), strict=True):
                 begin, frames = start + len(found) * self._step / SAMPLE_RATE, len(active)
                 found.append(self._voices.speakers(window, active, begin, book))

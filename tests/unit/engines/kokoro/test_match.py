@@ -51,6 +51,16 @@ def test_a_blend_is_nearer_than_any_one_voice() -> None:
     assert found.similarity > max(float(v @ mixed) for v in vectors)
 
 
+def test_a_speaker_unlike_all_voices_gets_a_blend() -> None:
+    """Real speakers may be at an angle of more than 90 degrees to every stock voice."""
+    _, vectors = stock()
+    opposite = -vectors.sum(axis=0)
+    opposite = (opposite / np.linalg.norm(opposite)).astype(np.float32)
+    assert (vectors @ opposite).max() < 0
+    found = enroll(SpeakerSample(NOTHING, opposite, "en"))
+    assert sum(json.loads(found.data).values()) == pytest.approx(1, abs=0.01)
+
+
 def test_weights_are_not_negative() -> None:
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(10, 32)).astype(np.float32)
