@@ -19,7 +19,7 @@ import numpy as np
 from engines.common.installed import installed
 from engines.common.onnx import session
 from engines.errors import WeightsBroken, import_failure
-from engines.scripts import runs
+from engines.scripts import primary_subtag, runs
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class PiperSynthesizer:
         own = voice.config.espeak_voice
         sentences: list[list[str]] = []
         for piece, language in runs(text, utterance.language):
-            sentences += _espeak(piece, own if language[:2] == own[:2] else language, own)
+            same = primary_subtag(language) == primary_subtag(own)
+            sentences += _espeak(piece, own if same else language, own)
         return _spoken(sentences)
 
     def _speak(self, voice: PiperVoice, phonemes: list[str], speaker: str) -> Samples:
@@ -119,9 +120,8 @@ def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
     with _espeak_lock:
         phonemizer = _phonemizers.get("espeak") or EspeakPhonemizer()
         _phonemizers["espeak"] = phonemizer
-        for name in dict.fromkeys(
-            (_ESPEAK_NAMES.get(language[:2], language.lower()), language[:2], fallback)
-        ):
+        base = primary_subtag(language)
+        for name in dict.fromkeys((_ESPEAK_NAMES.get(base, language.lower()), base, fallback)):
             try:
                 return list(phonemizer.phonemize(name, text))
             except (RuntimeError, ValueError):

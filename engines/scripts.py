@@ -1,4 +1,4 @@
-"""Which script a text is written in: it tells languages apart that no voice could guess.
+"""Language tags, and which script a text is written in: it tells languages apart that no voice could guess.
 
 Law: pure; regular expressions over Unicode ranges and nothing else.
 """
@@ -25,6 +25,11 @@ _CJK_RUN = re.compile(f"([{_HAN}{_KANA}][{_HAN}{_KANA}{_MARKS}]*)")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
+def primary_subtag(tag: str) -> str:
+    """The language of a BCP 47 tag: `pt` of `pt-BR`, `yue` of `yue-HK`."""
+    return tag.partition("-")[0].lower()
+
+
 def script_language(text: str) -> str | None:
     """The language whose script most letters of `text` have; None for Latin and for unknown scripts."""
     letters = len(_LETTER.findall(text))
@@ -44,6 +49,6 @@ def runs(text: str, language: str) -> list[tuple[str, str]]:
     for piece in _CJK_RUN.split(text):
         if not piece:
             continue
-        own = language[:2] in ("ja", "zh") or not _CJK_RUN.fullmatch(piece)
+        own = primary_subtag(language) in ("ja", "zh") or not _CJK_RUN.fullmatch(piece)
         pieces.append((piece, language if own else script_language(piece) or language))
     return pieces

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
-from engines.scripts import script_language
+from engines.scripts import primary_subtag, script_language
 
 LATIN_LANGUAGES = (
     "en", "es", "fr", "it", "pt", "de", "nl", "pl", "tr", "sv", "id", "vi", "fi", "cs", "ro", "hu", "da",
@@ -25,7 +25,7 @@ def text_language(text: str, voice: str) -> str:
 
     `voice`: the voice's own tag. It is the result where the languages are the same or the guess is unsure.
     """
-    base = voice[:2].lower()
+    base = primary_subtag(voice)
     language = script_language(text)
     if language == "zh" and base == "ja":  # a Japanese sentence may have nothing but Han characters
         language = "ja"

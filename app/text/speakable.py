@@ -10,6 +10,8 @@ import unicodedata
 from functools import cache
 from typing import Any
 
+from engines.scripts import primary_subtag
+
 _TAGS = "speak|break|prosody|emphasis|say-as|voice|phoneme|sub|audio|lang|mark|amazon:\\w+|mstts:\\S+|p|s|w"
 _SSML = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn"}
@@ -39,7 +41,7 @@ def cleaned(text: str) -> str:
 
 def spoken(sentence: str, language: str) -> str:
     """The sentence in words, as far as there is a normaliser for the language (BCP 47)."""
-    base = language[:2].lower()
+    base = primary_subtag(language)
     text = _emoji_names(sentence, base)
     text = _LONG_WORD.sub(lambda found: " ".join(re.findall(".{1,40}", found[0])), text)
     if base == "en":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
+from engines.scripts import primary_subtag
 
 LONGEST_LINE = 5000
 """Characters after which a line without an end is divided."""
@@ -105,7 +106,7 @@ def _line_end(text: str) -> int | None:
 def _sentences(text: str, language: str) -> list[str]:
     import sentencex
 
-    return [sentence for sentence in sentencex.segment(language[:2].lower(), text) if sentence.strip()]
+    return [sentence for sentence in sentencex.segment(primary_subtag(language), text) if sentence.strip()]
 
 
 def _best_cut(text: str, budget: int) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engines.contracts import Synthesizer
 from engines.errors import EngineError, import_failure
+from engines.scripts import primary_subtag
 from engines.types import SAMPLE_RATE, Samples, SpeakerSample, VoiceProfile
 
 ENGINE = "kokoro"
@@ -38,7 +39,7 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> Voi
     names, vectors = _stock()
     if speaker.shape != vectors.shape[1:]:
         raise EngineError("The speaker encoder is not the one that the stock voices were measured with.")
-    prefixes = PREFIXES.get(language[:2].lower(), "ab")
+    prefixes = PREFIXES.get(primary_subtag(language), "ab")
     own = [i for i, name in enumerate(names) if name[0] in prefixes] or list(range(len(names)))
     weights = nonnegative(vectors[own], speaker)
     if weights.max() <= SMALLEST_WEIGHT:  # unlike every voice: fit the directions in which they differ

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engines.errors import EngineError, EngineMissing, import_failure
-from engines.scripts import runs
+from engines.scripts import primary_subtag, runs
 
 PHONEMES_PER_PASS = 500
 """Phonemes in one pass of the network, which has 510 positions."""
@@ -53,7 +53,7 @@ class Phonemes:
         return known if any(sign.isalpha() for sign in known) else ""
 
     def _run(self, text: str, language: str, *, asian: bool) -> str:
-        base = language[:2].lower()
+        base = primary_subtag(language)
         with _lock:
             if base in ("ja", "zh"):
                 try:

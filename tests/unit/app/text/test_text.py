@@ -10,6 +10,7 @@ from app.text.delivery import Delivery, delivery
 from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
 from app.text.utterances import BUDGETS, LONGEST_LINE, Piece, Utterances
+from engines.scripts import primary_subtag
 
 PARAGRAPH = (
     "When the first settlers came to the valley, they found a quiet river, wide meadows and a forest that "
@@ -146,3 +147,12 @@ INSTRUCTIONS = [
 @pytest.mark.parametrize(("asked", "expected"), INSTRUCTIONS)
 def test_instructions_are_honoured_as_far_as_is_honest(asked: str, expected: Delivery) -> None:
     assert delivery(asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("pt-BR", "pt"), ("EN", "en"), ("yue-HK", "yue"), ("fil", "fil"), ("haw", "haw")]
+)
+def test_a_tag_of_three_letters_is_no_other_language(tag: str, language: str) -> None:
+    """Filipino is not Finnish, as the first two letters would say."""
+    assert primary_subtag(tag) == language
+    assert text_language("Hi.", tag) == tag
