@@ -18,7 +18,7 @@ class EngineMissing(EngineError):
 
     def __init__(self, engine: str, extra: str) -> None:
         super().__init__(
-            f"The engine `{engine}` is not installed. In the checkout, `make serve ALL=1` installs every "
+            f"The engine `{engine}` is not installed. In the checkout, `make install ALL=1` installs every "
             f"engine, `.venv/bin/pip install --editable '.[{extra}]'` this one alone."
         )
         self.engine = engine
