@@ -134,23 +134,7 @@ class VoiceStore:
             count = select(func.count()).select_from(VoiceRow).where(VoiceRow.project == voice.project)
             if (await session.scalar(count) or 0) >= quota:
                 raise QuotaReached
-            session.add(
-                VoiceRow(
-                    id=voice.id,
-                    project=voice.project,
-                    name=voice.name,
-                    consent=voice.consent,
-                    language=voice.language,
-                    cloner=voice.cloner,
-                    engine=voice.engine,
-                    model=voice.model,
-                    nearest=voice.nearest,
-                    similarity=voice.similarity,
-                    profile=profile,
-                    sample=sample,
-                    created=voice.created,
-                )
-            )
+            session.add(_voice_row(voice, profile, sample))
             session.add(audit_row(caller, entry))
 
     async def voices(self, project: str) -> list[CustomVoice]:
@@ -198,6 +182,24 @@ async def _find_consent(session: AsyncSession, project: str, consent_id: str) ->
     wanted = select(ConsentRow).where(ConsentRow.project == project, ConsentRow.id == consent_id)
     row: ConsentRow | None = await session.scalar(wanted)
     return row
+
+
+def _voice_row(voice: CustomVoice, profile: bytes, sample: bytes) -> VoiceRow:
+    return VoiceRow(
+        id=voice.id,
+        project=voice.project,
+        name=voice.name,
+        consent=voice.consent,
+        language=voice.language,
+        cloner=voice.cloner,
+        engine=voice.engine,
+        model=voice.model,
+        nearest=voice.nearest,
+        similarity=voice.similarity,
+        profile=profile,
+        sample=sample,
+        created=voice.created,
+    )
 
 
 def _consent(row: ConsentRow) -> VoiceConsent:
