@@ -12,7 +12,18 @@ from functools import partial
 from fastapi import FastAPI
 
 from app import __version__
-from app.api import faults, health, index, models, speech, studio, transcriptions, voice_consents, voices
+from app.api import (
+    about,
+    faults,
+    health,
+    index,
+    models,
+    speech,
+    studio,
+    transcriptions,
+    voice_consents,
+    voices,
+)
 from app.api.browsers import BrowserCheck, Cors
 from app.api.documents import openapi_document
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
@@ -54,6 +65,7 @@ def create_app(container: Container | None = None) -> FastAPI:
         voices.router,
         voice_consents.router,
         models.router,
+        about.router,
     ):
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)

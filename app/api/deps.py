@@ -43,7 +43,7 @@ def intake_of(request: Request) -> Intake:
     """How the app that serves this request reads it."""
     container = container_of(request)
     return Intake(
-        limits=container.settings.limits,
+        limits=container.settings.request_limits,
         uploads=container.uploads,
         recording_bytes=container.settings.voices.upload_bytes,
         transcriptions=container.request_rules,

@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_schemas import EXTENSION, object_schema, parameters
+from app.wire.render import MEDIA_TYPES as RENDERED
 from app.wire.request_fields import Endpoint
 from app.wire.speech import MEDIA_TYPES
 
@@ -73,7 +74,14 @@ _TRANSCRIPTIONS = {
     "text/plain": TEXT,
     "text/vtt": TEXT,
     JSON: _any("Transcription", "VerboseTranscription", "DiarizedTranscription"),
-    EVENTS: _events("TranscriptDelta", "SpeakerSegment", "TranscriptDone", "Error"),
+    EVENTS: _events(
+        "TranscriptDelta",
+        "SpeakerSegment",
+        "TranscriptDone",
+        "TranscriptionProgress",
+        "TranscriptionPeaks",
+        "Error",
+    ),
 }
 _TRANSLATIONS = _TRANSCRIPTIONS | {JSON: _any("Transcription", "VerboseTranscription")}
 _SPEECH = dict.fromkeys(MEDIA_TYPES.values(), BINARY) | {
@@ -93,6 +101,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         answers=_TRANSCRIPTIONS,
         errors=UPLOADING,
     ),
+    ("post", "/v1/audio/transcriptions/render"): Operation(
+        id="renderTranscription",
+        endpoint="render",
+        body=JSON,
+        answers={media_type.partition(";")[0]: BINARY for media_type in RENDERED.values()},
+        errors=WORKING,
+        extension=True,
+    ),
+    ("get", "/v1/about"): Operation(id="about", answers=_json("About"), extension=True),
     ("post", "/v1/audio/translations"): Operation(
         id="createTranslation", endpoint="translations", body=FORM, answers=_TRANSLATIONS, errors=UPLOADING
     ),

@@ -88,19 +88,22 @@ async def read_form(
             await data.close()
 
 
-async def read_json(request: Request, limits: LimitsSettings, uploads: Admission) -> bytes:
-    """The body of a request that is no upload.
+async def read_json(
+    request: Request, limits: LimitsSettings, uploads: Admission, *, most: int | None = None
+) -> bytes:
+    """The body of a request that is no upload. `most`: bytes, where it is not `limits.field_bytes`.
 
     Raises `InvalidRequest`, `Overloaded` or `RequestTimedOut`.
     """
+    most = limits.field_bytes if most is None else most
     body = bytearray()
     with uploads.admit():
         async with aclosing(_chunks(request, limits)) as chunks:
             async for chunk in chunks:
                 body += chunk
-                if len(body) > limits.field_bytes:
+                if len(body) > most:
                     await _drain(chunks)
-                    raise InvalidRequest(f"The body has more than {limits.field_bytes} bytes.")
+                    raise InvalidRequest(f"The body has more than {most} bytes.")
     return bytes(body)
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import Intake, IntakeOf, Services
-from app.api.forms import read_form
+from app.api.forms import read_form, read_json
 from app.api.streaming import EventStream, opened_in, while_connected
-from app.domain import Progress, TranscriptEvent, TranscriptionJob
+from app.audio.peaks import PEAKS_A_SECOND
+from app.domain import Progress, TranscriptEvent
 from app.services.steps.open_transcription import OpenTranscription
 from app.services.transcription import TranscriptionService
 from app.telemetry import note
 from app.wire import sse
-from app.wire.events import TranscriptEvents
+from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
+from app.wire.render import BODY_BYTES, render_request, rendered
+from app.wire.render import MEDIA_TYPES as RENDERED_TYPES
 from app.wire.request_fields import FILE, KNOWN
-from app.wire.requests import transcription_request
+from app.wire.requests import TranscriptionRequest, transcription_request
 from app.wire.transcripts import MEDIA_TYPES, render
 from engines.types import Task
 
@@ -38,6 +41,15 @@ async def create_translation(request: Request, services: Services, intake: Intak
     return await _answer(request, services.transcription, intake, "translate")
 
 
+@router.post("/audio/transcriptions/render")
+async def render_transcription(request: Request, intake: IntakeOf) -> Response:
+    """Make a file of segments that a client has edited: subtitles, text, JSON or a Word document."""
+    body = await read_json(request, intake.limits, intake.uploads, most=BODY_BYTES)
+    wanted = await asyncio.to_thread(render_request, body)
+    data = await asyncio.to_thread(rendered, wanted, intake.transcriptions.cues)
+    return Response(data, media_type=RENDERED_TYPES[wanted.format])
+
+
 async def _answer(request: Request, service: TranscriptionService, intake: Intake, task: Task) -> Response:
     async with AsyncExitStack() as stack:
         reading = read_form(request, intake.limits, intake.uploads, references=KNOWN)
@@ -48,7 +60,7 @@ async def _answer(request: Request, service: TranscriptionService, intake: Intak
         if wanted.stream:
             opening = opened_in(stack, service.open(wanted.job, file))
             opened = await while_connected(request, opening)
-            return EventStream(_frames(opened, wanted.job), stack.pop_all(), deadline=opened.deadline)
+            return EventStream(_frames(opened, wanted), stack.pop_all(), deadline=opened.deadline)
         transcript = await while_connected(request, service.transcribe(wanted.job, file))
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues
@@ -56,18 +68,29 @@ async def _answer(request: Request, service: TranscriptionService, intake: Intak
     return Response(body, media_type=MEDIA_TYPES[wanted.format])
 
 
-async def _frames(opened: OpenTranscription, job: TranscriptionJob) -> AsyncGenerator[bytes, None]:
-    text_first = job.diarize is not None and job.diarize.text_first
-    told = TranscriptEvents(job.model, with_logprobs=job.logprobs, text_first=text_first)
+async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> AsyncGenerator[bytes, None]:
+    told = TranscriptEvents(wanted.job.model, wanted.told)
+    for frame in _extensions(opened, wanted.told):
+        yield frame
     async with aclosing(opened.events()) as events:
         async for event in events:
             if isinstance(event, Progress):
                 yield sse.comment(f"{opened.seconds:.0f} of {opened.expected or 0:.0f} seconds")
-                continue
-            for frame in await asyncio.to_thread(_encoded, told, event):
+            else:
+                for frame in await asyncio.to_thread(_encoded, told, event):
+                    yield frame
+            for frame in _extensions(opened, wanted.told):
                 yield frame
     yield await asyncio.to_thread(_last, told, opened)
     yield sse.DONE
+
+
+def _extensions(opened: OpenTranscription, options: EventOptions) -> Iterator[bytes]:
+    """Events that OpenAI's API does not have, for clients that asked for them."""
+    if options.progress:
+        yield sse.frame(progress_event(opened.done, opened.expected, opened.queued))
+    if opened.peaks and (peaks := opened.peaks.take()):
+        yield sse.frame(peaks_event(peaks.start, PEAKS_A_SECOND, peaks.values))
 
 
 def _encoded(told: TranscriptEvents, event: TranscriptEvent) -> list[bytes]:

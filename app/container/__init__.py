@@ -24,6 +24,7 @@ from app.runtime.orders import EngineSettings
 from app.runtime.residence import ModelState
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
+from app.services.about import AboutService
 from app.services.consents import ConsentService
 from app.services.keys import KeyService
 from app.services.speech import SpeechService
@@ -62,6 +63,7 @@ class UseCases:
     voices: VoiceListService
     custom_voices: VoiceService
     consents: ConsentService
+    about: AboutService
 
 
 class Container:
@@ -178,4 +180,5 @@ class Container:
             voices=VoiceListService(self.voices, custom, self.threads),
             custom_voices=custom,
             consents=parts.consents(base, transcription),
+            about=parts.about(self.settings),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app import __version__
 from app.domain import ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
@@ -18,6 +19,7 @@ from app.runtime.batching import BatchLimits
 from app.runtime.lane_runner import RunnerRules
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.speech import SpeechRules as SpeakingRules
@@ -170,4 +172,25 @@ def admission(limits: LimitsSettings) -> Admission:
         seconds=limits.request_seconds,
         queued=limits.queued_seconds,
         held=limits.decoded_seconds,
+    )
+
+
+def about(settings: Settings) -> AboutService:
+    """What clients may know before they ask for anything."""
+    limits = settings.request_limits
+    return AboutService(
+        version=__version__,
+        limits={
+            "upload_bytes": limits.upload_bytes,
+            "audio_seconds": limits.audio_seconds,
+            "input_characters": settings.speech.input_characters,
+            "recording_bytes": settings.voices.upload_bytes,
+            "prompt_characters": limits.prompt_characters,
+        },
+        features={
+            "diarization": settings.diarization.model != "",
+            "cloner": settings.voices.cloner,
+            "strict": settings.compat.strict,
+        },
+        organisation=settings.voices.organisation,
     )

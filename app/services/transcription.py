@@ -13,6 +13,7 @@ from functools import partial
 from typing import BinaryIO
 
 from app.audio.decode import BLOCK, AudioSource, open_audio
+from app.audio.peaks import PeakMeter
 from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakersWanted, Transcript, TranscriptionJob
 from app.models.registry import Registry
@@ -72,11 +73,15 @@ class TranscriptionService:
         permit = self._runner.admit()
         try:
             if job.diarize is None:
-                return await self._plain(model, job, file, permit)
-            return await self._spoken(model, job, job.diarize, file, permit)
+                opened = await self._plain(model, job, file, permit)
+            else:
+                opened = await self._spoken(model, job, job.diarize, file, permit)
         except BaseException:
             permit.close()
             raise
+        if job.peaks:
+            opened.peaks = PeakMeter()
+        return opened
 
     async def transcribe(
         self, job: TranscriptionJob, file: BinaryIO, progress: Progress | None = None

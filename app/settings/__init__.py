@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.settings.base import Group
+from app.settings.base import MIB, Group
 from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.settings.places import data_folder
 from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
 from app.settings.speech import SpeechSettings, VoicesSettings
 from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
 from app.settings.transcription import DiarizationSettings, SubtitlesSettings, TranscriptionSettings
+
+OPENAI_UPLOAD = 25 * MIB
+"""Bytes of the largest upload that OpenAI takes."""
 
 
 class Settings(Group):
@@ -41,6 +44,13 @@ class Settings(Group):
     def folder(self) -> Path:
         """The storage folder, absolute."""
         return (self.storage.folder or data_folder()).expanduser().absolute()
+
+    @property
+    def request_limits(self) -> LimitsSettings:
+        """The limits; in strict mode an upload is never larger than OpenAI's."""
+        if not self.compat.strict:
+            return self.limits
+        return self.limits.model_copy(update={"upload_bytes": min(self.limits.upload_bytes, OPENAI_UPLOAD)})
 
     @property
     def database_url(self) -> str:

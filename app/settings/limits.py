@@ -11,7 +11,9 @@ class LimitsSettings(Group):
     """What requests may cost. What exceeds a limit is refused at once."""
 
     upload_bytes: int = Field(
-        25 * MIB, ge=1, description="Largest upload, in bytes. OpenAI's limit is 25 MiB."
+        1024 * MIB,
+        ge=1,
+        description="Largest upload, in bytes. With compat.strict at most OpenAI's limit, 25 MiB.",
     )
     audio_seconds: float = Field(4 * 3600, gt=0, description="Longest audio of one request, in seconds.")
     request_seconds: float = Field(

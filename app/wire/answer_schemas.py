@@ -110,7 +110,29 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "SpeakerSegment": _SPEAKER_SEGMENT,
     "TranscriptDelta": shape(
         {"type": _one("transcript.text.delta"), "delta": TEXT},
-        {"logprobs": _list(_LOGPROB), "segment_id": TEXT},
+        {
+            "logprobs": _list(_LOGPROB),
+            "segment_id": TEXT,
+            "start": NUMBER,
+            "end": NUMBER,
+            "words": _list(shape({"word": TEXT, "start": NUMBER, "end": NUMBER})),
+        },
+    ),
+    "TranscriptionProgress": shape(
+        {"type": _one("antiphon.progress"), "seconds": NUMBER, "queued": NUMBER}, {"expected": NUMBER}
+    ),
+    "TranscriptionPeaks": shape(
+        {"type": _one("antiphon.peaks"), "start": NUMBER, "rate": INTEGER, "data": TEXT}
+    ),
+    "About": shape(
+        {
+            "object": _one("about"),
+            "version": TEXT,
+            "limits": {"type": "object", "additionalProperties": NUMBER},
+            "features": {"type": "object"},
+            "organisation": TEXT,
+            "consent_phrases": {"type": "object", "additionalProperties": TEXT},
+        }
     ),
     "TranscriptDone": shape(
         {"type": _one("transcript.text.done"), "text": TEXT},

@@ -5,7 +5,9 @@ Law: the final text is the sum of the deltas that were sent.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.domain import Progress, SpokenSegment, SpokenText, Transcript, TranscriptEvent, WindowText
@@ -14,16 +16,27 @@ from app.wire.transcripts import languages, logprobs, spoken_segment, token_usag
 from engines.types import Segment
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOptions:
+    """What a client asked to be told."""
+
+    logprobs: bool = False
+    text_first: bool = False
+    """Text leaves before its speaker is known."""
+    times: bool = False
+    """Deltas have their start, end and words."""
+    progress: bool = False
+
+
 class TranscriptEvents:
     """Two verbs: `feed` what happens, then `flush` with the whole transcript."""
 
-    def __init__(self, model: str, *, with_logprobs: bool, text_first: bool = False) -> None:
-        """`model`: the name that the client sent. `text_first`: text leaves before its speaker is known."""
+    def __init__(self, model: str, options: EventOptions) -> None:
+        """`model`: the name that the client sent."""
         self._model = model
-        self._with_logprobs = with_logprobs
+        self._options = options
         self._sent: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
-        self._text_first = text_first
         self._spoken = 0
 
     def feed(self, event: TranscriptEvent) -> list[dict[str, Any]]:
@@ -44,7 +57,8 @@ class TranscriptEvents:
             if not delta:
                 continue
             self._sent.append(delta)
-            events.append({"type": "transcript.text.delta", "delta": delta} | self._probabilities(segment))
+            event = {"type": "transcript.text.delta", "delta": delta}
+            events.append(event | self._probabilities(segment) | self._times(segment))
         return events
 
     def _speakers(self, segments: Sequence[SpokenSegment]) -> list[dict[str, Any]]:
@@ -55,7 +69,7 @@ class TranscriptEvents:
                 continue
             self._spoken += 1
             whole = spoken_segment(self._spoken, segment)
-            if not self._text_first:
+            if not self._options.text_first:
                 delta = f" {segment.text}" if self._sent else segment.text
                 self._sent.append(delta)
                 events.append({"type": "transcript.text.delta", "delta": delta, "segment_id": whole["id"]})
@@ -67,13 +81,36 @@ class TranscriptEvents:
         event: dict[str, Any] = {"type": "transcript.text.done", "text": "".join(self._sent)}
         if transcription_model(self._model).tells_languages:
             event["languages"] = languages(transcript)
-        if self._with_logprobs:
+        if self._options.logprobs:
             event["logprobs"] = self._logprobs
         return event | {"usage": token_usage(transcript)}
 
     def _probabilities(self, segment: Segment) -> dict[str, Any]:
-        if not self._with_logprobs:
+        if not self._options.logprobs:
             return {}
         entries = logprobs([segment]) or []
         self._logprobs += entries
         return {"logprobs": entries}
+
+    def _times(self, segment: Segment) -> dict[str, Any]:
+        if not self._options.times:
+            return {}
+        words = [
+            {"word": word.text.strip(), "start": round(word.start, 3), "end": round(word.end, 3)}
+            for word in segment.words or ()
+        ]
+        return {"start": round(segment.start, 3), "end": round(segment.end, 3), "words": words}
+
+
+def progress_event(seconds: float, expected: float | None, queued: float) -> dict[str, Any]:
+    """An extension. `seconds`: transcribed of this audio, `expected`: of all of it, if the file says so,
+    `queued`: of audio of all requests that wait or are worked on.
+    """
+    event = {"type": "antiphon.progress", "seconds": round(seconds, 1), "queued": round(queued, 1)}
+    return event if expected is None else event | {"expected": round(expected, 1)}
+
+
+def peaks_event(start: float, rate: int, values: bytes) -> dict[str, Any]:
+    """An extension: one byte for each peak, base64."""
+    data = base64.b64encode(values).decode()
+    return {"type": "antiphon.peaks", "start": start, "rate": rate, "data": data}

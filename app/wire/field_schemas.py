@@ -23,6 +23,22 @@ _STRATEGY = {
         "silence_duration_ms": {"type": "integer", "minimum": 0, "maximum": 10_000},
     },
 }
+_EDITED_WORD = {
+    "type": "object",
+    "required": ["word", "start", "end"],
+    "properties": {"word": {"type": "string"}, "start": {"type": "number"}, "end": {"type": "number"}},
+}
+_EDITED_SEGMENT = {
+    "type": "object",
+    "required": ["start", "end", "text"],
+    "properties": {
+        "start": {"type": "number"},
+        "end": {"type": "number"},
+        "text": {"type": "string"},
+        "speaker": {"type": "string"},
+        "words": {"type": "array", "items": _EDITED_WORD},
+    },
+}
 _VOICE = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
 
 
@@ -159,5 +175,6 @@ _KINDS: dict[Kind, Callable[[RequestField, Settings], dict[str, Any]]] = {
     "number": _number,
     "integer": _number,
     "strategy": lambda row, _: {"anyOf": [{"type": "string", "enum": list(row.choices)}, _STRATEGY]},
+    "segments": lambda _, __: {"type": "array", "minItems": 1, "items": _EDITED_SEGMENT},
     "voice": lambda _, __: {"anyOf": [{"type": "string"}, _VOICE]},
 }

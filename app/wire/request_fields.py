@@ -16,16 +16,18 @@ from app.settings import Settings
 
 Endpoint = Literal[
     "transcriptions", "translations", "speech", "voices", "voice_consents", "consent",
-    "list_voices", "list_consents",
+    "list_voices", "list_consents", "render",
 ]  # fmt: skip
-"""`consent`: renaming one. `list_voices`, `list_consents`: fields of a query."""
+"""`consent`: renaming one. `render`: edited segments to a file. `list_...`: fields of a query."""
 Kind = Literal[
     "file", "text", "texts", "choice", "choices", "flag", "number", "integer",
-    "strategy", "clips", "voice", "id",
+    "strategy", "clips", "voice", "id", "segments",
 ]  # fmt: skip
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
+RenderFormat = Literal["srt", "vtt", "text", "json", "docx"]
 FORMATS: tuple[ResponseFormat, ...] = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 TRANSLATION_FORMATS: tuple[ResponseFormat, ...] = ("json", "text", "srt", "verbose_json", "vtt")
+RENDER_FORMATS: tuple[RenderFormat, ...] = ("srt", "vtt", "text", "json", "docx")
 AUDIO_FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 LISTS = ("texts", "choices", "clips")
 KNOWN = 4
@@ -112,13 +114,18 @@ TRANSLATION_FORMAT = RequestField(
 GRANULARITIES = RequestField(
     name="timestamp_granularities", kind="choices", endpoints=TRANSCRIPTIONS, choices=("word", "segment"),
     default="segment",
-    sentence="What `verbose_json` has times for.",
+    sentence="What `verbose_json` has times for. With `stream`, `word` gives each delta its `start`, "
+    "`end` and `words` (an extension), and text leaves before its speaker is known.",
 )
 INCLUDE = RequestField(
-    name="include", kind="choices", endpoints=TRANSCRIPTIONS, choices=("logprobs",),
+    name="include", kind="choices", endpoints=TRANSCRIPTIONS,
+    choices=("logprobs", "progress", "peaks"),
     sentence="`logprobs`: token, bytes and log-probability of every token. The speech is then "
-    "decoded greedily, since beams have no such probabilities.",
+    "decoded greedily, since beams have no such probabilities. With `stream`, two extensions: "
+    "`progress` gives `antiphon.progress` events, `peaks` gives `antiphon.peaks` events.",
 )
+OWN_INCLUDES = frozenset({"progress", "peaks"})
+"""Values of `include` that OpenAI's API does not have; `compat.strict` refuses them."""
 TEMPERATURE = RequestField(
     name="temperature", kind="number", endpoints=SPEECH_TO_TEXT, low=0, high=1, default=0,
     sentence="0: no sampling, but failed parts are tried again at 0.2, 0.4 ... 1.0. Above 0: sampled"
@@ -258,6 +265,23 @@ LIMIT = RequestField(
 VOICE_LIMIT = RequestField(
     name="limit", kind="integer", endpoints=("list_voices",), low=1, high=1000,
     sentence="Items of a page; absent: all of them.",
+)
+SEGMENTS = RequestField(
+    name="segments", kind="segments", endpoints=("render",), required=True,
+    sentence="What was said: `start` and `end` in seconds, `text`, and if they are known `speaker` and "
+    "`words` (`word`, `start`, `end`).",
+)
+RENDER_FORMAT = RequestField(
+    name="format", kind="choice", endpoints=("render",), required=True, choices=RENDER_FORMATS,
+    sentence="Format of the file.",
+)
+TITLE = RequestField(
+    name="title", kind="text", endpoints=("render",), high=500,
+    sentence="Title of the document.",
+)
+DOCUMENT_LANGUAGE = RequestField(
+    name="language", kind="text", endpoints=("render",),
+    sentence="BCP 47 tag of the text.",
 )
 # fmt: on
 

@@ -6,7 +6,7 @@ Law: pure; every value is checked here, with the field's name in the error, befo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.domain import TranscriptionJob, VadOptions
@@ -14,6 +14,7 @@ from app.errors import InvalidValue, UnsupportedValue
 from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
 from app.wire.diarization_request import speakers_wanted
+from app.wire.events import EventOptions
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
 from app.wire.reader import FormReader
@@ -49,6 +50,8 @@ class TranscriptionRequest:
     granularities: frozenset[str]
     stream: bool
     cues: CueRules
+    told: EventOptions = field(default_factory=EventOptions)
+    """Of a stream."""
 
 
 def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> TranscriptionRequest:
@@ -69,14 +72,31 @@ def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionReque
     speakers = speakers_wanted(reader, form)
     if speakers and stream and "word" in granularities:
         speakers = replace(speakers, text_first=True)
+    included = _included(reader, strict=rules.strict)
+    times = stream and "word" in granularities
     job = replace(
         _job(reader, rules, model, "transcribe"),
         language=_language(reader),
-        logprobs="logprobs" in reader.choices(table.INCLUDE),
-        words=form in SUBTITLES or (form == "verbose_json" and "word" in granularities),
+        logprobs="logprobs" in included,
+        peaks=stream and "peaks" in included,
+        words=times or form in SUBTITLES or (form == "verbose_json" and "word" in granularities),
         diarize=speakers,
     )
-    return _request(job, form, granularities, stream=stream, cues=_cues(reader, rules.cues))
+    request = _request(job, form, granularities, stream=stream, cues=_cues(reader, rules.cues))
+    told = EventOptions(
+        logprobs=job.logprobs,
+        text_first=speakers is not None and speakers.text_first,
+        times=times,
+        progress="progress" in included,
+    )
+    return replace(request, told=told)
+
+
+def _included(reader: FormReader, *, strict: bool) -> frozenset[str]:
+    included = reader.choices(table.INCLUDE)
+    if strict and (own := sorted(included & table.OWN_INCLUDES)):
+        raise invalid_choice(table.INCLUDE.name, own[0], ("logprobs",))
+    return included
 
 
 def translation(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:

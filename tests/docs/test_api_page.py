@@ -38,4 +38,4 @@ def test_every_endpoint_is_on_the_page() -> None:
 
 def test_defaults_are_those_of_the_settings() -> None:
     """The page is made with default settings, whatever the environment of the test says."""
-    assert "At most 25 MiB (`limits.upload_bytes`)" in PAGE.read_text()
+    assert "At most 1024 MiB (`limits.upload_bytes`)" in PAGE.read_text()

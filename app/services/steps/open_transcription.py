@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 
 from app.audio.decode import AudioSource
+from app.audio.peaks import PeakMeter
 from app.domain import (
     Progress,
     SpokenSegment,
@@ -46,11 +47,14 @@ class OpenTranscription(ABC):
         transcriber: WindowTranscriber,
         vad: VadOptions | None,
     ) -> None:
+        self._runner = runner
         self._threads = threads
         self._source = source
         self._permit = permit
         self._transcriber = transcriber
         self._cutting = Cutting(runner, vad)
+        self.peaks: PeakMeter | None = None
+        """Measures how loud the audio is, if the client asked for it."""
 
     @property
     def deadline(self) -> float | None:
@@ -66,6 +70,22 @@ class OpenTranscription(ABC):
     def expected(self) -> float | None:
         """Seconds that the file claims to have."""
         return self._source.expected
+
+    @property
+    def done(self) -> float:
+        """Seconds transcribed so far."""
+        return self._transcriber.done
+
+    @property
+    def queued(self) -> float:
+        """Seconds of audio of all requests that wait or are worked on."""
+        return self._runner.snapshot().queued_seconds
+
+    def _blocks(self) -> Iterator[Samples]:
+        for block in self._source.blocks():
+            if self.peaks:
+                self.peaks.feed(block)
+            yield block
 
     @abstractmethod
     def events(self) -> AsyncGenerator[TranscriptEvent, None]:
@@ -85,7 +105,7 @@ class PlainTranscription(OpenTranscription):
     """Nobody asks who speaks."""
 
     async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
-        cuts = self._threads.iterate(cut(self._source.blocks(), self._cutting))
+        cuts = self._threads.iterate(cut(self._blocks(), self._cutting))
         async with aclosing(self._transcriber.segments(cuts)) as windows:
             async for segments in windows:
                 yield WindowText(segments)
@@ -121,7 +141,7 @@ class SpokenTranscription(OpenTranscription):
         self._spoken: list[SpokenSegment] = []
 
     async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
-        fork = Fork(self._threads.iterate(self._source.blocks()), self._lead)
+        fork = Fork(self._threads.iterate(self._blocks()), self._lead)
         async with aclosing(fork):
             cuts = cut_async(fork.reader(), self._cutting, self._threads)
             who = asyncio.ensure_future(self._asked(fork.reader()))

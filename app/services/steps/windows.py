@@ -45,6 +45,11 @@ class WindowTranscriber:
         self._prompt_tokens = 0
         self._done = 0.0
 
+    @property
+    def done(self) -> float:
+        """Seconds of the audio whose windows are transcribed."""
+        return self._done
+
     def transcript(self, seconds: float, spoken: tuple[SpokenSegment, ...] | None = None) -> Transcript:
         """Everything so far. `seconds`: of the audio."""
         return Transcript(

@@ -23,7 +23,7 @@ from app.domain import (
 from app.wire import resources, speech
 from app.wire.answer_schemas import SCHEMAS
 from app.wire.cue_breaks import CueRules
-from app.wire.events import TranscriptEvents
+from app.wire.events import EventOptions, TranscriptEvents
 from app.wire.transcripts import render
 from engines.types import LanguageGuess
 from tests.conftest import ROOT
@@ -52,7 +52,7 @@ def body(transcript: Transcript, form: str, model: str, granularities: tuple[str
 
 
 def events(transcript: Transcript, model: str, *, with_logprobs: bool = False) -> list[dict[str, Any]]:
-    told = TranscriptEvents(model, with_logprobs=with_logprobs)
+    told = TranscriptEvents(model, EventOptions(logprobs=with_logprobs))
     if transcript.spoken:
         return [*told.feed(SpokenText(transcript.spoken)), told.flush(transcript)]
     return [*told.feed(WindowText(transcript.segments)), told.flush(transcript)]

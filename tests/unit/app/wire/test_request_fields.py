@@ -11,6 +11,7 @@ from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
 from app.wire.fields import Fields
 from app.wire.reader import BodyReader, FormReader, Reader
+from app.wire.render import edited
 from app.wire.requests import RequestRules, transcription, translation
 from app.wire.speech import SpeechRules, speech
 from app.wire.voice_requests import consent, renamed, voice
@@ -32,6 +33,8 @@ def readers() -> list[tuple[table.Endpoint, Reader]]:
     consent(consents)
     rename = BodyReader({"name": "n"}, "consent")
     renamed(rename)
+    document = BodyReader({"format": "srt", "segments": [{"start": 0, "end": 1, "text": "a"}]}, "render")
+    edited(document)
     return [
         ("transcriptions", transcriptions),
         ("translations", translations),
@@ -39,6 +42,7 @@ def readers() -> list[tuple[table.Endpoint, Reader]]:
         ("voices", voices),
         ("voice_consents", consents),
         ("consent", rename),
+        ("render", document),
     ]
 
 

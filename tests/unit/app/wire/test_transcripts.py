@@ -10,7 +10,7 @@ import pytest
 from app.domain import Transcript, WindowText
 from app.wire import sse
 from app.wire.cue_breaks import CueRules
-from app.wire.events import TranscriptEvents
+from app.wire.events import EventOptions, TranscriptEvents
 from app.wire.transcripts import render
 from tests.conftest import ROOT
 from tests.support.samples import SILENCE, SPEECH, TRANSLATION
@@ -61,7 +61,7 @@ def test_golden(
 
 
 def stream(transcript: Transcript, model: str, with_logprobs: bool) -> bytes:
-    events = TranscriptEvents(model, with_logprobs=with_logprobs)
+    events = TranscriptEvents(model, EventOptions(logprobs=with_logprobs))
     frames = [
         sse.frame(event) for segment in transcript.segments for event in events.feed(WindowText((segment,)))
     ]

@@ -1,0 +1,53 @@
+"""The app's own values: what services take and give.
+
+Law: frozen, typed, no behaviour beyond one-line properties. What an engine sees is in `engines/types.py`;
+what a client sees is in `app/wire`.
+"""
+
+from app.domain.callers import ApiKey, Caller
+from app.domain.models import About, ModelKind, ModelListing, ModelSpec
+from app.domain.speech import AUDIO_TOKENS, AudioFormat, LocalVoice, SpeechJob, SpeechPreference, audio_tokens
+from app.domain.transcripts import (
+    Progress,
+    SpeakerReference,
+    SpeakersWanted,
+    SpokenSegment,
+    SpokenText,
+    Transcript,
+    TranscriptEvent,
+    TranscriptionJob,
+    VadOptions,
+    WindowText,
+)
+from app.domain.voices import VOICE_ID, AuditEntry, CustomVoice, ListedVoice, SpeakerVector, VoiceConsent
+
+__all__ = [
+    "AUDIO_TOKENS",
+    "VOICE_ID",
+    "About",
+    "ApiKey",
+    "AudioFormat",
+    "AuditEntry",
+    "Caller",
+    "CustomVoice",
+    "ListedVoice",
+    "LocalVoice",
+    "ModelKind",
+    "ModelListing",
+    "ModelSpec",
+    "Progress",
+    "SpeakerReference",
+    "SpeakerVector",
+    "SpeakersWanted",
+    "SpeechJob",
+    "SpeechPreference",
+    "SpokenSegment",
+    "SpokenText",
+    "Transcript",
+    "TranscriptEvent",
+    "TranscriptionJob",
+    "VadOptions",
+    "VoiceConsent",
+    "WindowText",
+    "audio_tokens",
+]

@@ -1,0 +1,50 @@
+"""What is asked of a text that is spoken. Law: frozen values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain.models import ModelSpec
+from engines.types import Voice
+
+AUDIO_TOKENS = 10
+"""Tokens of a second of audio in `usage`, as OpenAI counts them."""
+
+
+def audio_tokens(seconds: float) -> int:
+    """What so many seconds of audio count in `usage`."""
+    return math.ceil(AUDIO_TOKENS * seconds)
+
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+
+
+SpeechPreference = Literal["fast", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalVoice:
+    """A voice that this server can speak with."""
+
+    voice: Voice
+    model: ModelSpec
+    profile: bytes = b""
+    """Of a custom voice."""
+    id: str = ""
+    """Of a custom voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJob:
+    """What is to be spoken, and how."""
+
+    model: str
+    text: str
+    voice: str
+    """A name, or the id of a custom voice."""
+    speed: float = 1.0
+    """2 is twice as fast, at the same pitch."""
+    instructions: str = ""
+    """How to speak, in plain words."""

@@ -1,0 +1,75 @@
+"""Consents, custom voices, and what is kept about them. Law: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.speech import LocalVoice
+from engines.types import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceConsent:
+    """Somebody's recorded consent."""
+
+    id: str
+    project: str
+    name: str
+    language: str
+    """BCP 47."""
+    created: int
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerVector:
+    """A speaker as an encoder sees them. Vectors of two encoders mean nothing to one another."""
+
+    encoder: str
+    """Id of the encoder's model."""
+    values: Samples
+    """float32, of length 1: the dot product of two is their cosine similarity."""
+
+
+VOICE_ID = "voice_"
+"""How ids of custom voices begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomVoice:
+    """A voice of a project, enrolled from a sample."""
+
+    id: str
+    project: str
+    name: str
+    consent: str
+    language: str
+    """BCP 47."""
+    cloner: str
+    """The cloner's name: `kokoro-match` gives a matched voice, not a clone."""
+    engine: str
+    model: str
+    nearest: str
+    """The stock voice that comes closest."""
+    similarity: float
+    """By the engine's own measure."""
+    created: int
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVoice:
+    """A voice under the name that clients send."""
+
+    name: str
+    voice: CustomVoice | LocalVoice
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what, and how it ended."""
+
+    action: str
+    subject: str
+    outcome: str
+    details: dict[str, str | float | bool]

@@ -1,0 +1,171 @@
+"""POST /v1/audio/transcriptions/render, an extension: segments that a client has edited -> a file.
+
+Law: pure. The same cue rules as for transcriptions, so that a page and the API give the same subtitles.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain import SpokenSegment
+from app.errors import InvalidValue
+from app.wire import request_fields as table
+from app.wire.bodies import json_object
+from app.wire.cue_breaks import CueRules
+from app.wire.docx import Paragraph, to_docx
+from app.wire.fields import bounded_number
+from app.wire.languages import language_tag
+from app.wire.reader import BodyReader
+from app.wire.subtitles import make_spoken_cues, to_srt, to_vtt
+from app.wire.texts import clean
+from engines.types import Word
+
+MEDIA_TYPES: Mapping[table.RenderFormat, str] = {
+    "srt": "text/plain; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
+    "json": "application/json",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
+BODY_BYTES = 8 * 1024 * 1024
+MOST_SEGMENTS = 20_000
+MOST_WORDS = 200_000
+"""Of all segments together: some twenty hours of speech."""
+LONGEST_NAME = 200
+LATEST = 1_000_000.0
+"""Seconds: no recording is so long, and times stay exact in every format."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """One document to be made."""
+
+    format: table.RenderFormat
+    segments: tuple[SpokenSegment, ...]
+    """Without a speaker where nobody is known."""
+    title: str
+    language: str
+    """A BCP 47 tag, or empty."""
+
+
+def render_request(body: bytes) -> RenderRequest:
+    """Raises `InvalidValue` or `InvalidRequest` that names the field."""
+    return edited(BodyReader(json_object(body), "render"))
+
+
+def edited(reader: BodyReader) -> RenderRequest:
+    """A request whose body is read already."""
+    form: table.RenderFormat = reader.choice(table.RENDER_FORMAT)  # type: ignore[assignment]  # a checked choice
+    language = reader.text(table.DOCUMENT_LANGUAGE)
+    tag = language_tag(language) if language else ""
+    if tag is None:
+        raise InvalidValue(
+            "'language' is no language tag (BCP 47), such as 'en' or 'de-AT'.", param="language"
+        )
+    segments = _segments(reader.value(table.SEGMENTS))
+    return RenderRequest(form, segments, reader.text(table.TITLE), tag)
+
+
+def rendered(request: RenderRequest, cues: CueRules) -> bytes:
+    """The bytes of the document."""
+    if request.format == "docx":
+        return to_docx(request.title, map(_paragraph, request.segments), request.language)
+    if request.format == "json":
+        return json.dumps(_document(request), ensure_ascii=False).encode()
+    if request.format == "text":
+        return "\n".join(_line(segment) for segment in request.segments).encode() + b"\n"
+    duration = max((segment.end for segment in request.segments), default=0.0)
+    made = make_spoken_cues(
+        request.segments, cues, duration, named=request.format == "srt" and _named(request)
+    )
+    return (to_srt(made) if request.format == "srt" else to_vtt(made)).encode()
+
+
+def _named(request: RenderRequest) -> bool:
+    return any(segment.speaker for segment in request.segments)
+
+
+def _segments(value: Any) -> tuple[SpokenSegment, ...]:
+    if not isinstance(value, list) or not value:
+        raise InvalidValue("'segments' must be a list with at least one segment.", param="segments")
+    if len(value) > MOST_SEGMENTS:
+        raise InvalidValue(f"'segments' has more than {MOST_SEGMENTS} entries.", param="segments")
+    made = tuple(_segment(f"segments[{index}]", entry) for index, entry in enumerate(value))
+    if sum(len(segment.words) for segment in made) > MOST_WORDS:
+        raise InvalidValue(f"'segments' has more than {MOST_WORDS} words.", param="segments")
+    return made
+
+
+def _segment(name: str, entry: Any) -> SpokenSegment:
+    if not isinstance(entry, dict):
+        raise InvalidValue(f"'{name}' must be an object.", param=name)
+    start, end = _times(name, entry)
+    speaker = entry.get("speaker", "")
+    text = entry.get("text")
+    if not isinstance(text, str) or not isinstance(speaker, str):
+        raise InvalidValue(f"'{name}' needs a 'text', and 'speaker' must be a text.", param=name)
+    words = _words(name, entry.get("words"), clean(text), start, end)
+    return SpokenSegment(start, end, clean(speaker)[:LONGEST_NAME], words)
+
+
+def _times(name: str, entry: Mapping[str, Any]) -> tuple[float, float]:
+    start = bounded_number(f"{name}.start", entry.get("start"), 0, LATEST)
+    end = bounded_number(f"{name}.end", entry.get("end"), 0, LATEST)
+    if end < start:
+        raise InvalidValue(f"'{name}.end' lies before its 'start'.", param=f"{name}.end")
+    return start, end
+
+
+def _words(name: str, value: Any, text: str, start: float, end: float) -> tuple[Word, ...]:
+    """The words that came with their times; without them, the text's words share the time of the segment."""
+    if not value:
+        texts = text.split()
+        step = (end - start) / max(1, len(texts))
+        return tuple(
+            Word(f" {word}", start + index * step, start + (index + 1) * step, 1.0)
+            for index, word in enumerate(texts)
+        )
+    if not isinstance(value, list):
+        raise InvalidValue(f"'{name}.words' must be a list.", param=f"{name}.words")
+    return tuple(_word(f"{name}.words[{index}]", entry) for index, entry in enumerate(value))
+
+
+def _word(name: str, entry: Any) -> Word:
+    if not isinstance(entry, dict) or not isinstance(entry.get("word"), str):
+        raise InvalidValue(f"'{name}' must be an object with 'word', 'start' and 'end'.", param=name)
+    start, end = _times(name, entry)
+    return Word(f" {clean(entry['word']).strip()}", start, end, 1.0)
+
+
+def _paragraph(segment: SpokenSegment) -> Paragraph:
+    head = f"{segment.speaker} {_clock(segment.start)}".strip()
+    return Paragraph(head, segment.text)
+
+
+def _line(segment: SpokenSegment) -> str:
+    return f"{segment.speaker}: {segment.text}" if segment.speaker else segment.text
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(math.floor(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def _document(request: RenderRequest) -> dict[str, Any]:
+    segments = []
+    for segment in request.segments:
+        words = [{"word": w.text.strip(), "start": w.start, "end": w.end} for w in segment.words]
+        shape: dict[str, Any] = {
+            "start": segment.start,
+            "end": segment.end,
+            "text": segment.text,
+            "words": words,
+        }
+        segments.append(shape | ({"speaker": segment.speaker} if segment.speaker else {}))
+    head = {"title": request.title, "language": request.language}
+    return {key: value for key, value in head.items() if value} | {"segments": segments}
