@@ -159,7 +159,9 @@ class VoiceBook:
             )
 
     def _refuse_language(self, name: str, language: str | None) -> NoReturn:
-        readers = [v.voice.name for v in self.all() if can_read(v.voice, language)]
+        able = [v.voice for v in self.all() if can_read(v.voice, language)]
+        native = sorted(able, key=lambda voice: not can_read(replace(voice, also=()), language))
+        readers = [voice.name for voice in native]
         extras = sorted({v.voice.extra for v in self._voices().unable if can_read(v.voice, language)})
         if readers:
             others = f"Voices that can: {listed(readers)}."
