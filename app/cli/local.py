@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.cli.failures import CommandError
+from app.cli.failures import CommandError, sentence_of
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -33,7 +33,10 @@ def run_locally(settings: Settings, work: Callable[[Container], Awaitable[Result
     try:
         return asyncio.run(run())
     except ApiError as failure:
-        raise CommandError(explained(failure, settings)) from failure
+        sentence = explained(failure, settings)
+        if sentence is None:
+            raise
+        raise CommandError(sentence) from failure
 
 
 def run_for_project(
@@ -50,10 +53,12 @@ def run_for_project(
     return run_locally(load_settings(config), run)
 
 
-def explained(failure: ApiError, settings: Settings) -> str:
-    """The sentence for somebody at this machine, who may know its paths."""
-    from app.errors import ModelNotFound, ModelUnavailable, NotAudio
+def explained(failure: ApiError, settings: Settings) -> str | None:
+    """The sentence for somebody at this machine, who may know its paths; None for a fault of Antiphon."""
+    from app.errors import InternalError, ModelNotFound, ModelUnavailable, NotAudio
 
+    if isinstance(failure, InternalError):
+        return sentence_of(failure.__cause__) if failure.__cause__ else None
     if isinstance(failure, ModelUnavailable | ModelNotFound):
         listed = "`antiphon models list` shows the models, `antiphon models pull OWNER/NAME` fetches one."
         advice = f" {listed}" if isinstance(failure, ModelNotFound) else ""

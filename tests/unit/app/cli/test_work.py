@@ -10,7 +10,7 @@ import pytest
 
 from app.container import Container
 from app.settings import Settings
-from engines.errors import WeightsBroken
+from engines.errors import EngineError, WeightsBroken
 from tests.conftest import JFK
 from tests.support.command import Command
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
@@ -114,6 +114,24 @@ def test_an_engine_that_fails_is_told_once_a_file(antiphon: Command, engine: Ech
     assert err.count("The weights are no weights.") == 2
     assert "0 files transcribed" in err
     assert not (antiphon.folder / "out").exists()
+
+
+def test_the_cause_of_an_internal_error_is_told(antiphon: Command, engine: EchoTranscriber) -> None:
+    """A client of the server is told nothing of it; somebody at the machine is."""
+    shutil.copy(JFK, antiphon.folder)
+    engine.failure = EngineError("There is no engine `x`.")
+    code, _, err = transcribe(antiphon, "jfk.flac")
+    assert code == 1
+    assert "There is no engine `x`." in err
+    assert "server" not in err
+
+
+def test_a_fault_of_antiphon_is_shown_with_its_trace(antiphon: Command, engine: EchoTranscriber) -> None:
+    shutil.copy(JFK, antiphon.folder)
+    engine.failure = ZeroDivisionError("ours")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the services make of it
+        transcribe(antiphon, "jfk.flac")
+    assert not isinstance(caught.value, SystemExit)
 
 
 def test_speech_into_a_folder_that_does_not_exist(antiphon: Command) -> None:
