@@ -43,7 +43,7 @@ def spoken(sentence: str, language: str) -> str:
     """The sentence in words, as far as there is a normaliser for the language (BCP 47)."""
     base = primary_subtag(language)
     text = _emoji_names(sentence, base)
-    text = _LONG_WORD.sub(lambda found: " ".join(re.findall(".{1,40}", found[0])), text)
+    text = _LONG_WORD.sub(lambda match: " ".join(re.findall(".{1,40}", match[0])), text)
     if base == "en":
         text = _patched(text)
     if base in ("en", "zh", "ja") and re.search(r"[\d$€£¥%&+=<>@#/]", text):
@@ -54,22 +54,22 @@ def spoken(sentence: str, language: str) -> str:
 def _patched(text: str) -> str:
     text = _DECADE.sub(_decade, text)
     text = _MONEY.sub(_money, text)
-    text = _THOUSANDS.sub(lambda found: _counted(int(found[1].replace(",", ""))), text)
-    text = _VERSION.sub(lambda found: found[0].replace(".", " point "), text)
-    text = _DIGITS.sub(lambda found: " ".join(found[0]), text)
-    return _TITLE.sub(lambda found: _TITLES[found[0].lower()], text)
+    text = _THOUSANDS.sub(lambda match: _counted(int(match[1].replace(",", ""))), text)
+    text = _VERSION.sub(lambda match: match[0].replace(".", " point "), text)
+    text = _DIGITS.sub(lambda match: " ".join(match[0]), text)
+    return _TITLE.sub(lambda match: _TITLES[match[0].lower()], text)
 
 
-def _decade(found: re.Match[str]) -> str:
-    century, ten = found[1], int(found[2])
+def _decade(match: re.Match[str]) -> str:
+    century, ten = match[1], int(match[2])
     if century == "20" and ten == 0:
         return "two thousands"
     return f"{century} {_TENS[ten]}"
 
 
-def _money(found: re.Match[str]) -> str:
-    whole, part = int(found[2].replace(",", "")), int(found[3] or 0)
-    coin, small = _COINS[found[1]]
+def _money(match: re.Match[str]) -> str:
+    whole, part = int(match[2].replace(",", "")), int(match[3] or 0)
+    coin, small = _COINS[match[1]]
     smalls = "pence" if small == "penny" else small + "s"
     words = f"{_counted(whole)} {coin if whole == 1 else coin + 's'}"
     return f"{words} and {part} {small if part == 1 else smalls}" if part else words
@@ -90,7 +90,7 @@ def _emoji_names(text: str, language: str) -> str:
         return text
     names = language if language in EMOJI_LANGUAGES else "en"
     named: str = emoji.demojize(text, language=names, delimiters=(" \u0002", "\u0003 "))
-    return re.sub("\u0002(.*?)\u0003", lambda found: found[1].replace("_", " ").replace("-", " "), named)
+    return re.sub("\u0002(.*?)\u0003", lambda match: match[1].replace("_", " ").replace("-", " "), named)
 
 
 def _normalised(text: str, language: str) -> str:

@@ -78,12 +78,12 @@ def searches(options: TranscribeOptions, *, sampling: bool, greedy: bool) -> tup
     """
     temperatures = options.temperatures if sampling else options.temperatures[:1]
     low = options.log_prob_threshold
-    found = tuple(Search(t, 1 if t or options.logprobs else options.beam_size, low) for t in temperatures)
-    if not (greedy and options.greedy_first and found[0].beams > 1):
-        return found
+    plan = tuple(Search(t, 1 if t or options.logprobs else options.beam_size, low) for t in temperatures)
+    if not (greedy and options.greedy_first and plan[0].beams > 1):
+        return plan
     first = Search(0.0, 1, max(low, GREEDY_MIN_LOGPROB), greedy_first=True)
     # A short encoding that led to a loop is encoded again in full: a beam search on it would loop as well.
-    return (first, replace(found[0], follows_loops=sampling), *found[1:])
+    return (first, replace(plan[0], follows_loops=sampling), *plan[1:])
 
 
 def worth_trying(search: Search, tried: Sequence[tuple[Search, Decoded]], options: TranscribeOptions) -> bool:

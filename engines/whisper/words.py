@@ -98,11 +98,11 @@ def fit_words(phrases: Sequence[Phrase], timed: list[Timed], tokens: WhisperToke
     rest = list(timed)
     fitted = []
     for phrase in phrases:
-        wanted = len(tokens.text_only(phrase.tokens))
-        mine: list[Timed] = []
-        while rest and sum(len(word.tokens) for word in mine) < wanted:
-            mine.append(rest.pop(0))
-        fitted.append(_trim(mine, phrase, typical))
+        count = len(tokens.text_only(phrase.tokens))
+        words: list[Timed] = []
+        while rest and sum(len(word.tokens) for word in words) < count:
+            words.append(rest.pop(0))
+        fitted.append(_trim(words, phrase, typical))
     return fitted
 
 
