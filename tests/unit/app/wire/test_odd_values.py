@@ -40,6 +40,12 @@ def test_texts_that_are_no_numbers_in_bounds(text: str) -> None:
         assert caught.value.param == "speed"
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), True, None, [], float("nan")])
+def test_values_that_are_no_numbers_in_bounds(value: object) -> None:
+    with pytest.raises(InvalidValue):
+        bounded_number("speed", value, 0, 10)
+
+
 @pytest.mark.parametrize("text", ["1", "+1", "1.0", " 1 ", "01", "1.", "1e0", "10E-1"])
 def test_texts_that_are_one(text: str) -> None:
     assert bounded_number("x", text, 0, 10) == bounded_integer("x", text, 0, 10) == 1
