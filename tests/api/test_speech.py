@@ -199,7 +199,7 @@ async def test_failures_before_the_first_sound_are_envelopes(
     synthesizer.failure = EngineError("broken")
     assert error(await speak(client), 500)["type"] == "server_error"
     synthesizer.failure = EngineMissing("tones", "tones")
-    assert "make serve ALL=1" in error(await speak(client), 400)["message"]
+    assert "make install ALL=1" in error(await speak(client), 400)["message"]
 
 
 async def test_voices_are_listed(client: httpx2.AsyncClient) -> None:
