@@ -142,5 +142,5 @@ def test_without_the_asian_libraries_other_voices_still_read(
     made = catalog.synthesizer("kokoro").load(storage / "weights/kokoro-82m", EngineOptions())
     for text, language in (("Hello 你好.", "en-US"), ("今日はいい天気です", "ja")):
         assert len(made.synthesize(Utterance(text, "af_alloy", language)).samples) > 10_000
-    with pytest.raises(EngineMissing, match="make install ALL=1"):
+    with pytest.raises(EngineMissing, match=r"make \w+ ALL=1"):
         made.synthesize(Utterance("今日は", "jf_alpha", "ja"))
