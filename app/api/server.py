@@ -47,6 +47,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=protocol(book),
+            ws="none",  # no route takes WebSockets; whoever adds one bounds them first
             log_config=None,
             access_log=False,
             server_header=False,
