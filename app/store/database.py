@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -54,6 +55,8 @@ class Database:
             raise DatabaseError(
                 "The driver for PostgreSQL is not installed. Run `make install` in the checkout."
             ) from None
+        self._file: tuple[int, int] | None = None
+        """Identity of the SQLite file, once it was opened."""
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
         writing = self._engine.execution_options(writing=True)
         self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
@@ -96,7 +99,7 @@ class Database:
         file = sqlite_file(self._engine.url)
         if file and not await asyncio.to_thread(file.exists):
             return "The database file is gone. Run `antiphon db upgrade` and start again."
-        if file and not await asyncio.to_thread(_is_sqlite, file):
+        if file and self._file not in (None, await asyncio.to_thread(_identity, file)):
             return REPLACED
         if file and await asyncio.to_thread(_free, file.parent) < SPARE_BYTES:
             return "The disk of the database is full."
@@ -112,8 +115,8 @@ class Database:
         file = sqlite_file(self._engine.url)
         if file and not file.exists():
             return None
-        if file and not await asyncio.to_thread(_is_sqlite, file):
-            raise DatabaseError(REPLACED)
+        if file and self._file is None:
+            self._file = await asyncio.to_thread(_identity, file)
         try:
             async with self._engine.connect() as connection:
                 number = await connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -121,6 +124,8 @@ class Database:
         except DBAPIError as wrong:
             if "alembic_version" in str(wrong.orig):
                 return None
+            if getattr(wrong.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+                raise DatabaseError(REPLACED) from None
             raise DatabaseError("The database cannot be reached. Check `storage.database_url`.") from None
         except OSError:
             raise DatabaseError("The database cannot be reached. Check `storage.database_url`.") from None
@@ -155,13 +160,18 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
-def _is_sqlite(file: Path) -> bool:
-    """By its first bytes; open connections would not notice that another file lies in its place."""
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode; None for a file that is gone.
+
+    The file is never opened here: closing it would drop every lock that SQLite holds on it in this process
+    (POSIX locks belong to a process and a file), and the next command that closes the database would delete
+    the write-ahead log from under the server.
+    """
     try:
-        with file.open("rb") as opened:
-            return opened.read(16) in (b"", b"SQLite format 3\0")
+        status = file.stat()
     except OSError:
-        return True  # whoever opens it says what is wrong
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _free(folder: Path) -> float:

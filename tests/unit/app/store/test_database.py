@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +227,22 @@ async def test_without_keys_the_server_is_open_until_the_first_is_made(url: str)
     with pytest.raises(Unauthorized):
         await keys.authenticate(None)
     await database.close()
+
+
+async def test_another_process_never_takes_the_log_from_under_an_open_database(tmp_path: Path) -> None:
+    """SQLite's locks are lost if this process opens and closes the file by itself; then rows are lost too."""
+    url = f"sqlite:///{tmp_path}/antiphon.db"
+    await asyncio.to_thread(upgrade, url)
+    database = Database(url)
+    await database.check()
+    keys = KeyService(KeyStore(database), [])
+    await keys.create("before")
+    assert await database.problem() is None
+    look = "import sqlite3, sys; f=sqlite3.connect(sys.argv[1]); f.execute('PRAGMA user_version'); f.close()"
+    command = [sys.executable, "-c", look, str(tmp_path / "antiphon.db")]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    await keys.create("after")
+    await database.close()
+    with closing(sqlite3.connect(tmp_path / "antiphon.db")) as file:
+        names = [row[0] for row in file.execute("SELECT name FROM api_keys ORDER BY created, name")]
+    assert sorted(names) == ["after", "before"]
