@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import JFK, ROOT
 from tests.support.node import BIN, installed
-from tests.support.server import Server, running
+from tests.support.server import ANTIPHON, Server, running
+from tests.support.sound import RATE, decode, wav
 
 pytestmark = pytest.mark.real
 ENGINES_PAGE = "docs/engines.md"
@@ -88,9 +89,23 @@ def checkout(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "node_modules").symlink_to(installed() / "node_modules")
     (folder / "data").mkdir()
     (folder / "data/weights").symlink_to(storage / "weights")
-    for name in ("talk", "interview", "meeting"):
-        shutil.copy(ROOT / "tests/data/jfk.flac", folder / f"{name}.flac")
+    for name in ("talk.flac", "meeting.m4a"):
+        shutil.copy(JFK, folder / name)
+    speech = decode(JFK.read_bytes())
+    (folder / "anna.wav").write_bytes(wav(speech[: 5 * RATE]))
+    (folder / "ben.wav").write_bytes(wav(speech[5 * RATE : 10 * RATE]))
+    subprocess.run([ANTIPHON, "db", "upgrade"], env=environment_of(folder), check=True, capture_output=True)
     return folder
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """As a newcomer's, with the checkout's own data folder."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("ANTIPHON_")}
+    return clean | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(BIN), os.environ["PATH"]]),
+        "ANTIPHON_STORAGE_FOLDER": str(folder / "data"),
+        "NO_COLOR": "1",
+    }
 
 
 def command(snippet: Snippet, folder: Path) -> list[str]:
@@ -110,16 +125,10 @@ def test_a_snippet_runs(snippet: Snippet, open_server: Server, checkout: Path) -
         pytest.skip("curl is not installed: apt-get install curl")
     here = open_server.root.removeprefix("http://")
     moved = Snippet(**{**vars(snippet), "code": snippet.code.replace(_ADDRESS, here)})
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANTIPHON_")}
-    environment |= {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), str(BIN), os.environ["PATH"]]),
-        "ANTIPHON_STORAGE_FOLDER": str(checkout / "data"),
-        "NO_COLOR": "1",
-    }
     done = subprocess.run(
         command(moved, checkout),
         cwd=checkout,
-        env=environment,
+        env=environment_of(checkout),
         capture_output=True,
         text=True,
         timeout=250,
