@@ -12,7 +12,7 @@ import math
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,8 @@ class Database:
             return "The database file is gone. Run `antiphon db upgrade` and start again."
         if file and self._file not in (None, await asyncio.to_thread(_identity, file)):
             return REPLACED
+        if file and not await asyncio.to_thread(_is_database, file):
+            return REPLACED
         if file and await asyncio.to_thread(_free, file.parent) < SPARE_BYTES:
             return "The disk of the database is full."
         try:
@@ -158,6 +160,16 @@ def sqlite_file(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
+
+
+def _is_database(file: Path) -> bool:
+    """Asked by a connection of its own: an open one would not notice that its file was overwritten."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as fresh:
+            fresh.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as wrong:
+        return wrong.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB
+    return True
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
