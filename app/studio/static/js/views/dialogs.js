@@ -41,7 +41,10 @@ export function dialogs() {
 /** @param {unknown} content @param {() => void} close */
 function modal(content, close) {
   const show = (/** @type {Element | undefined} */ element) => {
-    if (element instanceof HTMLDialogElement && !element.open) element.showModal();
+    // A ref is called before its element is in the document, where a dialog cannot be shown.
+    queueMicrotask(() => {
+      if (element instanceof HTMLDialogElement && element.isConnected && !element.open) element.showModal();
+    });
   };
   return html`<dialog ${ref(show)} @close=${close}>${content}</dialog>`;
 }

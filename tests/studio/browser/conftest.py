@@ -1,0 +1,71 @@
+"""Fixtures: one Chromium for the package, servers with fakes, and a judged visit for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.studio.stage import CHROMIUM, WHERE_FROM, PageOf, Visit, chromium, visit
+from tests.support.fake_server import serving
+from tests.support.server import Server
+
+HERE = Path(__file__).parent
+VOICES = '{ "alloy" = ["high"], "cedar" = ["low"], "coral" = ["alto"], "echo" = ["low"], "marin" = ["high"] }'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here starts a browser, which `make unit` does not."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.skipif(CHROMIUM is None, reason=WHERE_FROM))
+
+
+# Not of the session: Playwright's loop runs in this thread until it closes, and others test coroutines.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real HTTP server with fakes as engines, and no keys."""
+    with serving(tmp_path_factory.mktemp("fake"), AUTH_KEYS="", SPEECH_VOICES=VOICES) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As `fake`, but each window of a recording takes 0.7 seconds."""
+    folder = tmp_path_factory.mktemp("slow")
+    with serving(folder, seconds=0.7, AUTH_KEYS="", SPEECH_VOICES=VOICES) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As `fake`, with a key and a limit of 200 kB."""
+    folder = tmp_path_factory.mktemp("locked")
+    with serving(folder, SPEECH_VOICES=VOICES, LIMITS_UPLOAD_BYTES="200000") as server:
+        yield server
+
+
+@pytest.fixture
+def page_of(browser: Browser) -> Iterator[PageOf]:
+    """Opens visits; at the end each is judged and closed."""
+    made: list[Visit] = []
+
+    def opened(server: Server | str, **options: object) -> Visit:
+        root = server if isinstance(server, str) else server.root
+        made.append(visit(browser, root, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield opened
+    for one in made:
+        one.context.close()
+    for one in made:
+        one.judge()

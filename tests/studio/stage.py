@@ -1,0 +1,106 @@
+"""Chromium on the studio: what a visit asked for and what its console said.
+
+Law: every visit is a new profile. A visit that asks another origin for anything, or whose console says
+anything, makes its test fail.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+WHERE_FROM = "no chromium here: apt-get install chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--mute-audio",
+)
+FAILED_LOAD = "Failed to load resource"
+"""What Chromium itself writes for each status from 400 on; the statuses are judged by `Visit.allowed`."""
+
+
+@contextmanager
+def chromium(*, microphone: Path | None = None) -> Iterator[Browser]:
+    """A browser. `microphone`: a WAV file that its fake microphone plays."""
+    sound = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *sound])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """One profile that looks at one server."""
+
+    root: str
+    context: BrowserContext
+    page: Page
+    allowed: tuple[int, ...] = ()
+    """Statuses from 400 on that the test brings about."""
+    requests: list[Request] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+
+    def open(self, view: str = "transcribe") -> Page:
+        self.page.goto(f"{self.root}/#/{view}")
+        self.page.wait_for_selector("nav a[aria-current=page]")
+        return self.page
+
+    def ask(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def paths(self, method: str = "GET") -> list[str]:
+        return [urlsplit(request.url).path for request in self.requests if request.method == method]
+
+    def judge(self) -> None:
+        """Nothing was asked of another origin, and the console is empty."""
+        host = urlsplit(self.root).netloc
+        elsewhere = [
+            request.url
+            for request in self.requests
+            if not request.url.startswith(("blob:", "data:")) and urlsplit(request.url).netloc != host
+        ]
+        assert not elsewhere, elsewhere
+        assert not self.said, self.said
+        assert not self.statuses, self.statuses
+
+
+def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **options: Any) -> Visit:
+    """A new profile; the caller closes `context`."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    made = Visit(root, context, page, allowed)
+    page.on("request", made.ask)
+    page.on("console", lambda message: _hear(made, message))
+    page.on("pageerror", lambda error: made.said.append(f"pageerror: {error}"))
+    page.on(
+        "response",
+        lambda answer: (
+            made.statuses.append(f"{answer.status} {answer.url}")
+            if answer.status >= 400 and answer.status not in made.allowed
+            else None
+        ),
+    )
+    return made
+
+
+def _hear(made: Visit, message: ConsoleMessage) -> None:
+    if not message.text.startswith(FAILED_LOAD):
+        made.said.append(f"{message.type}: {message.text}")
+
+
+PageOf = Callable[..., Visit]
