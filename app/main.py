@@ -59,20 +59,18 @@ def create_app(container: Container | None = None) -> FastAPI:
     app.state.readiness = ReadinessService(
         container.problems, container.settings.folder, free_bytes=container.settings.storage.free_bytes
     )
-    for router in (
-        transcriptions.router,
-        speech.router,
-        voices.router,
-        voice_consents.router,
-        models.router,
-        about.router,
-    ):
-        app.include_router(router, prefix="/v1")
-    app.include_router(health.router)
-    app.include_router(studio.router if container.settings.studio.enabled else index.router)
+    _add_routes(app, page=container.settings.studio.enabled)
     _add_middleware(app, container.settings.server)
     faults.install(app)
     return app
+
+
+def _add_routes(app: FastAPI, *, page: bool) -> None:
+    """`page`: whether `/` is the web page; else it is a short JSON answer."""
+    for module in (transcriptions, speech, voices, voice_consents, models, about):
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(health.router)
+    app.include_router(studio.router if page else index.router)
 
 
 def _add_middleware(app: FastAPI, server: ServerSettings) -> None:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from app.container import Container
-from app.domain import SpeakersWanted, TranscriptionJob, VadOptions
+from app.domain import SpeakerRequest, TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
 from app.settings.source import load_settings
 from bench import torch_starter
@@ -306,7 +306,7 @@ async def _plain(container: Container, engine: Diarizer, samples: Samples) -> li
 
 
 async def _assigned(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), diarize=SpeakersWanted())
+    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), diarize=SpeakerRequest())
     transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
     return [Said(s.start, s.end, s.speaker, s.text) for s in transcript.spoken or ()]
 

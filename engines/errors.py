@@ -35,7 +35,7 @@ class LibraryBroken(EngineError):
         )
 
 
-class OutOfMemory(EngineError):
+class EngineOutOfMemory(EngineError):
     """There was not enough memory, on the machine or on the GPU, to load or to run."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ MEMORY_SIGNS = (
 def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
     """Why an engine's library cannot be imported: it is absent, it is broken, or memory was refused."""
     if is_out_of_memory(error):
-        return OutOfMemory()
+        return EngineOutOfMemory()
     if isinstance(error, ModuleNotFoundError):
         return EngineMissing(engine, extra)
     return LibraryBroken(engine)
@@ -89,7 +89,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _tells_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | OutOfMemory):
+    if isinstance(error, MemoryError | EngineOutOfMemory):
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Waiting(Protocol):
+class WaitingConnection(Protocol):
     """A connection that waits for its client."""
 
     def end(self) -> None:
@@ -39,14 +39,14 @@ class ConnectionBook:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._waiting: OrderedDict[Waiting, None] = OrderedDict()
+        self._waiting: OrderedDict[WaitingConnection, None] = OrderedDict()
 
-    def wait(self, connection: Waiting) -> None:
+    def wait(self, connection: WaitingConnection) -> None:
         """The connection waits for its client from now on."""
         self._waiting[connection] = None
         self._waiting.move_to_end(connection)
 
-    def leave(self, connection: Waiting) -> None:
+    def leave(self, connection: WaitingConnection) -> None:
         """The connection has a request in work, or is gone."""
         self._waiting.pop(connection, None)
 

@@ -13,7 +13,7 @@ from app.domain import Caller
 from app.runtime.admission import Admission
 from app.settings.limits import LimitsSettings
 from app.wire.requests import RequestRules
-from app.wire.speech import SpeechRules
+from app.wire.speech import SpeechRequestRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Intake:
     recording_bytes: int
     """Of a recording of a consent or of a sample of a voice."""
     transcriptions: RequestRules
-    speech: SpeechRules
+    speech: SpeechRequestRules
 
 
 def container_of(request: Request) -> Container:

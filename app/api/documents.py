@@ -14,9 +14,8 @@ from fastapi.openapi.utils import get_openapi
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_schemas import EXTENSION, object_schema, parameters
-from app.wire.render import MEDIA_TYPES as RENDERED
+from app.wire.media_types import RENDERED_MEDIA_TYPES, SPEECH_MEDIA_TYPES
 from app.wire.request_fields import Endpoint
-from app.wire.speech import MEDIA_TYPES
 
 FORM, JSON, EVENTS = "multipart/form-data", "application/json", "text/event-stream"
 BINARY = {"type": "string", "format": "binary"}
@@ -84,7 +83,7 @@ _TRANSCRIPTIONS = {
     ),
 }
 _TRANSLATIONS = _TRANSCRIPTIONS | {JSON: _any("Transcription", "VerboseTranscription")}
-_SPEECH = dict.fromkeys(MEDIA_TYPES.values(), BINARY) | {
+_SPEECH = dict.fromkeys(SPEECH_MEDIA_TYPES.values(), BINARY) | {
     EVENTS: _events("SpeechDelta", "SpeechDone", "Error")
 }
 _STATUS = {
@@ -105,7 +104,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         id="renderTranscription",
         endpoint="render",
         body=JSON,
-        answers={media_type.partition(";")[0]: BINARY for media_type in RENDERED.values()},
+        answers={media_type.partition(";")[0]: BINARY for media_type in RENDERED_MEDIA_TYPES.values()},
         errors=WORKING,
         extension=True,
     ),

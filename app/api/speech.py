@@ -14,7 +14,8 @@ from app.api.streaming import EventStream, LiveResponse, opened_in, while_connec
 from app.services.speech import OpenSpeech
 from app.telemetry import note
 from app.wire import sse
-from app.wire.speech import MEDIA_TYPES, delta, done, speech_request
+from app.wire.media_types import SPEECH_MEDIA_TYPES
+from app.wire.speech import delta, done, speech_request
 
 router = APIRouter(tags=["audio"])
 
@@ -33,8 +34,8 @@ async def create_speech(request: Request, services: Services, intake: IntakeOf, 
             return EventStream(_frames(opened), stack.pop_all(), headers, deadline=opened.deadline)
         if wanted.whole:
             data = await while_connected(request, _whole(opened))
-            return Response(data, media_type=MEDIA_TYPES[wanted.format], headers=headers)
-        kind, chunks = MEDIA_TYPES[wanted.format], opened.chunks()
+            return Response(data, media_type=SPEECH_MEDIA_TYPES[wanted.format], headers=headers)
+        kind, chunks = SPEECH_MEDIA_TYPES[wanted.format], opened.chunks()
         return LiveResponse(chunks, stack.pop_all(), kind, headers, deadline=opened.deadline)
 
 

@@ -19,11 +19,11 @@ from app.services.transcription import TranscriptionService
 from app.telemetry import note
 from app.wire import sse
 from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
+from app.wire.media_types import RENDERED_MEDIA_TYPES, TRANSCRIPT_MEDIA_TYPES
 from app.wire.render import BODY_BYTES, render_request, rendered
-from app.wire.render import MEDIA_TYPES as RENDERED_TYPES
 from app.wire.request_fields import FILE, KNOWN
 from app.wire.requests import TranscriptionRequest, transcription_request
-from app.wire.transcripts import MEDIA_TYPES, render
+from app.wire.transcripts import render
 from engines.types import Task
 
 router = APIRouter(tags=["audio"])
@@ -47,7 +47,7 @@ async def render_transcription(request: Request, intake: IntakeOf) -> Response:
     body = await read_json(request, intake.limits, intake.uploads, most=BODY_BYTES)
     wanted = await asyncio.to_thread(render_request, body)
     data = await asyncio.to_thread(rendered, wanted, intake.transcriptions.cues)
-    return Response(data, media_type=RENDERED_TYPES[wanted.format])
+    return Response(data, media_type=RENDERED_MEDIA_TYPES[wanted.format])
 
 
 async def _answer(request: Request, service: TranscriptionService, intake: Intake, task: Task) -> Response:
@@ -65,7 +65,7 @@ async def _answer(request: Request, service: TranscriptionService, intake: Intak
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues
     )
-    return Response(body, media_type=MEDIA_TYPES[wanted.format])
+    return Response(body, media_type=TRANSCRIPT_MEDIA_TYPES[wanted.format])
 
 
 async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> AsyncGenerator[bytes, None]:

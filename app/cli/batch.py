@@ -23,7 +23,7 @@ Report = Callable[[float, float | None], None]
 Step = Callable[[Report], Coroutine[Any, Any, None]]
 
 
-class Batch:
+class FileBatch:
     """The bars of a command's files: one for all of them, one for each that is worked on."""
 
     def __init__(self, progress: Progress, total: int) -> None:
@@ -67,7 +67,10 @@ class Batch:
 
 
 async def run_all(
-    batch: Batch, steps: Sequence[tuple[str, Step]], jobs: int, sentence: Callable[[Exception], str | None]
+    batch: FileBatch,
+    steps: Sequence[tuple[str, Step]],
+    jobs: int,
+    sentence: Callable[[Exception], str | None],
 ) -> None:
     """Does every step, `jobs` at a time; a failure that `sentence` does not know is raised at the end."""
     places = asyncio.Semaphore(jobs)
@@ -90,7 +93,7 @@ async def run_all(
 
 
 @contextmanager
-def bars(total: int) -> Iterator[Batch]:
+def bars(total: int) -> Iterator[FileBatch]:
     """Bars on a terminal; elsewhere only what fails, and a summary if there are several files."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -105,7 +108,7 @@ def bars(total: int) -> Iterator[Batch]:
     console = Console(stderr=True, markup=False, highlight=False)
     began = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        batch = Batch(progress, total)
+        batch = FileBatch(progress, total)
         yield batch
     if total > 1:
         good = total - len(batch.failed)

@@ -106,7 +106,7 @@ def _folder(settings: Settings) -> Finding:
 def _codecs(_: Settings) -> Finding:
     from importlib.metadata import version
 
-    from app.audio.codecs import missing_decoders
+    from app.audio.ffmpeg_build import missing_decoders
 
     try:
         missing = missing_decoders()

@@ -26,7 +26,7 @@ SOUND = frozenset({
 """Endings that are looked for in folders. A file that is named is tried whatever its ending."""
 
 
-class Format(StrEnum):
+class TranscriptFormat(StrEnum):
     """Output formats."""
 
     text = "text"
@@ -38,12 +38,12 @@ class Format(StrEnum):
 
 
 ENDINGS = {
-    Format.text: ".txt",
-    Format.srt: ".srt",
-    Format.vtt: ".vtt",
-    Format.json: ".json",
-    Format.verbose_json: ".json",
-    Format.diarized_json: ".json",
+    TranscriptFormat.text: ".txt",
+    TranscriptFormat.srt: ".srt",
+    TranscriptFormat.vtt: ".vtt",
+    TranscriptFormat.json: ".json",
+    TranscriptFormat.verbose_json: ".json",
+    TranscriptFormat.diarized_json: ".json",
 }
 
 
@@ -72,7 +72,7 @@ class Plan:
     """Files in folders whose ending is that of no sound."""
 
 
-def format_of(output: Path | None, named: Format | None) -> Format:
+def format_of(output: Path | None, named: TranscriptFormat | None) -> TranscriptFormat:
     """What to write: what `--format` names, else what the ending of `--output` says.
 
     Raises `typer.BadParameter` where the two disagree.
@@ -85,7 +85,7 @@ def format_of(output: Path | None, named: Format | None) -> Format:
             raise typer.BadParameter(
                 f"The ending of {output} is no format; use {known}, or name the format with --format."
             )
-        return by_ending[0] if by_ending else Format.text
+        return by_ending[0] if by_ending else TranscriptFormat.text
     if by_ending and named not in by_ending:
         raise typer.BadParameter(f"{output} ends like {by_ending[0]}, but --format says {named}.")
     return named

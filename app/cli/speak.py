@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.domain import SpeechJob
 
 
-class Format(StrEnum):
+class SpeechFormat(StrEnum):
     """File formats."""
 
     mp3 = "mp3"
@@ -30,7 +30,9 @@ class Format(StrEnum):
     pcm = "pcm"
 
 
-ENDINGS = {".ogg": Format.opus, ".oga": Format.opus, ".raw": Format.pcm} | {f".{f}": f for f in Format}
+ENDINGS = {".ogg": SpeechFormat.opus, ".oga": SpeechFormat.opus, ".raw": SpeechFormat.pcm} | {
+    f".{f}": f for f in SpeechFormat
+}
 
 
 Text = Annotated[
@@ -55,7 +57,7 @@ Model = Annotated[
     str, typer.Option(metavar="NAME", autocompletion=complete_speech_model, help="Speech model.")
 ]
 Form = Annotated[
-    Format | None,
+    SpeechFormat | None,
     typer.Option(
         "--format",
         "-f",
@@ -103,17 +105,17 @@ def speak(
     run_locally(load_settings(config), lambda container: _speak(container, job, target_format, output))
 
 
-def _format(output: Path | None, named: Format | None) -> Format:
+def _format(output: Path | None, named: SpeechFormat | None) -> SpeechFormat:
     """What `--format` or the ending of the file says. Raises `typer.BadParameter` where they disagree."""
     by_ending = ENDINGS.get(output.suffix.lower()) if output else None
     if named and by_ending and named is not by_ending:
         raise typer.BadParameter(f"{output} ends like {by_ending}, but --format says {named}.")
     if output and not (named or by_ending):
         raise typer.BadParameter(f"The ending of {output} is no format; use one of {', '.join(ENDINGS)}.")
-    return named or by_ending or Format.mp3
+    return named or by_ending or SpeechFormat.mp3
 
 
-async def _speak(container: Container, job: SpeechJob, form: Format, output: Path | None) -> None:
+async def _speak(container: Container, job: SpeechJob, form: SpeechFormat, output: Path | None) -> None:
     from app.cli.files import make_folder
     from app.models.files import write_atomically
 

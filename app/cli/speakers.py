@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from app.domain import SpeakersWanted, Transcript
+    from app.domain import SpeakerRequest, Transcript
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 BAR = 24
@@ -20,9 +20,9 @@ BAR = 24
 
 def speaker_options(
     clips: Sequence[str], speakers: int | None, form: str, *, translate: bool
-) -> SpeakersWanted:
+) -> SpeakerRequest:
     """The values of `--speaker NAME=FILE` and `--speakers`. Raises `typer.BadParameter`."""
-    from app.domain import SpeakerReference, SpeakersWanted
+    from app.domain import SpeakerReference, SpeakerRequest
     from app.wire.diarization_request import FORMATS
     from app.wire.request_fields import KNOWN
 
@@ -42,7 +42,7 @@ def speaker_options(
         references.append(SpeakerReference(name.strip(), Path(file).read_bytes()))
     if len({reference.name for reference in references}) < len(references):
         raise typer.BadParameter("--speaker: the same name is given twice.")
-    return SpeakersWanted(speakers, references=tuple(references))
+    return SpeakerRequest(speakers, references=tuple(references))
 
 
 def shares(transcript: Transcript, title: str) -> Table:

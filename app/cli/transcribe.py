@@ -8,14 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from app.cli.batch import Batch, Report, Step
+from app.cli.batch import FileBatch, Report, Step
 from app.cli.failures import tell
-from app.cli.inputs import ENDINGS, STDIN, Format, Plan, Task
+from app.cli.inputs import ENDINGS, STDIN, Plan, Task, TranscriptFormat, format_of, listed, plan
 from app.cli.options import Config, complete_transcription_model
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
-WITH_WORDS = (Format.srt, Format.vtt, Format.verbose_json)
+WITH_WORDS = (TranscriptFormat.srt, TranscriptFormat.vtt, TranscriptFormat.verbose_json)
 """Formats that need the times of words."""
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Files, folders, or - for standard input.")
 ]
 Form = Annotated[
-    Format | None,
+    TranscriptFormat | None,
     typer.Option(
         "--format",
         "-f",
@@ -109,21 +110,18 @@ def transcribe(
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
         antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
-    from app.cli.inputs import format_of, plan
     from app.cli.local import run_locally
     from app.cli.speakers import speaker_options
 
     logging.getLogger("app").setLevel(logging.ERROR)  # failures are printed once, beside their file
-    target_format = format_of(output, form)
+    form = format_of(output, form)
     who = None
-    if diarize or speaker or speakers is not None or target_format is Format.diarized_json:
-        who = speaker_options(speaker or (), speakers, target_format, translate=translate)
-    work = plan(files, output, ENDINGS[target_format])
+    if diarize or speaker or speakers is not None or form is TranscriptFormat.diarized_json:
+        who = speaker_options(speaker or (), speakers, form, translate=translate)
+    work = plan(files, output, ENDINGS[form])
     job = _job(model=model, language=language, translate=translate, prompt=prompt, vad=vad)
-    job = replace(job, words=target_format in WITH_WORDS, beam_size=beam_size, diarize=who)
-    if run_locally(
-        _settings(config, model), lambda container: _run(container, work, job, target_format, jobs)
-    ):
+    job = replace(job, words=form in WITH_WORDS, beam_size=beam_size, diarize=who)
+    if run_locally(_settings(config, model), partial(_run, work=work, job=job, form=form, jobs=jobs)):
         raise typer.Exit(1)
 
 
@@ -155,11 +153,12 @@ def _settings(config: Path | None, model: str) -> Settings:
     return settings.model_copy(update={"models": settings.models.model_copy(update={"aliases": aliases})})
 
 
-async def _run(container: Container, work: Plan, job: TranscriptionJob, form: Format, jobs: int) -> int:
+async def _run(
+    container: Container, work: Plan, job: TranscriptionJob, form: TranscriptFormat, jobs: int
+) -> int:
     """Does all tasks; gives the number of those that failed."""
     from app.cli.batch import bars, run_all
     from app.cli.failures import sentence_of
-    from app.cli.inputs import listed
     from app.cli.local import explained
     from app.errors import ApiError
 
@@ -180,14 +179,16 @@ async def _run(container: Container, work: Plan, job: TranscriptionJob, form: Fo
         return len(batch.failed)
 
 
-async def _tell_loading(container: Container, model: str, batch: Batch) -> None:
+async def _tell_loading(container: Container, model: str, batch: FileBatch) -> None:
     """Says so if the model is not in memory after a second."""
     await asyncio.sleep(1)
     if container.state(model) == "loading":
         batch.note(f"loading {model} ...")
 
 
-def _step(container: Container, task: Task, job: TranscriptionJob, form: Format, batch: Batch) -> Step:
+def _step(
+    container: Container, task: Task, job: TranscriptionJob, form: TranscriptFormat, batch: FileBatch
+) -> Step:
     async def step(report: Report) -> None:
         from app.wire.transcripts import render
 

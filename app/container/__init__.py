@@ -36,7 +36,7 @@ from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.voices import VoiceStore
-from app.wire.speech import SpeechRules
+from app.wire.speech import SpeechRequestRules
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 
@@ -94,7 +94,7 @@ class Container:
         self.diarization_model = diarization_model(settings, self.registry)
         self.services = self._use_cases()
         self.request_rules = parts.request_rules(settings)
-        self.speech_rules = SpeechRules(
+        self.speech_rules = SpeechRequestRules(
             characters=settings.speech.input_characters, strict=settings.compat.strict
         )
 
@@ -164,7 +164,7 @@ class Container:
         )
 
     def _use_cases(self) -> UseCases:
-        base = parts.Base(
+        base = parts.SharedParts(
             settings=self.settings,
             runner=self.runner,
             threads=self.threads,

@@ -22,8 +22,7 @@ from app.runtime.threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
-from app.services.speech import SpeechRules as SpeakingRules
-from app.services.speech import SpeechService
+from app.services.speech import SpeechRules, SpeechService
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
@@ -41,7 +40,7 @@ DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class SharedParts:
     """What every feature is built on."""
 
     settings: Settings
@@ -83,12 +82,12 @@ def diarization_model(settings: Settings, registry: Registry) -> ModelSpec:
     return model if model.kind == "diarization" else replace(model, kind="diarization", engine=PIPELINES)
 
 
-def diarization(base: Base, model: ModelSpec) -> DiarizationService:
+def diarization(base: SharedParts, model: ModelSpec) -> DiarizationService:
     rules = SpeakerRules(one_speaker=base.settings.diarization.one_speaker_threshold)
     return DiarizationService(base.runner, base.threads, model, rules)
 
 
-def transcription(base: Base, speakers: DiarizationService) -> TranscriptionService:
+def transcription(base: SharedParts, speakers: DiarizationService) -> TranscriptionService:
     settings = base.settings
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
@@ -99,7 +98,7 @@ def transcription(base: Base, speakers: DiarizationService) -> TranscriptionServ
     return TranscriptionService(base.runner, base.threads, base.registry, speakers, rules)
 
 
-def consents(base: Base, texts: TranscriptionService) -> ConsentService:
+def consents(base: SharedParts, texts: TranscriptionService) -> ConsentService:
     chosen = base.settings.voices
     rules = ConsentRules(
         organisation=chosen.organisation,
@@ -111,7 +110,7 @@ def consents(base: Base, texts: TranscriptionService) -> ConsentService:
     return ConsentService(base.runner, base.threads, texts, encoder, base.voices, rules)
 
 
-def custom_voices(base: Base) -> VoiceService:
+def custom_voices(base: SharedParts) -> VoiceService:
     chosen = base.settings.voices
     rules = VoiceRules(
         cloner=chosen.cloner,
@@ -127,9 +126,9 @@ def custom_voices(base: Base) -> VoiceService:
     return VoiceService(base.runner, base.threads, base.registry, encoder, base.voices, base.audit, rules)
 
 
-def speech(base: Base, book: VoiceBook, custom: VoiceService) -> SpeechService:
+def speech(base: SharedParts, book: VoiceBook, custom: VoiceService) -> SpeechService:
     chosen = base.settings.speech
-    rules = SpeakingRules(
+    rules = SpeechRules(
         ahead=chosen.utterances_ahead,
         loudness=chosen.loudness,
         provenance=PROVENANCE if chosen.provenance else "",

@@ -29,7 +29,7 @@ class SpeakerReference:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakersWanted:
+class SpeakerRequest:
     """What the request says about who speaks."""
 
     speakers: int | None = None
@@ -60,7 +60,7 @@ class TranscriptionJob:
     logprobs: bool = False
     peaks: bool = False
     """Whether the client wants to draw how loud the recording is."""
-    diarize: SpeakersWanted | None = None
+    diarize: SpeakerRequest | None = None
     """None: nobody asks who speaks."""
 
 

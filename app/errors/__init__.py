@@ -202,7 +202,7 @@ def from_engine(error: engine_errors.EngineError) -> ApiError:
     """The failure of an engine as the client sees it."""
     if isinstance(error, engine_errors.EngineMissing):
         return EngineUnavailable(str(error), param="model")
-    if isinstance(error, engine_errors.OutOfMemory):
+    if isinstance(error, engine_errors.EngineOutOfMemory):
         return OutOfMemory()
     if isinstance(error, engine_errors.LibraryBroken):
         return ModelUnavailable(str(error), param="model")

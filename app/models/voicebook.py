@@ -14,7 +14,7 @@ from app.domain import LocalVoice, ModelSpec, SpeechPreference
 from app.errors import EngineUnavailable, InvalidValue, ModelUnavailable, UnsupportedValue
 from app.models.advice import how_to_get, listed
 from app.models.registry import Registry
-from app.models.scripts import can_read, language_name
+from app.models.voice_languages import can_read, language_name
 from engines import catalog
 from engines.contracts import SpeechEngine
 

@@ -22,7 +22,7 @@ from app.runtime.queue import Entry, Result_co, WorkQueue
 from app.runtime.residence import Residence
 from app.runtime.shortage import MemoryShortage
 from app.telemetry import bound
-from engines.errors import EngineError, OutOfMemory, is_out_of_memory
+from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Lane:
     def _failed(self, entry: Entry[object], failure: Exception) -> None:
         if is_out_of_memory(failure):
             self._shortage.note()
-            failure = OutOfMemory()
+            failure = EngineOutOfMemory()
         self._meters.failed(self.name, 1)
         with bound(entry.permit.request):
             log.warning("model %s failed: %s", self.name, failure, exc_info=not isinstance(failure, EXPECTED))

@@ -6,6 +6,7 @@ Law: counts only; nothing here decides anything, and no label holds what a clien
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
@@ -19,105 +20,106 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """Others are counted as one: clients can send any word."""
 
 
+class _RequestCounts:
+    """What clients asked, and how long the answers took."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, registry=registry)
+        self.answered = counter("antiphon_requests", "Requests answered.", ("route", "method", "status"))
+        self.seconds = Histogram(
+            "antiphon_request_seconds",
+            "Time from a request to the end of its answer.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+
+
+class _LaneCounts:
+    """Queues, batches and models."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, labelnames=LABELS, registry=registry)
+        gauge = partial(Gauge, labelnames=LABELS, registry=registry)
+        times = partial(Histogram, labelnames=LABELS, buckets=SECONDS, registry=registry)
+        sizes = partial(Histogram, labelnames=LABELS, buckets=ROWS, registry=registry)
+        self.jobs = gauge("antiphon_queue_jobs", "Windows or utterances that wait.")
+        self.seconds = gauge("antiphon_queue_seconds", "Seconds of sound that wait.")
+        self.wait = times("antiphon_wait_seconds", "Time from submission to work.")
+        self.rows = sizes("antiphon_batch_rows", "Jobs in a batch.")
+        self.run = times("antiphon_run_seconds", "Time that a batch took.")
+        self.load = times("antiphon_model_load_seconds", "Time to load a model.")
+        self.work = counter("antiphon_work_seconds", "Time that models worked.")
+        self.sound = counter("antiphon_sound_seconds", "Seconds of sound worked on; work / sound is the RTF.")
+        self.cancelled = counter("antiphon_cancelled", "Rows dropped because their request was gone.")
+        self.failed = counter("antiphon_failed", "Rows at which a model failed.")
+
+
+class _WindowCosts:
+    """What transcribed windows cost."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, labelnames=LABELS, registry=registry)
+        self.frames = counter("antiphon_frames", "Encoder frames (10 ms each) that windows took.")
+        self.saved = counter(
+            "antiphon_frames_saved", "Encoder frames that full windows would have taken beyond those."
+        )
+        self.redone = Counter(
+            "antiphon_redone",
+            "Rounds whose cheap result was doubted and done again, by what was added.",
+            (*LABELS, "with"),
+            registry=registry,
+        )
+        self.fallbacks = counter("antiphon_fallbacks", "Windows decoded again at a higher temperature.")
+
+
 class Meters:
     """One set of counters for one server."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        kept = self._registry
-        Info("antiphon", "This server.", registry=kept).info({"version": __version__})
-        self._requests = Counter(
-            "antiphon_requests", "Requests answered.", ("route", "method", "status"), registry=kept
-        )
-        self._answers = Histogram(
-            "antiphon_request_seconds",
-            "Time from a request to the end of its answer.",
-            ("route",),
-            buckets=SECONDS,
-            registry=kept,
-        )
-        self._jobs = Gauge("antiphon_queue_jobs", "Windows or utterances that wait.", LABELS, registry=kept)
-        self._seconds = Gauge("antiphon_queue_seconds", "Seconds of sound that wait.", LABELS, registry=kept)
-        self._wait = Histogram(
-            "antiphon_wait_seconds", "Time from submission to work.", LABELS, buckets=SECONDS, registry=kept
-        )
-        self._rows = Histogram("antiphon_batch_rows", "Jobs in a batch.", LABELS, buckets=ROWS, registry=kept)
-        self._run = Histogram(
-            "antiphon_run_seconds", "Time that a batch took.", LABELS, buckets=SECONDS, registry=kept
-        )
-        self._load = Histogram(
-            "antiphon_model_load_seconds", "Time to load a model.", LABELS, buckets=SECONDS, registry=kept
-        )
-        self._work = Counter("antiphon_work_seconds", "Time that models worked.", LABELS, registry=kept)
-        self._sound = Counter(
-            "antiphon_sound_seconds",
-            "Seconds of sound worked on; work / sound is the RTF.",
-            LABELS,
-            registry=kept,
-        )
-        self._frames = Counter(
-            "antiphon_frames", "Encoder frames (10 ms each) that windows took.", LABELS, registry=kept
-        )
-        self._saved = Counter(
-            "antiphon_frames_saved",
-            "Encoder frames that full windows would have taken beyond those.",
-            LABELS,
-            registry=kept,
-        )
-        self._redone = Counter(
-            "antiphon_redone",
-            "Rounds whose cheap result was doubted and done again, by what was added.",
-            (*LABELS, "with"),
-            registry=kept,
-        )
-        self._fallbacks = Counter(
-            "antiphon_fallbacks", "Windows decoded again at a higher temperature.", LABELS, registry=kept
-        )
-        self._cancelled = Counter(
-            "antiphon_cancelled",
-            "Rows dropped because nobody waited for them any more.",
-            LABELS,
-            registry=kept,
-        )
-        self._failed = Counter("antiphon_failed", "Rows at which a model failed.", LABELS, registry=kept)
+        Info("antiphon", "This server.", registry=self._registry).info({"version": __version__})
+        self._requests = _RequestCounts(self._registry)
+        self._lanes = _LaneCounts(self._registry)
+        self._windows = _WindowCosts(self._registry)
 
     def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request has been answered. `route`: its template, None for a path that is none."""
         known = method if method in METHODS else "other"
-        self._requests.labels(route or "none", known, str(status)).inc()
-        self._answers.labels(route or "none").observe(seconds)
+        self._requests.answered.labels(route or "none", known, str(status)).inc()
+        self._requests.seconds.labels(route or "none").observe(seconds)
 
     def queued(self, model: str, jobs: int, seconds: float) -> None:
-        self._jobs.labels(model).set(jobs)
-        self._seconds.labels(model).set(seconds)
+        self._lanes.jobs.labels(model).set(jobs)
+        self._lanes.seconds.labels(model).set(seconds)
 
     def worked(self, model: str, waits: Sequence[float], sound: float, seconds: float) -> None:
         """One batch: how long each row waited, seconds of sound in it, seconds of work."""
         for wait in waits:
-            self._wait.labels(model).observe(wait)
-        self._rows.labels(model).observe(len(waits))
-        self._sound.labels(model).inc(sound)
-        self._work.labels(model).inc(seconds)
-        self._run.labels(model).observe(seconds)
+            self._lanes.wait.labels(model).observe(wait)
+        self._lanes.rows.labels(model).observe(len(waits))
+        self._lanes.sound.labels(model).inc(sound)
+        self._lanes.work.labels(model).inc(seconds)
+        self._lanes.run.labels(model).observe(seconds)
 
     def transcribed(self, model: str, result: WindowResult) -> None:
         """What one window took."""
         cost = result.cost
-        self._frames.labels(model).inc(cost.frames)
-        self._saved.labels(model).inc(cost.saved)
-        self._redone.labels(model, "full window").inc(cost.reencoded)
-        self._redone.labels(model, "beam").inc(cost.beamed)
-        self._fallbacks.labels(model).inc(cost.fallbacks)
+        self._windows.frames.labels(model).inc(cost.frames)
+        self._windows.saved.labels(model).inc(cost.saved)
+        self._windows.redone.labels(model, "full window").inc(cost.reencoded)
+        self._windows.redone.labels(model, "beam").inc(cost.beamed)
+        self._windows.fallbacks.labels(model).inc(cost.fallbacks)
 
     def loaded(self, model: str, seconds: float) -> None:
         """A model is in memory after so many seconds."""
-        self._load.labels(model).observe(seconds)
+        self._lanes.load.labels(model).observe(seconds)
 
     def cancelled(self, model: str, jobs: int) -> None:
-        self._cancelled.labels(model).inc(jobs)
+        self._lanes.cancelled.labels(model).inc(jobs)
 
     def failed(self, model: str, jobs: int) -> None:
-        self._failed.labels(model).inc(jobs)
+        self._lanes.failed.labels(model).inc(jobs)
 
     def page(self) -> bytes:
         """The exposition text."""

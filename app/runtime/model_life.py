@@ -20,7 +20,7 @@ from app.errors import ApiError
 from app.runtime.meters import Meters
 from app.runtime.residence import ModelState, Residence
 from app.runtime.shortage import MemoryShortage
-from engines.errors import EngineError, OutOfMemory, is_out_of_memory
+from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,30 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 
 LONGEST_GOODBYE_SECONDS = 30.0
 """That closing waits for whoever still uses the engine."""
+
+
+class _Retry:
+    """When a model that must be ready is loaded again after a failure: exponential back-off."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        """The time of the next attempt, by the monotonic clock; None: no attempt is due."""
+        self._required = False
+        self._pause = FIRST_PAUSE_SECONDS
+
+    def begin(self) -> None:
+        """From now on the model must be ready; the first attempt is due at once."""
+        self._required, self.at = True, time.monotonic()
+
+    def failed(self) -> None:
+        """An attempt failed: the next one is due after a pause that doubles each time."""
+        if self._required:
+            self.at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+    def succeeded(self) -> None:
+        """The model is loaded: no attempt is due."""
+        self.at, self._pause = None, FIRST_PAUSE_SECONDS
 
 
 class ModelLife:
@@ -52,23 +76,16 @@ class ModelLife:
 
         `waiting`: how many wait to use it; while some do, it is not unloaded.
         """
-        self.name = name
-        self.size = size
-        self._open = open_host
-        self._idle = idle
-        self._residence = residence
-        self._meters = meters
-        self._shortage = shortage
+        self.name, self.size, self._open, self._idle = name, size, open_host, idle
+        self._residence, self._meters, self._shortage = residence, meters, shortage
         self._waiting = waiting
         self._changed = threading.Condition()
-        """Held for moments only, since the event loop takes it too."""
+        """Held only briefly, because the event loop takes it too."""
         self._loading = threading.Lock()
         """Held while the engine is loaded or closed."""
         self._leases = 0
         self._host: Host | None = None
-        self._must_be_ready = False
-        self._pause = FIRST_PAUSE_SECONDS
-        self._retry_at: float | None = None
+        self._retry = _Retry()
         self.used = time.monotonic()
         """When it was used last, by the monotonic clock."""
         self.state: ModelState = "idle"
@@ -107,14 +124,13 @@ class ModelLife:
     def preload(self) -> None:
         """From now on the model is to be ready, whether it is asked for or not."""
         with self._changed:
-            self._must_be_ready = True
-            self._retry_at = time.monotonic()
+            self._retry.begin()
 
     def due(self) -> float | None:
         """Seconds until `tend` has something to do; None: nothing in sight."""
         now = time.monotonic()
-        if self._retry_at is not None:
-            return max(0.0, self._retry_at - now)
+        if self._retry.at is not None:
+            return max(0.0, self._retry.at - now)
         if self._idle and self._host is not None:
             # While it is used, there is nothing to look for; the end of the use is a new beginning.
             return max(0.0, self.used + self._idle - now) if not self._leases else self._idle
@@ -123,7 +139,7 @@ class ModelLife:
     def tend(self) -> None:
         """Does what is due: another attempt to load, or to unload what nobody has used for long."""
         now = time.monotonic()
-        if self._retry_at is not None and now >= self._retry_at:
+        if self._retry.at is not None and now >= self._retry.at:
             try:
                 with self.lease(lambda: True):
                     pass
@@ -139,7 +155,7 @@ class ModelLife:
     def close(self) -> None:
         """Waits until nobody uses the engine, and closes it; it is not loaded again by itself."""
         with self._loading, self._changed:
-            self._retry_at = None
+            self._retry.at = None
             self._changed.wait_for(lambda: not self._leases, LONGEST_GOODBYE_SECONDS)
             host, self._host, self.state = self._host, None, "idle"
             if host:
@@ -173,7 +189,7 @@ class ModelLife:
             with self._changed:
                 self._host, self.state, self.problem = host, "loaded", None
                 self._leases += 1
-                self._retry_at, self._pause = None, FIRST_PAUSE_SECONDS
+                self._retry.succeeded()
             return host
 
     def _loaded(self, wanted: Callable[[], bool]) -> Host:
@@ -191,13 +207,11 @@ class ModelLife:
         """Notes why, and when to try again; gives the failure as others are told it."""
         if is_out_of_memory(failure):
             self._shortage.note()
-            failure = OutOfMemory()
+            failure = EngineOutOfMemory()
         self.problem, self.state = str(failure) or type(failure).__name__, "failed"
         if not isinstance(failure, EXPECTED):
             log.error("model %s cannot be loaded", self.name, exc_info=failure)
-        if self._must_be_ready:
-            self._retry_at = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._retry.failed()
         return failure
 
     def _returned(self) -> None:

@@ -22,7 +22,8 @@ from typing import Generic, TypeVar
 
 from app.errors import RequestTimedOut, ShuttingDown
 from app.runtime.admission import Permit
-from app.runtime.batching import BatchLimits, FairShare, Waiting, pick
+from app.runtime.batching import BatchLimits, pick
+from app.runtime.fair_share import FairShare, WaitingRow
 from app.runtime.meters import Meters
 from engines.work import Work
 
@@ -174,7 +175,7 @@ class WorkQueue:
     def _picked(self, free: int) -> list[Entry[object]]:
         """Removes the next batch. `free`: threads that could take one, this one included."""
         waiting = [
-            Waiting(number, entry.permit.number, entry.key, entry.seconds)
+            WaitingRow(number, entry.permit.number, entry.key, entry.seconds)
             for number, entry in self._entries.items()
         ]
         chosen = set(pick(waiting, self._shares, self._limits.shared(len(waiting), free)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domain import ModelSpec, SpeakerReference, SpeakersWanted
+from app.domain import ModelSpec, SpeakerReference, SpeakerRequest
 from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
@@ -48,7 +48,7 @@ class DiarizationService:
         self._model = model
         self._rules = rules
 
-    async def options(self, wanted: SpeakersWanted, permit: Permit) -> DiarizeOptions:
+    async def options(self, wanted: SpeakerRequest, permit: Permit) -> DiarizeOptions:
         """Loads the model and learns the known speakers. Raises `ApiError`."""
         await self._runner.load(self._model, permit)
         known = [

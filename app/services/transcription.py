@@ -15,7 +15,7 @@ from typing import BinaryIO
 from app.audio.decode import BLOCK, AudioSource, open_audio
 from app.audio.peaks import PeakMeter
 from app.audio.windows import CutRules
-from app.domain import ModelSpec, SpeakersWanted, Transcript, TranscriptionJob
+from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
 from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
@@ -114,7 +114,7 @@ class TranscriptionService:
         self,
         model: ModelSpec,
         job: TranscriptionJob,
-        wanted: SpeakersWanted,
+        wanted: SpeakerRequest,
         file: BinaryIO,
         permit: Permit,
     ) -> OpenTranscription:

@@ -48,7 +48,7 @@ def columns(text: str) -> int:
 
 def best_groups(words: Sequence[Word], rules: CueRules) -> list[Sequence[Word]]:
     """The words of each cue: the division of the least cost."""
-    search = _Search(words, rules)
+    search = _CueSearch(words, rules)
     groups, stop = [], len(words)
     while stop:
         start = search.begins[stop]
@@ -57,7 +57,7 @@ def best_groups(words: Sequence[Word], rules: CueRules) -> list[Sequence[Word]]:
     return groups[::-1]
 
 
-class _Search:
+class _CueSearch:
     """The shortest path: from each word, every cue that may begin there."""
 
     def __init__(self, words: Sequence[Word], rules: CueRules) -> None:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 
-from app.domain import SpeakerReference, SpeakersWanted
+from app.domain import SpeakerReference, SpeakerRequest
 from app.errors import InvalidValue, UnsupportedValue
 from app.wire import request_fields as table
 from app.wire.reader import FormReader
@@ -22,7 +22,7 @@ _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def speakers_wanted(reader: FormReader, form: str) -> SpeakersWanted | None:
+def speaker_request(reader: FormReader, form: str) -> SpeakerRequest | None:
     """None if the request does not ask who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
     asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
@@ -36,7 +36,7 @@ def speakers_wanted(reader: FormReader, form: str) -> SpeakersWanted | None:
     speakers = reader.integer(table.NUM_SPEAKERS)
     least, most = reader.integer(table.MIN_SPEAKERS), reader.integer(table.MAX_SPEAKERS)
     _check_counts(speakers, least, most)
-    return SpeakersWanted(speakers, least, most, _references(reader))
+    return SpeakerRequest(speakers, least, most, _references(reader))
 
 
 def _check_counts(speakers: int | None, least: int | None, most: int | None) -> None:

@@ -24,13 +24,6 @@ from app.wire.subtitles import make_spoken_cues, to_srt, to_vtt
 from app.wire.texts import clean
 from engines.types import Word
 
-MEDIA_TYPES: Mapping[table.RenderFormat, str] = {
-    "srt": "text/plain; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-    "text": "text/plain; charset=utf-8",
-    "json": "application/json",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-}
 BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
 MOST_WORDS = 200_000

@@ -13,7 +13,7 @@ from app.domain import TranscriptionJob, VadOptions
 from app.errors import InvalidValue, UnsupportedValue
 from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
-from app.wire.diarization_request import speakers_wanted
+from app.wire.diarization_request import speaker_request
 from app.wire.events import EventOptions
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
@@ -69,7 +69,7 @@ def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionReque
     form = reader.choice(table.RESPONSE_FORMAT)
     granularities = reader.choices(table.GRANULARITIES)
     stream = reader.flag(table.STREAM, default=False)
-    speakers = speakers_wanted(reader, form)
+    speakers = speaker_request(reader, form)
     if speakers and stream and "word" in granularities:
         speakers = replace(speakers, text_first=True)
     included = _included(reader, strict=rules.strict)

@@ -17,18 +17,9 @@ from app.wire.reader import BodyReader
 from app.wire.strict import check_speech
 from app.wire.texts import checked_id
 
-MEDIA_TYPES: dict[AudioFormat, str] = {
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg; codecs=opus",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "wav": "audio/wav",
-    "pcm": "audio/pcm",
-}
-
 
 @dataclass(frozen=True, slots=True)
-class SpeechRules:
+class SpeechRequestRules:
     """What the settings say about requests."""
 
     characters: int
@@ -48,12 +39,12 @@ class SpeechRequest:
     """Whether the answer is one complete file."""
 
 
-def speech_request(body: bytes, rules: SpeechRules) -> SpeechRequest:
+def speech_request(body: bytes, rules: SpeechRequestRules) -> SpeechRequest:
     """Raises `ApiError` that names the field."""
     return speech(BodyReader(json_object(body), "speech"), rules)
 
 
-def speech(reader: BodyReader, rules: SpeechRules) -> SpeechRequest:
+def speech(reader: BodyReader, rules: SpeechRequestRules) -> SpeechRequest:
     """Raises `ApiError` that names the field."""
     model = reader.model(table.SPEECH_MODEL)
     text = reader.text(table.INPUT, rules.characters)

@@ -19,14 +19,6 @@ from app.wire.subtitles import make_cues, make_spoken_cues, to_srt, to_vtt
 from engines.types import Segment, Token, Word
 
 PUNCTUATION = '.,;:!?…"“”„«»()[]{}。，！？；：、「」『』'  # noqa: RUF001 - typographic marks are meant
-MEDIA_TYPES = {
-    "json": "application/json",
-    "diarized_json": "application/json",
-    "verbose_json": "application/json",
-    "text": "text/plain; charset=utf-8",
-    "srt": "text/plain; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-}
 
 
 def render(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError, WeightsBroken
 from engines.pyannote import setup
-from engines.speakers.windows import Seen, Voices, Windows, joined
+from engines.speakers.windows import Seen, SpeakerVoices, Windows, joined
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 FLIP = 0.05
@@ -48,7 +48,7 @@ def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
 class PyannoteDiarizer:
     """One pipeline; every call stands by itself."""
 
-    def __init__(self, pipeline: Any, voices: Voices) -> None:
+    def __init__(self, pipeline: Any, voices: SpeakerVoices) -> None:
         self._pipeline = pipeline
         self._voices = voices
         inference = pipeline._segmentation  # noqa: SLF001 - pyannote keeps the model there and offers no other door

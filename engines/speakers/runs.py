@@ -60,7 +60,7 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _Group:
+class _SpeakerGroup:
     total: Samples
     runs: list[_Run] = field(default_factory=list)
 
@@ -180,21 +180,21 @@ def _runs(mask: Mask, pause: int) -> list[tuple[int, int]]:
     return [(int(begin), int(end) + 1) for begin, end in zip(begins, ends, strict=True)]
 
 
-def _grouped(runs: list[_Run]) -> list[_Group]:
+def _grouped(runs: list[_Run]) -> list[_SpeakerGroup]:
     """Long runs first: each joins the group that it is most like, or begins one."""
-    groups: list[_Group] = []
+    groups: list[_SpeakerGroup] = []
     for run in sorted(runs, key=lambda run: run.begin - run.end):
         likeness = [float(run.vector @ _unit(group.total)) for group in groups]
         best = int(np.argmax(likeness)) if likeness else -1
         if best < 0 or likeness[best] < ALIKE:
-            groups.append(_Group(np.zeros_like(run.vector)))
+            groups.append(_SpeakerGroup(np.zeros_like(run.vector)))
             best = len(groups) - 1
         groups[best].total = groups[best].total + run.vector * np.float32(run.end - run.begin)
         groups[best].runs.append(run)
     return groups
 
 
-def _owners(frames: NDArray[np.int_], groups: list[_Group]) -> NDArray[np.int_]:
+def _owners(frames: NDArray[np.int_], groups: list[_SpeakerGroup]) -> NDArray[np.int_]:
     """For each frame, the group whose run is nearest."""
     runs = [(run.begin, run.end, number) for number, group in enumerate(groups) for run in group.runs]
     begins, ends, numbers = (np.array(values) for values in zip(*runs, strict=True))

@@ -27,7 +27,7 @@ Segment = Callable[[Samples], NDArray[np.bool_]]
 """(windows, samples) -> (windows, frames, speakers): who talks."""
 
 
-class Voices(Protocol):
+class SpeakerVoices(Protocol):
     """How the speakers of a window get their vectors."""
 
     def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
@@ -54,7 +54,7 @@ class Seen:
 class Windows:
     """Hears windows of one length at one step."""
 
-    def __init__(self, segment: Segment, voices: Voices, *, seconds: float, step: float) -> None:
+    def __init__(self, segment: Segment, voices: SpeakerVoices, *, seconds: float, step: float) -> None:
         """`seconds`: of a window. `step`: seconds between two."""
         self._segment = segment
         self._voices = voices

@@ -26,7 +26,7 @@ from app.runtime.orders import EngineSettings
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from engines.catalog import EngineFinder
-from engines.errors import EngineError, OutOfMemory
+from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import (
     SAMPLE_RATE,
     DiarizeOptions,
@@ -198,7 +198,7 @@ async def test_a_poisonous_row_fails_alone(setting: Setting, script: str) -> Non
 async def test_memory_that_was_refused_is_told_and_forgotten(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(OutOfMemory):
+    with pytest.raises(EngineOutOfMemory):
         await setting.say(setting.runner.admit(), prompt="memory")
     told = [setting.shortage.problem]
     monkeypatch.setattr(shortage, "LASTS_SECONDS", 0.0)

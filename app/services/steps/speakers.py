@@ -41,7 +41,7 @@ class SpeakerJoiner:
     """Two verbs: `feed` the segments of each window, in order, then `flush`."""
 
     def __init__(self, diarization: Diarization) -> None:
-        self._turns = Turns(diarization.exclusive or diarization.turns)
+        self._turns = TurnIndex(diarization.exclusive or diarization.turns)
         self._names = dict(enumerate(diarization.names))
         taken = set(diarization.names)
         self._free = (letters for letters in _letters() if letters not in taken)
@@ -74,8 +74,8 @@ class SpeakerJoiner:
         return self._labels[speaker]
 
 
-class Turns:
-    """Turns of one speaker at a time, asked by time."""
+class TurnIndex:
+    """Speaker turns that do not overlap, looked up by time."""
 
     def __init__(self, turns: Iterable[SpeakerTurn]) -> None:
         self._turns = sorted(turns, key=lambda turn: turn.start)
@@ -98,7 +98,7 @@ class Turns:
         return self._turns[max(0, at - 2) : until + 1]
 
 
-def smoothed(said: Sequence[_Said], turns: Turns) -> list[_Said]:
+def smoothed(said: Sequence[_Said], turns: TurnIndex) -> list[_Said]:
     """Without single words of another speaker within a sentence, and with changes where sentences end."""
     found = list(said)
     for i in range(1, len(found) - 1):
@@ -118,7 +118,7 @@ def words_of(segment: Segment) -> list[Word]:
     return [Word(segment.text, segment.start, segment.end, 1.0)] if segment.text.strip() else []
 
 
-def _snap(said: list[_Said], change: int, turns: Turns) -> None:
+def _snap(said: list[_Said], change: int, turns: TurnIndex) -> None:
     """A change a few words beside the end of a sentence is a change at it, where the times allow that.
 
     Nobody's last word is taken from them: what moves is a part of a longer run.
@@ -141,7 +141,7 @@ def _border(said: Sequence[_Said], at: int, stays: int, speaker: int) -> bool:
     return 0 < at < len(said) and _ends(said[at - 1].word) and said[stays].speaker == speaker
 
 
-def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, turns: Turns) -> bool:
+def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, turns: TurnIndex) -> bool:
     """Whether words first..last could be the other speaker's: a pause before them makes that likelier."""
     pause = said[first].word.start - said[first - 1].word.end
     edge = EDGE if pause >= BREATH else CLOSE

@@ -9,8 +9,8 @@ import pytest
 from engines.errors import (
     EngineError,
     EngineMissing,
+    EngineOutOfMemory,
     LibraryBroken,
-    OutOfMemory,
     import_failure,
     is_out_of_memory,
 )
@@ -44,7 +44,7 @@ def test_memory_that_was_refused(failure: Exception) -> None:
     told.__cause__ = failure
     assert is_out_of_memory(told), "also behind another failure"
     if isinstance(failure, ImportError):
-        assert isinstance(import_failure(failure, "silero", "whisper"), OutOfMemory)
+        assert isinstance(import_failure(failure, "silero", "whisper"), EngineOutOfMemory)
 
 
 def test_a_client_who_writes_of_memory_is_not_believed() -> None:

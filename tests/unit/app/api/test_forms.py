@@ -16,7 +16,7 @@ from app.errors import ApiError, InvalidRequest, Overloaded, RequestTimedOut, Up
 from app.runtime.admission import Admission
 from app.settings.base import MIB
 from app.settings.limits import LimitsSettings
-from app.wire.diarization_request import speakers_wanted
+from app.wire.diarization_request import speaker_request
 from app.wire.reader import FormReader
 from app.wire.request_fields import KNOWN
 
@@ -104,7 +104,7 @@ async def test_clips_are_on_disk_until_the_form_is_complete_and_exist_once_after
                 assert tracemalloc.get_traced_memory()[0] < 3 * len(clip)
 
     async for form in read(request(parts()), references=KNOWN):
-        found = speakers_wanted(FormReader(form.fields, "transcriptions"), "diarized_json")
+        found = speaker_request(FormReader(form.fields, "transcriptions"), "diarized_json")
         assert found
         assert [len(reference.audio) for reference in found.references] == [4 * MIB] * KNOWN
         clips, test_s_own = KNOWN * 4 * MIB, 3 * len(clip)
@@ -202,5 +202,5 @@ async def test_an_array_of_tiny_strings_does_not_multiply_in_memory() -> None:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         with pytest.raises(ApiError, match="more than 4 entries"):
-            speakers_wanted(FormReader(read_one.fields, "transcriptions"), "diarized_json")
+            speaker_request(FormReader(read_one.fields, "transcriptions"), "diarized_json")
         assert tracemalloc.get_traced_memory()[1] - before < MIB

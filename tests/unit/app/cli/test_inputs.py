@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli.inputs import SOUND, Format, Plan, format_of, plan
+from app.cli.inputs import SOUND, Plan, TranscriptFormat, format_of, plan
 
 
 @pytest.fixture(autouse=True)
@@ -97,19 +97,21 @@ def test_mistakes_are_found_before_the_work(files: list[str], output: str | None
 @pytest.mark.parametrize(
     ("output", "named", "form"),
     [
-        (None, None, Format.text),
-        ("x.srt", None, Format.srt),
-        ("X.VTT", None, Format.vtt),
-        ("x.json", None, Format.json),
-        ("x.json", Format.verbose_json, Format.verbose_json),
-        ("x.doc", Format.srt, Format.srt),
-        ("x", None, Format.text),
-        ("two", Format.srt, Format.srt),
-        ("x.srt", Format.vtt, None),
+        (None, None, TranscriptFormat.text),
+        ("x.srt", None, TranscriptFormat.srt),
+        ("X.VTT", None, TranscriptFormat.vtt),
+        ("x.json", None, TranscriptFormat.json),
+        ("x.json", TranscriptFormat.verbose_json, TranscriptFormat.verbose_json),
+        ("x.doc", TranscriptFormat.srt, TranscriptFormat.srt),
+        ("x", None, TranscriptFormat.text),
+        ("two", TranscriptFormat.srt, TranscriptFormat.srt),
+        ("x.srt", TranscriptFormat.vtt, None),
         ("x.doc", None, None),
     ],
 )
-def test_the_ending_and_the_format(output: str | None, named: Format | None, form: Format | None) -> None:
+def test_the_ending_and_the_format(
+    output: str | None, named: TranscriptFormat | None, form: TranscriptFormat | None
+) -> None:
     path = Path(output) if output else None
     if form:
         assert format_of(path, named) is form

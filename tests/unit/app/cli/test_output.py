@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.cli.batch import Batch, Report, bars, run_all
+from app.cli.batch import FileBatch, Report, bars, run_all
 from app.cli.failures import CommandError, sentence_of
 from app.cli.ids import whole_id
 from app.cli.output import Row, aligned, show
@@ -69,7 +69,7 @@ def test_a_beginning_that_only_one_has() -> None:
             whole_id(typed, ids, "key")
 
 
-def run(steps: dict[str, Callable[[], None]], jobs: int = 2) -> Batch:
+def run(steps: dict[str, Callable[[], None]], jobs: int = 2) -> FileBatch:
     def step_of(act: Callable[[], None]) -> Callable[[Report], object]:
         async def step(report: Report) -> None:
             report(1.0, None)

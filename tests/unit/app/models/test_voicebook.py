@@ -10,7 +10,7 @@ import pytest
 from app.domain import LocalVoice, ModelSpec
 from app.errors import ApiError, EngineUnavailable, InvalidValue, ModelUnavailable, UnsupportedValue
 from app.models.registry import Registry
-from app.models.scripts import can_read, script_of
+from app.models.voice_languages import can_read, script_of
 from app.models.voicebook import VoiceBook
 from engines.contracts import Synthesizer
 from engines.types import EngineOptions, Voice

@@ -8,10 +8,11 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runtime.batching import BatchLimits, FairShare, Waiting, pick
+from app.runtime.batching import BatchLimits, pick
+from app.runtime.fair_share import FairShare, WaitingRow
 
 items = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.floats(0.1, 30)), max_size=40).map(
-    lambda rows: [Waiting(i, request, key, seconds) for i, (request, key, seconds) in enumerate(rows)]
+    lambda rows: [WaitingRow(i, request, key, seconds) for i, (request, key, seconds) in enumerate(rows)]
 )
 requests: st.SearchStrategy[Hashable] = st.integers(0, 4)
 turns = st.dictionaries(requests, st.floats(0, 100)).map(lambda had: FairShare(50.0, had))
@@ -19,7 +20,9 @@ limits = st.builds(BatchLimits, st.integers(1, 8), st.floats(1, 120))
 
 
 @given(items, turns, limits)
-def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: FairShare, limits: BatchLimits) -> None:
+def test_a_batch_is_within_its_limits(
+    waiting: list[WaitingRow], turns: FairShare, limits: BatchLimits
+) -> None:
     batch = pick(waiting, turns, limits)
     chosen = [item for item in waiting if item.id in batch]
     assert len(batch) == len(set(batch)) <= limits.rows
@@ -30,7 +33,7 @@ def test_a_batch_is_within_its_limits(waiting: list[Waiting], turns: FairShare, 
 
 @given(items, turns, limits)
 def test_windows_of_a_request_keep_their_order(
-    waiting: list[Waiting], turns: FairShare, limits: BatchLimits
+    waiting: list[WaitingRow], turns: FairShare, limits: BatchLimits
 ) -> None:
     batch = pick(waiting, turns, limits)
     for request in {item.request for item in waiting}:
@@ -39,7 +42,9 @@ def test_windows_of_a_request_keep_their_order(
         assert taken == mine[: len(taken)]
 
 
-def serve(waiting: list[Waiting], turns: FairShare, limits: BatchLimits) -> tuple[list[Waiting], FairShare]:
+def serve(
+    waiting: list[WaitingRow], turns: FairShare, limits: BatchLimits
+) -> tuple[list[WaitingRow], FairShare]:
     """One batch. What it was and the turns after it; `waiting` keeps the rest."""
     ids = pick(waiting, turns, limits)
     batch = [item for item in waiting if item.id in ids]
@@ -48,7 +53,7 @@ def serve(waiting: list[Waiting], turns: FairShare, limits: BatchLimits) -> tupl
 
 
 @given(items, limits)
-def test_everybody_is_served_once(waiting: list[Waiting], limits: BatchLimits) -> None:
+def test_everybody_is_served_once(waiting: list[WaitingRow], limits: BatchLimits) -> None:
     turns = FairShare()
     for request in dict.fromkeys(item.request for item in waiting):
         turns = turns.arrived(request)
@@ -63,14 +68,14 @@ def test_everybody_is_served_once(waiting: list[Waiting], limits: BatchLimits) -
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 8))
 def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, rounds: int, rows: int) -> None:
     turns, one = FairShare(), BatchLimits(rows)
-    waiting: list[Waiting] = []
+    waiting: list[WaitingRow] = []
     for file in range(files):
         turns = turns.arrived(file)
-        waiting += [Waiting(100 * file + i, file, "long", 30.0) for i in range(40)]
+        waiting += [WaitingRow(100 * file + i, file, "long", 30.0) for i in range(40)]
     for _ in range(rounds):
         _, turns = serve(waiting, turns, one)
     turns = turns.arrived("clip")
-    waiting.append(Waiting(9999, "clip", "short", 3.0))
+    waiting.append(WaitingRow(9999, "clip", "short", 3.0))
     late = 0
     while "clip" in {item.request for item in waiting}:
         _, turns = serve(waiting, turns, one)
@@ -80,21 +85,21 @@ def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, roun
 
 def test_short_clips_do_not_starve_a_long_file() -> None:
     turns = FairShare().arrived("long").arrived(0)
-    waiting = [Waiting(0, "long", "k", 30.0), Waiting(1, 0, "k", 3.0)]
+    waiting = [WaitingRow(0, "long", "k", 30.0), WaitingRow(1, 0, "k", 3.0)]
     for number in range(2, 100):
         batch, turns = serve(waiting, turns, BatchLimits(1))
         if batch[0].request == "long":
             break
         turns = turns.arrived(number)
-        waiting.append(Waiting(number, number, "k", 3.0))
+        waiting.append(WaitingRow(number, number, "k", 3.0))
     assert "long" not in {item.request for item in waiting}
     assert number < 30
 
 
 def test_requests_get_equal_seconds_not_equal_windows() -> None:
     turns = FairShare().arrived("long").arrived("short")
-    waiting = [Waiting(i, "long", "k", 30.0) for i in range(10)]
-    waiting += [Waiting(100 + i, "short", "k", 5.0) for i in range(60)]
+    waiting = [WaitingRow(i, "long", "k", 30.0) for i in range(10)]
+    waiting += [WaitingRow(100 + i, "short", "k", 5.0) for i in range(60)]
     had = Counter[object]()
     for _ in range(35):
         batch, turns = serve(waiting, turns, BatchLimits(1))

@@ -20,7 +20,7 @@ from app.runtime.lane import Lane
 from app.runtime.meters import Meters
 from app.runtime.shortage import MemoryShortage
 from app.telemetry import bound, current_request
-from engines.errors import EngineError, OutOfMemory
+from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowCost, WindowResult
 from engines.work import Host
 from tests.support.engines import EchoTranscriber
@@ -181,7 +181,7 @@ def test_memory_that_is_refused_is_told_as_such(engine: EchoTranscriber) -> None
     assert submit(lane, window(), admit()).result(10)
     assert shortage.problem is None
     engine.failure = RuntimeError("CUDA failed with error out of memory")
-    with pytest.raises(OutOfMemory):
+    with pytest.raises(EngineOutOfMemory):
         submit(lane, window(), admit()).result(10)
     assert "memory" in str(shortage.problem)
     engine.failure = None

@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
-from app.domain import SpeakersWanted
+from app.domain import SpeakerRequest
 from app.errors import ApiError
-from app.wire.diarization_request import speakers_wanted
+from app.wire.diarization_request import speaker_request
 from app.wire.fields import Fields
 from app.wire.reader import FormReader
 
@@ -16,7 +16,7 @@ CLIP = "data:audio/wav;base64," + base64.b64encode(b"sound").decode()
 
 
 def wanted(*pairs: tuple[str, str], form: str = "diarized_json") -> object:
-    return speakers_wanted(FormReader(Fields(pairs), "transcriptions"), form)
+    return speaker_request(FormReader(Fields(pairs), "transcriptions"), form)
 
 
 def test_nobody_asks() -> None:
@@ -26,7 +26,7 @@ def test_nobody_asks() -> None:
 
 @pytest.mark.parametrize("form", ["text", "srt", "vtt"])
 def test_other_formats_when_asked(form: str) -> None:
-    assert wanted(("diarize", "true"), form=form) == SpeakersWanted()
+    assert wanted(("diarize", "true"), form=form) == SpeakerRequest()
 
 
 @pytest.mark.parametrize("suffix", ["", "[]", "[0]"])
@@ -36,7 +36,7 @@ def test_known_speakers(suffix: str) -> None:
         (f"known_speaker_references{suffix}", CLIP),
         ("num_speakers", "3"),
     ]
-    found = speakers_wanted(FormReader(Fields(pairs), "transcriptions"), "diarized_json")
+    found = speaker_request(FormReader(Fields(pairs), "transcriptions"), "diarized_json")
     assert found
     assert [(r.name, r.audio) for r in found.references] == [("Anna", b"sound")]
     assert found.speakers == 3

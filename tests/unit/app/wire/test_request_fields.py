@@ -13,7 +13,7 @@ from app.wire.fields import Fields
 from app.wire.reader import BodyReader, FormReader, Reader
 from app.wire.render import edited
 from app.wire.requests import RequestRules, transcription, translation
-from app.wire.speech import SpeechRules, speech
+from app.wire.speech import SpeechRequestRules, speech
 from app.wire.voice_requests import consent, renamed, voice
 
 RULES = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())
@@ -27,7 +27,7 @@ def readers() -> list[tuple[table.Endpoint, Reader]]:
     transcription(transcriptions, RULES)
     translation(translations, RULES)
     spoken = BodyReader({"model": "m", "input": "i", "voice": "v"}, "speech")
-    speech(spoken, SpeechRules(100))
+    speech(spoken, SpeechRequestRules(100))
     voices, consents = FormReader(VOICE, "voices"), FormReader(VOICE, "voice_consents")
     voice(voices)
     consent(consents)

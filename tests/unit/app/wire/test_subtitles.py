@@ -178,7 +178,7 @@ def test_many_words_take_a_bounded_number_of_steps(
 ) -> None:
     """Whatever shape a client asks for; steps are counted, not seconds."""
     steps = 0
-    cost, size = cue_breaks._Search._cost, cue_breaks.columns
+    cost, size = cue_breaks._CueSearch._cost, cue_breaks.columns
 
     def counted(*arguments: Any) -> float:
         nonlocal steps
@@ -190,7 +190,7 @@ def test_many_words_take_a_bounded_number_of_steps(
         steps += 1
         return size(text)
 
-    monkeypatch.setattr(cue_breaks._Search, "_cost", counted)
+    monkeypatch.setattr(cue_breaks._CueSearch, "_cost", counted)
     monkeypatch.setattr(cue_breaks, "columns", measured)
     words = tuple(Word(piece, i * 0.3, i * 0.3 + 0.28, 0.9) for i in range(3000))
     make_cues([Segment(0, 900, "", words=words)], CueRules(*shape), 900)
