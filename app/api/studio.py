@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import UnknownUrl
-from app.studio.assets import HEADERS, Asset, Page, load_page
+from app.studio.assets import FILE_HEADERS, HEADERS, Asset, Page, load_page
 
 router = APIRouter(include_in_schema=False)
 ONE_YEAR = "public, max-age=31536000, immutable"
@@ -24,7 +24,7 @@ async def index(request: Request) -> Response:
     headers = {"cache-control": "no-cache", "etag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={**HEADERS, **headers})
-    return _answer(page.index, request, headers)
+    return _answer(page.index, request, {**HEADERS, **headers})
 
 
 @router.api_route("/studio/{digest}/{name:path}", methods=["GET", "HEAD"])
@@ -35,7 +35,7 @@ async def asset(request: Request, digest: str, name: str) -> Response:
         raise UnknownUrl(
             "This file of the page does not exist. Load the page again: it may be of another version."
         )
-    return _answer(page.files[name], request, {"cache-control": ONE_YEAR})
+    return _answer(page.files[name], request, {**FILE_HEADERS, "cache-control": ONE_YEAR})
 
 
 async def _loaded() -> Page:
@@ -43,7 +43,7 @@ async def _loaded() -> Page:
 
 
 def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
-    all_headers = {**HEADERS, **headers, "vary": "accept-encoding"}
+    all_headers = {**headers, "vary": "accept-encoding"}
     if found.compressed and "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
             found.compressed, media_type=found.media_type, headers={**all_headers, "content-encoding": "gzip"}

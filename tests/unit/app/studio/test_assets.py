@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.studio.assets import COMPRESSED, HEADERS, MEDIA_TYPES, load_page
+from app.studio.assets import COMPRESSED, FILE_HEADERS, HEADERS, MEDIA_TYPES, load_page
 from tests.conftest import ROOT
 
 STATIC = ROOT / "app/studio/static"
@@ -86,6 +86,8 @@ async def test_headers_and_caching(client: httpx2.AsyncClient) -> None:
     digest = load_page().digest
     script = await client.get(f"{root}/studio/{digest}/js/main.js")
     assert script.status_code == 200
+    assert all(script.headers[name] == value for name, value in FILE_HEADERS.items())
+    assert "content-security-policy" not in script.headers
     assert "immutable" in script.headers["cache-control"]
     assert script.headers["content-encoding"] == "gzip"
     assert (await client.head(f"{root}/")).status_code == 200

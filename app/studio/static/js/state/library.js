@@ -1,7 +1,7 @@
 // @ts-check
 // The recordings of this browser: a queue that is worked on one by one, and what is kept of it.
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
-import { computed, signal } from '../../vendor/signals-core/signals-core.mjs';
+import { batch, computed, signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, askForKey, callJson } from '../api/client.js';
 import { eventReader } from '../api/stream.js';
 import { upload } from '../api/upload.js';
@@ -118,7 +118,7 @@ async function send(one) {
   );
   const answer = await upload('audio/transcriptions', formOf(one, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
-    onText: feed,
+    onText: (text) => batch(() => feed(text)), // one rendering for all events of a piece
     signal: one.stop.signal,
   });
   one.requestId.value = answer.requestId;

@@ -104,7 +104,8 @@ function whose(one, turn, all) {
 /** @param {Recording} one @param {Turn} turn */
 function editor(one, turn) {
   const area = (/** @type {Element | undefined} */ element) => {
-    if (element instanceof HTMLTextAreaElement && document.activeElement !== element) element.focus();
+    // A ref is called before its element is in the document, where it cannot take the focus.
+    if (element instanceof HTMLTextAreaElement) queueMicrotask(() => element.focus());
   };
   const save = (/** @type {Event} */ event) => {
     if (editing.value !== turn.id) return;

@@ -1,0 +1,283 @@
+"""A transcript: heard, corrected, named, kept, forgotten, taken away."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import docx
+import pytest
+from playwright.sync_api import FilePayload, Page
+
+from tests.studio.recorded import HARBOUR, SOUND, TWO_HOURS, answer_with, body, events
+from tests.studio.stage import PageOf
+from tests.support.server import Server
+
+CURRENT = "performance.now()"
+LISTEN = """() => {
+  const played = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };
+}"""
+
+
+def told(name: str) -> FilePayload:
+    return {"name": name, "mimeType": "audio/wav", "buffer": SOUND}
+
+
+def harbour(page_of: PageOf, fake: Server) -> Page:
+    made = page_of(fake)
+    made.page.add_init_script(f"({LISTEN})()")
+    page = made.open()
+    answer_with(page, body(events(HARBOUR)))
+    page.set_input_files("input[type=file]", told("harbour.wav"))
+    page.wait_for_selector("text=done in")
+    return page
+
+
+def word(page: Page, text: str) -> Any:
+    return page.locator("[data-at]", has_text=re.compile(f"^{re.escape(text)}$")).first
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".turn header strong").all_inner_texts()
+
+
+def times(page: Page) -> dict[str, str]:
+    found: list[list[str]] = page.evaluate(
+        "[...document.querySelectorAll('[data-at]')].map(word => [word.textContent, word.dataset.at])"
+    )
+    return {f"{text}@{at}": at for text, at in found}
+
+
+def exported(page: Page, form: str) -> bytes:
+    """The file that the export menu gives."""
+    menu = page.locator("details.menu", has_text="Export")
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    with page.expect_download() as saving:
+        menu.get_by_role("button", name=f"({form})" if form != "txt" else "Text").click()
+    data = saving.value.path().read_bytes()
+    assert data
+    return data
+
+
+def edit(page: Page, turn: int, text: str) -> None:
+    page.get_by_role("button", name="Edit this turn").nth(turn).click()
+    page.get_by_role("textbox", name="Text of this turn").fill(text)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("textarea", state="detached")
+
+
+def test_11_turns_have_letters_times_and_colours_and_the_strip_agrees(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    assert names(page) == ["A", "B", "A", "B"]
+    assert page.locator(".turn .time").all_inner_texts() == ["00:00", "00:05", "00:07", "00:10"]
+    assert page.locator(".strip .lane").count() == 2
+    for speaker, letter in (("A", "a"), ("B", "b")):
+        lane = page.locator(f".strip .lane.speaker-{letter}").get_attribute("d") or ""
+        assert lane.count("M") == sum(turn.speaker == speaker for turn in HARBOUR)
+
+
+def test_12_no_word_moves_when_speakers_arrive(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    page = made.open()
+    answer_with(page, body(events(HARBOUR, told=False)))
+    page.set_input_files("input[type=file]", told("harbour.wav"))
+    page.wait_for_selector("text=done in")
+    before = times(page)
+    assert len(before) == sum(len(turn.words) for turn in HARBOUR)
+    page.unroute("**/v1/audio/transcriptions")
+    answer_with(page, body(events(HARBOUR)))
+    page.locator("nav.list input[type=file]").set_input_files(told("told.wav"))
+    page.wait_for_selector("h1:text('told.wav')")
+    page.wait_for_selector("text=done in")
+    assert names(page) == ["A", "B", "A", "B"]
+    assert times(page) == before
+
+
+def test_14_a_click_on_a_word_plays_from_there(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    word(page, "lighthouse.").click()
+    page.wait_for_function("window.heard && !window.heard.paused")
+    begun = page.evaluate("window.heard.currentTime")
+    assert 9.5 - 0.15 <= begun <= 9.5 + 1
+
+
+def test_15_exactly_one_word_is_marked_and_it_follows(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    word(page, "Which").click()
+    seen: list[str] = []
+    for expected in ("harbour", "was", "that?"):
+        page.wait_for_function(
+            "text => [...document.querySelectorAll('.heard')].map(word => word.textContent).join() === text",
+            arg=expected,
+        )
+        seen.append(expected)
+    assert len(seen) == 3
+    page.mouse.wheel(0, 40)
+    back = page.get_by_role("button", name=re.compile("^Back to "))
+    back.click()
+    back.wait_for(state="detached")
+
+
+def test_16_a_new_name_is_everywhere_and_undo_takes_it_back(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    field = page.get_by_role("textbox", name="Name of speaker A")
+    field.fill("Anna")
+    field.press("Tab")
+    page.wait_for_selector(".turn strong:text-is('Anna')")
+    assert names(page) == ["Anna", "B", "Anna", "B"]
+    assert b"Anna" in exported(page, "srt")
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_selector(".turn strong:text-is('A')")
+    assert names(page) == ["A", "B", "A", "B"]
+
+
+def test_17_a_correction_leaves_the_times_of_all_other_words(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    before = times(page)
+    cues = exported(page, "srt").decode().strip().split("\n\n")
+    edit(page, 2, "The new one by the windmill.")
+    after = times(page)
+    changed = {key.partition("@")[0] for key in set(before) ^ set(after)}
+    assert changed == {"old", "new", "lighthouse.", "windmill."}
+    again = exported(page, "srt").decode().strip().split("\n\n")
+    assert [old for old, new in zip(cues, again, strict=True) if old != new] == [
+        cue for cue in cues if "lighthouse" in cue
+    ]
+
+
+def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    page.get_by_role("button", name="Edit this turn").nth(2).focus()
+    page.keyboard.press("e")
+    page.wait_for_selector("textarea:focus")
+    page.keyboard.press("Control+Home")
+    for _ in "The old one":
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.querySelectorAll('.turn').length === 5")
+    page.get_by_role("button", name="Edit this turn").nth(3).focus()
+    page.keyboard.press("2")
+    page.wait_for_function("[...document.querySelectorAll('.turn strong')][3].textContent === 'B'")
+    page.get_by_role("button", name="Edit this turn").nth(3).focus()
+    page.keyboard.press("e")
+    page.wait_for_selector("textarea:focus")
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("Backspace")
+    page.wait_for_function("document.querySelectorAll('.turn').length === 4")
+    for _ in range(3):
+        page.get_by_role("button", name="Undo").focus()
+        page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.turn').length === 4")
+    assert names(page) == ["A", "B", "A", "B"]
+    page.locator("summary", has_text="Replace everywhere").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("textbox", name="Find").focus()
+    page.keyboard.type("harbour")
+    page.keyboard.press("Tab")
+    page.keyboard.type("port")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-at]:text-is('port')")
+    assert page.locator("[data-at]:text-is('port')").count() == 2
+
+
+def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    for number in range(10):
+        edit(page, number % 4, f"Edit number {number} of ten.")
+    expected = page.locator(".turn p").all_inner_texts()
+    assert expected[1] == "Edit number 9 of ten."
+    page.reload()
+    page.wait_for_selector(".turn p")
+    assert page.locator(".turn p").all_inner_texts() == expected
+    page.wait_for_selector("text=To hear it, choose the same file again")
+
+
+def test_21_exports_have_names_edits_and_umlauts(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    field = page.get_by_role("textbox", name="Name of speaker B")
+    field.fill("Jürgen")
+    field.press("Tab")
+    edit(page, 1, "Größe oder Hafen?")
+    for form in ("srt", "vtt", "txt"):
+        text = exported(page, form).decode()
+        assert "Jürgen" in text
+        assert "Größe" in text
+        assert "Käse." in text
+    mark = r"\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d:\d\d[,.]\d{3}"
+    srt = exported(page, "srt").decode().strip().split("\n\n")
+    assert [cue.split("\n")[0] for cue in srt] == [str(number + 1) for number in range(len(srt))]
+    assert all(re.fullmatch(mark, cue.split("\n")[1]) for cue in srt)
+    vtt = exported(page, "vtt").decode()
+    assert vtt.startswith("WEBVTT\n\n")
+    assert len(re.findall(mark, vtt)) == len(srt)
+    segments = json.loads(exported(page, "json"))["segments"]
+    assert [segment["speaker"] for segment in segments] == ["A", "Jürgen", "A", "Jürgen"]
+    document = docx.Document(io.BytesIO(exported(page, "docx")))
+    spoken = [paragraph.text for paragraph in document.paragraphs if re.search(r"[.?]$", paragraph.text)]
+    assert len(spoken) == 4
+    assert "Größe oder Hafen?" in spoken[1]
+    assert "Jürgen" in spoken[1]
+
+
+LONG_TASKS = """() => {
+  window.longTasks = [];
+  new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map(task => task.duration)))
+    .observe({type: 'longtask'});
+}"""
+
+
+def test_22_two_hours_are_shown_and_scrolled(page_of: PageOf, fake: Server) -> None:
+    """The figures are printed. Only the heap is bounded: times depend on the machine."""
+    made = page_of(fake)
+    page = made.open()
+    answer_with(page, body(events(TWO_HOURS)))
+    begun = page.evaluate(CURRENT)
+    page.set_input_files("input[type=file]", told("long.wav"))
+    page.wait_for_selector("text=done in")
+    shown = page.evaluate(CURRENT) - begun
+    assert page.locator(".turn").count() == len(TWO_HOURS)
+    count = page.locator("[data-at]").count()
+    assert count >= 14_000
+    page.evaluate(LONG_TASKS)
+    for pixels in (10_000_000, 0):
+        page.evaluate("pixels => scrollTo(0, pixels)", pixels)
+        page.wait_for_timeout(300)
+    session = made.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    heap = session.send("Runtime.getHeapUsage")["usedSize"]
+    tasks = page.evaluate("window.longTasks")
+    print(f"{count} words: shown after {shown:.0f} ms, heap {heap / 1e6:.0f} MB, long tasks {tasks}")
+    assert heap < 150e6
+
+
+def test_23_the_last_turn_of_two_hours_is_found_and_heard(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    made.page.add_init_script(f"({LISTEN})()")
+    page = made.open()
+    answer_with(page, body(events(TWO_HOURS)))
+    page.set_input_files("input[type=file]", told("long.wav"))
+    page.wait_for_selector("text=done in")
+    assert page.evaluate("window.find('1399 has')") is True
+    page.evaluate("getSelection().removeAllRanges()")
+    word(page, "1399").click()
+    page.wait_for_function("window.heard !== undefined")
+
+
+def test_24_what_the_browser_cannot_play_stays_readable(page_of: PageOf, fake: Server) -> None:
+    page = page_of(fake).open()
+    answer_with(page, body(events(HARBOUR)))
+    page.set_input_files("input[type=file]", {"name": "a.amr", "mimeType": "audio/amr", "buffer": b"#!AMR\n"})
+    page.wait_for_selector("text=Your browser cannot play this kind of file")
+    assert names(page) == ["A", "B", "A", "B"]
+
+
+@pytest.mark.parametrize("key", ["?"])
+def test_the_keys_are_listed(page_of: PageOf, fake: Server, key: str) -> None:
+    page = harbour(page_of, fake)
+    page.get_by_role("button", name="Edit this turn").first.focus()
+    page.keyboard.press(key)
+    page.wait_for_selector("dialog[open] dl.keys")

@@ -1,0 +1,88 @@
+"""Streams of transcriptions as the server would send them, for what no test should wait for."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page, Route
+
+from tests.support.sound import tone, wav
+
+PEOPLE = "AB"
+WORD_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one person says, from a second on; each word takes half a second."""
+
+    speaker: str
+    start: float
+    words: tuple[str, ...]
+
+    @property
+    def end(self) -> float:
+        return self.start + WORD_SECONDS * len(self.words)
+
+
+def conversation(texts: Iterable[str]) -> list[Turn]:
+    """Two people in turns, one after the other."""
+    turns: list[Turn] = []
+    at = 0.0
+    for number, text in enumerate(texts):
+        turns.append(Turn(PEOPLE[number % 2], at, tuple(text.split())))
+        at = turns[-1].end
+    return turns
+
+
+HARBOUR = conversation(
+    [
+        "And so we went back to the harbour for Käse.",
+        "Which harbour was that?",
+        "The old one by the lighthouse.",
+        "I have never been there myself.",
+    ]
+)
+TWO_HOURS = conversation(
+    f"Turn number {number} has nine or ten words in it, finally." for number in range(1400)
+)
+SOUND = wav(tone(20))
+
+
+def events(turns: list[Turn], *, told: bool = True) -> Iterator[dict[str, Any]]:
+    """Everything that such a stream says. `told`: whether speakers become known."""
+    seconds = turns[-1].end
+    yield {"type": "antiphon.progress", "seconds": 0, "expected": seconds, "queued": 0}
+    for turn in turns:
+        words = [
+            {"word": word, "start": turn.start + WORD_SECONDS * n, "end": turn.start + WORD_SECONDS * (n + 1)}
+            for n, word in enumerate(turn.words)
+        ]
+        text = " ".join(turn.words) + " "
+        facts = {"delta": text, "start": turn.start, "end": turn.end, "words": words}
+        yield {"type": "transcript.text.delta", **facts}
+    yield {"type": "antiphon.progress", "seconds": seconds, "expected": seconds, "queued": 0}
+    data = base64.b64encode(bytes(40 + n % 180 for n in range(round(seconds * 10)))).decode()
+    yield {"type": "antiphon.peaks", "start": 0, "rate": 10, "data": data}
+    for number, turn in enumerate(turns if told else ()):
+        facts = {"id": f"seg_{number}", "start": turn.start, "end": turn.end, "text": " ".join(turn.words)}
+        yield {"type": "transcript.text.segment", "speaker": turn.speaker, **facts}
+    yield {"type": "transcript.text.done", "text": "", "languages": [{"code": "en"}]}
+
+
+def body(told: Iterable[dict[str, Any]], *, whole: bool = True) -> str:
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in told) + "data: [DONE]\n\n" * whole
+
+
+def answer_with(page: Page, text: str) -> None:
+    """Every transcription of this page gets this stream."""
+    headers = {"content-type": "text/event-stream", "x-request-id": "req_recorded"}
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=200, headers=headers, body=text)
+
+    page.route("**/v1/audio/transcriptions", answer)
