@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import event, inspect, text
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -133,14 +133,31 @@ class Database:
             raise DatabaseError("The database cannot be reached. Check `storage.database_url`.") from None
 
     async def check(self) -> None:
-        """Raises `DatabaseError` unless the schema is the one that this version knows."""
+        """Raises `DatabaseError` unless this version can use the schema.
+
+        During a rolling upgrade a newer version has migrated the database while servers of this one still
+        run and restart: they may, as long as nothing that they use was changed or removed.
+        """
         revision = await self.revision()
-        if revision != HEAD:
+        if revision != HEAD and (revision is None or not await self._is_readable()):
             state = "is empty" if revision is None else f"has revision {revision}, this version needs {HEAD}"
             raise DatabaseError(f"The database {state}. Run `antiphon db upgrade` and start again.")
 
+    async def _is_readable(self) -> bool:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(readable)
+
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def readable(connection: Connection) -> bool:
+    """Whether code of revision `HEAD` can use the schema, as the last migration has noted it."""
+    if not inspect(connection).has_table("schema_readers"):
+        return False
+    readers = set(connection.scalars(text("SELECT revision FROM schema_readers")))
+    current = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return {HEAD, current} <= readers
 
 
 def prepared(url: str) -> str:

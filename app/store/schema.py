@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from app.store.database import Database, DatabaseError, prepared, sqlite_file
+from app.store.database import Database, DatabaseError, prepared, readable, sqlite_file
+from app.store.migration_lock import migration_lock
 from app.store.tables import HEAD
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 def upgrade(url: str, revision: str = "head") -> None:
     """Brings the database's schema up to a revision; the folder of an SQLite file is made.
 
-    Raises `DatabaseError`.
+    A database that a newer version has migrated, and that this version can read, stays as it is. Of several
+    processes at once, one migrates and the others wait for it. Raises `DatabaseError`.
     """
     from alembic import command
 
@@ -34,7 +37,9 @@ def upgrade(url: str, revision: str = "head") -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as wrong:
             raise DatabaseError(f"The folder {file.parent} cannot be made: {wrong.strerror}.") from None
-    with _told(revision):
+    with _told(revision), migration_lock(url):
+        if revision == "head" and _is_readable(url):
+            return
         command.upgrade(_config(url), revision)
 
 
@@ -47,7 +52,7 @@ def downgrade(url: str, revision: str) -> None:
 
     if asyncio.run(_revision(url)) is None:
         raise DatabaseError("The database is empty, so there is nothing to take back.")
-    with _told(revision):
+    with _told(revision), migration_lock(url):
         command.downgrade(_config(url), revision)
 
 
@@ -60,9 +65,8 @@ def newest() -> str:
 
 def upgrade_if_needed(url: str) -> None:
     """Brings the schema up to date; without work to do Alembic is not even imported."""
-    if asyncio.run(_revision(url)) == HEAD:
-        return
-    upgrade(url)
+    if asyncio.run(_revision(url)) != HEAD:
+        upgrade(url)
 
 
 @contextmanager
@@ -85,12 +89,26 @@ def _told(revision: str) -> Iterator[None]:
         ) from None
 
 
+def _sync(url: str) -> str:
+    return prepared(url).replace("sqlite+aiosqlite", "sqlite")
+
+
+def _is_readable(url: str) -> bool:
+    """Whether this version can use the database as it is."""
+    engine = create_engine(_sync(url))
+    try:
+        with engine.connect() as connection:
+            return readable(connection)
+    finally:
+        engine.dispose()
+
+
 def _config(url: str) -> Config:
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["url"] = prepared(url).replace("sqlite+aiosqlite", "sqlite")
+    config.attributes["url"] = _sync(url)
     return config
 
 

@@ -9,6 +9,7 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+older_code_works = True
 
 # SQLite counts up only what it calls INTEGER.
 COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")

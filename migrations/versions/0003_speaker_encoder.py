@@ -9,6 +9,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+older_code_works = True
 
 # The only encoder until now. The default stays: during an upgrade, an older version may still add rows.
 OLD_ENCODER = "speaker-dvector"

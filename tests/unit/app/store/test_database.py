@@ -64,7 +64,7 @@ def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
     assert migrated == columns(url)
 
 
-REVISIONS = ["base", "0001", "0002"]
+REVISIONS = ["base", "0001", "0002", "0003"]
 """Every revision that was ever released."""
 OLD_ROWS = (
     (

@@ -1,0 +1,136 @@
+"""Several servers and one database: one migrates, the others wait; older ones may stay."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.store import schema
+from app.store.database import Database, DatabaseError
+from app.store.migration_lock import migration_lock
+from app.store.schema import MIGRATIONS, upgrade, upgrade_if_needed
+from app.store.tables import HEAD
+
+SERVERS = 8
+UPGRADE = "import sys; from app.store.schema import upgrade; upgrade(sys.argv[1])"
+NEWER = '''"""A migration of a later version."""
+from alembic import op
+import sqlalchemy as sa
+
+revision = "9001"
+down_revision = "{before}"
+branch_labels = None
+depends_on = None
+older_code_works = {works}
+
+
+def upgrade():
+    op.add_column("api_keys", sa.Column("later", sa.Integer))
+
+
+def downgrade():
+    op.drop_column("api_keys", "later")
+'''
+ADDITIONS = {"create_table", "add_column", "create_index"}
+
+
+def migrate_as_a_newer_version(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
+) -> None:
+    newer = folder / "newer"
+    shutil.copytree(MIGRATIONS, newer, ignore=shutil.ignore_patterns("__pycache__"))
+    (newer / "versions/9001_later.py").write_text(NEWER.format(before=HEAD, works=works))
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", newer)
+        upgrade(url, "9001")
+
+
+async def checked(url: str) -> None:
+    database = Database(url)
+    try:
+        await database.check()
+    finally:
+        await database.close()
+
+
+def test_eight_servers_that_start_at_once_all_find_the_schema(any_database: str) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", UPGRADE, any_database], stderr=subprocess.PIPE, text=True)
+        for _ in range(SERVERS)
+    ]
+    endings = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    assert [code for _, code in endings] == [0] * SERVERS, endings
+    asyncio.run(checked(any_database))
+
+
+def test_a_migration_waits_for_another_one_and_says_so_in_the_end(any_database: str) -> None:
+    upgrade(any_database, "0001")  # makes the folder, too
+    with (
+        migration_lock(any_database),
+        pytest.raises(DatabaseError, match=r"Another process has been changing .* for 0\.5 seconds"),
+        migration_lock(any_database, wait_seconds=0.5),
+    ):
+        pass
+    with migration_lock(any_database, wait_seconds=0.5):
+        pass
+
+
+def test_a_process_that_dies_in_the_middle_gives_the_lock_back(any_database: str) -> None:
+    upgrade(any_database, "0001")
+    dies = (
+        "import os, sys; from app.store.migration_lock import migration_lock\n"
+        "with migration_lock(sys.argv[1]): os._exit(3)"
+    )
+    assert subprocess.run([sys.executable, "-c", dies, any_database], check=False).returncode == 3
+    with migration_lock(any_database, wait_seconds=5):
+        pass
+
+
+async def test_a_server_goes_on_beside_a_newer_version_that_only_added(
+    any_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(any_database)
+    await asyncio.to_thread(migrate_as_a_newer_version, any_database, tmp_path, monkeypatch, works=True)
+    await checked(any_database)
+    await asyncio.to_thread(upgrade_if_needed, any_database)  # `serve --prepare` of the older server
+    database = Database(any_database)
+    assert await database.revision() == "9001"
+    await database.close()
+
+
+async def test_a_server_refuses_what_a_newer_version_has_changed(
+    any_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(any_database)
+    await asyncio.to_thread(migrate_as_a_newer_version, any_database, tmp_path, monkeypatch, works=False)
+    with pytest.raises(DatabaseError, match="has revision 9001, this version needs"):
+        await checked(any_database)
+    with pytest.raises(DatabaseError):
+        await asyncio.to_thread(upgrade_if_needed, any_database)
+
+
+@pytest.mark.parametrize("file", sorted(MIGRATIONS.glob("versions/[0-9]*.py")), ids=lambda file: file.stem)
+def test_a_migration_that_older_code_survives_only_adds(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    works = next(
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and ast.unparse(node.targets[0]) == "older_code_works"
+    )
+    body = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
+    calls = [node for node in ast.walk(body) if isinstance(node, ast.Call)]
+    done = {ast.unparse(call.func).removeprefix("op.") for call in calls if "op." in ast.unparse(call.func)}
+    if works:
+        assert done <= ADDITIONS
+        for call in calls:
+            if ast.unparse(call.func) == "op.add_column":
+                column = ast.unparse(call.args[1])
+                assert "server_default" in column or "nullable=False" not in column
