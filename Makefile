@@ -46,8 +46,10 @@ types: ## Check the types
 arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
-pytest: ## Run every test, with branch coverage
-	$(BIN)/python -m pytest --cov --durations=15
+pytest: ## Run every test: first the quick ones on all cores, with branch coverage; then those with real models; then the browser's
+	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m 'real or slow' --durations=15 --ignore tests/studio/browser
+	$(BIN)/python -m pytest tests/studio/browser
 
 audit: $(VENV)/.installed-dev ## Look the locked versions up in the database of known faults (asks the network)
 	$(BIN)/pip-audit --requirement requirements/all.txt --no-deps --disable-pip --strict
