@@ -6,7 +6,7 @@ gives has one verb, `events`, whichever it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -16,14 +16,20 @@ from app.audio.decode import BLOCK, AudioSource, open_audio
 from app.audio.peaks import PeakMeter
 from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
+from app.errors import ApiError
 from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.diarization import DiarizationService
-from app.services.steps.open_transcription import OpenTranscription, PlainTranscription, SpokenTranscription
+from app.services.steps.open_transcription import (
+    OpenTranscription,
+    PlainTranscription,
+    SpokenTranscription,
+    Who,
+)
 from app.services.steps.windows import WindowTranscriber
-from engines.types import SAMPLE_RATE, TranscribeOptions
+from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 Progress = Callable[[float, float | None], None]
 """Told the seconds decoded so far and the seconds that the file claims."""
@@ -118,10 +124,9 @@ class TranscriptionService:
         file: BinaryIO,
         permit: Permit,
     ) -> OpenTranscription:
-        options = await self._diarization.options(wanted, permit)
+        who = await self._who(wanted, permit)
         source = await self._source(file, permit, lead=LEAD)
         transcriber = self.transcriber(model, job, permit)
-        who = partial(self._diarization.diarize, options=options, permit=permit)
         return SpokenTranscription(
             self._runner,
             self._threads,
@@ -133,6 +138,18 @@ class TranscriptionService:
             lead=LEAD,
             text_first=wanted.text_first,
         )
+
+    async def _who(self, wanted: SpeakerRequest, permit: Permit) -> Who:
+        """Loads the diarizer. Where the text comes first, it comes also from a server whose diarizer cannot
+        be loaded, and the reason follows; what is wrong with the request is told at once.
+        """
+        try:
+            options = await self._diarization.options(wanted, permit)
+        except ApiError as failure:
+            if failure.status < 500 or not wanted.text_first:
+                raise
+            return partial(_nobody, failure)
+        return partial(self._diarization.diarize, options=options, permit=permit)
 
     async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> AudioSource:
         """Opens an upload and claims its seconds. `lead`: seconds that wait for a second reader."""
@@ -154,3 +171,8 @@ class TranscriptionService:
             words=job.words or job.diarize is not None,
             logprobs=job.logprobs,
         )
+
+
+async def _nobody(failure: ApiError, _: AsyncIterator[Samples]) -> Diarization:
+    """Raises why nobody can say who speaks."""
+    raise failure

@@ -19,7 +19,7 @@ from app.container import Container
 from app.main import create_app
 from app.settings import Settings
 from app.store.schema import upgrade
-from engines.errors import EngineError, EngineMissing
+from engines.errors import EngineError, EngineMissing, WeightsBroken
 from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import Floats, encode, noise, silence, tone, wav
@@ -252,6 +252,31 @@ async def test_text_stays_where_speakers_cannot_be_told(
     assert events[0]["delta"].startswith("word0 word1")
     assert list(events[-1]) == ["error"]
     assert len(events) == 2
+
+
+async def test_text_comes_where_the_diarizer_cannot_be_loaded(
+    settings: Settings, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads the sound for the diarizer, and the transcription may lead it by a second only."""
+    monkeypatch.setattr("app.services.transcription.LEAD", 1.0)
+    upgrade(settings.database_url)
+    broken = ToneDiarization(ToneDiarizer(), WeightsBroken("The checkpoint cannot be read."))
+    (settings.weights_folder / "pyannote-starter").mkdir(parents=True)
+    for file in ("segmentation.bin", "campplus_cn_en_common.pt"):
+        (settings.weights_folder / "pyannote-starter" / file).write_bytes(b"damaged")
+    made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: broken)
+    made.runner.detect = EverythingIsSpeech  # type: ignore[method-assign]
+    await made.open()
+    transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+        async with asyncio.timeout(30):
+            events = streamed(await post(client, tone(120), stream="true", lists=WORDS))
+        whole = await post(client)
+    assert "word119" in "".join(event.get("delta", "") for event in events)
+    assert events[-1]["error"]["code"] == "model_unavailable"
+    assert whole.status_code == 503
+    assert made.runner.snapshot().requests == 0
+    await made.close()
 
 
 async def test_an_upload_is_decoded_once(

@@ -14,6 +14,7 @@ from app.audio.windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
 from app.domain import VadOptions
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.steps.fork import ForkReader
 from app.services.steps.recordings import Recording
 from engines.contracts import SpeechStream
 from engines.types import Samples
@@ -48,9 +49,7 @@ def cut(blocks: Iterator[Samples], cutting: Cutting) -> Iterator[Cut]:
     yield from cutting.flush()
 
 
-async def cut_async(
-    blocks: AsyncGenerator[Samples, None], cutting: Cutting, threads: WorkThreads
-) -> AsyncGenerator[Cut, None]:
+async def cut_async(blocks: ForkReader, cutting: Cutting, threads: WorkThreads) -> AsyncGenerator[Cut, None]:
     """The windows of blocks that come over the event loop. Closes `blocks`."""
     async with aclosing(blocks):
         async for block in blocks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from engines.types import SAMPLE_RATE, Samples
@@ -30,11 +30,11 @@ class Fork:
         self._ended = False
         self._failure: Exception | None = None
 
-    def reader(self) -> AsyncGenerator[Samples, None]:
-        """All blocks from the start. Raises what the source raises."""
+    def reader(self) -> ForkReader:
+        """Everything from the start."""
         queue: deque[Samples] = deque()
         self._queues.append(queue)
-        return self._read(queue)
+        return ForkReader(self, queue)
 
     async def aclose(self) -> None:
         """Ends the decoding, waiting for its running step."""
@@ -43,19 +43,10 @@ class Fork:
             await asyncio.gather(self._pump, return_exceptions=True)
         await self._blocks.aclose()
 
-    async def _read(self, queue: deque[Samples]) -> AsyncGenerator[Samples, None]:
+    async def next(self, queue: deque[Samples]) -> Samples | None:
+        """The next block for a reader; None at the end."""
         if self._pump is None:
             self._pump = asyncio.create_task(self._decode())
-        try:
-            while (block := await self._next(queue)) is not None:
-                yield block
-        finally:
-            async with self._changed:
-                # Nobody waits for a reader that has gone. By identity: two empty queues are equal.
-                self._queues = [other for other in self._queues if other is not queue]
-                self._changed.notify_all()
-
-    async def _next(self, queue: deque[Samples]) -> Samples | None:
         async with self._changed:
             await self._changed.wait_for(lambda: queue or self._ended)
             if queue:
@@ -65,6 +56,13 @@ class Fork:
         if self._failure:
             raise self._failure
         return None
+
+    async def leave(self, queue: deque[Samples]) -> None:
+        """Nobody waits for a reader that has gone."""
+        async with self._changed:
+            # By identity: two empty queues are equal.
+            self._queues = [other for other in self._queues if other is not queue]
+            self._changed.notify_all()
 
     async def _decode(self) -> None:
         try:
@@ -84,3 +82,24 @@ class Fork:
 
     def _has_room(self) -> bool:
         return not self._queues or max(sum(map(len, queue)) for queue in self._queues) <= self._lead
+
+
+class ForkReader(AsyncIterator[Samples]):
+    """All blocks of a fork, in order; whoever has it closes it. Raises what the source raises.
+
+    No generator, because one that nobody has begun runs no `finally` when it is closed: its queue would stay,
+    and the others would wait for it without end.
+    """
+
+    def __init__(self, fork: Fork, queue: deque[Samples]) -> None:
+        self._fork = fork
+        self._queue = queue
+
+    async def __anext__(self) -> Samples:
+        block = await self._fork.next(self._queue)
+        if block is None:
+            raise StopAsyncIteration
+        return block
+
+    async def aclose(self) -> None:
+        await self._fork.leave(self._queue)

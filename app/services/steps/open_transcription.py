@@ -26,7 +26,7 @@ from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.cutting import Cutting, cut, cut_async
-from app.services.steps.fork import Fork
+from app.services.steps.fork import Fork, ForkReader
 from app.services.steps.speakers import SpeakerJoiner
 from app.services.steps.windows import WindowTranscriber
 from engines.types import Diarization, Samples, Segment
@@ -157,7 +157,7 @@ class SpokenTranscription(OpenTranscription):
     def transcript(self) -> Transcript:
         return self._transcriber.transcript(self._source.seconds, tuple(self._spoken))
 
-    async def _asked(self, blocks: AsyncGenerator[Samples, None]) -> Diarization:
+    async def _asked(self, blocks: ForkReader) -> Diarization:
         async with aclosing(blocks):
             return await self._who(blocks)
 

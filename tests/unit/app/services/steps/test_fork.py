@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import NotAudio
-from app.services.steps.fork import Fork
+from app.services.steps.fork import Fork, ForkReader
 from engines.types import SAMPLE_RATE, Samples
 from tests.support.waiting import until
 
@@ -38,7 +38,7 @@ class Source:
             self.closed = True
 
 
-async def read(reader: AsyncGenerator[Samples, None], pauses: list[int]) -> list[int]:
+async def read(reader: ForkReader, pauses: list[int]) -> list[int]:
     found = []
     async with aclosing(reader) as blocks:
         async for block in blocks:
@@ -89,6 +89,14 @@ async def test_the_later_of_two_empty_readers_goes() -> None:
         assert (await anext(leaver))[0] == (await anext(stayer))[0] == 0
         await leaver.aclose()
         assert await read(stayer, [0]) == [1, 2, 3, 4]
+
+
+async def test_a_reader_that_goes_before_its_first_block_holds_nobody_back() -> None:
+    async with aclosing(Fork(Source(50).blocks(), lead=1.0)) as fork:
+        leaver, stayer = fork.reader(), fork.reader()
+        await leaver.aclose()
+        async with asyncio.timeout(10):
+            assert await read(stayer, [0]) == list(range(50))
 
 
 async def test_a_failure_reaches_every_reader_behind_what_came_before() -> None:
