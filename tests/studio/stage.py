@@ -99,7 +99,7 @@ def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **optio
 
 
 def _hear(made: Visit, message: ConsoleMessage) -> None:
-    if not message.text.startswith(FAILED_LOAD):
+    if message.type in {"error", "warning"} and not message.text.startswith(FAILED_LOAD):
         made.said.append(f"{message.type}: {message.text}")
 
 

@@ -100,7 +100,7 @@ def test_12_no_word_moves_when_speakers_arrive(page_of: PageOf, fake: Server) ->
 def test_14_a_click_on_a_word_plays_from_there(page_of: PageOf, fake: Server) -> None:
     page = harbour(page_of, fake)
     word(page, "lighthouse.").click()
-    page.wait_for_function("window.heard && !window.heard.paused")
+    page.wait_for_function("() => window.heard && !window.heard.paused")
     begun = page.evaluate("window.heard.currentTime")
     assert 9.5 - 0.15 <= begun <= 9.5 + 1
 
@@ -158,20 +158,20 @@ def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fa
     for _ in "The old one":
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("document.querySelectorAll('.turn').length === 5")
+    page.wait_for_function("() => document.querySelectorAll('.turn').length === 5")
     page.get_by_role("button", name="Edit this turn").nth(3).focus()
     page.keyboard.press("2")
-    page.wait_for_function("[...document.querySelectorAll('.turn strong')][3].textContent === 'B'")
+    page.wait_for_function("() => [...document.querySelectorAll('.turn strong')][3].textContent === 'B'")
     page.get_by_role("button", name="Edit this turn").nth(3).focus()
     page.keyboard.press("e")
     page.wait_for_selector("textarea:focus")
     page.keyboard.press("Control+Home")
     page.keyboard.press("Backspace")
-    page.wait_for_function("document.querySelectorAll('.turn').length === 4")
+    page.wait_for_function("() => document.querySelectorAll('.turn').length === 4")
     for _ in range(3):
         page.get_by_role("button", name="Undo").focus()
         page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.turn').length === 4")
+    page.wait_for_function("() => document.querySelectorAll('.turn').length === 4")
     assert names(page) == ["A", "B", "A", "B"]
     page.locator("summary", has_text="Replace everywhere").focus()
     page.keyboard.press("Enter")
@@ -264,7 +264,7 @@ def test_23_the_last_turn_of_two_hours_is_found_and_heard(page_of: PageOf, fake:
     assert page.evaluate("window.find('1399 has')") is True
     page.evaluate("getSelection().removeAllRanges()")
     word(page, "1399").click()
-    page.wait_for_function("window.heard !== undefined")
+    page.wait_for_function("() => window.heard !== undefined")
 
 
 def test_24_what_the_browser_cannot_play_stays_readable(page_of: PageOf, fake: Server) -> None:

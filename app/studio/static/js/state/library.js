@@ -109,12 +109,13 @@ async function send(one) {
   one.transcript.value = EMPTY;
   /** @type {ApiFailure | null} */
   let late = null;
+  let whole = false;
   const feed = eventReader(
     (event) => {
       if (event.error) late = new ApiFailure({ status: 200, ...event.error });
       else take(one, event);
     },
-    () => undefined,
+    () => (whole = true),
   );
   const answer = await upload('audio/transcriptions', formOf(one, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
@@ -123,6 +124,7 @@ async function send(one) {
   });
   one.requestId.value = answer.requestId;
   if (late) throw late;
+  if (!whole) throw new ApiFailure({ status: 0, message: '', code: 'cut' }); // a stream ends with [DONE]
 }
 
 /** @param {Recording} one @param {File} file @returns {FormData} */

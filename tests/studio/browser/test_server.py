@@ -1,0 +1,45 @@
+"""Server: models, counters, and silence while nobody looks."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Route
+
+from tests.studio.stage import PageOf
+from tests.support.server import Server
+
+
+def test_36_models_queue_and_version_are_shown(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    page = made.open("server")
+    page.wait_for_selector("table tr")
+    listed = page.evaluate("fetch('v1/models').then(answer => answer.json())")["data"]
+    assert page.locator("table th").all_inner_texts() == [model["id"] for model in listed]
+    told = page.locator("main").inner_text()
+    about = page.evaluate("fetch('v1/about').then(answer => answer.json())")
+    for word in (about["version"], "Waiting", "Real-time factor", "Refused", "upload_bytes"):
+        assert word in told
+
+
+def test_36_a_hidden_tab_asks_nothing(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    page = made.open("server")
+    page.wait_for_selector("table tr")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.wait_for_timeout(200)
+    asked = len(made.requests)
+    page.wait_for_timeout(2500)
+    assert len(made.requests) == asked
+    page.evaluate("delete document.hidden")
+    with page.expect_request("**/metrics"):
+        pass
+
+
+def test_36_where_a_proxy_hides_the_counters_it_says_so(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, allowed=(404,))
+
+    def hide(route: Route) -> None:
+        route.fulfill(status=404, body="")
+
+    made.page.route("**/metrics", hide)
+    page = made.open("server")
+    page.wait_for_selector("text=the proxy in front hides /metrics")

@@ -1,0 +1,105 @@
+"""Speak: heard while it is made, compared, saved, stopped."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Page
+
+from tests.studio.stage import PageOf, Visit
+from tests.support.server import Server
+
+CONTEXTS = """
+window.contexts = [];
+window.AudioContext = class extends AudioContext {
+  constructor(...given) { super(...given); window.contexts.push(this); }
+};
+"""
+TEXT = "Good morning. It is half past seven."
+
+
+def speaking(page_of: PageOf, server: Server) -> tuple[Visit, Page]:
+    made = page_of(server)
+    made.page.add_init_script(CONTEXTS)
+    page = made.open("speak")
+    page.wait_for_selector(".voices li")
+    return made, page
+
+
+def seconds(path: Path) -> float:
+    with av.open(io.BytesIO(path.read_bytes()), "r") as sound:
+        return sum(frame.samples / frame.sample_rate for frame in sound.decode(audio=0))
+
+
+def test_25_a_paragraph_is_heard(page_of: PageOf, fake: Server) -> None:
+    made, page = speaking(page_of, fake)
+    page.get_by_role("textbox", name="Text").fill(TEXT)
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_function(
+        "() => window.contexts.some(one => one.state === 'running' && one.currentTime > 0.2)"
+    )
+    page.wait_for_selector(".takes li")
+    assert "first sound after" in page.locator(".takes li").inner_text()
+    assert made.paths("POST") == ["/v1/audio/speech"]
+
+
+def test_26_voices_are_listed_found_and_filtered(page_of: PageOf, fake: Server) -> None:
+    _, page = speaking(page_of, fake)
+    listed = page.evaluate("fetch('v1/audio/voices').then(answer => answer.json())")["data"]
+    assert page.locator(".voices li").count() == len(listed) >= 5
+    assert "female" in page.locator(".voices li", has_text="alloy").inner_text()
+    page.get_by_role("searchbox").fill("ced")
+    page.wait_for_function("() => document.querySelectorAll('.voices li').length === 1")
+    page.wait_for_selector("text=one voice")
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("combobox", name="All languages").select_option("es")
+    page.wait_for_function("count => document.querySelectorAll('.voices li').length < count", arg=len(listed))
+    spanish = [voice["id"] for voice in listed if voice["language"].startswith("es")]
+    assert page.locator(".voices li label").all_inner_texts() == spanish
+    assert "coral" in spanish
+
+
+@pytest.mark.parametrize("form", ["wav", "mp3"])
+def test_27_voices_are_compared_and_downloaded(page_of: PageOf, fake: Server, form: str) -> None:
+    _, page = speaking(page_of, fake)
+    page.get_by_role("textbox", name="Text").fill("Good day.")
+    for voice in ("alloy", "cedar", "coral", "echo"):
+        page.get_by_role("checkbox", name=f"Compare {voice}").check()
+    page.get_by_role("combobox", name="File format").select_option(form)
+    page.get_by_role("button", name="Compare 4").click()
+    page.wait_for_function("() => document.querySelectorAll('.takes li').length === 4")
+    page.wait_for_selector("button:has-text('Compare 4')")
+    assert page.locator(".takes li strong").all_inner_texts() == ["alloy", "cedar", "coral", "echo"]
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Download").nth(1).click()
+    assert saving.value.suggested_filename == f"cedar.{form}"
+    assert seconds(saving.value.path()) > 0.4
+
+
+def test_28_a_long_text_is_spoken_in_parts_and_stops(page_of: PageOf, fake: Server) -> None:
+    made, page = speaking(page_of, fake)
+    sentence = "This sentence is one of very many, and all of them are alike. "
+    page.get_by_role("textbox", name="Text").fill((sentence * 200)[:12_000])
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_selector("text=/Part \\d of 3/")
+    page.wait_for_function("() => window.contexts.some(one => one.currentTime > 0.1)")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_function("() => window.contexts.every(one => one.state === 'closed')", timeout=1000)
+    page.get_by_role("button", name="Speak", exact=True).wait_for()
+    sent = len(made.paths("POST"))
+    page.wait_for_timeout(300)
+    assert len(made.paths("POST")) == sent <= 3
+
+
+def test_a_failure_has_the_api_s_words(page_of: PageOf, fake: Server) -> None:
+    made, page = speaking(page_of, fake)
+    made.allowed = (400,)
+    page.get_by_role("textbox", name="Text").fill("Добрый день, дорогие друзья.")
+    page.get_by_role("spinbutton", name="Speed").fill("9")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    told = page.get_by_role("alert").inner_text()
+    assert "The server answered 400" in told
+    assert "field: speed" in told

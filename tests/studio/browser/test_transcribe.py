@@ -1,0 +1,183 @@
+"""Transcribe: drop, watch, stop, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import FilePayload, Page, Route
+
+from tests.studio.recorded import HARBOUR, answer_with, body, events
+from tests.studio.stage import PageOf
+from tests.support.server import Server
+from tests.support.sound import tone, wav
+
+UPLOAD = "**/v1/audio/transcriptions"
+HUM = wav(tone(3))
+LONG_SECONDS = 300
+LONG = wav(tone(LONG_SECONDS))
+
+
+def payload(name: str, data: bytes = HUM) -> FilePayload:
+    return {"name": name, "mimeType": "audio/wav", "buffer": data}
+
+
+def drop(page: Page, *files: FilePayload) -> None:
+    page.locator("input[type=file]").first.set_input_files(list(files))
+
+
+def with_about(page: Page, change: Any) -> None:
+    """The page is told what `change` makes of the server's answer."""
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        change(told)
+        route.fulfill(json=told)
+
+    page.route("**/v1/about", answer)
+
+
+def test_5_a_dropped_file_is_named_and_its_text_appears(page_of: PageOf, fake: Server) -> None:
+    page = page_of(fake).open()
+    data = page.evaluate_handle(
+        """bytes => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], 'dropped.wav', {type: 'audio/wav'}));
+          return data;
+        }""",
+        list(HUM),
+    )
+    page.dispatch_event(".drop", "drop", {"dataTransfer": data})
+    page.wait_for_selector("h1:text-is('dropped.wav')")
+    page.wait_for_selector("text=3 words")
+    assert page.locator(".turn p").all_inner_texts() == ["word0 word1 word2"]
+
+
+def test_6_while_it_runs_text_time_and_stop_are_there_and_text_grows(page_of: PageOf, slow: Server) -> None:
+    page = page_of(slow).open()
+    drop(page, payload("long.wav", LONG))
+    page.wait_for_selector("text=/0\\d:\\d\\d of 05:00/")
+    page.wait_for_selector("[data-at]")
+    before = page.locator("[data-at]").count()
+    page.wait_for_function("count => document.querySelectorAll('[data-at]').length > count", arg=before)
+    page.wait_for_selector("text=/about .* left|nearly done/")
+    assert page.get_by_role("button", name="Stop").is_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+
+
+def test_7_stop_keeps_the_text_and_empties_the_queue(page_of: PageOf, slow: Server) -> None:
+    page = page_of(slow).open()
+    drop(page, payload("long.wav", LONG))
+    page.wait_for_selector("[data-at]")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped. The text so far is kept/", timeout=1000)
+    count = page.locator("[data-at]").count()
+    assert 0 < count < LONG_SECONDS
+    page.wait_for_function(
+        """async () => {
+          const told = await (await fetch('metrics')).text();
+          return told.split('\\n').filter(line => line.startsWith('antiphon_queue_jobs'))
+            .every(line => line.endsWith(' 0.0') || line.endsWith(' 0'));
+        }""",
+        timeout=5000,
+    )
+    assert page.locator("[data-at]").count() == count
+
+
+def test_8_a_file_above_the_limit_is_refused_and_not_sent(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    with_about(made.page, lambda about: about["limits"].update(upload_bytes=50_000))
+    page = made.open()
+    page.wait_for_selector("text=50 kB")
+    drop(page, payload("large.wav"))
+    told = page.get_by_role("alert").inner_text()
+    assert "large.wav" in told
+    assert "96 kB" in told
+    assert "50 kB" in told
+    assert "limits.upload_bytes" in told
+    page.wait_for_timeout(300)
+    assert made.paths("POST") == []
+
+
+def test_9_what_is_no_sound_gets_the_api_s_own_words(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, allowed=(400,))
+    page = made.open()
+    with page.expect_response(UPLOAD) as answering:
+        drop(page, {"name": "a.mp3", "mimeType": "audio/mpeg", "buffer": b"no sound at all " * 99})
+    answer = answering.value
+    error = answer.json()["error"]
+    told = page.get_by_role("alert").inner_text()
+    assert error["message"] in told
+    assert "field: file" in told
+    request_id = answer.headers["x-request-id"]
+    assert request_id in told
+    assert request_id in Path(fake.settings["LOG"]).read_text()
+
+
+def test_10_three_files_are_a_queue(page_of: PageOf, slow: Server) -> None:
+    page = page_of(slow).open()
+    drop(page, payload("one.wav"), payload("two.wav"), payload("three.wav"))
+    listed = page.locator("nav.list li")
+    assert [text.split("\n")[0] for text in listed.all_inner_texts()] == ["one.wav", "two.wav", "three.wav"]
+    page.get_by_role("button", name="Remove: two.wav").click()
+    for name in ("one.wav", "three.wav"):
+        page.get_by_role("link", name=name).click()
+        page.wait_for_selector(f"h1:text-is('{name}')")
+        page.wait_for_selector("text=3 words")
+    assert listed.count() == 2
+
+
+def test_13_without_diarization_the_switch_is_off_and_says_why(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    with_about(made.page, lambda about: about["features"].update(diarization=False))
+    page = made.open()
+    page.locator("summary", has_text="Options").click()
+    page.wait_for_selector("input[name=speakers]:disabled")
+    assert not page.locator("input[name=speakers]").is_checked()
+    assert "cannot tell speakers apart" in page.locator(".options").inner_text()
+
+
+def test_35_a_429_counts_down_and_then_succeeds(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, allowed=(429,))
+    page = made.open()
+    refusals: list[str] = []
+
+    def answer(route: Route) -> None:
+        if refusals:
+            route.continue_()
+            return
+        refusals.append(route.request.url)
+        error = {
+            "message": "The server is full.",
+            "type": "server_error",
+            "param": None,
+            "code": "overloaded",
+        }
+        route.fulfill(status=429, headers={"retry-after": "2"}, body=json.dumps({"error": error}))
+
+    page.route(UPLOAD, answer)
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=/The server is full. Trying again in (one|2) second/")
+    page.wait_for_selector("text=3 words")
+    assert len(refusals) == 1
+    assert made.paths("POST").count("/v1/audio/transcriptions") == 2
+
+
+def test_35_a_stream_that_breaks_off_keeps_its_text_and_says_so(page_of: PageOf, fake: Server) -> None:
+    page = page_of(fake).open()
+    answer_with(page, body(list(events(HARBOUR))[:3], whole=False))
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=The text is missing from")
+    assert re.match("And so we went", page.locator(".turn p").first.inner_text())
+
+
+def test_35_an_error_in_the_stream_keeps_the_text(page_of: PageOf, fake: Server) -> None:
+    page = page_of(fake).open()
+    late = {"error": {"message": "The speakers could not be told apart.", "type": "server_error"}}
+    answer_with(page, body([*list(events(HARBOUR, told=False))[:-1], late], whole=False))
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=The speakers could not be told apart.")
+    assert page.locator("[data-at]").count() == sum(len(turn.words) for turn in HARBOUR)
