@@ -18,6 +18,8 @@ from tests.support.node import BIN, NPM
 
 STATIC = ROOT / "app/studio/static"
 VENDOR = STATIC / "vendor"
+TYPES = ROOT / "tests/studio/types/vendor"
+"""Declarations of the same packages, for the type check alone; the page does not have them."""
 LIT = ("repeat", "guard", "class-map", "ref", "live")
 PACKAGES: dict[str, tuple[str, str, dict[str, str]]] = {
     "lit-html": (
@@ -54,6 +56,8 @@ PACKAGES: dict[str, tuple[str, str, dict[str, str]]] = {
     "lucide-static": ("1.62.0", "ISC", {"LICENSE": "LICENSE"}),
 }
 """Package -> version, licence, and which of its files become which of ours."""
+EXTRA_TYPES = {"eventsource-parser": {"dist/types.d.ts": "types.d.ts"}}
+"""Declarations that have no module of their own in the page."""
 ICONS = [
     "play",
     "pause",
@@ -84,6 +88,16 @@ ICONS = [
     "pencil",
     "plus",
 ]
+
+
+def declarations(name: str, package: Path, files: dict[str, str]) -> None:
+    """Copies the declaration beside each module, under the name that the import of the module asks for."""
+    for source, target in files.items():
+        typed = package / re.sub(r"\.m?js$", ".d.ts", source)
+        if typed.suffix == ".ts" and typed.is_file():
+            path = TYPES / short(name) / re.sub(r"\.(m?)js$", r".d.\1ts", target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(typed, path)
 
 
 def fetched(name: str, version: str, folder: Path) -> Path:
@@ -127,6 +141,7 @@ def icons(package: Path) -> str:
 
 def main() -> None:
     shutil.rmtree(VENDOR, ignore_errors=True)
+    shutil.rmtree(TYPES, ignore_errors=True)
     listed = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (version, licence, files) in PACKAGES.items():
@@ -137,6 +152,7 @@ def main() -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(package / source, path)
                 hashes[f"{short(name)}/{target}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            declarations(name, package, files | EXTRA_TYPES.get(name, {}))
             listed.append({"name": name, "version": version, "licence": licence, "files": hashes})
             if name == "lucide-static":
                 (STATIC / "js/views/icon-paths.js").write_text(icons(package))

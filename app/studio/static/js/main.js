@@ -6,8 +6,8 @@ import { callJson } from './api/client.js';
 import { loadLocale } from './i18n/index.js';
 import { about, parseRoute, route, theme } from './state/app.js';
 import { restore, working } from './state/library.js';
-import { shell } from './views/shell.js';
 import { watchKeys } from './views/keyboard.js';
+import { shell } from './views/shell.js';
 
 async function begin() {
   window.addEventListener('hashchange', () => {
@@ -24,7 +24,7 @@ async function begin() {
   });
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
   root.replaceChildren();
-  effect(() => render(shell(), root));
+  effect(() => void render(shell(), root));
   about.value = await callJson('about').catch(() => null);
 }
 

@@ -30,27 +30,3 @@ function post(body, signal) {
   const headers = { 'Content-Type': 'application/json' };
   return call('audio/speech', { method: 'POST', headers, body: JSON.stringify(body), signal });
 }
-
-/**
- * Parts of a long text, cut at sentences.
- * @param {string} text
- * @param {number} limit characters of a part
- * @returns {string[]}
- */
-export function parts(text, limit) {
-  const segmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' });
-  /** @type {string[]} */
-  const found = [''];
-  for (const { segment } of segmenter.segment(text)) {
-    for (let rest = segment; rest; ) {
-      const room = limit - (found.at(-1) ?? '').length;
-      if (rest.length > room && found.at(-1)) {
-        found.push('');
-        continue;
-      }
-      found[found.length - 1] += rest.slice(0, limit);
-      rest = rest.slice(limit);
-    }
-  }
-  return found.map((part) => part.trim()).filter(Boolean);
-}

@@ -11,7 +11,14 @@ const KEY = 'ANTIPHON_API_KEY';
 const LISTS = new Set(['timestamp_granularities', 'include', 'keywords', 'known_speaker_names']);
 /** Fields that the SDKs know; all others go into their extra body. */
 const KNOWN = new Set([
-  'model', 'language', 'prompt', 'response_format', 'temperature', 'stream', 'chunking_strategy', ...LISTS,
+  'model',
+  'language',
+  'prompt',
+  'response_format',
+  'temperature',
+  'stream',
+  'chunking_strategy',
+  ...LISTS,
 ]);
 
 /** @param {Shown} shown @param {string} origin @returns {{curl: string, python: string, node: string}} */
@@ -26,26 +33,37 @@ function transcription(fields, file, base) {
   const curl = [
     `curl -N ${base}/audio/transcriptions`,
     `  -H "Authorization: Bearer $${KEY}"`,
-    ...own.map(([name, value]) => `  -F ${quoted(`${name}=${value}`)}`),
-    `  -F ${quoted(`file=@${file}`)}`,
+    ...own.map(([name, value]) => `  --form-string ${quoted(`${name}=${value}`)}`),
+    `  -F ${quoted(`file=@${formName(file)}`)}`,
   ].join(' \\\n');
   const { known, extra } = sorted(own);
   const pythonFields = Object.entries(known).map(([name, value]) => `        ${name}=${python(value)},`);
   if (Object.keys(extra).length) pythonFields.push(`        extra_body=${python(extra)},`);
   const pythonText = [
-    'import os', '', 'from openai import OpenAI', '',
+    'import os',
+    '',
+    'from openai import OpenAI',
+    '',
     `client = OpenAI(base_url="${base}", api_key=os.environ["${KEY}"])`,
     `with open(${JSON.stringify(file)}, "rb") as audio:`,
-    '    events = client.audio.transcriptions.create(', '        file=audio,', ...pythonFields, '    )',
-    '    for event in events:', '        print(event.to_json(indent=None))',
+    '    events = client.audio.transcriptions.create(',
+    '        file=audio,',
+    ...pythonFields,
+    '    )',
+    '    for event in events:',
+    '        print(event.to_json(indent=None))',
   ].join('\n');
   const nodeFields = Object.entries(known).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`);
   const nodeText = [
-    "import fs from 'node:fs';", "import OpenAI from 'openai';", '',
+    "import fs from 'node:fs';",
+    "import OpenAI from 'openai';",
+    '',
     `const client = new OpenAI({ baseURL: '${base}', apiKey: process.env.${KEY} });`,
     'const events = await client.audio.transcriptions.create({',
-    `  file: fs.createReadStream(${JSON.stringify(file)}),`, ...nodeFields,
-    ...Object.entries(extra).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`), '});',
+    `  file: fs.createReadStream(${JSON.stringify(file)}),`,
+    ...nodeFields,
+    ...Object.entries(extra).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`),
+    '});',
     'for await (const event of events) console.log(JSON.stringify(event));',
   ].join('\n');
   return { curl, python: pythonText, node: nodeText };
@@ -54,18 +72,27 @@ function transcription(fields, file, base) {
 /** @param {Record<string, unknown>} body @param {string} file @param {string} base */
 function speech(body, file, base) {
   const curl = [
-    `curl ${base}/audio/speech`, `  -H "Authorization: Bearer $${KEY}"`, "  -H 'Content-Type: application/json'",
-    `  -d ${quoted(JSON.stringify(body))}`, `  -o ${quoted(file)}`,
+    `curl ${base}/audio/speech`,
+    `  -H "Authorization: Bearer $${KEY}"`,
+    "  -H 'Content-Type: application/json'",
+    `  -d ${quoted(JSON.stringify(body))}`,
+    `  -o ${quoted(file)}`,
   ].join(' \\\n');
   const pythonText = [
-    'import os', '', 'from openai import OpenAI', '',
+    'import os',
+    '',
+    'from openai import OpenAI',
+    '',
     `client = OpenAI(base_url="${base}", api_key=os.environ["${KEY}"])`,
     'answer = client.audio.speech.create(',
-    ...Object.entries(body).map(([name, value]) => `    ${name}=${python(value)},`), ')',
+    ...Object.entries(body).map(([name, value]) => `    ${name}=${python(value)},`),
+    ')',
     `answer.write_to_file(${JSON.stringify(file)})`,
   ].join('\n');
   const nodeText = [
-    "import fs from 'node:fs';", "import OpenAI from 'openai';", '',
+    "import fs from 'node:fs';",
+    "import OpenAI from 'openai';",
+    '',
     `const client = new OpenAI({ baseURL: '${base}', apiKey: process.env.${KEY} });`,
     `const answer = await client.audio.speech.create(${JSON.stringify(body, null, 2)});`,
     `fs.writeFileSync(${JSON.stringify(file)}, Buffer.from(await answer.arrayBuffer()));`,
@@ -91,13 +118,18 @@ function sorted(fields) {
 /** @param {string} text a word of a POSIX shell */
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+/** A file name in curl's own quotes, where `;` and `,` would end it. @param {string} file */
+const formName = (file) => (/^[\w .@%+=:/-]+$/.test(file) ? file : `"${file.replace(/[\\"]/g, '\\$&')}"`);
+
 /** @param {unknown} value @returns {string} */
 function python(value) {
   if (value === true) return 'True';
   if (value === false) return 'False';
   if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`;
   if (value && typeof value === 'object') {
-    return `{${Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${python(inner)}`).join(', ')}}`;
+    return `{${Object.entries(value)
+      .map(([name, inner]) => `${JSON.stringify(name)}: ${python(inner)}`)
+      .join(', ')}}`;
   }
   return JSON.stringify(value);
 }

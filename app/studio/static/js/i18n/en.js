@@ -35,7 +35,8 @@ export default {
   'drop.example': 'Try an example',
   'drop.limits': 'Any audio or video, up to {size} and {hours|one hour|# hours}. It goes to this server only.',
   'drop.any': 'Any audio or video. It goes to this server only.',
-  'drop.too-large': '{name} has {size}. This server takes {limit} at most; the setting `limits.upload_bytes` raises it.',
+  'drop.too-large':
+    '{name} has {size}. This server takes {limit} at most; the setting `limits.upload_bytes` raises it.',
   'options.title': 'Options',
   'options.speakers': 'Tell speakers apart',
   'options.no-speakers': 'This server cannot tell speakers apart. Its operator can add it with `make serve`.',

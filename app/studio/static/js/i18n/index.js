@@ -12,7 +12,8 @@ export const locale = signal('en');
 
 /** Loads the stored language, or the browser's if the page has it. */
 export async function loadLocale() {
-  const wanted = localStorage.getItem(STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
+  const wanted =
+    localStorage.getItem(STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
   if (wanted && wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
 }
 

@@ -2,7 +2,7 @@
 // A take from the microphone. Timed by us: a browser's webm file does not tell its length.
 
 /** @returns {boolean} whether this page may have a microphone */
-export const canRecord = () => Boolean(navigator.mediaDevices?.getUserMedia && 'MediaRecorder' in window);
+export const canRecord = () => 'mediaDevices' in navigator && 'MediaRecorder' in window;
 
 export class Take {
   /** @param {MediaStream} stream */

@@ -34,7 +34,9 @@ export function peakPath(peaks, seconds, columns = 600) {
     let top = 0;
     for (let index = from; index < until && index < peaks.length; index++) top = Math.max(top, peaks[index]);
     const height = Math.max(0.5, (top / 255) * (PEAK_HEIGHT - 2));
-    parts.push(`M${((column * seconds) / columns).toFixed(2)} ${((PEAK_HEIGHT - height) / 2).toFixed(1)}v${height.toFixed(1)}`);
+    parts.push(
+      `M${((column * seconds) / columns).toFixed(2)} ${((PEAK_HEIGHT - height) / 2).toFixed(1)}v${height.toFixed(1)}`,
+    );
   }
   return parts.join('');
 }

@@ -5,8 +5,9 @@
 export function wavFile(pieces, rate) {
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const header = new DataView(new ArrayBuffer(44));
-  const ascii = (/** @type {number} */ at, /** @type {string} */ text) =>
-    [...text].forEach((letter, index) => header.setUint8(at + index, letter.charCodeAt(0)));
+  const ascii = (/** @type {number} */ at, /** @type {string} */ text) => {
+    for (const [index, letter] of [...text].entries()) header.setUint8(at + index, letter.charCodeAt(0));
+  };
   ascii(0, 'RIFF');
   header.setUint32(4, 36 + bytes, true);
   ascii(8, 'WAVEfmt ');
@@ -19,7 +20,7 @@ export function wavFile(pieces, rate) {
   header.setUint16(34, 16, true);
   ascii(36, 'data');
   header.setUint32(40, bytes, true);
-  return new Blob([header, ...pieces], { type: 'audio/wav' });
+  return new Blob([header, .../** @type {readonly Uint8Array<ArrayBuffer>[]} */ (pieces)], { type: 'audio/wav' });
 }
 
 /** @param {Uint8Array} data whole 16-bit samples, little endian @returns {Float32Array<ArrayBuffer>} -1..1 */

@@ -5,6 +5,7 @@ import { batch, computed, signal } from '../../vendor/signals-core/signals-core.
 import { ApiFailure, askForKey, callJson } from '../api/client.js';
 import { eventReader } from '../api/stream.js';
 import { upload } from '../api/upload.js';
+import { withPeaks } from '../sound/peaks.js';
 import { EMPTY, received } from '../transcript/model.js';
 import { about } from './app.js';
 
@@ -168,16 +169,6 @@ function take(one, event) {
   }
 }
 
-/** @param {Uint8Array} peaks @param {{start: number, rate: number, data: string}} event @returns {Uint8Array} */
-export function withPeaks(peaks, event) {
-  const fresh = Uint8Array.from(atob(event.data), (letter) => letter.charCodeAt(0));
-  const at = Math.round(event.start * event.rate);
-  const all = new Uint8Array(Math.max(peaks.length, at + fresh.length));
-  all.set(peaks);
-  all.set(fresh, at);
-  return all;
-}
-
 /** @param {Recording} one @param {unknown} wrong */
 async function ended(one, wrong) {
   if (wrong instanceof DOMException) return change(one, { phase: 'stopped' });
@@ -256,7 +247,10 @@ export async function restore() {
     one.options = facts.options;
     one.transcript.value = facts.transcript;
     one.peaks.value = facts.peaks ?? new Uint8Array();
-    one.progress.value = { ...facts.progress, phase: BUSY.has(facts.progress.phase) ? 'stopped' : facts.progress.phase };
+    one.progress.value = {
+      ...facts.progress,
+      phase: BUSY.has(facts.progress.phase) ? 'stopped' : facts.progress.phase,
+    };
     return one;
   });
 }

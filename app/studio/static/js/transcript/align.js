@@ -17,7 +17,10 @@ const LARGEST_TABLE = 1_000_000;
  */
 export function realigned(before, text, start, end) {
   const wanted = text.split(/\s+/).filter(Boolean);
-  const kept = matches(before.map((word) => word.text), wanted);
+  const kept = matches(
+    before.map((word) => word.text),
+    wanted,
+  );
   /** @type {Word[]} */
   const words = [];
   let at = 0;
@@ -29,9 +32,11 @@ export function realigned(before, text, start, end) {
     }
     let until = at;
     while (until < wanted.length && kept.get(until) === undefined) until++;
-    const left = words.at(-1)?.end ?? start;
     const following = kept.get(until);
-    const right = following === undefined ? Math.max(left, end) : Math.max(left, before[following].start);
+    // Times of recognised words may overlap a little; new words never begin after the word that follows them.
+    const limit = following === undefined ? Infinity : before[following].start;
+    const left = Math.min(words.at(-1)?.end ?? start, limit);
+    const right = following === undefined ? Math.max(left, end) : limit;
     words.push(...spread(wanted.slice(at, until), left, right));
     at = until;
   }

@@ -1,7 +1,7 @@
 // @ts-check
 // What a user may change in a transcript. Pure: each edit takes a transcript and returns the next one.
 import { realigned } from './align.js';
-import { endOf, startOf } from './model.js';
+import { endOf, startOf, textOf } from './model.js';
 
 /**
  * @typedef {import('./model.js').Transcript} Transcript
@@ -10,8 +10,10 @@ import { endOf, startOf } from './model.js';
 
 /** @param {Transcript} transcript @param {string} speaker @param {string} name @returns {Transcript} */
 export function renamed(transcript, speaker, name) {
-  const names = { ...transcript.names, [speaker]: name.trim() };
-  if (!names[speaker]) delete names[speaker];
+  const wanted = name.trim() === speaker ? '' : name.trim();
+  if (wanted === (transcript.names[speaker] ?? '')) return transcript;
+  const names = { ...transcript.names, [speaker]: wanted };
+  if (!wanted) delete names[speaker];
   return { ...transcript, names };
 }
 
@@ -22,6 +24,8 @@ export function merged(transcript, from, into) {
 
 /** @param {Transcript} transcript @param {number} id @param {string} text @returns {Transcript} */
 export function rewritten(transcript, id, text) {
+  const old = transcript.turns.find((turn) => turn.id === id);
+  if (!old || textOf(old) === text.trim().split(/\s+/).join(' ')) return transcript;
   return withTurns(transcript, (turn) =>
     turn.id === id ? [{ ...turn, words: realigned(turn.words, text, startOf(turn), endOf(turn)) }] : [turn],
   );
@@ -37,8 +41,10 @@ export function reassigned(transcript, id, speaker) {
  * @param {Transcript} transcript @param {number} id @param {number} index @returns {Transcript}
  */
 export function split(transcript, id, index) {
+  const old = transcript.turns.find((turn) => turn.id === id);
+  if (!old || index <= 0 || index >= old.words.length) return transcript;
   const next = withTurns(transcript, (turn) => {
-    if (turn.id !== id || index <= 0 || index >= turn.words.length) return [turn];
+    if (turn.id !== id) return [turn];
     return [
       { ...turn, words: turn.words.slice(0, index) },
       { ...turn, id: transcript.next, words: turn.words.slice(index) },
@@ -56,25 +62,38 @@ export function joined(transcript, id) {
   return { ...transcript, turns: [...transcript.turns.slice(0, at - 1), whole, ...transcript.turns.slice(at + 1)] };
 }
 
+/** Scripts that put no spaces between words: there, any place may be the edge of a word. */
+const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
+
 /**
- * Replaces a text everywhere, whatever its case.
+ * Replaces whole words everywhere, whatever their case: "Ann" does not change "Anna".
  * @param {Transcript} transcript @param {string} from @param {string} to
  * @returns {{transcript: Transcript, count: number}}
  */
 export function replacedEverywhere(transcript, from, to) {
-  const escaped = from.trim().replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  if (!escaped) return { transcript, count: 0 };
-  const pattern = new RegExp(escaped.replace(/\s+/g, '\\s+'), 'giu');
+  const pattern = patternOf(from.trim());
+  if (!pattern) return { transcript, count: 0 };
   let count = 0;
   const next = withTurns(transcript, (turn) => {
-    const text = turn.words.map((word) => word.text).join(' ');
+    const text = textOf(turn);
     const changed = text.replace(pattern, () => {
       count++;
       return to;
     });
     return changed === text ? [turn] : [{ ...turn, words: realigned(turn.words, changed, startOf(turn), endOf(turn)) }];
   });
-  return { transcript: next, count };
+  return count ? { transcript: next, count } : { transcript, count };
+}
+
+/** @param {string} text @returns {RegExp | null} */
+function patternOf(text) {
+  if (!text) return null;
+  const escaped = text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&').replace(/\s+/g, '\\s+');
+  const edge = (/** @type {string} */ letter) => /[\p{L}\p{N}]/u.test(letter) && !UNSPACED.test(letter);
+  const letters = [...text];
+  const before = edge(letters[0]) ? '(?<![\\p{L}\\p{N}])' : '';
+  const after = edge(letters[letters.length - 1]) ? '(?![\\p{L}\\p{N}])' : '';
+  return new RegExp(before + escaped + after, 'giu');
 }
 
 /** @param {Transcript} transcript @param {(turn: Turn) => Turn[]} change @returns {Transcript} */

@@ -49,63 +49,107 @@ function wordsOf(event) {
 }
 
 /**
- * Adds words of nobody yet, in paragraphs.
+ * Adds words without a speaker, in paragraphs.
  * @param {Transcript} transcript
  * @param {readonly Word[]} words
  * @returns {Transcript}
  */
 export function withWords(transcript, words) {
+  if (!words.length) return transcript;
   const turns = [...transcript.turns];
   let next = transcript.next;
+  /** @type {Turn | undefined} */
+  let last = turns.pop();
+  let open = last ? [...last.words] : [];
   for (const word of words) {
-    const last = turns.at(-1);
-    if (!last || startsParagraph(last, word)) turns.push({ id: next++, speaker: '', words: [word] });
-    else turns[turns.length - 1] = { ...last, words: [...last.words, word] };
+    if (last && !startsParagraph(last.speaker, open, word)) open.push(word);
+    else {
+      if (last) turns.push({ ...last, words: open });
+      open = [word];
+      last = { id: next++, speaker: '', words: open };
+    }
   }
-  const end = words.at(-1)?.end ?? 0;
-  return { ...transcript, turns, next, seconds: Math.max(transcript.seconds, end) };
+  if (last) turns.push({ ...last, words: open });
+  const end = Math.max(transcript.seconds, ...words.map((word) => word.end));
+  return { ...transcript, turns, next, seconds: end };
 }
 
-/** @param {Turn} turn @param {Word} word */
-function startsParagraph(turn, word) {
-  const last = turn.words.at(-1);
+/** @param {string} speaker @param {readonly Word[]} words @param {Word} word */
+function startsParagraph(speaker, words, word) {
+  const last = words.at(-1);
   if (!last) return false;
-  const ended = /[.!?…。！？]$/u.test(last.text);
-  return turn.speaker !== '' || word.start - last.end > PARAGRAPH_PAUSE || (turn.words.length >= PARAGRAPH_WORDS && ended);
+  return speaker !== '' || word.start - last.end > PARAGRAPH_PAUSE || isFull(words);
+}
+
+/** Whether a paragraph has enough words and ends with its sentence. @param {readonly Word[]} words */
+function isFull(words) {
+  return words.length >= PARAGRAPH_WORDS && /[.!?…。！？]$/u.test(words[words.length - 1].text);
 }
 
 /**
- * Gives the words between a segment's times to its speaker. No word changes its time.
+ * Gives the words between a segment's times to its speaker. No word changes its time. Only turns that the segment
+ * touches are looked at, so that thousands of segments over thousands of turns take milliseconds.
  * @param {Transcript} transcript
  * @param {{start: number, end: number, speaker: string}} segment
  * @returns {Transcript}
  */
 export function withSpeaker(transcript, segment) {
-  const inside = (/** @type {Word} */ word) => {
-    const middle = (word.start + word.end) / 2;
-    return middle >= segment.start && middle < segment.end + 1e-6;
-  };
-  let next = transcript.next;
-  /** @type {Turn[]} */
-  const turns = [];
-  const push = (/** @type {string} */ speaker, /** @type {Word} */ word, /** @type {Turn} */ from) => {
-    const last = turns.at(-1);
-    const joins = last && last.speaker === speaker && (speaker !== '' || last.id === from.id);
-    if (joins) turns[turns.length - 1] = { ...last, words: [...last.words, word] };
-    else turns.push({ id: turns.some((turn) => turn.id === from.id) ? next++ : from.id, speaker, words: [word] });
-  };
-  for (const turn of transcript.turns) {
-    if (turn.words.length && outside(turn, segment)) turns.push(turn);
-    else for (const word of turn.words) push(turn.speaker === '' && inside(word) ? segment.speaker : turn.speaker, word, turn);
-  }
-  return { ...transcript, turns: turns.filter((turn) => turn.words.length), next, told: true };
+  const { turns } = transcript;
+  const from = firstTurn(turns, (turn) => endOf(turn) >= segment.start);
+  const until = firstTurn(turns, (turn) => startOf(turn) > segment.end);
+  const counter = { next: transcript.next };
+  const changed = turns.slice(from, until).flatMap((turn) => shared(turn, segment, counter));
+  // The turn before comes too: where it is of the same speaker, the words go on in it.
+  const first = Math.max(0, from - 1);
+  const joined = joinedRuns([...turns.slice(first, from), ...changed]);
+  return { ...transcript, ...counter, told: true, turns: [...turns.slice(0, first), ...joined, ...turns.slice(until)] };
 }
 
-/** @param {Turn} turn @param {{start: number, end: number}} segment */
-function outside(turn, segment) {
-  const first = turn.words[0];
-  const last = turn.words[turn.words.length - 1];
-  return last.end < segment.start || first.start > segment.end;
+/**
+ * A turn as runs of words in and out of a segment. The first run keeps the id of the turn.
+ * @param {Turn} turn @param {{start: number, end: number, speaker: string}} segment @param {{next: number}} counter
+ * @returns {Turn[]}
+ */
+function shared(turn, segment, counter) {
+  if (turn.speaker !== '') return [turn];
+  /** @type {Array<{speaker: string, words: Word[]}>} */
+  const runs = [];
+  for (const word of turn.words) {
+    const middle = (word.start + word.end) / 2;
+    const speaker = middle >= segment.start && middle < segment.end + 1e-6 ? segment.speaker : '';
+    const last = runs.at(-1);
+    if (last && last.speaker === speaker) last.words.push(word);
+    else runs.push({ speaker, words: [word] });
+  }
+  return runs.map((run, index) => ({ ...run, id: index ? counter.next++ : turn.id }));
+}
+
+/** Joins neighbours of one speaker into paragraphs; paragraphs without a speaker stay apart. @param {readonly Turn[]} turns @returns {Turn[]} */
+function joinedRuns(turns) {
+  /** @type {Turn[]} */
+  const all = [];
+  for (const turn of turns) {
+    const last = all.at(-1);
+    const goesOn = last?.speaker && last.speaker === turn.speaker && !isFull(last.words);
+    if (goesOn) all[all.length - 1] = { ...last, words: [...last.words, ...turn.words] };
+    else all.push(turn);
+  }
+  return all;
+}
+
+/**
+ * Index of the first turn for which `test` holds, by halving: turns are in order of their times.
+ * @param {readonly Turn[]} turns @param {(turn: Turn) => boolean} test
+ */
+function firstTurn(turns, test) {
+  let low = 0;
+  let high = turns.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (test(turns[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** @param {Turn} turn */

@@ -17,7 +17,8 @@ export function callBox(call) {
   return html`<h2>${t('call.title')}</h2>
     <div class="row" role="group" aria-label=${t('call.title')}>
       ${LANGUAGES.map(
-        (name) => html`<button aria-pressed=${name === chosen.value} @click=${() => (chosen.value = name)}>${name}</button>`,
+        (name) =>
+          html`<button aria-pressed=${name === chosen.value} @click=${() => (chosen.value = name)}>${name}</button>`,
       )}
       ${copyButton(text)}
     </div>

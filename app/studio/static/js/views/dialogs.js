@@ -1,8 +1,9 @@
 // @ts-check
 // Dialogs: the key, the call, the keys of the keyboard, a question. Closing one gives the focus back (the
 // browser's own <dialog> does that).
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+
 import { ref } from '../../vendor/lit-html/directives/ref.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import { keyWanted, setKey } from '../state/app.js';
@@ -13,8 +14,17 @@ import { callBox } from './call.js';
 export const dialog = signal(null);
 
 const KEYS = [
-  ['Space', 'space'], ['J L', 'jl'], ['← → ↑ ↓', 'arrows'], ['Enter', 'enter'], ['E', 'e'], ['Ctrl+Enter', 'split'],
-  ['Backspace', 'join'], ['1–9', 'digits'], ['[ ]', 'speed'], ['Ctrl+Z', 'undo'], ['?', 'help'],
+  ['Space', 'space'],
+  ['J L', 'jl'],
+  ['← → ↑ ↓', 'arrows'],
+  ['Enter', 'enter'],
+  ['E', 'e'],
+  ['Ctrl+Enter', 'split'],
+  ['Backspace', 'join'],
+  ['1–9', 'digits'],
+  ['[ ]', 'speed'],
+  ['Ctrl+Z', 'undo'],
+  ['?', 'help'],
 ];
 
 export function dialogs() {

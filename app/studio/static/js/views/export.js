@@ -4,10 +4,10 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, call } from '../api/client.js';
 import { t } from '../i18n/index.js';
+import { announcement } from '../state/app.js';
 import { edit, undo } from '../state/library.js';
 import { replacedEverywhere } from '../transcript/edits.js';
 import { endOf, nameOf, startOf, textOf } from '../transcript/model.js';
-import { announcement } from '../state/app.js';
 import { saveFile } from './copy.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
@@ -36,7 +36,11 @@ function replaceForm(one) {
   const go = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-    const { transcript, count } = replacedEverywhere(one.transcript.value, String(form.get('from')), String(form.get('to')));
+    const { transcript, count } = replacedEverywhere(
+      one.transcript.value,
+      String(form.get('from')),
+      String(form.get('to')),
+    );
     if (count) edit(one, transcript);
     announcement.value = t('replace.done', { count });
   };

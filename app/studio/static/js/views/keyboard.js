@@ -37,7 +37,9 @@ function pressed(event) {
     '[': () => player.setSpeed(player.speed.value - 0.25),
     ']': () => player.setSpeed(player.speed.value + 0.25),
     '?': () => (dialog.value = { kind: 'keys' }),
-    e: () => turn && (editing.value = turn),
+    e: () => {
+      if (turn) editing.value = turn;
+    },
     Escape: () => (player.following.value = false),
   };
   if (event.key === ' ' && !target.closest('button, a, summary')) return act(event, player.toggle);

@@ -1,7 +1,8 @@
 // @ts-check
 // The people of a recording: names instead of letters, and who is the same person.
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+
 import { live } from '../../vendor/lit-html/directives/live.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { percent, t } from '../i18n/index.js';
 import { edit } from '../state/library.js';
 import { merged, renamed } from '../transcript/edits.js';
@@ -32,12 +33,14 @@ function person(one, speaker, share, all) {
     <span class="badge" aria-hidden="true">${speaker.slice(0, 2)}</span>
     <input aria-label=${t('people.rename', { name: speaker })} .value=${live(nameOf(transcript, speaker))} @change=${name}>
     <span class="quiet">${t('people.share', { share: percent(share) })}</span>
-    ${all.length > 1
-      ? html`<select aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
+    ${
+      all.length > 1
+        ? html`<select aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
           <option value="">${t('people.merge')}</option>
           ${all.filter((other) => other !== speaker).map((other) => html`<option value=${other}>${nameOf(transcript, other)}</option>`)}
         </select>`
-      : nothing}
+        : nothing
+    }
   </li>`;
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
 // The bar at the bottom: play, the strip with a range input on it, speed, the call.
-import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
+
 import { guard } from '../../vendor/lit-html/directives/guard.js';
+import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { clock, number, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
@@ -16,7 +17,7 @@ const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 
 export function playerBar() {
   const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;
-  if (!one || !one.transcript.value.turns.length) return html`<footer class="bar none"></footer>`;
+  if (!one?.transcript.value.turns.length) return html`<footer class="bar none"></footer>`;
   const all = Math.max(player.length.value, one.transcript.value.seconds);
   return html`<footer class="bar">
     ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file ? controls(all) : nothing}
@@ -34,15 +35,20 @@ function show(one) {
 /** @param {number} all */
 function controls(all) {
   const label = player.playing.value ? t('player.pause') : t('player.play');
-  const faster = (/** @type {Event} */ event) => player.setSpeed(Number(/** @type {HTMLSelectElement} */ (event.target).value));
+  const faster = (/** @type {Event} */ event) =>
+    player.setSpeed(Number(/** @type {HTMLSelectElement} */ (event.target).value));
   return html`<div class="row">
     <button class="main" aria-label=${label} @click=${player.toggle}>${icon(player.playing.value ? 'pause' : 'play')}</button>
     <span class="time">${clock(player.at.value)} / ${clock(all)}</span>
     <select aria-label=${t('player.speed')} @change=${faster}>
       ${SPEEDS.map((value) => html`<option value=${value} ?selected=${value === player.speed.value}>${number(value)}×</option>`)}
     </select>
-    ${player.following.value ? nothing : html`<button @click=${() => player.seek(player.at.value)}>
-      ${t('player.follow', { time: clock(player.at.value) })}</button>`}
+    ${
+      player.following.value
+        ? nothing
+        : html`<button @click=${() => player.seek(player.at.value)}>
+      ${t('player.follow', { time: clock(player.at.value) })}</button>`
+    }
   </div>`;
 }
 
@@ -61,7 +67,8 @@ function strip(one, all) {
 
 /** @param {number} all */
 function seeker(all) {
-  const seek = (/** @type {Event} */ event) => player.seek(Number(/** @type {HTMLInputElement} */ (event.target).value));
+  const seek = (/** @type {Event} */ event) =>
+    player.seek(Number(/** @type {HTMLInputElement} */ (event.target).value));
   const told = t('player.at', { at: clock(player.at.value), all: clock(all) });
   return html`<input type="range" min="0" max=${Math.ceil(all)} step="0.1" .value=${String(player.at.value)}
     aria-label=${t('player.seek')} aria-valuetext=${told} @input=${seek}>`;

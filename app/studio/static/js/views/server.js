@@ -16,11 +16,13 @@ export function serverView() {
   if (!timer) timer = window.setTimeout(() => void look(), 0);
   const facts = seen.value;
   return html`<h1>${t('server.title')}</h1>
-    ${facts
-      ? html`<p class=${facts.ready ? 'good' : 'failure'}>${facts.ready ? t('server.ready') : t('server.not-ready')}</p>
+    ${
+      facts
+        ? html`<p class=${facts.ready ? 'good' : 'failure'}>${facts.ready ? t('server.ready') : t('server.not-ready')}</p>
           <ul>${Object.entries(facts.problems).map(([name, why]) => html`<li><strong>${name}</strong>: ${why}</li>`)}</ul>
           ${counters(facts.counters)} ${models(facts.models)}`
-      : nothing}
+        : nothing
+    }
     ${limits()}`;
 }
 
@@ -29,11 +31,22 @@ async function look() {
   if (route.value.view !== 'server') return;
   if (!document.hidden) {
     const [ready, models, metrics] = await Promise.all([
-      fetch('health/ready', { cache: 'no-store' }).then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) })).catch(() => ({ ready: false })),
-      callJson('models').then((answer) => answer.data).catch(() => []),
-      fetch('metrics', { cache: 'no-store' }).then((answer) => (answer.ok ? answer.text() : null)).catch(() => null),
+      fetch('health/ready', { cache: 'no-store' })
+        .then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) }))
+        .catch(() => ({ ready: false })),
+      callJson('models')
+        .then((answer) => answer.data)
+        .catch(() => []),
+      fetch('metrics', { cache: 'no-store' })
+        .then((answer) => (answer.ok ? answer.text() : null))
+        .catch(() => null),
     ]);
-    seen.value = { ready: ready.ready, problems: ready.problems ?? {}, models, counters: metrics === null ? null : sums(metrics) };
+    seen.value = {
+      ready: ready.ready,
+      problems: ready.problems ?? {},
+      models,
+      counters: metrics === null ? null : sums(metrics),
+    };
     about.value ??= await callJson('about').catch(() => null);
   }
   timer = window.setTimeout(() => void look(), EVERY);

@@ -2,7 +2,7 @@
 // Around every view: name, navigation, language, theme, dialogs, and the line for screen readers.
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { LOCALES, locale, setLocale, t } from '../i18n/index.js';
-import { VIEWS, announcement, route, setTheme, theme } from '../state/app.js';
+import { announcement, route, setTheme, theme, VIEWS } from '../state/app.js';
 import { dialogs } from './dialogs.js';
 import { icon } from './icons.js';
 import { playerBar } from './player.js';

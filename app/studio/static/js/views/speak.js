@@ -1,11 +1,13 @@
 // @ts-check
 // Speak: type, hear it in any voice, put up to four side by side, download.
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure } from '../api/client.js';
-import { parts, speakFile, speakStream } from '../api/speech.js';
+import { speakFile, speakStream } from '../api/speech.js';
 import { locale, number, t } from '../i18n/index.js';
+import { parts } from '../sound/parts.js';
 import { PcmPlayer, RATE } from '../sound/pcm.js';
 import { wavFile } from '../sound/wav.js';
 import { about } from '../state/app.js';
@@ -19,9 +21,15 @@ const FORMATS = ['wav', 'mp3', 'opus', 'aac', 'flac'];
 const MOST_CHARACTERS = 100_000;
 const MOST_COMPARED = 4;
 const SAMPLES = /** @type {Record<string, string>} */ ({
-  en: 'Good morning. It is half past seven.', de: 'Guten Morgen. Es ist halb acht.', es: 'Buenos días. Son las siete y media.',
-  fr: 'Bonjour. Il est sept heures et demie.', it: 'Buongiorno. Sono le sette e mezza.', pt: 'Bom dia. São sete e meia.',
-  hi: 'सुप्रभात। साढ़े सात बजे हैं।', ja: 'おはようございます。七時半です。', zh: '早上好。现在七点半。',
+  en: 'Good morning. It is half past seven.',
+  de: 'Guten Morgen. Es ist halb acht.',
+  es: 'Buenos días. Son las siete y media.',
+  fr: 'Bonjour. Il est sept heures et demie.',
+  it: 'Buongiorno. Sono le sette e mezza.',
+  pt: 'Bom dia. São sete e meia.',
+  hi: 'सुप्रभात। साढ़े सात बजे हैं।',
+  ja: 'おはようございます。七時半です。',
+  zh: '早上好。现在七点半。',
 });
 const MODEL = 'gpt-4o-mini-tts';
 
@@ -86,7 +94,13 @@ function results() {
 const seconds = (value) => number(value, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });
 
 /** @param {string} name @param {string} input */
-const bodyOf = (name, input) => ({ model: MODEL, voice: name, input, speed: speed.value, response_format: format.value });
+const bodyOf = (name, input) => ({
+  model: MODEL,
+  voice: name,
+  input,
+  speed: speed.value,
+  response_format: format.value,
+});
 
 /** @param {readonly string[]} names */
 async function speakAll(names) {
@@ -155,7 +169,11 @@ async function download(take) {
 
 /** @param {{voice: string, requestId: string}} take */
 function show(take) {
-  const shown = /** @type {const} */ ({ kind: 'speech', body: bodyOf(take.voice, text.value), file: `${take.voice}.${format.value}` });
+  const shown = /** @type {const} */ ({
+    kind: 'speech',
+    body: bodyOf(take.voice, text.value),
+    file: `${take.voice}.${format.value}`,
+  });
   dialog.value = { kind: 'call', call: { shown, requestId: take.requestId } };
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
 // Transcribe: drop a recording, see what becomes of it.
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, number, percent, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
@@ -114,10 +115,12 @@ function head(one) {
   const share = phase === 'sending' ? sent : expected ? seconds / expected : 0;
   return html`<div class="row between"><h1 dir="auto">${one.name}</h1>
       ${busy ? html`<button @click=${() => library.stop(one)}>${icon('square')} ${t('common.stop')}</button>` : exportMenu(one)}</div>
-    ${busy
-      ? html`<progress max="1" value=${share} aria-label=${one.name}></progress>
+    ${
+      busy
+        ? html`<progress max="1" value=${share} aria-label=${one.name}></progress>
           <p class="row between quiet"><span>${phaseText(one)}</span><span>${left(one)}</span></p>`
-      : html`<p class="quiet">${summary(one)}</p>`}
+        : html`<p class="quiet">${summary(one)}</p>`
+    }
     ${trouble(one)}`;
 }
 
@@ -149,7 +152,8 @@ function trouble(one) {
     const limit = size(about.value?.limits.upload_bytes ?? 0);
     return html`<div class="failure" role="alert">${t('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
   }
-  if (retryAt) return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;
+  if (retryAt)
+    return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;
   return failure ? failureBox(failure, one.file ? () => library.again(one) : undefined) : nothing;
 }
 
@@ -172,4 +176,3 @@ function chooserFor(one) {
   return html`<label class="button">${icon('file-audio')} ${t('drop.choose')}
     <input class="unseen" type="file" @change=${choose}></label>`;
 }
-

@@ -1,14 +1,15 @@
 // @ts-check
 // The text: one element a turn, one a word. A turn renders again only when it changes, and playback renders nothing.
-import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+
 import { guard } from '../../vendor/lit-html/directives/guard.js';
 import { ref } from '../../vendor/lit-html/directives/ref.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, locale, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { edit } from '../state/library.js';
-import { joined, reassigned, merged, rewritten, split } from '../transcript/edits.js';
+import { joined, merged, reassigned, rewritten, split } from '../transcript/edits.js';
 import { nameOf, speakers, startOf, textOf } from '../transcript/model.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
@@ -35,7 +36,15 @@ export function transcriptView(one) {
       (turn) => turn.id,
       (turn, index) => {
         const first = transcript.turns[index - 1]?.speaker !== turn.speaker;
-        const facts = [turn, first, editing.value === turn.id, transcript.names, all.join(), transcript.told, locale.value];
+        const facts = [
+          turn,
+          first,
+          editing.value === turn.id,
+          transcript.names,
+          all.join(),
+          transcript.told,
+          locale.value,
+        ];
         return guard(facts, () => turnView(one, turn, first, all));
       },
     )}

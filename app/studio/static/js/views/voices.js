@@ -4,7 +4,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, call, callJson } from '../api/client.js';
 import { clock, locale, t } from '../i18n/index.js';
-import { Take, canRecord } from '../sound/recorder.js';
+import { canRecord, Take } from '../sound/recorder.js';
 import { about, announcement } from '../state/app.js';
 import { consents, loadConsents, loadVoices, voices, wanted } from '../state/voices.js';
 import { matches } from '../transcript/align.js';
@@ -93,9 +93,11 @@ function recorder(listen) {
   };
   const label = take.value ? t('voices.recording', { seconds: clock(seconds.value) }) : t('voices.record');
   return html`<p class="row">
-      ${canRecord()
-        ? html`<button aria-pressed=${take.value !== null} @click=${() => void press()}>${icon(take.value ? 'square' : 'mic')} ${label}</button>`
-        : html`<span class="quiet">${t('voices.no-microphone')}</span>`}
+      ${
+        canRecord()
+          ? html`<button aria-pressed=${take.value !== null} @click=${() => void press()}>${icon(take.value ? 'square' : 'mic')} ${label}</button>`
+          : html`<span class="quiet">${t('voices.no-microphone')}</span>`
+      }
       <label class="button">${icon('file-audio')} ${t('voices.file')} <input class="unseen" type="file" accept="audio/*,video/*" @change=${choose}></label>
     </p>
     ${file.value ? html`<p class="quiet">${file.value.name}</p>` : nothing}`;
@@ -129,7 +131,8 @@ function heardBox() {
   if (!heard.value) return nothing;
   const expected = phrase().split(/\s+/);
   const said = heard.value.split(/\s+/);
-  const plain = (/** @type {string[]} */ words) => words.map((word) => word.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''));
+  const plain = (/** @type {string[]} */ words) =>
+    words.map((word) => word.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''));
   const same = matches(plain(expected), plain(said));
   const missed = new Set(expected.keys());
   for (const old of same.values()) missed.delete(old);
@@ -198,13 +201,19 @@ function row(label, remove) {
 /** @param {import('../state/voices.js').Voice} one */
 function askVoice(one) {
   const text = t('voices.delete-voice', { name: one.name ?? one.id });
-  const then = () => void attempt(async () => void (await call(`audio/voices/${one.id}`, { method: 'DELETE' }), await loadVoices()));
+  const then = () =>
+    void attempt(async () => {
+      await call(`audio/voices/${one.id}`, { method: 'DELETE' });
+      await loadVoices();
+    });
   dialog.value = { kind: 'ask', text, yes: t('voices.delete'), then };
 }
 
 /** @param {import('../state/voices.js').Consent} one */
 function askConsent(one) {
-  const goes = (voices.value ?? []).filter((other) => /** @type {any} */ (other).consent === one.id).map((other) => other.name ?? other.id);
+  const goes = (voices.value ?? [])
+    .filter((other) => /** @type {any} */ (other).consent === one.id)
+    .map((other) => other.name ?? other.id);
   const text = t('voices.delete-consent', { names: goes.join(', ') || '–' });
   const then = () =>
     void attempt(async () => {
