@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -23,6 +25,8 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 COMPRESSED = frozenset({".css", ".html", ".js", ".json", ".mjs", ".svg"})
 INDEX = "index.html"
+_IMPORT = re.compile(r"""\b(?:import|from)\s*["'](\.{1,2}/[^"']+)["']""")
+"""A static import. Those of bundled libraries stand without spaces."""
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -85,13 +89,27 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
 
 
 def _index(html: str, mark: str, sources: Mapping[str, bytes]) -> bytes:
-    """The HTML with the digest in every address, and a preload for each module.
+    """The HTML with the digest in every address, and a preload for each module of the first view.
 
     Without preloads, modules that import modules cost a round trip for each level.
     """
-    modules = [name for name in sorted(sources) if _ending(name) in {".js", ".mjs"} and "/i18n/" not in name]
+    modules = sorted(_imported("js/main.js", sources))
     links = "\n".join(f'    <link rel="modulepreload" href="studio/{mark}/{name}">' for name in modules)
     return html.replace("{base}", f"studio/{mark}").replace("<!-- preloads -->", links.strip()).encode()
+
+
+def _imported(first: str, sources: Mapping[str, bytes]) -> set[str]:
+    """The module and all that it imports, step by step; an `import()` at run time does not count."""
+    reached: set[str] = set()
+    open_ends = [first]
+    while open_ends:
+        name = open_ends.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        targets = _IMPORT.findall(sources[name].decode())
+        open_ends += [posixpath.normpath(posixpath.join(posixpath.dirname(name), one)) for one in targets]
+    return reached
 
 
 def _asset(name: str, data: bytes) -> Asset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def tools() -> Path:
     return TOOLS
 
 
-def run(command: list[Path | str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[Path | str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, check=False, cwd=folder, env=node_environment(), capture_output=True, text=True, timeout=300
     )
@@ -44,7 +45,14 @@ def test_types(tools: Path, tmp_path: Path) -> None:
 def test_lint_and_format(tools: Path, folder: str) -> None:
     biome = tools / "node_modules/@biomejs/biome/bin/biome"
     config = f"--config-path={tools}"
-    command = [BIN / "node", biome, "check", config, "--error-on-warnings", str(ROOT / folder)]
+    command: list[Path | str] = [
+        BIN / "node",
+        biome,
+        "check",
+        config,
+        "--error-on-warnings",
+        str(ROOT / folder),
+    ]
     done = run(command, tools)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No files were processed" not in done.stdout + done.stderr

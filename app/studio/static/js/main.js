@@ -1,19 +1,20 @@
 // @ts-check
-// The page: one effect renders everything that it reads.
+// The page: one effect renders the view, another the player's bar, so that playing renders no text.
 import { render } from '../vendor/lit-html/lit-html.js';
 import { effect } from '../vendor/signals-core/signals-core.mjs';
 import { callJson } from './api/client.js';
 import { loadLocale } from './i18n/index.js';
+import { pause } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
 import { restore, working } from './state/library.js';
+import { watchProgress } from './views/announce.js';
 import { watchKeys } from './views/keyboard.js';
+import { playerBar } from './views/player.js';
 import { shell } from './views/shell.js';
+import { editing } from './views/transcript.js';
 
 async function begin() {
-  window.addEventListener('hashchange', () => {
-    route.value = parseRoute(location.hash);
-    document.getElementById('main')?.focus();
-  });
+  window.addEventListener('hashchange', moved);
   window.addEventListener('beforeunload', (event) => {
     if (working.value) event.preventDefault();
   });
@@ -22,10 +23,26 @@ async function begin() {
   effect(() => {
     document.documentElement.dataset.theme = theme.value;
   });
-  const root = /** @type {HTMLElement} */ (document.getElementById('app'));
-  root.replaceChildren();
-  effect(() => void render(shell(), root));
+  const view = element('app');
+  const bar = element('player');
+  view.replaceChildren();
+  effect(() => void render(shell(), view));
+  effect(() => void render(playerBar(), bar));
+  watchProgress();
   about.value = await callJson('about').catch(() => null);
 }
+
+function moved() {
+  const before = route.value;
+  route.value = parseRoute(location.hash);
+  if (before.view !== route.value.view || before.id !== route.value.id) {
+    pause();
+    editing.value = 0;
+  }
+  element('main').focus();
+}
+
+/** @param {string} id @returns {HTMLElement} */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 void begin();

@@ -30,8 +30,7 @@ export async function call(path, options = {}) {
     fetch(`v1/${path}`, { ...options, headers: { ...authorization(), ...options.headers }, cache: 'no-store' }),
   );
   if (answer.status === 401) {
-    const failure = await failureOf(answer);
-    await askForKey(failure.message);
+    await askForKey(await failureOf(answer));
     return call(path, options);
   }
   if (!answer.ok) throw await failureOf(answer);
@@ -43,15 +42,24 @@ export async function callJson(path, options) {
   return (await call(path, options)).json();
 }
 
-/** Waits until the user has given a key. @param {string} message the API's own words @returns {Promise<void>} */
-export function askForKey(message) {
-  return new Promise((resolve) => {
+/**
+ * Waits until the user has given a key; all who wait go on with the same one.
+ * @param {ApiFailure} failure the API's own words
+ * @returns {Promise<void>} fails with `failure` where the user gives none
+ */
+export function askForKey(failure) {
+  return new Promise((resolve, reject) => {
     const before = keyWanted.value;
     keyWanted.value = {
-      message,
+      message: failure.message,
       retry: () => {
         before?.retry();
         resolve();
+      },
+      refuse: () => {
+        keyWanted.value = null;
+        before?.refuse();
+        reject(failure);
       },
     };
   });

@@ -32,7 +32,8 @@ export function upload(path, form, watch) {
     };
     request.onerror = () => reject(new ApiFailure({ status: 0, message: '', code: 'unreachable' }));
     request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
-    watch.signal.addEventListener('abort', () => request.abort());
-    request.send(form);
+    watch.signal.addEventListener('abort', () => request.abort(), { once: true });
+    if (watch.signal.aborted) reject(new DOMException('stopped', 'AbortError'));
+    else request.send(form);
   });
 }

@@ -6,6 +6,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
  * @typedef {{version: string, limits: Record<string, number>, features: Record<string, unknown>,
  *   organisation: string, consent_phrases: Record<string, string>}} About
  * @typedef {{view: string, id: string}} Route
+ * @typedef {{message: string, retry: () => void, refuse: () => void}} KeyWanted
  */
 
 export const VIEWS = ['transcribe', 'speak', 'voices', 'server'];
@@ -18,7 +19,7 @@ export const route = signal(parseRoute(location.hash));
 export const about = signal(null);
 /** The API key: in memory, on request for this tab. Never in a URL, a cookie or an export. */
 export const key = signal(sessionStorage.getItem(TAB_KEY) ?? '');
-/** The 401 that the key dialog answers, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<{message: string, retry: () => void} | null>} */
+/** The 401 that the key dialog answers, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<KeyWanted | null>} */
 export const keyWanted = signal(null);
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<string>} One polite line for screen readers. */
 export const announcement = signal('');

@@ -60,7 +60,7 @@ function make(id, name, size, modified, file) {
     size,
     modified,
     file,
-    options: options.value,
+    options: { ...options.value, speakers: options.value.speakers && about.value?.features.diarization !== false },
     progress: signal(NEW),
     transcript: signal(EMPTY),
     past: signal([]),
@@ -106,7 +106,10 @@ async function transcribe(one) {
 /** @param {Recording} one */
 async function send(one) {
   if (!one.file) throw new ApiFailure({ status: 0, message: '', code: 'no_file' });
+  if (one.stop.signal.aborted) throw new DOMException('stopped', 'AbortError');
   change(one, { phase: 'sending', sent: 0 });
+  // A second try begins anew; what was there before comes back with undo.
+  if (one.transcript.value.turns.length) one.past.value = [...one.past.value, one.transcript.value];
   one.transcript.value = EMPTY;
   /** @type {ApiFailure | null} */
   let late = null;
@@ -120,7 +123,8 @@ async function send(one) {
   );
   const answer = await upload('audio/transcriptions', formOf(one, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
-    onText: (text) => batch(() => feed(text)), // one rendering for all events of a piece
+    // One rendering for all events of a piece, of which there may be hundreds.
+    onText: (text) => batch(() => feed(text)),
     signal: one.stop.signal,
   });
   one.requestId.value = answer.requestId;
@@ -175,8 +179,11 @@ async function ended(one, wrong) {
   const failure = wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
   one.requestId.value = failure.requestId;
   if (failure.status === 401) {
-    await askForKey(failure.message);
-    return change(one, { phase: 'waiting' });
+    const given = await askForKey(failure).then(
+      () => true,
+      () => false,
+    );
+    return change(one, given ? { phase: 'waiting' } : { phase: 'failed', failure });
   }
   if (failure.status !== 429) return change(one, { phase: 'failed', failure });
   const pause = Math.max(1, failure.retryAfter) * 1000;
@@ -205,7 +212,7 @@ export function again(one) {
 }
 
 /** @param {Recording} one */
-export async function remove(one) {
+export async function forget(one) {
   one.stop.abort();
   recordings.value = recordings.value.filter((other) => other !== one);
   await del(PREFIX + one.id);
@@ -233,6 +240,7 @@ async function save(one) {
   if (!keep.value || !one.transcript.value.turns.length) return;
   const { id, name, size, modified, options: chosen } = one;
   const facts = { id, name, size, modified, options: chosen, transcript: one.transcript.value, peaks: one.peaks.value };
+  if (!recording(id)) return; // forgotten in the meantime
   await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
   void navigator.storage?.persist?.();
 }
@@ -255,9 +263,14 @@ export async function restore() {
   });
 }
 
-/** Forgets everything and keeps nothing from now on. */
-export async function neverKeep() {
-  keep.value = false;
+/** Whether transcripts are kept from now on. Turning it off takes those that are kept out of the browser's storage. @param {boolean} on */
+export async function setKeep(on) {
+  keep.value = on;
+  if (on) {
+    localStorage.removeItem(KEEP);
+    await Promise.all(recordings.value.map(save));
+    return;
+  }
   localStorage.setItem(KEEP, 'never');
   const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
   await Promise.all(names.map((name) => del(name)));

@@ -14,7 +14,7 @@ const chosen = signal(/** @type {'curl' | 'python' | 'node'} */ ('curl'));
 /** @param {Call} call */
 export function callBox(call) {
   const text = snippets(call.shown, location.origin)[chosen.value];
-  return html`<h2>${t('call.title')}</h2>
+  return html`<h2 id="dialog-title">${t('call.title')}</h2>
     <div class="row" role="group" aria-label=${t('call.title')}>
       ${LANGUAGES.map(
         (name) =>

@@ -1,6 +1,5 @@
 // @ts-check
-// Dialogs: the key, the call, the keys of the keyboard, a question. Closing one gives the focus back (the
-// browser's own <dialog> does that).
+// Dialogs: the key, the call, the keys of the keyboard, a question. Closing one gives the focus back.
 
 import { ref } from '../../vendor/lit-html/directives/ref.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
@@ -24,11 +23,14 @@ const KEYS = [
   ['1–9', 'digits'],
   ['[ ]', 'speed'],
   ['Ctrl+Z', 'undo'],
+  ['Esc', 'escape'],
   ['?', 'help'],
 ];
+/** What had the focus before the dialog. @type {Element | null} */
+let opener = null;
 
 export function dialogs() {
-  if (keyWanted.value) return modal(keyDialog(keyWanted.value), () => undefined);
+  if (keyWanted.value) return modal(keyDialog(keyWanted.value), keyWanted.value.refuse);
   const open = dialog.value;
   if (!open) return nothing;
   const close = () => {
@@ -36,33 +38,49 @@ export function dialogs() {
   };
   if (open.kind === 'call') return modal(html`${callBox(open.call)} ${closeButton(close)}`, close);
   if (open.kind === 'keys') return modal(html`${keyList()} ${closeButton(close)}`, close);
+  return modal(question(open, close), close);
+}
+
+/** @param {{text: string, yes: string, then: () => void}} open @param {() => void} close */
+function question(open, close) {
   const yes = () => {
     close();
     open.then();
   };
-  return modal(
-    html`<p>${open.text}</p>
-      <p class="row"><button class="main" @click=${yes}>${open.yes}</button>
-      <button @click=${close}>${t('common.cancel')}</button></p>`,
-    close,
-  );
+  return html`<h2 id="dialog-title">${open.text}</h2>
+    <p class="row"><button class="main" @click=${yes}>${open.yes}</button>
+    <button @click=${close}>${t('common.cancel')}</button></p>`;
 }
 
 /** @param {unknown} content @param {() => void} close */
 function modal(content, close) {
-  const show = (/** @type {Element | undefined} */ element) => {
+  return html`<dialog aria-labelledby="dialog-title" ${ref(shown)} @close=${close}>${content}</dialog>`;
+}
+
+/** Opens a dialog that has come, and gives the focus back when it goes. @param {Element | undefined} element */
+function shown(element) {
+  if (element instanceof HTMLDialogElement && !element.open) {
     // A ref is called before its element is in the document, where a dialog cannot be shown.
     queueMicrotask(() => {
-      if (element instanceof HTMLDialogElement && element.isConnected && !element.open) element.showModal();
+      if (!element.isConnected || element.open) return;
+      opener = document.activeElement;
+      element.showModal();
     });
-  };
-  return html`<dialog ${ref(show)} @close=${close}>${content}</dialog>`;
+  } else if (!element) {
+    const before = opener;
+    // After the rendering, because what was asked may have removed the button.
+    queueMicrotask(() => {
+      if (document.querySelector('dialog[open]')) return;
+      const target = before?.isConnected && before !== document.body ? before : document.getElementById('main');
+      if (target instanceof HTMLElement) target.focus();
+    });
+  }
 }
 
 /** @param {() => void} close */
 const closeButton = (close) => html`<p><button @click=${close}>${t('common.close')}</button></p>`;
 
-/** @param {{message: string, retry: () => void}} wanted */
+/** @param {import('../state/app.js').KeyWanted} wanted */
 function keyDialog(wanted) {
   const use = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
@@ -71,16 +89,18 @@ function keyDialog(wanted) {
     keyWanted.value = null;
     wanted.retry();
   };
-  return html`<h2>${t('key.title')}</h2>
-    <p>${wanted.message}</p>
+  return html`<h2 id="dialog-title">${t('key.title')}</h2>
+    <p dir="auto">${wanted.message}</p>
     <form @submit=${use} class="stack">
-      <label>${t('key.label')} <input type="password" name="key" autocomplete="current-password" required></label>
+      <label>${t('key.label')} <input type="password" name="key" autocomplete="current-password" required autofocus></label>
       <label class="row"><input type="checkbox" name="tab"> ${t('key.tab')}</label>
-      <button class="main">${t('key.use')}</button>
+      <p class="row"><button class="main">${t('key.use')}</button>
+        <button type="button" @click=${wanted.refuse}>${t('common.cancel')}</button></p>
     </form>`;
 }
 
 function keyList() {
-  return html`<h2>${t('keys.title')}</h2>
+  return html`<h2 id="dialog-title">${t('keys.title')}</h2>
+    <p class="quiet">${t('keys.where')}</p>
     <dl class="keys">${KEYS.map(([keys, name]) => html`<dt><kbd>${keys}</kbd></dt><dd>${t(`keys.${name}`)}</dd>`)}</dl>`;
 }

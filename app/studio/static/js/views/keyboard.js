@@ -6,13 +6,18 @@ import { edit, recording, undo } from '../state/library.js';
 import { reassigned } from '../transcript/edits.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
-import { editing } from './transcript.js';
+import { editing, focusWord } from './transcript.js';
+
+const SCROLLS = new Set(['PageUp', 'PageDown', 'Home', 'End']);
 
 export function watchKeys() {
   document.addEventListener('keydown', pressed);
-  for (const name of ['wheel', 'touchmove']) {
-    document.addEventListener(name, () => (player.following.value = false), { passive: true });
-  }
+  for (const name of ['wheel', 'touchmove']) document.addEventListener(name, scrolled, { passive: true });
+}
+
+/** The user looks elsewhere: the text stops going along with the sound. */
+function scrolled() {
+  if (player.playing.value) player.following.value = false;
 }
 
 /** @param {KeyboardEvent} event */
@@ -20,31 +25,90 @@ function pressed(event) {
   const one = recording(route.value.id);
   const target = /** @type {HTMLElement} */ (event.target);
   if (!one || target.closest('input:not([type=range]), select, textarea, dialog')) return;
+  if (SCROLLS.has(event.key)) return scrolled();
   const modified = event.ctrlKey || event.metaKey;
   if (modified && event.key === 'z') return act(event, () => undo(one));
-  if (modified || event.altKey || !target.closest('.transcript, .bar, #main')) return;
+  if (modified || event.altKey || !(target.id === 'main' || target.closest('.transcript, .bar'))) return;
   const turn = Number(/** @type {HTMLElement | null} */ (target.closest('[data-turn]'))?.dataset.turn ?? 0);
-  const digit = Number(event.key);
-  if (digit >= 1 && turn) {
-    const speaker = speakers(one.transcript.value)[digit - 1];
-    if (speaker) act(event, () => edit(one, reassigned(one.transcript.value, turn, speaker)));
-    return;
+  const todo = spoken(event.key, one, turn) ?? moving(event.key, target) ?? plain(event.key, target);
+  if (todo) act(event, todo);
+}
+
+/**
+ * Keys that change the turn.
+ * @param {string} key @param {import('../state/library.js').Recording} one @param {number} turn
+ * @returns {(() => void) | undefined}
+ */
+function spoken(key, one, turn) {
+  if (!turn) return undefined;
+  if (key === 'e') {
+    return () => {
+      player.pause();
+      editing.value = turn;
+    };
   }
+  const speaker = /^[1-9]$/.test(key) ? speakers(one.transcript.value)[Number(key) - 1] : undefined;
+  return speaker ? () => edit(one, reassigned(one.transcript.value, turn, speaker)) : undefined;
+}
+
+/**
+ * Keys that go from word to word.
+ * @param {string} key @param {HTMLElement} target
+ * @returns {(() => void) | undefined}
+ */
+function moving(key, target) {
+  if (target.dataset.at === undefined) return undefined;
+  const at = Number(target.dataset.at);
+  if (key === 'Enter') return () => player.seek(at, true);
+  const forth = getComputedStyle(target).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight';
+  if (key === 'ArrowLeft' || key === 'ArrowRight') return () => move(wordBeside(target, key === forth));
+  if (key === 'ArrowUp' || key === 'ArrowDown') return () => move(firstWord(target, key === 'ArrowDown'));
+  return undefined;
+}
+
+/** @param {Element | null | undefined} word */
+function move(word) {
+  if (word instanceof HTMLElement) focusWord(word);
+}
+
+/** @param {HTMLElement} word @param {boolean} forth */
+function wordBeside(word, forth) {
+  const beside = forth ? word.nextElementSibling : word.previousElementSibling;
+  if (beside) return beside;
+  const words = turnBeside(word, forth)?.querySelectorAll('[data-at]');
+  return words?.[forth ? 0 : words.length - 1];
+}
+
+/** @param {HTMLElement} word @param {boolean} forth */
+const firstWord = (word, forth) => turnBeside(word, forth)?.querySelector('[data-at]');
+
+/** @param {HTMLElement} word @param {boolean} forth */
+function turnBeside(word, forth) {
+  const turn = word.closest('[data-turn]');
+  return forth ? turn?.nextElementSibling : turn?.previousElementSibling;
+}
+
+/**
+ * Keys of the player.
+ * @param {string} key @param {HTMLElement} target
+ * @returns {(() => void) | undefined}
+ */
+function plain(key, target) {
   /** @type {Record<string, () => void>} */
   const keys = {
     j: () => player.step(-5),
     l: () => player.step(5),
     '[': () => player.setSpeed(player.speed.value - 0.25),
     ']': () => player.setSpeed(player.speed.value + 0.25),
-    '?': () => (dialog.value = { kind: 'keys' }),
-    e: () => {
-      if (turn) editing.value = turn;
+    '?': () => {
+      dialog.value = { kind: 'keys' };
     },
-    Escape: () => (player.following.value = false),
+    Escape: () => {
+      player.following.value = false;
+    },
   };
-  if (event.key === ' ' && !target.closest('button, a, summary')) return act(event, player.toggle);
-  const todo = keys[event.key];
-  if (todo) act(event, todo);
+  if (key === ' ') return target.closest('button, a, summary') ? undefined : player.toggle;
+  return keys[key];
 }
 
 /** @param {KeyboardEvent} event @param {() => void} todo */

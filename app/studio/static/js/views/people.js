@@ -32,10 +32,10 @@ function person(one, speaker, share, all) {
   return html`<li class="speaker-${tint(all, speaker)}">
     <span class="badge" aria-hidden="true">${speaker.slice(0, 2)}</span>
     <input aria-label=${t('people.rename', { name: speaker })} .value=${live(nameOf(transcript, speaker))} @change=${name}>
-    <span class="quiet">${t('people.share', { share: percent(share) })}</span>
+    <span class="quiet" aria-label=${t('people.share', { share: percent(share) })} title=${t('people.share', { share: percent(share) })}>${percent(share)}</span>
     ${
       all.length > 1
-        ? html`<select aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
+        ? html`<select class="whose" aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
           <option value="">${t('people.merge')}</option>
           ${all.filter((other) => other !== speaker).map((other) => html`<option value=${other}>${nameOf(transcript, other)}</option>`)}
         </select>`

@@ -1,18 +1,21 @@
 // @ts-check
 // Around every view: name, navigation, language, theme, dialogs, and the line for screen readers.
 import { html } from '../../vendor/lit-html/lit-html.js';
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { LOCALES, locale, setLocale, t } from '../i18n/index.js';
 import { announcement, route, setTheme, theme, VIEWS } from '../state/app.js';
 import { dialogs } from './dialogs.js';
 import { icon } from './icons.js';
-import { playerBar } from './player.js';
-import { serverView } from './server.js';
-import { speakView } from './speak.js';
 import { transcribeView } from './transcribe.js';
-import { voicesView } from './voices.js';
 
-/** @type {Record<string, () => unknown>} */
-const VIEW = { transcribe: transcribeView, speak: speakView, voices: voicesView, server: serverView };
+/** Views that are there; the others come when they are first opened. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Record<string, () => unknown>>} */
+const ready = signal({ transcribe: transcribeView });
+/** @type {Record<string, () => Promise<() => unknown>>} */
+const LATER = {
+  speak: async () => (await import('./speak.js')).speakView,
+  voices: async () => (await import('./voices.js')).voicesView,
+  server: async () => (await import('./server.js')).serverView,
+};
 const THEMES = /** @type {const} */ (['auto', 'light', 'dark']);
 
 export function shell() {
@@ -27,10 +30,22 @@ export function shell() {
       </nav>
       <div class="tools">${languages()} ${themes()}</div>
     </header>
-    <main id="main" tabindex="-1" class="column view-${view}">${VIEW[view]()}</main>
-    ${playerBar()} ${dialogs()}
+    <main id="main" tabindex="-1" class="column view-${view}">${shown(view)}</main>
+    ${dialogs()}
     <p class="unseen" role="status" aria-live="polite">${announcement.value}</p>
   `;
+}
+
+/** @param {string} view */
+function shown(view) {
+  const draw = ready.value[view];
+  if (draw) return draw();
+  void LATER[view]()
+    .catch(() => () => html`<h1>${t(`nav.${view}`)}</h1><p class="failure" role="alert">${t('error.stale')}</p>`)
+    .then((loaded) => {
+      ready.value = { ...ready.value, [view]: loaded };
+    });
+  return html`<h1>${t(`nav.${view}`)}</h1>`;
 }
 
 function languages() {

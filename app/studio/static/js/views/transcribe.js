@@ -1,7 +1,6 @@
 // @ts-check
 // Transcribe: drop a recording, see what becomes of it.
 
-import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, number, percent, size, t } from '../i18n/index.js';
@@ -13,11 +12,18 @@ import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { optionsBox } from './options.js';
 import { peopleBox } from './people.js';
+import { recordingList } from './recordings.js';
 import { transcriptView } from './transcript.js';
 
 /** @typedef {import('../state/library.js').Recording} Recording */
 
 const over = signal(false);
+const broad = matchMedia('(width >= 900px)');
+/** Whether there is room for a column at the side. */
+const wide = signal(broad.matches);
+broad.addEventListener('change', () => {
+  wide.value = broad.matches;
+});
 const now = signal(Date.now());
 setInterval(() => {
   if (library.working.value) now.value = Date.now();
@@ -25,9 +31,11 @@ setInterval(() => {
 
 export function transcribeView() {
   const open = library.recording(route.value.id);
-  if (!open) return library.recordings.value.length ? html`${dropZone()} ${list()}` : dropZone();
+  if (!open)
+    return library.recordings.value.length ? html`${dropZone()} ${recordingList(chooser(t('list.add')))}` : dropZone();
   return html`<div class="two">
-    <aside>${list()} ${peopleBox(open)}</aside>
+    <details class="side" ?open=${wide.value}><summary>${t('list.side')}</summary>
+      ${recordingList(chooser(t('list.add')))} ${peopleBox(open)}</details>
     <section class="sheet">${head(open)} ${body(open)}</section>
   </div>`;
 }
@@ -77,27 +85,6 @@ async function example() {
   const address = new URL('../../example.opus', import.meta.url);
   const data = await (await fetch(address)).blob();
   take([new File([data], 'kennedy-1961.opus', { type: 'audio/ogg', lastModified: 0 })]);
-}
-
-function list() {
-  return html`<nav class="list" aria-label=${t('list.title')}>
-    <p class="row between"><strong>${t('list.title')}</strong> ${chooser(t('list.add'))}</p>
-    <ul>${repeat(library.recordings.value, (one) => one.id, listed)}</ul>
-  </nav>`;
-}
-
-/** @param {Recording} one */
-function listed(one) {
-  const { phase } = one.progress.value;
-  const remove = () => {
-    if (route.value.id === one.id) location.hash = '#/transcribe';
-    void library.remove(one);
-  };
-  return html`<li class="row between">
-    <a href="#/transcribe/${one.id}" aria-current=${one.id === route.value.id ? 'true' : 'false'}>${one.name}</a>
-    <span class="quiet">${phase === 'done' ? nothing : phaseText(one)}</span>
-    <button class="plain" aria-label="${t('common.remove')}: ${one.name}" @click=${remove}>${icon('x')}</button>
-  </li>`;
 }
 
 /** @param {Recording} one */

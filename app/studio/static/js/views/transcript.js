@@ -21,40 +21,52 @@ import { tint } from './people.js';
 
 /** The turn that is a text field now; 0: none. */
 export const editing = signal(0);
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'.split('');
+/** The element that holds the text, while it is shown. @type {Element | undefined} */
+let shown;
+
+/** @param {Element | undefined} element */
+const keepElement = (element) => {
+  shown = element;
+};
 
 /** @param {Recording} one */
 export function transcriptView(one) {
   const transcript = one.transcript.value;
   const all = speakers(transcript);
+  const names = all.join();
   player.open(one.file);
-  const followed = (/** @type {Element | undefined} */ element) => {
-    if (element) queueMicrotask(() => follow(element, one));
-  };
-  return html`<div class="transcript" ${ref(followed)} @click=${clicked}>
-    ${repeat(
-      transcript.turns,
-      (turn) => turn.id,
-      (turn, index) => {
-        const first = transcript.turns[index - 1]?.speaker !== turn.speaker;
-        const facts = [
-          turn,
-          first,
-          editing.value === turn.id,
-          transcript.names,
-          all.join(),
-          transcript.told,
-          locale.value,
-        ];
-        return guard(facts, () => turnView(one, turn, first, all));
-      },
-    )}
+  return html`<div class="transcript" role="group" aria-label=${t('turn.text')} ${ref(keepElement)} @click=${clicked}>
+    ${guard([transcript, editing.value, locale.value], () => {
+      queueMicrotask(() => follow(one));
+      return repeat(
+        transcript.turns,
+        (turn) => turn.id,
+        (turn, index) => {
+          const first = transcript.turns[index - 1]?.speaker !== turn.speaker;
+          const facts = [
+            turn,
+            first,
+            editing.value === turn.id,
+            transcript.names,
+            names,
+            transcript.told,
+            locale.value,
+          ];
+          return guard(facts, () => turnView(one, turn, first, all));
+        },
+      );
+    })}
   </div>`;
 }
 
-/** @param {Element} element @param {Recording} one */
-function follow(element, one) {
+/** Tells the player which element is which word, and leaves one word that Tab can reach. @param {Recording} one */
+function follow(one) {
+  if (!shown) return;
   const words = one.transcript.value.turns.flatMap((turn) => (turn.id === editing.value ? [] : [...turn.words]));
-  player.follow(words, [...element.querySelectorAll('[data-at]')]);
+  const elements = [...shown.querySelectorAll('[data-at]')];
+  player.follow(words, elements);
+  if (!shown.querySelector('[data-at][tabindex="0"]')) elements[0]?.setAttribute('tabindex', '0');
 }
 
 /** @param {MouseEvent} event */
@@ -67,21 +79,25 @@ function clicked(event) {
 function turnView(one, turn, first, all) {
   const transcript = one.transcript.value;
   const time = clock(startOf(turn));
-  const play = () => player.seek(startOf(turn), true);
-  const begin = () => {
-    player.pause();
-    editing.value = turn.id;
-  };
-  return html`<article class="turn speaker-${tint(all, turn.speaker)}" data-turn=${turn.id}>
+  const name = turn.speaker ? nameOf(transcript, turn.speaker) : '';
+  const tinted = turn.speaker ? `speaker-${tint(all, turn.speaker)}` : '';
+  return html`<article class="turn ${tinted} ${first ? '' : 'goes-on'}" data-turn=${turn.id} aria-label="${name} ${time}">
     <header class="row">
-      ${turn.speaker && first ? html`<span class="badge" aria-hidden="true">${turn.speaker.slice(0, 2)}</span>` : nothing}
-      <strong dir="auto">${turn.speaker ? nameOf(transcript, turn.speaker) : ''}</strong>
-      <button class="plain time" aria-label=${t('turn.play', { time })} @click=${play}>${time} ${icon('play')}</button>
-      ${all.length > 1 || turn.speaker ? whose(one, turn, all) : nothing}
-      <button class="plain" aria-label=${t('turn.edit')} @click=${begin}>${icon('pencil')}</button>
+      ${turn.speaker && first ? html`<span class="badge" aria-hidden="true">${turn.speaker.slice(0, 2)}</span><strong dir="auto">${name}</strong>` : nothing}
+      <button class="plain time" aria-label=${t('turn.play', { time })} @click=${() => player.seek(startOf(turn), true)}>${time}</button>
+      <span class="row quietly">
+        <button class="plain" aria-label="${t('turn.edit')}, ${time}" title=${t('turn.edit')} @click=${() => begin(turn)}>${icon('pencil')}</button>
+        ${transcript.told ? whose(one, turn, all, time) : nothing}
+      </span>
     </header>
     ${editing.value === turn.id ? editor(one, turn) : words(turn)}
   </article>`;
+}
+
+/** @param {Turn} turn */
+function begin(turn) {
+  player.pause();
+  editing.value = turn.id;
 }
 
 /** @param {Turn} turn */
@@ -89,54 +105,82 @@ function words(turn) {
   return html`<p dir="auto">${turn.words.map((word) => html`<span data-at=${word.start}>${word.text}</span> `)}</p>`;
 }
 
-/** @param {Recording} one @param {Turn} turn @param {string[]} all */
-function whose(one, turn, all) {
+/** @param {Recording} one @param {Turn} turn @param {string[]} all @param {string} time */
+function whose(one, turn, all, time) {
   const transcript = one.transcript.value;
-  const fresh = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'.split('').find((letter) => !all.includes(letter)) ?? '?';
   const choose = (/** @type {Event} */ event) => {
-    const [scope, speaker] = /** @type {HTMLSelectElement} */ (event.target).value.split(':');
-    if (scope === 'this') edit(one, reassigned(transcript, turn.id, speaker));
-    if (scope === 'all') edit(one, merged(transcript, turn.speaker, speaker));
+    const field = /** @type {HTMLSelectElement} */ (event.target);
+    const [scope, speaker] = field.value.split(':');
+    field.value = '';
+    if (scope === 'this') edit(one, reassigned(one.transcript.value, turn.id, speaker));
+    if (scope === 'all') edit(one, merged(one.transcript.value, turn.speaker, speaker));
   };
-  const others = [...all.filter((other) => other !== turn.speaker), fresh];
+  const fresh = LETTERS.find((letter) => !all.includes(letter));
+  const others = [...all.filter((other) => other !== turn.speaker), ...(fresh ? [fresh] : [])];
   const group = (/** @type {string} */ scope, /** @type {string} */ label) =>
     html`<optgroup label=${label}>
       ${others.map((other) => html`<option value="${scope}:${other}">${nameOf(transcript, other)}</option>`)}
     </optgroup>`;
-  return html`<select class="whose" aria-label=${t('turn.whose')} @change=${choose}>
+  return html`<select class="whose" aria-label="${t('turn.whose')}, ${time}" @change=${choose}>
     <option value="">${t('turn.whose')}</option>
     ${group('this', t('turn.this'))}
     ${turn.speaker ? group('all', t('turn.all', { name: nameOf(transcript, turn.speaker) })) : nothing}
   </select>`;
 }
 
+/** Takes the focus when it comes, after it is in the document. @param {Element | undefined} element */
+const takeFocus = (element) => {
+  if (element instanceof HTMLTextAreaElement) queueMicrotask(() => element.focus());
+};
+
 /** @param {Recording} one @param {Turn} turn */
 function editor(one, turn) {
-  const area = (/** @type {Element | undefined} */ element) => {
-    // A ref is called before its element is in the document, where it cannot take the focus.
-    if (element instanceof HTMLTextAreaElement) queueMicrotask(() => element.focus());
-  };
   const save = (/** @type {Event} */ event) => {
     if (editing.value !== turn.id) return;
     editing.value = 0;
     edit(one, rewritten(one.transcript.value, turn.id, /** @type {HTMLTextAreaElement} */ (event.target).value));
   };
-  return html`<textarea rows="4" aria-label=${t('edit.label')} dir="auto" .value=${textOf(turn)} ${ref(area)}
-    @blur=${save} @keydown=${(/** @type {KeyboardEvent} */ event) => typed(event, one, turn)}></textarea>`;
+  const rows = Math.min(12, 2 + Math.ceil(textOf(turn).length / 70));
+  return html`<textarea rows=${rows} aria-label=${t('edit.label')} dir="auto" .value=${textOf(turn)} ${ref(takeFocus)}
+    @blur=${save} @keydown=${(/** @type {KeyboardEvent} */ event) => typed(event, one, turn)}></textarea>
+    <p class="quiet">${t('edit.hint')}</p>`;
 }
 
 /** @param {KeyboardEvent} event @param {Recording} one @param {Turn} turn */
 function typed(event, one, turn) {
   const area = /** @type {HTMLTextAreaElement} */ (event.target);
-  const done = (/** @type {import('../transcript/model.js').Transcript} */ next) => {
+  const before = one.transcript.value.turns;
+  const done = (/** @type {import('../transcript/model.js').Transcript} */ next, /** @type {number} */ id) => {
     event.preventDefault();
     editing.value = 0;
     edit(one, next);
+    focusTurn(id);
   };
-  const written = rewritten(one.transcript.value, turn.id, area.value);
-  if (event.key === 'Escape') area.blur();
-  if (event.key === 'Enter' && event.ctrlKey) {
-    done(split(written, turn.id, area.value.slice(0, area.selectionStart).split(/\s+/).filter(Boolean).length));
+  const written = () => rewritten(one.transcript.value, turn.id, area.value);
+  if (event.key === 'Escape') return done(written(), turn.id);
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+    const index = area.value.slice(0, area.selectionStart).split(/\s+/).filter(Boolean).length;
+    return done(split(written(), turn.id, index), turn.id);
   }
-  if (event.key === 'Backspace' && area.selectionStart === 0 && area.selectionEnd === 0) done(joined(written, turn.id));
+  const previous = before[before.findIndex((other) => other.id === turn.id) - 1];
+  if (event.key === 'Backspace' && previous && area.selectionStart === 0 && area.selectionEnd === 0) {
+    done(joined(written(), turn.id), previous.id);
+  }
+}
+
+/** Gives the focus to the first word of a turn, or its first button. @param {number} id */
+function focusTurn(id) {
+  queueMicrotask(() => {
+    const turn = shown?.querySelector(`[data-turn="${id}"]`);
+    const word = /** @type {HTMLElement | null | undefined} */ (turn?.querySelector('[data-at]'));
+    if (word) focusWord(word);
+    /** @type {HTMLElement | null | undefined} */ else turn?.querySelector('button')?.focus();
+  });
+}
+
+/** Of all words only one is a stop of the Tab key. @param {HTMLElement} word */
+export function focusWord(word) {
+  for (const other of shown?.querySelectorAll('[data-at][tabindex="0"]') ?? []) other.setAttribute('tabindex', '-1');
+  word.setAttribute('tabindex', '0');
+  word.focus();
 }
