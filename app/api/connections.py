@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.api.connection_limits import ConnectionBook
 from app.api.streaming import CUT
-from app.api.transport import CountedTransport, refusal
+from app.api.transport import CountedTransport, head_without_upgrade, refusal
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
 from app.telemetry import bound, new_request_id
 
@@ -66,14 +66,18 @@ class Connection(HttpToolsProtocol):
             return
         self._began = self._has_body = False
         self._unset_keepalive_if_required()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._upgrade()
-        except httptools.HttpParserError:
-            self._refuse(self._refusal or InvalidRequest("The request is not valid HTTP."))
-        else:
-            self._count_fed(len(data))
+        rest = data
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as asked:
+                rest = self._upgrade(rest[asked.args[0] :])
+            except httptools.HttpParserError:
+                self._refuse(self._refusal or InvalidRequest("The request is not valid HTTP."))
+                return
+            else:
+                self._count_fed(len(data))
+                return
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -96,6 +100,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         if len(self.pipeline) >= PIPELINED:
             self._fail(InvalidRequest(f"More than {PIPELINED} requests wait on this connection."))
+        if self.parser.get_method() == b"CONNECT":
+            self._fail(InvalidRequest("This server is no proxy: it does not know the method CONNECT."))
+        if self._asks_in_vain:
+            return
         self._book.leave(self)
         super().on_headers_complete()
         if self.cycle:  # None: the connection becomes a WebSocket
@@ -107,6 +115,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._asks_in_vain:
+            return
         self._in_message = False
         super().on_message_complete()
 
@@ -156,11 +166,24 @@ class Connection(HttpToolsProtocol):
             self._taken, self._moved = taken, now
         return now - self._moved <= self._limits.download_idle_seconds
 
-    def _upgrade(self) -> None:
+    @property
+    def _asks_in_vain(self) -> bool:
+        """Whether the request asks for another protocol, and gets an answer in this one."""
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def _upgrade(self, rest: bytes) -> bytes:
+        """`rest`: what came behind the head. Returns what is still to be parsed.
+
+        The parser takes a body behind such a head for the other protocol. So the head is parsed again without
+        its wish; otherwise the body would be lost, or be read as the next request.
+        """
         if self._should_upgrade():
             self.handle_websocket_upgrade()
-        else:
-            self._unsupported_upgrade_warning()
+            return b""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        return head_without_upgrade(method, self.url, version, self.headers) + rest
 
     def _count_fed(self, size: int) -> None:
         """Counts bytes that are neither a whole head nor a body: parts of headers, trailers, chunk sizes."""

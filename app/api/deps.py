@@ -11,6 +11,7 @@ from app.api.middleware import CALLER
 from app.container import Container, UseCases
 from app.domain import Caller
 from app.runtime.admission import Admission
+from app.runtime.threads import WorkThreads
 from app.settings.limits import LimitsSettings
 from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRequestRules
@@ -22,6 +23,10 @@ class Intake:
 
     limits: LimitsSettings
     uploads: Admission
+    files: Admission
+    """Files of edited segments that are being made."""
+    file_threads: WorkThreads
+    """One: such files are made one after the other, apart from the work for transcriptions and speech."""
     recording_bytes: int
     """Of a recording of a consent or of a sample of a voice."""
     transcriptions: RequestRules
@@ -45,6 +50,8 @@ def intake_of(request: Request) -> Intake:
     return Intake(
         limits=container.settings.request_limits,
         uploads=container.uploads,
+        files=container.files,
+        file_threads=container.file_threads,
         recording_bytes=container.settings.voices.upload_bytes,
         transcriptions=container.request_rules,
         speech=container.speech_rules,

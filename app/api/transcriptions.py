@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from app.services.steps.open_transcription import OpenTranscription
 from app.services.transcription import TranscriptionService
 from app.telemetry import note
 from app.wire import sse
+from app.wire.cue_breaks import CueRules
 from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
 from app.wire.media_types import RENDERED_MEDIA_TYPES, TRANSCRIPT_MEDIA_TYPES
 from app.wire.render import BODY_BYTES, render_request, rendered
@@ -44,10 +46,17 @@ async def create_translation(request: Request, services: Services, intake: Intak
 @router.post("/audio/transcriptions/render")
 async def render_transcription(request: Request, intake: IntakeOf) -> Response:
     """Make a file of segments that a client has edited: subtitles, text, JSON or a Word document."""
-    body = await read_json(request, intake.limits, intake.uploads, most=BODY_BYTES)
-    wanted = await asyncio.to_thread(render_request, body)
-    data = await asyncio.to_thread(rendered, wanted, intake.transcriptions.cues)
-    return Response(data, media_type=RENDERED_MEDIA_TYPES[wanted.format])
+    with intake.files.admit():
+        body = await read_json(request, intake.limits, intake.uploads, most=BODY_BYTES)
+        making = intake.file_threads.run(partial(_file, body, intake.transcriptions.cues))
+        data, kind = await while_connected(request, making)
+    return Response(data, media_type=kind)
+
+
+def _file(body: bytes, cues: CueRules) -> tuple[bytes, str]:
+    """The bytes of the file, and its media type."""
+    wanted = render_request(body)
+    return rendered(wanted, cues), RENDERED_MEDIA_TYPES[wanted.format]
 
 
 async def _answer(request: Request, service: TranscriptionService, intake: Intake, task: Task) -> Response:

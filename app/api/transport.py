@@ -1,4 +1,4 @@
-"""Bytes to a client below HTTP: how many of them it has taken, and an answer without a request.
+"""Bytes of HTTP: how many of them a client has taken, an answer without a request, the head of a request.
 
 Law: no state of the protocol.
 """
@@ -10,6 +10,7 @@ import fcntl
 import json
 import struct
 import termios
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -54,3 +55,21 @@ def refusal(error: ApiError, request_id: str) -> bytes:
     if error.retry_after is not None:
         headers.append(f"retry-after: {error.retry_after}")
     return STATUS_LINE[error.status] + "\r\n".join(headers).encode() + b"\r\n\r\n" + body
+
+
+def head_without_upgrade(
+    method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
+) -> bytes:
+    """The head of a request without its wish for another protocol, which a server may ignore.
+
+    RFC 9110, section 7.8. Java's HTTP client sends `Upgrade: h2c` with every first request, bodies included.
+    """
+    lines = [b"%b %b HTTP/%b" % (method, url, version.encode())]
+    for name, value in headers:
+        kept = value
+        if name == b"connection":
+            options = (option.strip() for option in value.split(b","))
+            kept = b", ".join(option for option in options if option.lower() != b"upgrade")
+        if name != b"upgrade":
+            lines.append(name + b": " + kept)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -66,6 +66,10 @@ class UseCases:
     about: AboutService
 
 
+FILES = 16
+"""Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
+
+
 class Container:
     """Everything that is alive while the server runs."""
 
@@ -86,9 +90,11 @@ class Container:
         self.audit = AuditLog(self.database)
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
+        self.files = Admission(FILES, settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
+        self.file_threads = WorkThreads(1, self.shortage)
         self.place = InProcess(catalog.EngineFinder(transcribers, synthesizers, diarizers))
         self.runner = self._runner()
         self.diarization_model = diarization_model(settings, self.registry)
@@ -149,6 +155,7 @@ class Container:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
+            stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
 
     def _runner(self) -> LaneRunner:

@@ -11,15 +11,25 @@ from app.wire.texts import clean
 
 DIGITS = 300
 """Digits of a whole number; a longer one is beyond every bound, and slow to convert."""
+COLLECTIONS = 10_000
+"""Objects and arrays in one text. Each takes up to a hundred times its two characters in memory, and while
+millions of them are made, Python lets no other thread run."""
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The object in a body. Raises `InvalidRequest`.
+class TooManyCollections(ValueError):
+    """A text with more objects and arrays than a request can need."""
+
+
+def json_object(body: bytes, most: int = COLLECTIONS) -> dict[str, Any]:
+    """The object in a body. `most`: objects and arrays. Raises `InvalidRequest`.
 
     JSON is UTF-8 (RFC 8259, section 8.1), whatever the content type says.
     """
     try:
-        raw = load(body.decode("utf-8-sig"))
+        raw = load(body.decode("utf-8-sig"), most)
+    except TooManyCollections:
+        message = f"The body has more than {most} objects and arrays."
+        raise InvalidRequest(message, code="invalid_json") from None
     except (ValueError, RecursionError):
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
     if not isinstance(raw, dict):
@@ -53,8 +63,13 @@ def optional_flag(raw: dict[str, Any], name: str) -> bool | None:
     return value
 
 
-def load(text: str) -> Any:
-    """Parsed JSON; whole numbers of any length are taken. Raises `ValueError` or `RecursionError`."""
+def load(text: str, most: int = COLLECTIONS) -> Any:
+    """Parsed JSON; whole numbers of any length are taken. Raises `ValueError` or `RecursionError`.
+
+    Brackets within strings are counted too, which no request of a person comes near.
+    """
+    if text.count("{") + text.count("[") > most:
+        raise TooManyCollections
     return json.loads(text, parse_int=_integer)
 
 

@@ -28,6 +28,8 @@ BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
 MOST_WORDS = 200_000
 """Of all segments together: some twenty hours of speech."""
+SPARE = 30_000
+"""Brackets that may stand in the text itself."""
 LONGEST_NAME = 200
 LATEST = 1_000_000.0
 """Seconds: no recording is so long, and times stay exact in every format."""
@@ -47,7 +49,7 @@ class RenderRequest:
 
 def render_request(body: bytes) -> RenderRequest:
     """Raises `InvalidValue` or `InvalidRequest` that names the field."""
-    return edited(BodyReader(json_object(body), "render"))
+    return edited(BodyReader(json_object(body, MOST_SEGMENTS + MOST_WORDS + SPARE), "render"))
 
 
 def edited(reader: BodyReader) -> RenderRequest:
@@ -87,13 +89,16 @@ def _segments(value: Any) -> tuple[SpokenSegment, ...]:
         raise InvalidValue("'segments' must be a list with at least one segment.", param="segments")
     if len(value) > MOST_SEGMENTS:
         raise InvalidValue(f"'segments' has more than {MOST_SEGMENTS} entries.", param="segments")
-    made = tuple(_segment(f"segments[{index}]", entry) for index, entry in enumerate(value))
-    if sum(len(segment.words) for segment in made) > MOST_WORDS:
-        raise InvalidValue(f"'segments' has more than {MOST_WORDS} words.", param="segments")
-    return made
+    made: list[SpokenSegment] = []
+    left = MOST_WORDS
+    for index, entry in enumerate(value):
+        made.append(_segment(f"segments[{index}]", entry, left))
+        left -= len(made[-1].words)
+    return tuple(made)
 
 
-def _segment(name: str, entry: Any) -> SpokenSegment:
+def _segment(name: str, entry: Any, most: int) -> SpokenSegment:
+    """`most`: words that the segment may have."""
     if not isinstance(entry, dict):
         raise InvalidValue(f"'{name}' must be an object.", param=name)
     start, end = _times(name, entry)
@@ -101,7 +106,7 @@ def _segment(name: str, entry: Any) -> SpokenSegment:
     text = entry.get("text")
     if not isinstance(text, str) or not isinstance(speaker, str):
         raise InvalidValue(f"'{name}' needs a 'text', and 'speaker' must be a text.", param=name)
-    words = _words(name, entry.get("words"), clean(text), start, end)
+    words = _words(name, entry.get("words"), clean(text), start, end, most)
     return SpokenSegment(start, end, clean(speaker)[:LONGEST_NAME], words)
 
 
@@ -113,18 +118,23 @@ def _times(name: str, entry: Mapping[str, Any]) -> tuple[float, float]:
     return start, end
 
 
-def _words(name: str, value: Any, text: str, start: float, end: float) -> tuple[Word, ...]:
-    """The words that came with their times; without them, the text's words share the time of the segment."""
-    if not value:
-        texts = text.split()
-        step = (end - start) / max(1, len(texts))
-        return tuple(
-            Word(f" {word}", start + index * step, start + (index + 1) * step, 1.0)
-            for index, word in enumerate(texts)
-        )
-    if not isinstance(value, list):
+def _words(name: str, value: Any, text: str, start: float, end: float, most: int) -> tuple[Word, ...]:
+    """The words that came with their times; without them, the text's words share the time of the segment.
+
+    More than `most` are refused before any of them is made.
+    """
+    if value and not isinstance(value, list):
         raise InvalidValue(f"'{name}.words' must be a list.", param=f"{name}.words")
-    return tuple(_word(f"{name}.words[{index}]", entry) for index, entry in enumerate(value))
+    words = value or text.split(maxsplit=most)
+    if len(words) > most:
+        raise InvalidValue(f"'segments' has more than {MOST_WORDS} words.", param="segments")
+    if value:
+        return tuple(_word(f"{name}.words[{index}]", entry) for index, entry in enumerate(value))
+    step = (end - start) / max(1, len(words))
+    return tuple(
+        Word(f" {word}", start + index * step, start + (index + 1) * step, 1.0)
+        for index, word in enumerate(words)
+    )
 
 
 def _word(name: str, entry: Any) -> Word:

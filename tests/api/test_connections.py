@@ -14,10 +14,11 @@ import httpx2
 import pytest
 
 from tests.support.fake_server import serving
-from tests.support.server import Server
+from tests.support.server import KEY, Server
 from tests.support.waiting import wait_until
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n"
+SPEECH = b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n" % KEY.encode()
 UPLOAD = b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 GROWTH = 50 * 1024 * 1024
@@ -203,6 +204,52 @@ HOSTILE = {
     "only line breaks": b"\r\n" * 1000,
     "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
 }
+
+
+JAVA = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+"""What Java's HTTP client asks for in its first request on a connection."""
+WISHES = [
+    JAVA,
+    b"Upgrade: tea\r\nConnection: keep-alive\r\nConnection: Upgrade\r\n",
+    b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n",
+]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_behind_an_unknown_upgrade_is_the_body(
+    server: Server, wish: bytes, apart: bool, chunked: bool
+) -> None:
+    """Otherwise it would be lost, or parsed as a request of its own, which no proxy has seen."""
+    body = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+    size = b"Content-Length: %d\r\n\r\n" % len(body)
+    data = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else size + body
+    head = SPEECH + wish
+    last = GET + b"Connection: close\r\n\r\n"
+    with connected(server) as line:
+        line.sendall(head + data[: -len(body)] if apart else head + data + last)
+        if apart:
+            time.sleep(0.1)
+            line.sendall(data[-len(body) :] + last)
+        told = answer(line)
+    statuses = [int(part[:3]) for part in told.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [400, 200], told
+    assert b'"invalid_json"' in told
+    assert told.endswith(b'{"status":"live"}')
+
+
+def test_a_speech_request_with_an_upgrade_is_spoken(server: Server) -> None:
+    body = b'{"model":"tts-1","input":"Hello.","voice":"alloy","response_format":"pcm","stream":false}'
+    head = SPEECH + JAVA + b"Content-Length: %d\r\n\r\n" % len(body)
+    told = said(server, head, body, GET + b"Connection: close\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert told.endswith(b'{"status":"live"}')
+
+
+def test_many_requests_that_ask_for_an_upgrade_are_answered_in_order(server: Server) -> None:
+    told = said(server, (GET + JAVA + b"\r\n") * 40 + GET + b"Connection: close\r\n\r\n")
+    assert told.count(b"HTTP/1.1 200 ") == 41
 
 
 @pytest.mark.parametrize("name", HOSTILE)

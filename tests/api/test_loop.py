@@ -155,6 +155,30 @@ def test_lists_and_names(server: Server, path: str) -> None:
     assert longest(server) < LONGEST
 
 
+RENDER_BYTES = 8 * 1024 * 1024 - 1000
+DOCUMENTS: dict[str, Any] = {
+    "one long word": [{"start": 0, "end": 1, "text": "a" * RENDER_BYTES}],
+    "wide letters": [{"start": 0, "end": 1, "text": "語" * (RENDER_BYTES // 6)}],
+    "many words": [{"start": 0, "end": 1, "text": "ab " * 199_000}],
+    "too many words": [{"start": 0, "end": 1, "text": "a " * (RENDER_BYTES // 2)}],
+    "many segments": [{"start": 0, "end": 1, "text": "a b c d e f g h i"}] * 20_000,
+    "lists": [[]] * 2_000_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [*((name, "srt") for name in DOCUMENTS), ("many words", "json"), ("many words", "docx")]
+)
+def test_files_of_segments(server: Server, name: str, form: str) -> None:
+    longest(server)
+    with server.client() as client:
+        answer = client.post(
+            "/audio/transcriptions/render", json={"format": form, "segments": DOCUMENTS[name]}
+        )
+    assert answer.status_code in (200, 400)
+    assert longest(server) < LONGEST
+
+
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/openapi.json", "/"])
 def test_what_needs_no_key(server: Server, path: str) -> None:
     httpx2.get(server.root + path)  # made once, at the first call

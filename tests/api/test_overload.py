@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from app.container import Container
+from app.container import FILES, Container
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
@@ -155,3 +155,18 @@ async def test_models_give_way_to_each_other(
         assert await states() == ["idle", "loaded"]
         await asyncio.gather(*(ask(name) for name in ("one", "two") * 8))
         assert sorted(await states()) == ["idle", "loaded"]
+
+
+async def test_files_of_segments_are_made_one_after_the_other_and_only_so_many_wait(
+    settings: Settings, engine: EchoTranscriber
+) -> None:
+    document = {"format": "srt", "segments": [{"start": 0, "end": 1, "text": "word " * 20_000}]}
+
+    async with app_with(settings, engine) as (container, client):
+        asked = [client.post(f"{URL}/render", json=document) for _ in range(FILES + 4)]
+        answers = await asyncio.gather(*asked)
+        statuses = sorted(answer.status_code for answer in answers)
+        assert statuses == [200] * FILES + [429] * 4
+        assert container.files.count == 0
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert int(refused.headers["retry-after"]) >= 1

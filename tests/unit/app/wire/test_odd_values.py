@@ -192,3 +192,13 @@ def test_names() -> None:
         with pytest.raises(InvalidRequest) as caught:
             voice_request(Fields([("name", bad), ("consent", "c")]))
         assert caught.value.param == "name"
+
+
+def test_a_body_of_millions_of_collections_is_refused_before_they_are_made() -> None:
+    for piece in ("[],", "{},", '[{"a":[]}],'):
+        body = '{"input":[' + piece * (1_000_000 // len(piece)) + "0]}"
+        with pytest.raises(InvalidRequest, match="more than 10000 objects and arrays"):
+            json_object(body.encode())
+        fields = Fields([("chunking_strategy", body)])
+        with pytest.raises(InvalidValue):
+            fields.object("chunking_strategy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import zipfile
 from typing import Any
 
@@ -104,3 +105,33 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
         render_request(json.dumps(body).encode())
     assert failure.value.status == 400
     assert failure.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("segment", "message"),
+    [
+        ({"text": "a " * 4_000_000}, "more than 200000 words"),
+        ({"text": "a", "words": [0] * 4_000_000}, "more than 200000 words"),
+        ({"text": "a", "words": [[]] * 2_000_000}, "objects and arrays"),
+    ],
+    ids=["text", "words", "lists"],
+)
+def test_too_many_words_are_refused_before_they_take_memory(segment: dict[str, Any], message: str) -> None:
+    body = json.dumps(
+        {"format": "srt", "segments": [{"start": 0, "end": 1, **segment}]}, separators=(",", ":")
+    )
+    data = body.encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiError, match=message):
+            render_request(data)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+def test_all_segments_together_have_a_bound_on_words() -> None:
+    segments = [{"start": i, "end": i + 1, "text": "a " * 1001} for i in range(200)]
+    with pytest.raises(ApiError, match="more than 200000 words"):
+        made("srt", segments)
+    assert made("text", segments[:199]).count(b"a") == 199 * 1001
