@@ -22,7 +22,7 @@ export function playerBar() {
   return html`<footer class="bar">
     ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file ? controls(all) : nothing}
     <div class="strip">${strip(one, all)} ${seeker(all)}</div>
-    <button class="calls" @click=${() => show(one)}>${icon('code')} ${t('call.show')}</button>
+    <button class="calls" aria-label=${t('call.show')} @click=${() => show(one)}>${icon('code')} <span>${t('call.show')}</span></button>
     <button class="plain helps" aria-label=${t('keys.title')} title=${t('keys.title')} @click=${help}>${icon('circle-help')}</button>
   </footer>`;
 }

@@ -3,6 +3,7 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { callJson } from '../api/client.js';
+import { sums } from '../code/metrics.js';
 import { number, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
 
@@ -23,7 +24,7 @@ export function serverView() {
           ${counters(facts.counters)} ${models(facts.models)}`
         : nothing
     }
-    ${limits()}`;
+    ${facts ? nothing : html`<p class="quiet">${t('server.asking')}</p>`} ${limits()}`;
 }
 
 async function look() {
@@ -52,17 +53,6 @@ async function look() {
   timer = window.setTimeout(() => void look(), EVERY);
 }
 
-/** The sum of each counter over its labels. @param {string} text @returns {Map<string, number>} */
-export function sums(text) {
-  /** @type {Map<string, number>} */
-  const all = new Map();
-  for (const line of text.split('\n')) {
-    const found = /^(\w+)(?:\{[^}]*\})? (\S+)/.exec(line);
-    if (found) all.set(found[1], (all.get(found[1]) ?? 0) + Number(found[2]));
-  }
-  return all;
-}
-
 /** @param {Map<string, number> | null} all */
 function counters(all) {
   if (!all) return html`<p class="quiet">${t('server.hidden')}</p>`;
@@ -71,14 +61,15 @@ function counters(all) {
   return html`<dl class="facts">
     <dt>${t('server.queue')}</dt><dd>${number(all.get('antiphon_queue_jobs') ?? 0)}</dd>
     <dt>${t('server.rtf')}</dt><dd>${number(factor, { maximumFractionDigits: 3 })}</dd>
-    <dt>${t('server.refused')}</dt><dd>${number(all.get('antiphon_refused_total') ?? 0)}</dd>
+    <dt>${t('server.refused')}</dt><dd>${number(all.get('refused') ?? 0)}</dd>
   </dl>`;
 }
 
 /** @param {any[]} all */
 function models(all) {
+  const known = all.filter((one) => one.state);
   return html`<h2>${t('server.models')}</h2>
-    <table><tbody>${all.map((one) => html`<tr><th scope="row">${one.id}</th><td>${one.state ? t(`state.${one.state}`) : ''}</td></tr>`)}</tbody></table>`;
+    <table><tbody>${known.map((one) => html`<tr><th scope="row">${one.id}</th><td>${one.state ? t(`state.${one.state}`) : ''}</td></tr>`)}</tbody></table>`;
 }
 
 function limits() {

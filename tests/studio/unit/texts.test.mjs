@@ -1,0 +1,66 @@
+// Every language has every text, with the same places for values; the views hold no text of their own.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { sums } from '../../../app/studio/static/js/code/metrics.js';
+
+const JS = new URL('../../../app/studio/static/js/', import.meta.url);
+const read = (path) => readFileSync(new URL(path, JS), 'utf8');
+const texts = async (code) => (await import(new URL(`i18n/${code}.js`, JS))).default;
+const places = (text) => [...text.matchAll(/\{(\w+)(\|)?/g)].map((found) => found[1] + (found[2] ?? '')).sort();
+const sources = readdirSync(JS, { recursive: true })
+  .filter((path) => path.endsWith('.js') && !path.startsWith('i18n') && !path.endsWith('icon-paths.js'))
+  .map((path) => [path, read(path)]);
+
+for (const code of ['de', 'es', 'fr']) {
+  test(`${code} has the same keys and places as English`, async () => {
+    const [en, other] = [await texts('en'), await texts(code)];
+    assert.deepEqual(Object.keys(other), Object.keys(en));
+    for (const [key, text] of Object.entries(other)) {
+      assert.deepEqual(places(text), places(en[key]), key);
+      assert.ok(text.trim(), key);
+      for (const [, one, many] of text.matchAll(/\{\w+\|([^|}]*)\|([^}]*)\}/g)) {
+        assert.ok(one && many.includes('#'), `${key}: ${text}`);
+      }
+    }
+  });
+}
+
+test('every key that the page asks for exists, and none is left over', async () => {
+  const en = await texts('en');
+  const all = sources.map(([, text]) => text).join('\n');
+  for (const [, key] of all.matchAll(/\bt\('([^']+)'/g)) assert.ok(key in en, key);
+  const computed = [...all.matchAll(/\bt\(`([^`$]+)\$\{/g)].map((found) => found[1]);
+  const unused = Object.keys(en).filter(
+    (key) => !all.includes(`'${key}'`) && !computed.some((start) => key.startsWith(start)),
+  );
+  assert.deepEqual(unused, []);
+});
+
+test('views have no words of their own', () => {
+  for (const [path, text] of sources.filter(([name]) => name.startsWith('views'))) {
+    const literal = [...text.matchAll(/>([^<>${}]*\p{L}{3,}[^<>${}]*)<\//gu)].map((found) => found[1].trim());
+    assert.deepEqual(
+      literal.filter((words) => words !== 'Antiphon'),
+      [],
+      path,
+    );
+    for (const name of ['aria-label', 'title', 'placeholder']) {
+      assert.doesNotMatch(text, new RegExp(`\\b${name}="[A-Za-z ]+"`), path);
+    }
+  }
+});
+
+test('counters are summed over their labels', () => {
+  const page = [
+    '# HELP antiphon_requests_total Requests answered.',
+    'antiphon_requests_total{method="POST",route="/v1/a",status="200"} 5.0',
+    'antiphon_requests_total{method="POST",route="/v1/a",status="429"} 2.0',
+    'antiphon_requests_total{method="POST",route="/v1/b",status="503"} 1.0',
+    'antiphon_queue_jobs 3.0',
+  ].join('\n');
+  const all = sums(page);
+  assert.equal(all.get('antiphon_requests_total'), 8);
+  assert.equal(all.get('refused'), 3);
+  assert.equal(all.get('antiphon_queue_jobs'), 3);
+});
