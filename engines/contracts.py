@@ -6,7 +6,7 @@ Law: protocols only; each fits on one screen and every engine of its kind passes
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from engines.types import (
     Window,
     WindowResult,
 )
-from engines.work import Seen
+from engines.work import LengthClasses, Seen
 
 
 class Transcriber(Protocol):
@@ -35,8 +35,9 @@ class Transcriber(Protocol):
         """Calls of `transcribe` that it takes at once."""
         ...
 
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        """Windows of equal keys may be given to one call: decoded alike, and of like cost. Does not block."""
+    @property
+    def lengths(self) -> LengthClasses:
+        """Windows of one class and of equal options may be given to one call: their cost is alike."""
         ...
 
     def prepare(self, window: Window) -> Window:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from signal import SIGTERM
 
 
 class EngineError(Exception):
@@ -42,6 +43,44 @@ class EngineOutOfMemory(EngineError):
         super().__init__("There is not enough free memory for this at the moment.")
 
 
+class EngineDied(EngineError):
+    """The process of an engine ended while it worked. What it did is lost."""
+
+    def __init__(self, reason: str, *, signal: int = 0, status: int = 0) -> None:
+        """`signal`: by which it was ended, if it was. `status`: with which it ended itself."""
+        super().__init__(f"The engine ended unexpectedly: {reason}.")
+        self.reason = reason
+        self.signal = signal
+        self.status = status
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody else ended it: a person, a supervisor, or the kernel that needed memory."""
+        return self.signal in (SIGKILL, SIGTERM)
+
+
+class EngineStuck(EngineDied):
+    """A call took so long that the process of the engine was ended."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it did not answer for {seconds:.0f} seconds")
+
+    @property
+    def killed(self) -> bool:
+        return False
+
+
+class EngineDown(EngineError):
+    """The process of an engine ended again and again, so it is started again only after a pause."""
+
+    def __init__(self, reason: str, pause: float) -> None:
+        """`pause`: seconds until the next attempt."""
+        super().__init__(
+            f"The engine of this model ended repeatedly ({reason}). It is started again shortly."
+        )
+        self.pause = pause
+
+
 class WeightsBroken(EngineError):
     """The weights are there, but the engine cannot load them."""
 
@@ -61,6 +100,8 @@ class NeedsTrust(WeightsBroken):
         )
 
 
+SIGKILL = 9
+"""Windows has no name for it."""
 MEMORY_SIGNS = (
     "out of memory",
     "cannot allocate memory",

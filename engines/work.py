@@ -11,7 +11,8 @@ Rows are independent of each other, so works of one key may be joined into a bat
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -35,6 +36,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 Joined = TypeVar("Joined", bound="Work[object, object]")
 Result = TypeVar("Result")
 Kind = Literal["transcription", "speech", "speaker", "diarization"]
+FRAMES_PER_SECOND = 100
 Seen: TypeAlias = Any
 """What a diarizer learned from one stretch of sound: numbers that pickle, opaque to everybody but it."""
 
@@ -49,6 +51,8 @@ class Order:
     folder: Path
     """Holds the verified weights, on the machine that loads them."""
     options: EngineOptions
+    name: str = ""
+    """Of the model, for the log."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +169,28 @@ class LookSize:
     """Samples by which the next look begins later; at most `span`."""
 
 
+@dataclass(frozen=True, slots=True)
+class LengthClasses:
+    """Which lengths of windows may share a batch: those that come to the same length, rounded up.
+
+    All numbers are frames of 10 ms.
+    """
+
+    step: int = 0
+    """Lengths are rounded up to a multiple of it; 0: all lengths are one class."""
+    padding: int = 0
+    """Added before."""
+    longest: int = 0
+    """Lengths beyond it are one class."""
+
+    def of(self, seconds: float) -> int:
+        """The class of a window of so many seconds."""
+        if not self.step:
+            return 0
+        frames = math.ceil(seconds * FRAMES_PER_SECOND) + self.padding
+        return min(self.longest, math.ceil(frames / self.step) * self.step)
+
+
 class Host(Protocol):
     """One loaded engine, wherever it lives. All calls block, but for the properties."""
 
@@ -178,18 +204,25 @@ class Host(Protocol):
         """Of a diarizer."""
         ...
 
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        """Windows of equal keys may share a batch. Does not block."""
+    @property
+    def lengths(self) -> LengthClasses:
+        """Of a transcriber: which windows may share a batch."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot answer at the moment, though it was loaded; None if it can."""
         ...
 
     def prepare(self, window: Window) -> Window:
         """The window with everything that can be computed before its turn."""
         ...
 
-    def do(self, work: Work[object, Result], patience: float) -> Sequence[Result]:
-        """One result for each row, in order. Raises `EngineError`.
+    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
+        """One result for each row, in order. Raises `EngineError`: `EngineDied` if the engine ended.
 
         `patience`: seconds after which nobody waits for the results any more; a host that can stop, may.
+        `alone`: nothing else is done meanwhile, so that this work is to blame if the engine ends.
         """
         ...
 

@@ -37,6 +37,8 @@ def install(app: FastAPI) -> None:
 def response(error: ApiError) -> Response:
     """The answer to a failed request."""
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    if error.retry is not None:
+        headers["x-should-retry"] = str(error.retry).lower()
     return JSONResponse(error.envelope(), error.status, headers)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 Verdict = Literal["ok", "note", "wrong"]
+READY_SECONDS, READY_BYTES = 5.0, 1 << 20
 MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✗", "red")}
 
 
@@ -213,5 +214,30 @@ def _port(settings: Settings) -> Finding:
         for opened in listen(server.host, server.port):
             opened.close()
     except CannotListen as wrong:
-        return Finding("Port", "note", f"{wrong} If Antiphon is running there, all is well.")
+        return _running(settings, str(wrong))
     return Finding("Port", "ok", f"{server.host}:{server.port} is free")
+
+
+def _running(settings: Settings, taken: str) -> Finding:
+    """What the server on that port says of itself, if it is Antiphon."""
+    import json
+    from http.client import HTTPConnection, HTTPException
+
+    from app.container import is_loopback
+
+    server = settings.server
+    host = server.host.strip("[]") if is_loopback(server.host) else "127.0.0.1"
+    connection = HTTPConnection(host, server.port, timeout=READY_SECONDS)
+    try:
+        connection.request("GET", "/health/ready")
+        answer = json.loads(connection.getresponse().read(READY_BYTES))
+        problems = dict(answer.get("problems", {}))
+    except (OSError, HTTPException, ValueError, AttributeError):
+        return Finding("Port", "note", f"{taken} What is there does not answer as Antiphon does.")
+    finally:
+        connection.close()
+    where = f"the server that runs on {server.host}:{server.port}"
+    if not problems:
+        return Finding("Port", "ok", f"{where} is ready")
+    told = "; ".join(f"{name} {problem}" for name, problem in problems.items())
+    return Finding("Port", "wrong", f"{where} is not ready: {told}")

@@ -17,7 +17,6 @@ from app.container.start import StartRefused, check_exposure, check_start, is_lo
 from app.errors import ApiError
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Admission
-from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings
@@ -95,7 +94,8 @@ class Container:
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
-        self.place = InProcess(catalog.EngineFinder(transcribers, synthesizers, diarizers))
+        finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
+        self.place = parts.place(settings.runtime, finder, self.meters)
         self.runner = self._runner()
         self.diarization_model = diarization_model(settings, self.registry)
         self.services = self._use_cases()

@@ -16,7 +16,10 @@ from app.models.voicebook import VoiceBook
 from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
+from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import RunnerRules
+from app.runtime.meters import Meters
+from app.runtime.processes import Processes, ProcessRules
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.about import AboutService
@@ -26,12 +29,13 @@ from app.services.speech import SpeechRules, SpeechService
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
-from app.settings.limits import LimitsSettings
+from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
 from app.wire.cue_breaks import CueRules
 from app.wire.requests import RequestRules
 from engines import catalog
+from engines.work import Place
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "pyannote-starter"
@@ -162,6 +166,14 @@ def runner_rules(settings: Settings) -> RunnerRules:
         idle=runtime.idle_seconds,
         memory=settings.models.memory_bytes,
     )
+
+
+def place(runtime: RuntimeSettings, finder: catalog.EngineFinder, meters: Meters) -> Place:
+    """Where models run."""
+    if runtime.placement == "threads":
+        return InProcess(finder)
+    rules = ProcessRules(stuck_seconds=runtime.stuck_seconds, child_bytes=runtime.child_bytes)
+    return Processes(finder, rules, meters)
 
 
 def admission(limits: LimitsSettings) -> Admission:

@@ -6,11 +6,13 @@ person who asked and leak nothing: no paths, no stack traces, no keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from app.errors.base import ApiError, InvalidRequest, NotFound
 from app.errors.connections import HeadersTooLarge, HostNotAllowed, OriginNotAllowed, TooManyConnections
 from app.errors.server import (
+    EngineCrashed,
     InternalError,
     ModelUnavailable,
     OutOfMemory,
@@ -36,6 +38,7 @@ __all__ = [
     "AudioTooShort",
     "ConsentNotFound",
     "ConsentOutdated",
+    "EngineCrashed",
     "EngineUnavailable",
     "HeadersTooLarge",
     "HostNotAllowed",
@@ -200,14 +203,24 @@ class Overloaded(ApiError):
 
 def from_engine(error: engine_errors.EngineError) -> ApiError:
     """The failure of an engine as the client sees it."""
-    if isinstance(error, engine_errors.EngineMissing):
-        return EngineUnavailable(str(error), param="model")
-    if isinstance(error, engine_errors.EngineOutOfMemory):
-        return OutOfMemory()
-    if isinstance(error, engine_errors.LibraryBroken):
-        return ModelUnavailable(str(error), param="model")
-    if isinstance(error, engine_errors.UnsupportedInput):
-        return UnsupportedValue(str(error))
-    if isinstance(error, engine_errors.WeightsBroken):
-        return ModelUnavailable(str(error))
+    for kind, told in _TOLD.items():
+        if isinstance(error, kind):
+            return told(error)
     return InternalError()
+
+
+def _down(error: engine_errors.EngineError) -> ApiError:
+    failure = ModelUnavailable("The model is being started again. Try again shortly.", param="model")
+    failure.retry_after = max(1, math.ceil(getattr(error, "pause", 0)))
+    return failure
+
+
+_TOLD: dict[type[engine_errors.EngineError], Callable[[engine_errors.EngineError], ApiError]] = {
+    engine_errors.EngineMissing: lambda error: EngineUnavailable(str(error), param="model"),
+    engine_errors.EngineOutOfMemory: lambda _: OutOfMemory(),
+    engine_errors.EngineDied: lambda _: EngineCrashed(),
+    engine_errors.EngineDown: _down,
+    engine_errors.LibraryBroken: lambda error: ModelUnavailable(str(error), param="model"),
+    engine_errors.UnsupportedInput: lambda error: UnsupportedValue(str(error)),
+    engine_errors.WeightsBroken: lambda error: ModelUnavailable(str(error)),
+}

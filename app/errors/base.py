@@ -12,6 +12,8 @@ class ApiError(Exception):
     param: str | None = None
     retry_after: int | None = None
     """Seconds after which trying again makes sense."""
+    retry: bool | None = None
+    """Whether clients should try again; None: they know by the status. Both SDKs obey it."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

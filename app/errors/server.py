@@ -22,6 +22,19 @@ class ModelUnavailable(ApiError):
     retry_after = 30
 
 
+class EngineCrashed(ApiError):
+    """The engine crashed at this request, twice; it would crash again."""
+
+    code = "engine_crashed"
+    retry = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model's engine crashed while it processed this request, and again when it was tried alone. "
+            "Sending the same request again will not help."
+        )
+
+
 class OutOfMemory(ApiError):
     """The machine or its GPU has no memory for the request."""
 

@@ -7,7 +7,7 @@ kind of model; a verb that a kind does not have is refused in words.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -38,6 +38,7 @@ from engines.work import (
     Enroll,
     Host,
     Kind,
+    LengthClasses,
     Look,
     LookSize,
     Order,
@@ -97,14 +98,13 @@ class _LocalHost:
 
     calls = 1
     looks: LookSize | None = None
-
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        return options
+    lengths = LengthClasses()
+    problem: str | None = None
 
     def prepare(self, window: Window) -> Window:
         return window
 
-    def do(self, work: Work[object, Result], patience: float) -> Sequence[Result]:
+    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
         """`patience` is not used: a thread cannot be stopped. Whoever waits for it may give up."""
         return work.by(self)
 
@@ -133,9 +133,7 @@ class TranscriberHost(_LocalHost):
     def __init__(self, engine: Transcriber) -> None:
         self._engine = engine
         self.calls = engine.calls
-
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        return self._engine.batch_key(window, options)
+        self.lengths = engine.lengths
 
     def prepare(self, window: Window) -> Window:
         return self._engine.prepare(window)

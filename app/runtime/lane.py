@@ -22,7 +22,7 @@ from app.runtime.queue import Entry, Result_co, WorkQueue
 from app.runtime.residence import Residence
 from app.runtime.shortage import MemoryShortage
 from app.telemetry import bound
-from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
+from engines.errors import EngineDied, EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
@@ -149,22 +149,34 @@ class Lane:
                 entry.refuse(EngineError("The engine gave up."))
             self._queue.done()
 
-    def _do(self, host: Host, batch: Sequence[Entry[object]]) -> None:
-        """One result for each entry; if the batch fails, each row is tried by itself."""
+    def _do(self, host: Host, batch: Sequence[Entry[object]], *, alone: bool = False) -> None:
+        """One result for each entry; if the batch fails, each row is tried by itself.
+
+        `alone`: beside no other batch, since the engine ended when the rows were tried before.
+        """
         began = time.monotonic()
         try:
-            results = _results(host, batch)
+            results = _results(host, batch, alone=alone)
+        except EngineDied as failure:
+            for entry in batch:
+                if not entry.died(failure):
+                    self._failed(entry, failure)
+                else:
+                    self._again(host, entry, alone=True)
         except Exception as failure:  # noqa: BLE001 - an engine may raise anything
             if len(batch) == 1:
                 self._failed(batch[0], failure)
                 return
             for entry in batch:
-                if entry.abandoned:
-                    entry.refuse(RequestTimedOut())
-                else:
-                    self._do(host, [entry])
+                self._again(host, entry, alone=alone)
         else:
             self._deliver(batch, results, began)
+
+    def _again(self, host: Host, entry: Entry[object], *, alone: bool) -> None:
+        if entry.abandoned:
+            entry.refuse(RequestTimedOut())
+        else:
+            self._do(host, [entry], alone=alone)
 
     def _deliver(self, batch: Sequence[Entry[object]], results: Sequence[object], began: float) -> None:
         waits = [began - entry.since for entry in batch]
@@ -187,11 +199,12 @@ def _never() -> None:
     """Nothing is due."""
 
 
-def _results(host: Host, batch: Sequence[Entry[object]]) -> Sequence[object]:
+def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:
     """Raises what the engine raises, and `EngineError` if it did not give one result for each row."""
     try:
         with bound(_requests(batch)):
-            results = host.do(joined([entry.work for entry in batch]), _patience(batch))
+            work = joined([entry.work for entry in batch])
+            results = host.do(work, _patience(batch), alone=alone)
     except SystemExit as exiting:  # some libraries end the program where they should raise
         raise EngineError("The engine gave up.") from exiting
     if len(results) != len(batch):

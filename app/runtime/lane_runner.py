@@ -190,7 +190,7 @@ class LaneRunner:
         while True:
             with lane.life.hold() as host:
                 if host:
-                    key = host.batch_key(window, options)
+                    key = (options, host.lengths.of(window.pcm.seconds))
                     if lane.busy:
                         window = await self._threads.run(partial(host.prepare, window))
                     return window, key

@@ -15,6 +15,7 @@ from engines.types import WindowResult
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+OVERHEADS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
 LABELS = ("model",)
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """Others are counted as one: clients can send any word."""
@@ -73,6 +74,28 @@ class _WindowCosts:
         self.fallbacks = counter("antiphon_fallbacks", "Windows decoded again at a higher temperature.")
 
 
+class _ProcessCounts:
+    """Processes of models."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        gauge = partial(Gauge, labelnames=LABELS, registry=registry)
+        self.up = gauge("antiphon_child_up", "Whether the process of a model is loaded (1 or 0).")
+        self.bytes = gauge("antiphon_child_bytes", "Memory of a model's process.")
+        self.restarts = Counter(
+            "antiphon_child_restarts",
+            "Processes of a model that ended without being asked to, or were replaced.",
+            (*LABELS, "reason"),
+            registry=registry,
+        )
+        self.overhead = Histogram(
+            "antiphon_call_overhead_seconds",
+            "Time of a call to the process of a model beyond the work itself.",
+            LABELS,
+            buckets=OVERHEADS,
+            registry=registry,
+        )
+
+
 class Meters:
     """One set of counters for one server."""
 
@@ -82,6 +105,7 @@ class Meters:
         self._requests = _RequestCounts(self._registry)
         self._lanes = _LaneCounts(self._registry)
         self._windows = _WindowCosts(self._registry)
+        self._processes = _ProcessCounts(self._registry)
 
     def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request has been answered. `route`: its template, None for a path that is none."""
@@ -120,6 +144,19 @@ class Meters:
 
     def failed(self, model: str, jobs: int) -> None:
         self._lanes.failed.labels(model).inc(jobs)
+
+    def child(self, model: str, *, up: bool) -> None:
+        """The process of a model is loaded, or it has ended."""
+        self._processes.up.labels(model).set(up)
+
+    def restarted(self, model: str, reason: str) -> None:
+        """The process of a model ended. `reason`: `crash`, `killed`, `stuck` or `memory`."""
+        self._processes.restarts.labels(model, reason).inc()
+
+    def called(self, model: str, overhead: float, size: int) -> None:
+        """A call to the process of a model took so much longer than its work. `size`: bytes that it has."""
+        self._processes.overhead.labels(model).observe(overhead)
+        self._processes.bytes.labels(model).set(size)
 
     def page(self) -> bytes:
         """The exposition text."""

@@ -88,9 +88,20 @@ class ModelLife:
         self._retry = _Retry()
         self.used = time.monotonic()
         """When it was used last, by the monotonic clock."""
-        self.state: ModelState = "idle"
-        self.problem: str | None = "is not loaded yet"
+        self._state: ModelState = "idle"
+        self._problem: str | None = "is not loaded yet"
+
+    @property
+    def problem(self) -> str | None:
         """Why the model cannot answer; None once it is loaded, and while it is unloaded for being idle."""
+        host = self._host
+        return host.problem if host else self._problem
+
+    @property
+    def state(self) -> ModelState:
+        """Whether it is in memory. An engine that ended is on its way back, or has failed."""
+        host = self._host
+        return "failed" if host and host.problem else self._state
 
     @property
     def host(self) -> Host | None:
@@ -157,7 +168,7 @@ class ModelLife:
         with self._loading, self._changed:
             self._retry.at = None
             self._changed.wait_for(lambda: not self._leases, LONGEST_GOODBYE_SECONDS)
-            host, self._host, self.state = self._host, None, "idle"
+            host, self._host, self._state = self._host, None, "idle"
             if host:
                 host.close()
         self._residence.leave(self)
@@ -169,7 +180,7 @@ class ModelLife:
             with self._changed:
                 if self._leases or self._waiting():
                     return False
-                host, self._host, self.state = self._host, None, "idle"
+                host, self._host, self._state = self._host, None, "idle"
             if host:
                 host.close()
                 self._residence.leave(self)
@@ -184,10 +195,10 @@ class ModelLife:
                 if self._host:
                     self._leases += 1
                     return self._host
-                self.state = "loading"
+                self._state = "loading"
             host = self._loaded(wanted)
             with self._changed:
-                self._host, self.state, self.problem = host, "loaded", None
+                self._host, self._state, self._problem = host, "loaded", None
                 self._leases += 1
                 self._retry.succeeded()
             return host
@@ -208,7 +219,7 @@ class ModelLife:
         if is_out_of_memory(failure):
             self._shortage.note()
             failure = EngineOutOfMemory()
-        self.problem, self.state = str(failure) or type(failure).__name__, "failed"
+        self._problem, self._state = str(failure) or type(failure).__name__, "failed"
         if not isinstance(failure, EXPECTED):
             log.error("model %s cannot be loaded", self.name, exc_info=failure)
         self._retry.failed()

@@ -60,7 +60,8 @@ class Orders:
 
     def order(self, model: ModelSpec) -> Order:
         """Checks the weights, so it blocks. Raises `ModelUnavailable`."""
-        return Order(model.kind, model.engine, self._folder(model), self._engine_options(model))
+        folder = self._folder(model)
+        return Order(model.kind, model.engine, folder, self._engine_options(model), model.id)
 
     def limits(self, model: ModelSpec) -> BatchLimits:
         """Of a batch."""

@@ -25,9 +25,14 @@ from app.runtime.admission import Permit
 from app.runtime.batching import BatchLimits, pick
 from app.runtime.fair_share import FairShare, WaitingRow
 from app.runtime.meters import Meters
+from engines.errors import EngineDied
 from engines.work import Work
 
 Result_co = TypeVar("Result_co", covariant=True)
+MOST_CRASHES = 2
+"""Processes that one row may crash; the second time it worked alone, so that it is to blame."""
+MOST_KILLS = 5
+"""Processes that may be killed from outside while they work on one row: it need not be to blame."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +48,16 @@ class Entry(Generic[Result_co]):
     permit: Permit
     future: Future[Result_co] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
+    crashes: int = 0
+    """Processes of the engine that ended by a fault of their own while they worked on it."""
+    kills: int = 0
+    """Processes of the engine that somebody else ended meanwhile."""
+
+    def died(self, failure: EngineDied) -> bool:
+        """Counts the end of a process that worked on it. Returns whether it is to be tried again."""
+        self.kills += failure.killed
+        self.crashes += not failure.killed
+        return self.crashes < MOST_CRASHES and self.kills < MOST_KILLS
 
     @property
     def abandoned(self) -> bool:

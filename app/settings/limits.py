@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from app.settings.base import MIB, Group
@@ -62,7 +64,25 @@ class LimitsSettings(Group):
 
 
 class RuntimeSettings(Group):
-    """How work is queued and batched."""
+    """Where models run, and how work is queued and batched."""
+
+    placement: Literal["threads", "processes"] = Field(
+        "threads",
+        description="Where models run: `threads` = in the server's process, `processes` = each in a process "
+        "of its own, so that a crash of one costs only the work that it did.",
+    )
+    child_bytes: int = Field(
+        0,
+        ge=0,
+        description="With placement `processes`: memory, in bytes, beyond which the process of a model is "
+        "replaced between two pieces of work. 0 = no limit.",
+    )
+    stuck_seconds: float = Field(
+        60,
+        gt=0,
+        description="With placement `processes`: a call to a model that takes longer than this, and longer "
+        "than 20 times the longest call so far, counts as stuck. Its process is then started again.",
+    )
 
     batch_rows: int = Field(
         8, ge=1, le=256, description="Largest number of windows that are decoded in one batch."

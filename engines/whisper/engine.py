@@ -7,9 +7,8 @@ used: they decode one request at a time and keep state between calls.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -32,7 +31,6 @@ from engines.whisper.output import keep
 from engines.whisper.place import place
 from engines.whisper.results import Decoded, is_silence
 from engines.whisper.rows import (
-    FRAMES_PER_SECOND,
     FULL_FRAMES,
     GRID_FRAMES,
     MEASURED_WIDTHS,
@@ -42,11 +40,11 @@ from engines.whisper.rows import (
     Row,
     doubtful,
     most_tokens,
-    short_size,
 )
 from engines.whisper.segments import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
 from engines.whisper.words import Timed, group_words
+from engines.work import LengthClasses
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -72,9 +70,9 @@ class WhisperTranscriber:
     def close(self) -> None:
         self._model.model.unload_model()
 
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        frames = math.ceil(window.pcm.seconds * FRAMES_PER_SECOND)
-        return options, short_size(frames, self._padding or PADDING)
+    @property
+    def lengths(self) -> LengthClasses:
+        return LengthClasses(GRID_FRAMES, self._padding or PADDING, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features(window.pcm.samples))

@@ -20,6 +20,7 @@ LOADERS = {
     "__import__",
 }
 ALLOWED = {
+    ("app/runtime/pipe.py", "pickle"),  # between the server and its own processes, over a socket without name
     ("engines/pyannote/checkpoints.py", "pickle"),  # for the name of an exception
     ("engines/pyannote/checkpoints.py", "import_module"),  # of a module that a list of ours names
     ("engines/pyannote/checkpoints.py", "from_pretrained"),  # of the scoring: two arrays, NumPy's loader

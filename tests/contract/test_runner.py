@@ -23,6 +23,7 @@ from app.runtime.batching import BatchLimits
 from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import LaneRunner, RunnerRules
 from app.runtime.orders import EngineSettings
+from app.runtime.processes import Processes
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from engines.catalog import EngineFinder
@@ -42,7 +43,7 @@ from engines.work import Place
 from tests.support.scripted import BROKEN, FINDER, VECTOR
 from tests.support.waiting import until
 
-PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {"threads": InProcess}
+PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {"threads": InProcess, "processes": Processes}
 OPTIONS = TranscribeOptions()
 SECOND = Pcm(np.zeros(SAMPLE_RATE, np.float32))
 

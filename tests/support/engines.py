@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from engines.types import (
     WindowResult,
     Word,
 )
+from engines.work import LengthClasses
 
 
 class EchoTranscriber:
@@ -41,9 +42,7 @@ class EchoTranscriber:
         self.bad_prompt = ""
         self.closed = False
         self.calls = 1
-
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        return options
+        self.lengths = LengthClasses()
 
     def prepare(self, window: Window) -> Window:
         return window

@@ -1,13 +1,17 @@
 """Engines that do what their input says, so that a test can steer them in whatever process they run.
 
 A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
-`exit`, `miscount`. `touch:PATH` makes a file when the work begins.
+`exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang` and
+`quit` end or block the process; `grow` leaks.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
+import resource
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +44,7 @@ from engines.types import (
     Window,
     WindowResult,
 )
+from engines.work import LengthClasses
 
 LONGEST_WAIT_SECONDS = 20.0
 BROKEN = "broken"
@@ -61,6 +66,48 @@ def obey(script: str) -> None:
             raise MemoryError
         elif verb == "exit":
             raise SystemExit(1)
+        elif verb in _CRASHES:
+            _CRASHES[verb]()
+        elif verb == "once":
+            _once(Path(path))
+        elif verb == "sleep":
+            time.sleep(float(path))
+
+
+def _eat() -> None:
+    """Allocates without end, under a bound of this process: the machine must not suffer."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))
+    eaten = []
+    while True:
+        eaten.append(np.ones(64 << 20, np.uint8))
+
+
+def _grow() -> None:
+    """Keeps 64 MiB that are never given back."""
+    _LEAK.append(np.ones(64 << 20, np.uint8))
+
+
+def _hang() -> None:
+    time.sleep(1000)
+
+
+_LEAK: list[object] = []
+_CRASHES: dict[str, Callable[[], object]] = {
+    "abort": os.abort,
+    "segfault": lambda: ctypes.string_at(0),
+    "eat": _eat,
+    "grow": _grow,
+    "hang": _hang,
+    "quit": lambda: os._exit(3),
+}
+
+
+def _once(path: Path) -> None:
+    """Aborts the process, but only the first time."""
+    if not path.exists():
+        path.touch()
+        os.abort()
 
 
 def _wait_for(path: Path) -> None:
@@ -75,9 +122,7 @@ class ScriptedTranscriber:
     """Says where its window begins and how many windows were in the batch."""
 
     calls = 1
-
-    def batch_key(self, window: Window, options: TranscribeOptions) -> Hashable:
-        return options
+    lengths = LengthClasses()
 
     def prepare(self, window: Window) -> Window:
         return window

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.types import Pcm, TranscribeOptions, Window
+from engines.types import Pcm, Window
 from engines.whisper.engine import WhisperTranscriber
 from engines.whisper.rows import PADDING, Row
-
-OPTIONS = TranscribeOptions()
 
 
 def window(samples: int) -> Window:
@@ -33,11 +29,5 @@ def size(samples: int) -> int:
 @given(st.integers(1_600, 480_000), st.integers(1_600, 480_000))
 def test_windows_of_one_key_are_encoded_alike(a: int, b: int) -> None:
     engine = transcriber()
-    same = engine.batch_key(window(a), OPTIONS) == engine.batch_key(window(b), OPTIONS)
+    same = engine.lengths.of(window(a).pcm.seconds) == engine.lengths.of(window(b).pcm.seconds)
     assert same == (size(a) == size(b))
-
-
-def test_other_options_are_another_batch() -> None:
-    engine = transcriber()
-    wide = replace(OPTIONS, beam_size=2)
-    assert engine.batch_key(window(16_000), OPTIONS) != engine.batch_key(window(16_000), wide)

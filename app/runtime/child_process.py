@@ -1,0 +1,211 @@
+"""One child process: started, asked, watched, ended.
+
+Law: knows the process, its socket and its standard error; when it is started again is decided elsewhere. It
+is started by a new program and never forked: locks, threads and CUDA do not survive a fork.
+
+Theory of operation: the thread that starts a child also receives from it, until the end of the stream, which
+is how a death is noticed. `PR_SET_PDEATHSIG` goes by threads, so this thread must live as long as the child.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from app.runtime.child_values import Done, Failure, Loaded
+from app.runtime.pipe import SEND_SECONDS, FrameKind, FrameTooLarge, Pipe
+from engines.catalog import EngineFinder
+from engines.errors import EngineDied, EngineError, EngineStuck
+from engines.work import Order
+
+log = logging.getLogger(__name__)
+LAST_LINES = 30
+LINE_BYTES = 2000
+GOODBYE_SECONDS = 5.0
+"""That a child has to end by itself."""
+HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "double free", "corrupted", "CUDA")
+"""Beginnings of last words that may be shown to anybody; all others are in the log alone."""
+
+
+class Child:
+    """A process that loads one engine. Made on the thread that calls `watch`."""
+
+    def __init__(self, name: str, finder: EngineFinder, order: Order) -> None:
+        """Raises `EngineError` if no process can be started."""
+        self.name = name
+        self.began = time.monotonic()
+        self._lock = threading.Lock()
+        self._pending: dict[int, Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._ended: EngineDied | None = None
+        self._why: EngineDied | None = None
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.loaded: Future[Loaded] = Future()
+        """Fails with `EngineError`."""
+        self._pending[0] = self.loaded
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = _started(theirs, ours)
+        assert self._process.stderr
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
+        self._listener.start()
+        self._pipe = Pipe(ours)
+        self._send(0, FrameKind.OPEN, (finder, order))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether its death has not been noticed yet."""
+        return self._ended is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes that are resident; 0 where the system does not say."""
+        with suppress(OSError, ValueError, IndexError):
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+        return 0
+
+    def call(self, kind: FrameKind, value: object, seconds: float) -> Done:
+        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._ended:
+                raise self._ended
+            number = next(self._numbers)
+            self._pending[number] = future
+        self._send(number, kind, value)
+        try:
+            done: Done = future.result(seconds)
+            return done
+        except TimeoutError:
+            stuck = EngineStuck(seconds)
+            self.kill(stuck)
+            raise stuck from None
+        finally:
+            with self._lock:
+                self._pending.pop(number, None)
+
+    def watch(self) -> EngineDied:
+        """Hands out results until the process has ended; says how. Everything pending fails with it."""
+        while frame := self._pipe.receive():
+            with self._lock:
+                future = self._pending.pop(frame.call, None)
+            if future is None:
+                continue
+            if frame.kind == FrameKind.FAILED:
+                failure: Failure = frame.value
+                future.set_exception(failure.rebuilt())
+            else:
+                future.set_result(frame.value)
+        return self._buried()
+
+    def kill(self, why: EngineDied) -> None:
+        """Ends it now. `why`: for whoever asks."""
+        self._why = self._why or why
+        with suppress(OSError):
+            self._process.kill()
+
+    def close(self) -> None:
+        """Asks it to end, and ends it after `GOODBYE_SECONDS`; whoever watches it sees the end."""
+        self._why = self._why or EngineDied("it was closed")
+        with suppress(OSError, FrameTooLarge):
+            self._pipe.send(0, FrameKind.CLOSE, None)
+        try:
+            self._process.wait(GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.warning("the process of %s did not end by itself", self.name)
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """The first line of its standard error that tells a cause and may be shown to anybody."""
+        self._listener.join(0.5)
+        return next((line[:120] for line in self._lines if line.startswith(HARMLESS)), "")
+
+    def _send(self, number: int, kind: FrameKind, value: object) -> None:
+        try:
+            self._pipe.send(number, kind, value)
+        except FrameTooLarge:
+            self._forget(number)
+            raise EngineError("This is too much audio for one piece of work.") from None
+        except BlockingIOError:  # it does not read
+            self.kill(EngineStuck(SEND_SECONDS))
+        except OSError:
+            pass  # it is gone: its watcher fails what is pending
+        except Exception:
+            self._forget(number)
+            raise
+
+    def _forget(self, number: int) -> None:
+        with self._lock:
+            self._pending.pop(number, None)
+
+    def _buried(self) -> EngineDied:
+        if self._process.poll() is None and self._why is None:
+            # The stream has ended or made no sense, so nothing can come from it any more.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+            self._process.kill()
+        died = _death(self._process.wait())
+        with self._lock:
+            self._ended = died
+            pending, self._pending = list(self._pending.values()), {}
+        for future in pending:
+            future.set_exception(died)
+        self._pipe.close()
+        return self._why or died
+
+    def _listen(self, stderr: IO[bytes]) -> None:
+        """Copies its lines into the log. A line without end is cut."""
+        with stderr:
+            while line := stderr.readline(LINE_BYTES):
+                text = line.decode(errors="replace").rstrip()
+                if text:
+                    self._lines.append(text)
+                    log.warning("process of %s: %s", self.name, text)
+
+
+def _started(theirs: socket.socket, ours: socket.socket) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    command = [sys.executable, "-m", "app.runtime.child", str(theirs.fileno()), str(os.getpid())]
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            process_group=0,  # Ctrl-C in a terminal is meant for the server
+        )
+    except OSError as failure:
+        ours.close()
+        raise EngineError(f"No process can be started: {failure.strerror}.") from failure
+
+
+def _death(status: int) -> EngineDied:
+    if status >= 0:
+        return EngineDied(f"its process ended with status {status}", status=status)
+    number = -status
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return EngineDied(f"its process was ended by {name}", signal=number)

@@ -1,0 +1,71 @@
+"""What a child process tells the server, as values.
+
+Law: importable by its own name at both ends (the program of the child is `__main__` in one of them).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from engines import errors
+from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
+from engines.work import LengthClasses, LookSize
+
+log = logging.getLogger("engines")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the server must know of a loaded engine."""
+
+    calls: int
+    looks: LookSize | None
+    lengths: LengthClasses
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The result of a call."""
+
+    value: Any
+    seconds: float
+    """That the engine took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception as values, so that no class has to be known at the other end."""
+
+    name: str
+    args: tuple[object, ...]
+    facts: dict[str, object]
+    """Attributes of numbers and strings."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """A class that `engines.errors` does not know becomes `EngineError`, and its trace is logged."""
+        if is_out_of_memory(error):
+            error = EngineOutOfMemory()
+        if isinstance(error, EngineError) and getattr(errors, type(error).__name__, None) is type(error):
+            facts: dict[str, object] = {
+                name: fact for name, fact in vars(error).items() if isinstance(fact, str | int | float)
+            }
+            return cls(type(error).__name__, tuple(str(arg) for arg in error.args), facts)
+        if isinstance(error, SystemExit):  # some libraries end the program where they should raise
+            return cls("EngineError", ("The engine gave up.",), {})
+        if not isinstance(error, EngineError):
+            log.error("the engine failed", exc_info=error)
+            return cls("EngineError", ("The engine failed.",), {})
+        return cls("EngineError", (str(error),), {})
+
+    def rebuilt(self) -> EngineError:
+        """The exception, if its class is one of `engines.errors`."""
+        found = getattr(errors, self.name, None)
+        known = found if isinstance(found, type) and issubclass(found, EngineError) else EngineError
+        error: EngineError = known.__new__(known, *self.args)
+        error.args = self.args
+        for name, fact in self.facts.items():
+            setattr(error, name, fact)
+        return error

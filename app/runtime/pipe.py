@@ -1,0 +1,153 @@
+"""Frames between the server and a child process, over a socket pair.
+
+Law: bytes and pickles only; what a frame means is decided by its two ends, which are both ours: the socket
+has no name, so that nobody else can write to it. Large arrays are sent beside the pickle (protocol 5), so
+that they are copied by the kernel alone. Every frame is bounded.
+
+A frame: call number, kind, lengths; then the pickle; then its buffers.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+log = logging.getLogger(__name__)
+HEAD = struct.Struct("<QBIQ")
+"""Call number, kind, number of buffers, bytes of the pickle."""
+LENGTH = struct.Struct("<Q")
+SEND_BUFFER_BYTES = 4 << 20
+SMALL_BYTES = 64 << 10
+"""A smaller array travels within the pickle: a buffer of its own would cost more than the copy."""
+MOST_BYTES = 2 << 30
+MOST_BUFFERS = 1 << 16
+MOST_PARTS = 512
+"""Of one system call; the kernel takes 1024."""
+SEND_SECONDS = 60
+"""After which a process that does not read counts as stuck."""
+SO_SNDBUFFORCE = 32
+"""Linux: the send buffer beyond the usual bound, for processes that may."""
+
+
+class FrameTooLarge(Exception):
+    """More bytes than one frame may have."""
+
+
+class FrameKind(IntEnum):
+    """What a frame is about."""
+
+    OPEN = 1
+    """To the child: load this."""
+    DO = 2
+    """To the child: a work."""
+    PREPARE = 3
+    """To the child: a window whose features are wanted."""
+    CLOSE = 4
+    """To the child: end yourself."""
+    DONE = 5
+    """From the child: the result of a call."""
+    FAILED = 6
+    """From the child: why a call failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What was received."""
+
+    call: int
+    kind: int
+    value: Any
+
+
+class Pipe:
+    """One end. Any thread may send, one thread receives."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._sending = threading.Lock()
+        with suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        with suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SEND_SECONDS, 0))
+
+    def send(self, call: int, kind: FrameKind, value: object) -> int:
+        """Returns the bytes that were sent.
+
+        Raises `FrameTooLarge` before anything is sent, and `OSError` if the other end is gone or does not
+        read; then the pipe is of no use any more.
+        """
+        buffers: list[memoryview] = []
+
+        def travels_within(buffer: pickle.PickleBuffer) -> bool:
+            raw = buffer.raw()
+            if raw.nbytes < SMALL_BYTES or len(buffers) >= MOST_BUFFERS:
+                return True
+            buffers.append(raw)
+            return False
+
+        data = pickle.dumps(value, protocol=5, buffer_callback=travels_within)
+        size = len(data) + sum(buffer.nbytes for buffer in buffers)
+        if size > MOST_BYTES:
+            raise FrameTooLarge(f"{size} bytes")
+        head = HEAD.pack(call, kind, len(buffers), len(data))
+        lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in buffers)
+        with self._sending:
+            self._send_all([memoryview(head + lengths), memoryview(data), *buffers])
+        return size
+
+    def receive(self) -> Frame | None:
+        """The next frame; None at the end of the stream, or if what comes is no frame."""
+        try:
+            call, kind, count, size = HEAD.unpack(self._read(HEAD.size))
+            if count > MOST_BUFFERS or size > MOST_BYTES:
+                return None
+            lengths = [LENGTH.unpack(self._read(LENGTH.size))[0] for _ in range(count)]
+            if size + sum(lengths) > MOST_BYTES:
+                return None
+            data = self._read(size)
+            buffers = [self._read(length) for length in lengths]
+        except (EOFError, OSError):
+            return None
+        try:
+            return Frame(call, kind, pickle.loads(data, buffers=buffers))  # noqa: S301 - both ends are ours
+        except Exception:
+            log.exception("a frame cannot be read")
+            return None
+
+    def close(self) -> None:
+        """The other end sees the end of the stream."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with self._sending:  # else its number could be another file's while somebody sends
+            self._socket.close()
+
+    def _send_all(self, parts: Sequence[memoryview]) -> None:
+        left = [part.cast("B") for part in parts if part.nbytes]
+        while left:
+            sent = self._socket.sendmsg(left[:MOST_PARTS])
+            while left and sent >= left[0].nbytes:
+                sent -= left.pop(0).nbytes
+            if left and sent:
+                left[0] = left[0][sent:]
+
+    def _read(self, size: int) -> memoryview:
+        """Exactly so many bytes, writable, as arrays of engines are. Raises `EOFError`."""
+        whole = np.empty(size, np.uint8).data
+        rest = whole
+        while rest.nbytes:
+            count = self._socket.recv_into(rest)
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+        return whole

@@ -1,0 +1,226 @@
+"""What a crash of an engine costs with the placement `processes`: the row that crashes it, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import EngineCrashed, ModelUnavailable, from_engine
+from app.runtime import crash_history
+from app.runtime.lane_runner import LaneRunner
+from app.runtime.meters import Meters
+from app.runtime.processes import Processes, ProcessHost, ProcessRules
+from engines.errors import EngineDied, EngineDown, EngineOutOfMemory, EngineStuck
+from tests.conftest import ROOT
+from tests.contract.test_runner import Setting
+from tests.support.scripted import FINDER
+from tests.support.waiting import until, wait_until
+
+
+def host_of(runner: LaneRunner) -> ProcessHost:
+    host = runner._lanes["transcription"].life.host
+    assert isinstance(host, ProcessHost)
+    return host
+
+
+def pid_of(runner: LaneRunner) -> int | None:
+    child = host_of(runner)._child
+    return child.pid if child and child.alive else None
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def about(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+class Made(Setting):
+    """A runner whose engines are processes."""
+
+    def __init__(self, folder: Path, rules: ProcessRules) -> None:
+        self.meters = Meters()
+        super().__init__(Processes(FINDER, rules, self.meters), folder)
+
+
+@pytest.fixture
+async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Made]:
+    made = Made(tmp_path, getattr(request, "param", ProcessRules()))
+    yield made
+    made.go()
+    await asyncio.to_thread(made.runner.close)
+    made.threads.close()
+
+
+@pytest.mark.parametrize("script", ["abort", "segfault", "quit"])
+async def test_a_row_that_crashes_the_engine_fails_alone(setting: Made, script: str) -> None:
+    busy = await setting.occupied()
+    good = [asyncio.create_task(setting.say(setting.runner.admit(), start=i)) for i in range(3)]
+    bad = asyncio.create_task(setting.say(setting.runner.admit(), prompt=script))
+    await until(lambda: setting.runner.snapshot().waiting == 4)
+    setting.go()
+    assert await asyncio.gather(*good) == ["0 of 1", "1 of 1", "2 of 1"], "each tried by itself"
+    with pytest.raises(EngineDied) as raised:
+        await bad
+    assert await busy == "0 of 1"
+    told = from_engine(raised.value)
+    assert (told.status, told.code, told.retry) == (500, "engine_crashed", False)
+    assert isinstance(told, EngineCrashed)
+    assert await setting.say(setting.runner.admit()) == "0 of 1", "the next process works"
+    assert b'antiphon_child_restarts_total{model="transcription",reason="crash"} 2.0' in setting.meters.page()
+
+
+async def test_a_row_that_was_only_there_when_the_engine_crashed_is_tried_again(setting: Made) -> None:
+    text = await setting.say(setting.runner.admit(), prompt=f"once:{setting.path('crashed')}")
+    assert (text, setting.path("crashed").exists()) == ("0 of 1", True)
+
+
+async def test_memory_that_an_engine_cannot_have_fails_its_row(setting: Made) -> None:
+    with pytest.raises(EngineOutOfMemory):
+        await setting.say(setting.runner.admit(), prompt="eat")
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+@pytest.mark.parametrize("setting", [ProcessRules(stuck_seconds=0.2)], indirect=True)
+async def test_a_call_without_end_is_given_up(setting: Made) -> None:
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+    before = pid_of(setting.runner)
+    with pytest.raises(EngineStuck):
+        await setting.say(setting.runner.admit(), prompt="hang")
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+    assert pid_of(setting.runner) != before
+    assert b'reason="stuck"} 2.0' in setting.meters.page()
+
+
+@pytest.mark.parametrize("setting", [ProcessRules(child_bytes=150 << 20)], indirect=True)
+async def test_a_process_that_grew_is_replaced_between_two_calls(setting: Made) -> None:
+    await setting.say(setting.runner.admit())
+    before = pid_of(setting.runner)
+    texts = [await setting.say(setting.runner.admit(), start=i, prompt="grow") for i in range(4)]
+    assert texts == [f"{i} of 1" for i in range(4)], "no call is lost"
+    await until(lambda: pid_of(setting.runner) not in (None, before))
+    assert b'reason="memory"' in setting.meters.page()
+
+
+async def test_unloading_ends_the_process(setting: Made) -> None:
+    await setting.say(setting.runner.admit())
+    pid = pid_of(setting.runner)
+    assert pid
+    assert await asyncio.to_thread(setting.runner._lanes["transcription"].life.evict)
+    assert is_gone(pid)
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+async def test_a_death_between_two_calls_is_told_until_the_next_process_is_up(setting: Made) -> None:
+    model = setting.model("transcription")
+    await setting.say(setting.runner.admit())
+    pid = pid_of(setting.runner)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: setting.runner.problem(model), 1.0)
+    assert "SIGKILL" in (setting.runner.problem(model) or "")
+    await until(lambda: setting.runner.problem(model) is None)
+    assert setting.runner.state(model) == "loaded"
+    assert pid_of(setting.runner) != pid
+
+
+async def test_a_crash_loop_is_refused_and_ends(setting: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_history, "FIRST_PAUSE_SECONDS", 0.05)
+    model = setting.model("transcription")
+    with pytest.raises(EngineDied):
+        await setting.say(setting.runner.admit(), prompt="abort")
+    for _ in range(2):
+        with pytest.raises((EngineDied, EngineDown)) as raised:
+            await setting.say(setting.runner.admit(), prompt="abort")
+    told = from_engine(raised.value)
+    assert isinstance(told, ModelUnavailable)
+    assert told.status == 503
+    assert told.retry_after
+    assert told.retry_after >= 1
+    assert "Fatal Python error: Aborted" in (setting.runner.problem(model) or "")
+    await until(lambda: setting.runner.problem(model) is None)
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+@pytest.mark.slow
+async def test_a_kill_each_second_costs_no_request(setting: Made) -> None:
+    await setting.say(setting.runner.admit())
+    killed = 0
+
+    async def killer() -> None:
+        nonlocal killed
+        while True:
+            await asyncio.sleep(1)
+            if pid := pid_of(setting.runner):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+
+    killing = asyncio.create_task(killer())
+    work = [setting.say(setting.runner.admit(), start=i, prompt="sleep:0.04") for i in range(100)]
+    texts = await asyncio.wait_for(asyncio.gather(*work), 60)
+    killing.cancel()
+    assert [text.split()[0] for text in texts] == [str(i) for i in range(100)]
+    assert killed >= 2
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from app.runtime.processes import Processes
+from engines.types import EngineOptions
+from engines.work import Order
+from tests.support.scripted import FINDER
+if __name__ == "__main__":
+    host = Processes(FINDER).open(Order("transcription", "scripted", Path(sys.argv[1]), EngineOptions()))
+    print(host._child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_server_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        assert not is_gone(pid)
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: is_gone(pid), 5.0)
+
+
+def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
+    command = [sys.executable, "-X", "importtime", "-c", "import app.runtime.child"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    ours = {name for name in loaded if name.split(".")[0] == "app"}
+    assert ours == {
+        "app",
+        "app.runtime",
+        "app.runtime.child",
+        "app.runtime.child_values",
+        "app.runtime.in_process",
+        "app.runtime.pipe",
+    }
+    assert not {"pydantic", "fastapi", "sqlalchemy", "av"} & {name.split(".")[0] for name in loaded}
+
+
+async def test_a_child_is_ended_before_the_server_and_sees_no_secrets(
+    setting: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTIPHON_AUTH_KEYS", "sk-secret")
+    await setting.say(setting.runner.admit())
+    pid = pid_of(setting.runner)
+    assert pid
+    assert b"sk-secret" not in about(pid, "environ")
+    assert about(pid, "oom_score_adj").strip() == b"500"
