@@ -92,6 +92,7 @@ function keyDialog(wanted) {
   return html`<h2 id="dialog-title">${t('key.title')}</h2>
     <p dir="auto">${wanted.message}</p>
     <form @submit=${use} class="stack">
+      <input type="text" autocomplete="username" .value=${location.host} hidden>
       <label>${t('key.label')} <input type="password" name="key" autocomplete="current-password" required autofocus></label>
       <label class="row"><input type="checkbox" name="tab"> ${t('key.tab')}</label>
       <p class="row"><button class="main">${t('key.use')}</button>
