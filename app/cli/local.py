@@ -23,8 +23,11 @@ def run_locally(settings: Settings, work: Callable[[Container], Awaitable[Result
     from app.container import Container
     from app.errors import ApiError
 
+    # One command loads a model once: a process of its own would cost its start and protect nobody else.
+    runtime = settings.runtime.model_copy(update={"placement": "threads"})
+
     async def run() -> Result:
-        container = Container(settings)
+        container = Container(settings.model_copy(update={"runtime": runtime}))
         try:
             return await work(container)
         finally:

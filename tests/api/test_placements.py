@@ -1,0 +1,108 @@
+"""With models in processes of their own, a crash is one client's error and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from app.container import Container
+from app.main import create_app
+from app.runtime.processes import ProcessHost
+from app.settings import Settings
+from app.store.schema import upgrade
+from tests.support import scripted
+from tests.support.sound import tone, wav
+from tests.support.waiting import until
+
+URL = "/v1/audio/transcriptions"
+SHORT = wav(tone(1))
+
+
+@pytest.fixture
+async def placed(settings: Settings) -> AsyncIterator[Container]:
+    upgrade(settings.database_url)
+    runtime = settings.runtime.model_copy(update={"placement": "processes"})
+    models = settings.models.model_copy(update={"preload": ("whisper-1",)})
+    made = Container(
+        settings.model_copy(update={"runtime": runtime, "models": models}), scripted.FINDER.transcribers
+    )
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def caller(placed: Container) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(create_app(placed), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as made:
+        yield made
+
+
+async def post(client: httpx2.AsyncClient, data: bytes = SHORT, **fields: str) -> httpx2.Response:
+    return await client.post(URL, data={"model": "whisper-1", **fields}, files={"file": data}, timeout=60)
+
+
+def kill(container: Container) -> bool:
+    """Whether there was a process to kill."""
+    for lane in container.runner._lanes.values():
+        host = lane.life.host
+        child = host._child if isinstance(host, ProcessHost) else None
+        if child and child.alive:
+            os.kill(child.pid, signal.SIGKILL)
+            return True
+    return False
+
+
+async def test_a_crash_is_an_error_of_its_request_alone(caller: httpx2.AsyncClient) -> None:
+    answers = await asyncio.gather(post(caller), post(caller, prompt="abort"), post(caller))
+    assert [answer.status_code for answer in answers] == [200, 500, 200]
+    bad = answers[1]
+    assert bad.json()["error"]["code"] == "engine_crashed"
+    assert bad.headers["x-should-retry"] == "false"
+    assert (await post(caller)).status_code == 200
+
+
+async def test_readiness_says_that_a_process_ended_until_the_next_one_is_up(
+    placed: Container, caller: httpx2.AsyncClient
+) -> None:
+    assert (await post(caller)).status_code == 200
+    assert await placed.problems() == {}
+    assert kill(placed)
+    await until(lambda: any(lane.life.problem for lane in placed.runner._lanes.values()), 1.0)
+    assert "SIGKILL" in (await placed.problems())["whisper-1"]
+    await until(lambda: not any(lane.life.problem for lane in placed.runner._lanes.values()))
+    assert await placed.problems() == {}
+
+
+@pytest.mark.slow
+async def test_kills_lose_and_double_nothing_in_a_stream(
+    placed: Container, caller: httpx2.AsyncClient
+) -> None:
+    audio = wav(tone(300))
+    whole = (await post(caller, audio, response_format="verbose_json")).json()["segments"]
+    killed = 0
+
+    async def killer() -> None:
+        nonlocal killed
+        while True:
+            await asyncio.sleep(0.7)
+            killed += kill(placed)
+            assert (await caller.get("/health/live")).status_code == 200
+
+    killing = asyncio.create_task(killer())
+    answer = await post(caller, audio, prompt="sleep:0.2", stream="true")
+    killing.cancel()
+    assert answer.status_code == 200
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    deltas = [event["delta"] for event in events if event["type"] == "transcript.text.delta"]
+    done = [event["text"] for event in events if event["type"] == "transcript.text.done"]
+    assert done == ["".join(deltas)]
+    starts = [float(delta.split()[0]) for delta in deltas if delta.split()]
+    assert starts == pytest.approx([segment["start"] for segment in whole], abs=0.01)
+    assert killed
