@@ -122,7 +122,8 @@ def test_10_three_files_are_a_queue(page_of: PageOf, slow: Server) -> None:
     drop(page, payload("one.wav"), payload("two.wav"), payload("three.wav"))
     listed = page.locator("nav.list li")
     assert [text.split("\n")[0] for text in listed.all_inner_texts()] == ["one.wav", "two.wav", "three.wav"]
-    page.get_by_role("button", name="Remove: two.wav").click()
+    page.get_by_role("button", name="Forget: two.wav").click()
+    page.locator("dialog[open]").get_by_role("button", name="Forget").click()
     for name in ("one.wav", "three.wav"):
         page.get_by_role("link", name=name).click()
         page.wait_for_selector(f"h1:text-is('{name}')")

@@ -196,6 +196,29 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
     page.wait_for_selector("text=To hear it, choose the same file again")
 
 
+def test_20_forget_leaves_nothing_and_never_keep_writes_nothing(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 1)")
+    page.get_by_role("button", name="Forget: harbour.wav").click()
+    page.locator("dialog[open]").get_by_role("button", name="Forget").click()
+    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 0)")
+    page.set_input_files("input[type=file]", told("harbour.wav"))
+    page.wait_for_selector("text=done in")
+    page.get_by_role("button", name="Never keep").click()
+    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 0)")
+    edit(page, 0, "Not kept.")
+    assert page.evaluate(f"({STORED})()") == []
+
+
+STORED = """() => new Promise((resolve) => {
+  const opening = indexedDB.open('keyval-store');
+  opening.onsuccess = () => {
+    const reading = opening.result.transaction('keyval').objectStore('keyval').getAllKeys();
+    reading.onsuccess = () => { opening.result.close(); resolve(reading.result); };
+  };
+})"""
+
+
 def test_21_exports_have_names_edits_and_umlauts(page_of: PageOf, fake: Server) -> None:
     page = harbour(page_of, fake)
     field = page.get_by_role("textbox", name="Name of speaker B")

@@ -1,0 +1,147 @@
+"""The pictures of the page in the docs: `python -m tests.studio.screenshots` writes them into docs/images.
+
+Law: six states, each light, dark and on a phone, of the real page; each picture has at most 150 kB.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+from tests.conftest import ROOT
+from tests.studio.recorded import SOUND, answer_with, body, conversation, events
+from tests.studio.stage import chromium, visit
+from tests.support.server import running
+
+FOLDER = ROOT / "docs/images"
+MOST_BYTES = 150_000
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+}
+INTERVIEW = conversation(
+    [
+        "And so we went back to the harbour, because my mother had left her coat there.",
+        "Which harbour was that?",
+        "The old one, by the lighthouse. They have built houses where the boats were.",
+        "And did you find the coat?",
+        "We did. It hung on the door of the fish market, and somebody had put a herring into each pocket.",
+        "A herring in each?",
+        "As a greeting. People knew her.",
+    ]
+)
+
+
+def empty(page: Page) -> None:
+    page.wait_for_selector(".drop")
+    page.wait_for_load_state("networkidle")
+
+
+def drop(page: Page, text: str) -> None:
+    answer_with(page, text)
+    page.set_input_files(
+        "input[type=file]", {"name": "interview.wav", "mimeType": "audio/wav", "buffer": SOUND}
+    )
+    page.wait_for_selector("[data-at]")
+
+
+def working(page: Page) -> None:
+    """A stream that stands still: the page gets the beginning and no end."""
+    page.add_init_script(STAND_STILL)
+    page.reload()
+    page.wait_for_selector(".drop")
+    told = list(events(INTERVIEW, told=False))
+    progress = {"type": "antiphon.progress", "seconds": 1867, "expected": 4212, "queued": 0}
+    drop(page, body([*told[:-3], progress], whole=False))
+
+
+STAND_STILL = """
+const send = XMLHttpRequest.prototype.send;
+XMLHttpRequest.prototype.send = function (form) {
+  this.onload = this.onprogress;
+  return send.call(this, form);
+};
+"""
+
+
+def done(page: Page) -> None:
+    drop(page, body(events(INTERVIEW)))
+    page.wait_for_selector("text=done in")
+    for letter, name in (("A", "Anna"), ("B", "Ben")):
+        # On a phone the people are in a sheet that is closed at first: the field is there and not seen.
+        field = page.get_by_label(f"Name of speaker {letter}")
+        field.evaluate(
+            "(field, name) => { field.value = name; field.dispatchEvent(new Event('change')); }", name
+        )
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(300)
+
+
+def speak(page: Page) -> None:
+    page.wait_for_selector(".voices li")
+    page.get_by_role("textbox", name="Text").fill("Good morning. It is half past seven, and the sea is calm.")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_selector(".takes li", timeout=60_000)
+    page.get_by_role("button", name="Speak", exact=True).wait_for()
+
+
+def voices(page: Page) -> None:
+    page.wait_for_selector("blockquote:not(:empty)")
+
+
+def server(page: Page) -> None:
+    page.wait_for_selector("table td")
+
+
+STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "empty": ("transcribe", empty),
+    "working": ("transcribe", working),
+    "done": ("transcribe", done),
+    "speak": ("speak", speak),
+    "voices": ("voices", voices),
+    "server": ("server", server),
+}
+
+
+@contextmanager
+def studio() -> Iterator[str]:
+    """The root of a real server with the weights of this checkout and no keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{folder}/antiphon.db"
+        with running(
+            ROOT / "data", Path(folder) / "log", STORAGE_DATABASE_URL=database, AUTH_KEYS=""
+        ) as made:
+            yield made.root
+
+
+def take(browser: Browser, root: str, state: str, look: str) -> Path:
+    view, act = STATES[state]
+    made = visit(browser, root, reduced_motion="reduce", **LOOKS[look])
+    page = made.open(view)
+    act(page)
+    path = FOLDER / f"studio-{state}-{look}.png"
+    page.screenshot(path=path)
+    made.context.close()
+    return path
+
+
+def main() -> int:
+    FOLDER.mkdir(exist_ok=True)
+    with studio() as root, chromium() as browser:
+        sizes = {
+            path: path.stat().st_size for path in (take(browser, root, s, k) for s in STATES for k in LOOKS)
+        }
+    for path, size in sizes.items():
+        print(f"{size:7} {path.relative_to(ROOT)}")
+    return int(max(sizes.values()) > MOST_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
