@@ -90,6 +90,8 @@ async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> As
                     yield frame
             for frame in _extensions(opened, wanted.told):
                 yield frame
+    for frame in _extensions(opened, wanted.told):  # of what came after the last speech, or without any
+        yield frame
     yield await asyncio.to_thread(_last, told, opened)
     yield sse.DONE
 

@@ -72,6 +72,15 @@ async def test_peaks_cover_the_recording(client: httpx2.AsyncClient) -> None:
     assert {event["rate"] for event in told} == {10}
 
 
+async def test_peaks_cover_a_recording_without_speech(client: httpx2.AsyncClient) -> None:
+    data = {"model": "whisper-1", "stream": "true", "include[]": ["peaks", "progress"]}
+    answer = await client.post("/audio/transcriptions", data=data, files={"file": wav(0 * tone(20))})
+    told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    peaks = b"".join(base64.b64decode(event["data"]) for event in told if event["type"] == "antiphon.peaks")
+    assert peaks == bytes(200)
+    assert told[-1]["type"] == "transcript.text.done"
+
+
 async def test_render_over_http(client: httpx2.AsyncClient) -> None:
     segments = [{"start": 0, "end": 1, "text": "Hello.", "speaker": "Anna"}]
     for form, kind in (("srt", "text/plain"), ("vtt", "text/vtt"), ("json", "application/json")):
