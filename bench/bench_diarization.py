@@ -22,18 +22,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.container import Container
-from app.domain import SpeakerRequest, TranscriptionJob, VadOptions
+from app.domain import TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
+from app.services.steps.speakers import SpeakerJoiner
 from app.settings.source import load_settings
-from bench import torch_starter
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
-from bench.plain_pyannote import PlainPyannote
 from engines.contracts import Diarizer
 from engines.speakers import engine as speakers
 from engines.types import (
@@ -44,6 +44,7 @@ from engines.types import (
     KnownSpeaker,
     Pcm,
     Samples,
+    Segment,
     TranscribeOptions,
     Window,
 )
@@ -58,7 +59,7 @@ VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx"
 GAPS = (-0.3, 0.1, 0.2, 0.4, 0.8, 1.5)
 
 
-System = Callable[[Samples], list[Said]]
+System = Callable[[Samples], Diarization]
 
 
 @dataclass
@@ -93,6 +94,7 @@ def main() -> None:
     )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which to run")
     parser.add_argument("--no-words", action="store_true", help="leave out what needs a transcription")
+    parser.add_argument("--windows", action="store_true", help="also transcribe each turn by itself")
     chosen = parser.parse_args()
     if chosen.make:
         make(chosen.make)
@@ -111,7 +113,8 @@ def main() -> None:
     if chosen.speakers:
         known_speakers(engine, chosen.speakers)
     if not chosen.no_words:
-        asyncio.run(who_said_what(engine, [path for path in files if path.with_suffix(".stm").exists()]))
+        known = [path for path in files if path.with_suffix(".stm").exists()]
+        asyncio.run(who_said_what(systems, known, windows=chosen.windows))
 
 
 def make(folder: Path) -> None:
@@ -135,18 +138,26 @@ def group(path: Path) -> str:
     return "meetings" if "meeting" in path.name else "kokoro" if "kokoro" in path.name else "made"
 
 
-def _engine(load: Callable[[Path, EngineOptions], Diarizer]) -> Callable[[Path, EngineOptions], System]:
-    def system(folder: Path, options: EngineOptions) -> System:
-        engine = load(folder, options)
-        return lambda samples: said(diarize(engine, samples))
+def _onnx(folder: Path, options: EngineOptions) -> System:
+    return partial(diarize, speakers.load(folder, options))
 
-    return system
+
+def _torch(folder: Path, options: EngineOptions) -> System:
+    from bench import torch_starter  # late: the other systems are measured without PyTorch in memory
+
+    return partial(diarize, torch_starter.load(folder, options))
+
+
+def _pyannote(folder: Path, _: EngineOptions) -> System:
+    from bench.plain_pyannote import PlainPyannote
+
+    return PlainPyannote(folder)
 
 
 SYSTEMS: dict[str, Callable[[Path, EngineOptions], System]] = {
-    "onnx": _engine(speakers.load),
-    "torch": _engine(torch_starter.load),
-    "pyannote": lambda folder, _: PlainPyannote(folder),
+    "onnx": _onnx,
+    "torch": _torch,
+    "pyannote": _pyannote,
 }
 """The engine of the default install, the same steps on PyTorch, and pyannote's own pipeline."""
 
@@ -157,7 +168,7 @@ def who_spoke_when(systems: dict[str, System], files: Sequence[Path]) -> dict[st
         samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
         for name, system in systems.items():
             began, since = time.process_time(), time.perf_counter()
-            found = system(samples)
+            found = said(system(samples))
             sums = groups[group(path)][name]
             sums.cpu, sums.wall = (
                 sums.cpu + time.process_time() - began,
@@ -276,46 +287,43 @@ def _mostly(conversation: Conversation, result: Diarization, speaker: int) -> st
     return max(shares, key=lambda name: shares[name])
 
 
-async def who_said_what(engine: Diarizer, files: Sequence[Path]) -> None:
-    """Transcribe and assign words, beside turns as windows."""
+async def who_said_what(systems: dict[str, System], files: Sequence[Path], *, windows: bool) -> None:
+    """One transcription whose words each system assigns; `windows`: beside turns as windows."""
     container = Container(load_settings())
     totals: dict[str, dict[str, Words]] = defaultdict(lambda: defaultdict(Words))
-    seconds: dict[str, float] = defaultdict(float)
     try:
         for path in files:
             reference = read_stm(path.with_suffix(".stm"))
             samples = decode(path.read_bytes())
-            ways = {"no speakers": _plain, "words are assigned": _assigned, "turns are windows": _by_turns}
-            for name, way in ways.items():
-                began = time.process_time()
-                found = await way(container, engine, samples)
-                seconds[name] += time.process_time() - began
-                totals[group(path)][name].add(reference, found)
+            job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), words=True)
+            heard = (await container.transcription.transcribe(job, io.BytesIO(wav(samples)))).segments
+            rows = totals[group(path)]
+            rows["no speakers"].add(reference, [Said(s.start, s.end, "", s.text) for s in heard])
+            for name, system in systems.items():
+                found = system(samples)
+                rows[name].add(reference, _assigned(heard, found))
+                if windows:
+                    rows[f"{name}, turns are windows"].add(
+                        reference, await _by_turns(container, found, samples)
+                    )
     finally:
         await container.close()
     for kind, rows in totals.items():
         for name, words in rows.items():
             print(f"{kind}, {name}: {words}")
-    print({name: f"{value:.0f} s of CPU" for name, value in seconds.items()})
 
 
-async def _plain(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), words=True)
-    transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
-    return [Said(s.start, s.end, "", s.text) for s in transcript.segments]
+def _assigned(heard: Sequence[Segment], found: Diarization) -> list[Said]:
+    joiner = SpeakerJoiner(found)
+    spoken = [*joiner.feed(heard), *joiner.flush()]
+    return [Said(s.start, s.end, s.speaker, s.text) for s in spoken]
 
 
-async def _assigned(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), diarize=SpeakerRequest())
-    transcript = await container.transcription.transcribe(job, io.BytesIO(wav(samples)))
-    return [Said(s.start, s.end, s.speaker, s.text) for s in transcript.spoken or ()]
-
-
-async def _by_turns(container: Container, engine: Diarizer, samples: Samples) -> list[Said]:
+async def _by_turns(container: Container, result: Diarization, samples: Samples) -> list[Said]:
     found: list[Said] = []
     model = container.registry.resolve("whisper-1")
     with container.runner.admit() as permit:
-        for start, end, speaker in _merged(diarize(engine, samples)):
+        for start, end, speaker in _merged(result):
             piece = samples[max(0, round((start - 0.1) * SAMPLE_RATE)) : round((end + 0.1) * SAMPLE_RATE)]
             window = Window(Pcm(piece), start=start, language="en")
             heard = await container.runner.transcribe(model, window, TranscribeOptions(), permit)

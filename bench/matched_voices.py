@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--sentences", type=int, default=8)
+    parser.add_argument("--readers", nargs="+", help="only these; likeness to the others is still told")
     chosen = parser.parse_args()
     clips: dict[str, list[Samples]] = defaultdict(list)
     for path in sorted(chosen.folder.glob("*.flac")):
@@ -50,11 +51,14 @@ def main() -> None:
             clips,
             (ROOT / "tests/data/sentences.txt").read_text().splitlines()[-chosen.sentences :],
             chosen.judge,
+            chosen.readers,
         )
     )
 
 
-async def run(clips: dict[str, list[Samples]], sentences: list[str], judges: Path) -> None:
+async def run(
+    clips: dict[str, list[Samples]], sentences: list[str], judges: Path, readers: list[str] | None
+) -> None:
     options = EngineOptions()
     fit = encoder.load(WEIGHTS / "pyannote-starter", options)
     judge = dvector.load(judges, options)
@@ -62,10 +66,22 @@ async def run(clips: dict[str, list[Samples]], sentences: list[str], judges: Pat
     container = Container(load_settings())
     samples = {name: np.concatenate(sounds[:4])[: SECONDS * SAMPLE_RATE] for name, sounds in clips.items()}
     vectors = {name: judge.embed(Pcm(sample)) for name, sample in samples.items()}
-    print("| reader | nearest stock voice | its likeness | matched voice's | another clip's | WER % |")
-    print("|---|---|---|---|---|---|")
+    columns = (
+        "reader",
+        "nearest stock voice",
+        "its likeness",
+        "matched voice's",
+        "the nearest other reader's",
+        "others' mean",
+        "another clip's",
+        "WER %",
+    )
+    print(f"| {' | '.join(columns)} |")
+    print("|---|---|---|---|---|---|---|---|")
     errors = words = 0
-    for name, sample in samples.items():
+    for name, sample in [
+        (name, sample) for name, sample in samples.items() if not readers or name in readers
+    ]:
         given = SpeakerSample(Pcm(sample), fit.embed(Pcm(sample)), "en-US")
         profile = kokoro_match.enroll(given)
         matched = [at_16_khz(speaker.synthesize(Utterance(t, "", "en-US", profile.data))) for t in sentences]
@@ -79,12 +95,12 @@ async def run(clips: dict[str, list[Samples]], sentences: list[str], judges: Pat
             float(vectors[name] @ judge.embed(Pcm(np.concatenate(s))))
             for s in (stock, matched, clips[name][5:])
         ]
+        others = [float(vectors[name] @ vectors[other]) for other in vectors if other != name]
+        likeness[2:2] = [max(others), float(np.mean(others))]
         cells = [name, profile.voice, *(f"{value:.3f}" for value in likeness), f"{100 * wrong / said:.1f}"]
-        print(f"| {' | '.join(cells)} |")
+        print(f"| {' | '.join(cells)} |", flush=True)
     await container.close()
-    others = [float(vectors[a] @ vectors[b]) for a in vectors for b in vectors if a < b]
     print(f"word error rate over all: {100 * errors / words:.1f} %")
-    print(f"readers among each other: mean {np.mean(others):.3f}, highest {max(others):.3f}")
 
 
 async def heard(container: Container, text: str, sound: Samples) -> int:

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.torch_starter import networks
-from engines.types import EngineOptions, Samples
-from tests.support.conversations import Said
+from engines.types import Diarization, EngineOptions, Samples, SpeakerTurn
 
 
 class PlainPyannote:
@@ -49,14 +48,19 @@ class PlainPyannote:
             }
         )
 
-    def __call__(self, samples: Samples) -> list[Said]:
+    def __call__(self, samples: Samples) -> Diarization:
         import torch
 
         sound = {"waveform": torch.from_numpy(samples)[None], "sample_rate": 16_000, "uri": "audio"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = self._pipeline.apply(sound).speaker_diarization
-        return [Said(turn.start, turn.end, label) for turn, _, label in found.itertracks(yield_label=True)]
+        numbers = {label: number for number, label in enumerate(found.labels())}
+        turns = [
+            SpeakerTurn(turn.start, turn.end, numbers[label])
+            for turn, _, label in found.itertracks(yield_label=True)
+        ]
+        return Diarization(tuple(turns), tuple(turns), (None,) * len(numbers))
 
 
 class _Encoder:
