@@ -18,6 +18,7 @@ from app.api import (
     health,
     index,
     models,
+    realtime,
     speech,
     studio,
     transcriptions,
@@ -67,7 +68,7 @@ def create_app(container: Container | None = None) -> FastAPI:
 
 def _add_routes(app: FastAPI, *, page: bool) -> None:
     """`page`: whether `/` is the web page; else it is a short JSON answer."""
-    for module in (transcriptions, speech, voices, voice_consents, models, about):
+    for module in (transcriptions, speech, voices, voice_consents, models, about, realtime):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)
     app.include_router(studio.router if page else index.router)

@@ -16,12 +16,19 @@ from app import errors
 from app.api import faults
 from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
+from app.services.client_secrets import PREFIX
 from app.telemetry import new_request_id, recorded
 
 log = logging.getLogger("antiphon.access")
 PROTECTED = "/v1"
 CALLER = "antiphon.caller"
 """Key of the scope under which routes find who calls."""
+OPENED_BY = "antiphon.opened_by"
+"""Key of the scope under which a WebSocket finds the client secret that opened it."""
+KEY_PROTOCOL = "openai-insecure-api-key."
+"""Browsers cannot send headers with a WebSocket: their key comes as a subprotocol."""
+LIVE = "/v1/realtime"
+"""The one path that client secrets open."""
 REPLY = "antiphon.reply"
 
 
@@ -32,6 +39,9 @@ class RequestFrame:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -44,6 +54,27 @@ class RequestFrame:
             finally:
                 _log(scope, routed, reply, facts)
                 _count(scope, routed, reply)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket: one access line when it ends; a refused upgrade has the headers of an answer."""
+        reply = _Reply(send, head=False)
+        routed = {**scope, "path": scope["path"].rstrip("/") or "/"}
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                reply.status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = reply.id
+            elif message["type"] == "websocket.accept":
+                reply.status = 101
+                MutableHeaders(scope=message)["x-request-id"] = reply.id
+            await send(message)
+
+        with recorded(reply.id) as facts:
+            try:
+                await self._app(routed, receive, answer)
+            finally:
+                fields = {"path": scope["path"][:200], "status": reply.status, "ms": reply.milliseconds}
+                log.info("websocket", extra=fields | facts)
 
 
 class LastResort:
@@ -113,14 +144,35 @@ class KeyCheck:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _is_protected(scope["path"]):
-            keys = scope["app"].state.container.keys
+        if scope["type"] in ("http", "websocket") and _is_protected(scope["path"]):
             try:
-                scope[CALLER] = await keys.authenticate(Headers(scope=scope).get("authorization"))
+                await _authenticate(scope)
             except ApiError as refused:
                 await faults.response(refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+async def _authenticate(scope: Scope) -> None:
+    """Finds out who calls. Raises `Unauthorized` or `StorageUnavailable`."""
+    container = scope["app"].state.container
+    header = Headers(scope=scope).get("authorization")
+    if scope["type"] == "websocket":
+        header = header or _key_protocol(scope)
+        secret = (header or "").partition(" ")[2].strip()
+        if scope["path"] == LIVE and secret.startswith(PREFIX):
+            scope[OPENED_BY] = found = await container.client_secrets.find(secret)
+            scope[CALLER] = found.caller
+            return
+    scope[CALLER] = await container.keys.authenticate(header)
+
+
+def _key_protocol(scope: Scope) -> str | None:
+    """The key among the subprotocols, as a header would have it."""
+    for offered in scope.get("subprotocols", []):
+        if offered.startswith(KEY_PROTOCOL):
+            return f"Bearer {offered.removeprefix(KEY_PROTOCOL)}"
+    return None
 
 
 def _is_protected(path: str) -> bool:

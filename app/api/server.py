@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.api.connection_limits import ConnectionBook, ConnectionLimits
 from app.api.connections import Connection, protocol
+from app.api.sockets import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.settings import Settings
 from app.settings.source import SettingsError
 
@@ -47,7 +48,10 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=protocol(book),
-            ws="none",  # no route takes WebSockets; whoever adds one bounds them first
+            ws=Socket if settings.realtime.enabled else "none",
+            ws_max_size=MESSAGE_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -67,8 +71,10 @@ class Server(uvicorn.Server):
         """Lets running requests end, then cancels them: `RequestFrame` and the streams answer for each."""
         for server in self.servers:
             server.close()
+        self._app.state.container.live_sessions.stopping.set()  # they end by themselves, soon
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            if isinstance(connection, Connection):
+                connection.shutdown()
         await self._settled(self._grace)
         self._app.state.stopping = True
         for task in list(self.server_state.tasks):

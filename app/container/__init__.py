@@ -7,6 +7,7 @@ use cases (`services`), never what they are built on.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -24,13 +25,16 @@ from app.runtime.residence import ModelState
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from app.services.about import AboutService
+from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
 from app.services.keys import KeyService
+from app.services.live import LiveSessions
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
 from app.settings import Settings
+from app.settings.realtime import RealtimeSettings
 from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
@@ -98,7 +102,7 @@ class Container:
         self.place = parts.place(settings.runtime, finder, self.meters)
         self.runner = self._runner()
         self.diarization_model = diarization_model(settings, self.registry)
-        self.services = self._use_cases()
+        self._add_use_cases(settings.realtime)
         self.request_rules = parts.request_rules(settings)
         self.speech_rules = SpeechRequestRules(
             characters=settings.speech.input_characters, strict=settings.compat.strict
@@ -157,6 +161,12 @@ class Container:
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
+
+    def _add_use_cases(self, chosen: RealtimeSettings) -> None:
+        self.services = self._use_cases()
+        self.live = parts.live(self.settings, self.runner, self.threads, self.registry)
+        self.live_sessions = LiveSessions(chosen.sessions or 4 * (os.cpu_count() or 1))
+        self.client_secrets = ClientSecretService(self.keys, chosen.secrets)
 
     def _runner(self) -> LaneRunner:
         return LaneRunner(

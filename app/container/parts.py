@@ -25,7 +25,10 @@ from app.runtime.threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
+from app.services.live import LiveService
 from app.services.speech import SpeechRules, SpeechService
+from app.services.steps.live_item import LookRules
+from app.services.steps.live_session import LiveRules
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
@@ -33,8 +36,10 @@ from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
 from app.wire.cue_breaks import CueRules
+from app.wire.realtime_session import LIVE_MODELS
 from app.wire.requests import RequestRules
 from engines import catalog
+from engines.types import TranscribeOptions
 from engines.work import Place
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
@@ -138,6 +143,22 @@ def speech(base: SharedParts, book: VoiceBook, custom: VoiceService) -> SpeechSe
         provenance=PROVENANCE if chosen.provenance else "",
     )
     return SpeechService(base.runner, base.threads, book, custom, rules)
+
+
+def live(settings: Settings, runner: Runner, threads: WorkThreads, registry: Registry) -> LiveService:
+    chosen = settings.realtime
+    rules = LiveRules(
+        model=chosen.model,
+        looks=LookRules(
+            quick=TranscribeOptions(beam_size=1, temperatures=(0.0,)),
+            careful=TranscribeOptions(
+                beam_size=settings.transcription.beam_size, greedy_first=settings.transcription.greedy_first
+            ),
+        ),
+        buffer_seconds=chosen.buffer_seconds,
+        ahead_seconds=chosen.ahead_seconds,
+    )
+    return LiveService(runner, threads, registry, rules, LIVE_MODELS)
 
 
 def request_rules(settings: Settings) -> RequestRules:

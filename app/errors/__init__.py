@@ -10,7 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from app.errors.base import ApiError, InvalidRequest, NotFound
-from app.errors.connections import HeadersTooLarge, HostNotAllowed, OriginNotAllowed, TooManyConnections
+from app.errors.connections import (
+    HeadersTooLarge,
+    HostNotAllowed,
+    OriginNotAllowed,
+    TooManyConnections,
+    UpgradeRequired,
+)
 from app.errors.server import (
     EngineCrashed,
     InternalError,
@@ -65,6 +71,7 @@ __all__ = [
     "Unauthorized",
     "UnknownUrl",
     "UnsupportedValue",
+    "UpgradeRequired",
     "UploadTooLarge",
     "VoiceLimit",
     "VoiceNotFound",

@@ -33,6 +33,17 @@ class OriginNotAllowed(ApiError):
         )
 
 
+class UpgradeRequired(ApiError):
+    """The path is for WebSockets alone."""
+
+    status = 426
+    type = "invalid_request_error"
+    code = "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__("Connect to this path with a WebSocket.")
+
+
 class HeadersTooLarge(ApiError):
     """The head of the request has more bytes or more headers than the settings allow."""
 

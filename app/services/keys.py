@@ -57,6 +57,11 @@ class KeyService:
         """Whether any key exists; without one the server is open."""
         return bool(await self._valid())
 
+    async def knows(self, caller: Caller) -> bool:
+        """Whether a caller may still call."""
+        valid = await self._valid()
+        return caller in valid.values() if valid else caller.key == "open"
+
     async def create(self, name: str, project: str = DEFAULT_PROJECT) -> tuple[ApiKey, str]:
         """A new key and its secret."""
         secret = f"sk-{secrets.token_urlsafe(32)}"

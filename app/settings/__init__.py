@@ -12,6 +12,7 @@ from pathlib import Path
 from app.settings.base import MIB, Group
 from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.settings.places import data_folder
+from app.settings.realtime import RealtimeSettings
 from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
 from app.settings.speech import SpeechSettings, VoicesSettings
 from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
@@ -34,6 +35,7 @@ class Settings(Group):
     speech: SpeechSettings = SpeechSettings()
     voices: VoicesSettings = VoicesSettings()
     subtitles: SubtitlesSettings = SubtitlesSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
     limits: LimitsSettings = LimitsSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     compat: CompatSettings = CompatSettings()

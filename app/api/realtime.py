@@ -1,0 +1,277 @@
+"""/v1/realtime: live transcription over WebSocket, and the client secrets that browsers open it with.
+
+Law: every refusal is an HTTP answer before the upgrade; after it, errors are events and do not close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from contextlib import suppress
+from typing import Any
+
+from fastapi import APIRouter, Request, WebSocket
+from starlette.responses import JSONResponse, Response
+
+from app.api import faults
+from app.api.browsers import is_allowed
+from app.api.deps import CallerOf, IntakeOf
+from app.api.forms import read_json
+from app.api.live_outbox import Outbox, SlowReader
+from app.api.middleware import OPENED_BY
+from app.api.sockets import END
+from app.container import Container
+from app.domain.live import LiveEvent, LiveSettings
+from app.errors import (
+    ApiError,
+    InvalidRequest,
+    InvalidValue,
+    ModelNotFound,
+    OriginNotAllowed,
+    UnknownUrl,
+    UpgradeRequired,
+)
+from app.services.steps.live_session import LiveSession
+from app.telemetry import note
+from app.wire import realtime as wire
+from app.wire.client_secrets import secret_answer, secret_request
+from app.wire.realtime_session import unfit_model, updated
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["realtime"])
+PROTOCOL = "realtime"
+BETA_PROTOCOL = "openai-beta.realtime-v1"
+LONG_FRAME = 65_536
+"""Characters from which a frame is read on a thread."""
+GOING_AWAY, POLICY, FAULT, RESTART = 1001, 1008, 1011, 1012
+
+
+@router.get("/realtime", include_in_schema=False)
+async def needs_upgrade(request: Request) -> Response:
+    """A plain GET."""
+    _check_enabled(request.app.state.container)
+    raise UpgradeRequired
+
+
+@router.post("/realtime/client_secrets", include_in_schema=False)
+async def create_client_secret(request: Request, intake: IntakeOf, caller: CallerOf) -> Response:
+    """Make a key for a browser."""
+    return await _secret(request, intake, caller, beta=False)
+
+
+@router.post("/realtime/transcription_sessions", include_in_schema=False)
+async def create_transcription_session(request: Request, intake: IntakeOf, caller: CallerOf) -> Response:
+    """The same as clients of the beta ask for it."""
+    return await _secret(request, intake, caller, beta=True)
+
+
+async def _secret(request: Request, intake: IntakeOf, caller: CallerOf, *, beta: bool) -> Response:
+    container: Container = request.app.state.container
+    _check_enabled(container)
+    body = await read_json(request, intake.limits, intake.uploads)
+    wanted = secret_request(body, container.live.defaults, beta=beta)
+    path = "input_audio_transcription.model" if beta else "session.audio.input.transcription.model"
+    _check_model(container, wanted.settings.model, path)
+    value, secret = container.client_secrets.create(caller, wanted.settings, wanted.seconds)
+    session = f"sess_{secrets.token_hex(12)}"
+    return JSONResponse(secret_answer(value, secret.expires_at, secret.settings, session, beta=beta))
+
+
+@router.websocket("/realtime")
+async def realtime(socket: WebSocket) -> None:
+    """One live session."""
+    container: Container = socket.app.state.container
+    try:
+        settings = _asked(socket, container)
+        with container.live_sessions.place():
+            await _Conversation(socket, container).run(settings)
+    except ApiError as refused:
+        await faults.response(refused)(socket.scope, socket.receive, socket.send)
+
+
+def _asked(socket: WebSocket, container: Container) -> LiveSettings:
+    """The first settings of a session. Raises `ApiError`."""
+    _check_enabled(container)
+    origin, origins = socket.headers.get("origin"), container.settings.realtime.origins
+    if origin is not None and origins and not is_allowed(origin, origins):
+        raise OriginNotAllowed(origin)
+    query = socket.query_params
+    if query.get("intent", "transcription") != "transcription":
+        raise InvalidValue("This server has one intent: 'transcription'.", param="intent")
+    if "call_id" in query:
+        raise InvalidRequest("This server has no calls.", param="call_id", code="unsupported_parameter")
+    secret = socket.scope.get(OPENED_BY)
+    settings = secret.settings if secret else container.live.defaults
+    if model := query.get("model"):
+        container.live.model(model)
+        change = {"input_audio_transcription": {"model": model}}
+        settings = updated(settings, change, settings, beta=True)
+    note(model=settings.model[:100])
+    return settings
+
+
+def _check_enabled(container: Container) -> None:
+    if not container.settings.realtime.enabled:
+        raise UnknownUrl("Live transcription is switched off here (`realtime.enabled`).")
+
+
+def _check_model(container: Container, name: str, param: str) -> None:
+    """Raises `InvalidRequest` that names `param`."""
+    try:
+        container.live.model(name)
+    except (ModelNotFound, InvalidValue):
+        raise unfit_model(name, param) from None
+
+
+class _Conversation:
+    """One connection from its upgrade to its end."""
+
+    def __init__(self, socket: WebSocket, container: Container) -> None:
+        self._socket = socket
+        self._container = container
+        self._rules = container.settings.realtime
+        offered = socket.scope.get("subprotocols", [])
+        self._protocol = PROTOCOL if PROTOCOL in offered else None
+        beta = BETA_PROTOCOL in offered or "realtime=v1" in socket.headers.get("openai-beta", "")
+        seconds = min(self._rules.session_seconds, container.settings.limits.request_seconds)
+        self._seconds = seconds
+        self._shown = wire.Shown(f"sess_{secrets.token_hex(12)}", int(time.time() + seconds), beta)
+        self._outbox = Outbox(
+            self._socket.send_text, most=self._rules.unread_bytes, seconds=self._rules.unread_seconds
+        )
+        self._session: LiveSession | None = None
+
+    async def run(self, settings: LiveSettings) -> None:
+        """Raises `ApiError` before the upgrade only."""
+        self._session = await self._container.live.open(settings, self._tell)
+        try:
+            await self._socket.accept(self._protocol)
+            self._outbox.put(wire.session_event("created", self._shown, settings))
+            await self._talk(self._session)
+        finally:
+            await self._session.close()
+
+    async def _talk(self, session: LiveSession) -> None:
+        reading = asyncio.ensure_future(self._read(session))
+        sending = asyncio.ensure_future(self._outbox.run())
+        stopping = asyncio.ensure_future(self._container.live_sessions.stopping.wait())
+        tasks = (reading, sending, stopping)
+        try:
+            await asyncio.wait(tasks, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()  # the client has left
+            elif sending.done():
+                sending.result()
+            elif stopping.done():
+                reading.cancel()
+                await self._finish(session, sending)
+                await self._end(RESTART, "the server stops")
+            else:
+                reading.cancel()
+                await self._expire(sending)
+        except SlowReader:
+            await self._end(POLICY, "events were not read")
+        except (asyncio.CancelledError, OSError):
+            await self._end(RESTART, "the server stops")
+        except Exception as failure:  # noqa: BLE001 - a fault of ours; the client is told and the trace logged
+            faults.internal(failure)
+            await self._end(FAULT, "the server had an error")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
+        """Committed audio is still transcribed, for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._rules.shutdown_seconds):
+                await session.settled()
+                await self._flushed(sending)
+
+    async def _expire(self, sending: asyncio.Future[None]) -> None:
+        minutes = self._seconds / 60
+        message = f"Your session hit the maximum duration of {minutes:g} minutes."
+        self._outbox.put(wire.error_event(InvalidRequest(message, code="session_expired")))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._flushed(sending)
+        await self._end(GOING_AWAY, "session expired")
+
+    async def _flushed(self, sending: asyncio.Future[None]) -> None:
+        emptied = asyncio.ensure_future(self._outbox.emptied())
+        await asyncio.wait({sending, emptied}, return_when=asyncio.FIRST_COMPLETED)
+        emptied.cancel()
+
+    async def _end(self, code: int, reason: str) -> None:
+        """Also where the client does not read."""
+        extension: dict[str, Any] | None = self._socket.scope.get("extensions", {}).get(END)
+        if extension:
+            extension["end"](code, reason)
+            return
+        with suppress(Exception):
+            await self._socket.close(code, reason)
+
+    async def _read(self, session: LiveSession) -> None:
+        """Returns when the client has left."""
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            frame: str | bytes = text if text is not None else message.get("bytes") or b""
+            cause: str | None = None
+            try:
+                if len(frame) > LONG_FRAME:
+                    cause, event = await self._container.threads.run(lambda frame=frame: _event(frame))  # type: ignore[misc]
+                else:
+                    raw = wire.decoded(frame)
+                    cause = wire.event_id(raw)
+                    event = wire.client_event(raw)
+                await self._obey(session, event)
+            except _Unreadable as wrong:
+                self._outbox.put(wire.error_event(wrong.error, wrong.cause))
+            except ApiError as wrong:
+                self._outbox.put(wire.error_event(wrong, cause))
+
+    async def _obey(self, session: LiveSession, event: wire.ClientEvent) -> None:
+        """Raises `ApiError`."""
+        if isinstance(event, wire.Append):
+            await session.append(event.data)
+        elif isinstance(event, wire.Commit):
+            session.commit()
+        elif isinstance(event, wire.Clear):
+            session.clear()
+            self._outbox.put(wire.cleared())
+        else:
+            settings = updated(
+                session.settings, event.session, self._container.live.defaults, beta=event.beta
+            )
+            name = "input_audio_transcription" if event.beta else "audio.input.transcription"
+            _check_model(self._container, settings.model, f"session.{name}.model")
+            session.update(settings)
+            self._outbox.put(wire.session_event("updated", self._shown, settings))
+
+    def _tell(self, event: LiveEvent) -> None:
+        for shape in wire.server_events(event, beta=self._shown.beta):
+            self._outbox.put(shape)
+
+
+class _Unreadable(Exception):
+    """What is wrong with an event that was read on a thread, and the client's name of it."""
+
+    def __init__(self, error: ApiError, cause: str | None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.cause = cause
+
+
+def _event(frame: str | bytes) -> tuple[str | None, wire.ClientEvent]:
+    """Blocks. Raises `ApiError` or `_Unreadable`."""
+    raw = wire.decoded(frame)
+    cause = wire.event_id(raw)
+    try:
+        return cause, wire.client_event(raw)
+    except ApiError as wrong:
+        raise _Unreadable(wrong, cause) from None

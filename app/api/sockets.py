@@ -1,0 +1,54 @@
+"""WebSocket connections with bounds on what a client can make the server hold.
+
+Law: no route and no service is known here. uvicorn's protocol speaks WebSocket; this class adds bounds on
+what it buffers without one, and ends connections whose client does not read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+MESSAGE_BYTES = 24 * 2**20
+"""The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
+PING_SECONDS = 20.0
+FRAGMENTS = 10_000
+"""Frames of one message; empty ones would otherwise cost memory without end."""
+UNREAD_BYTES = 4 * 2**20
+"""Written and not taken by the client; answers to its pings among them."""
+LINGER_SECONDS = 5.0
+"""For the client to take the close frame."""
+END = "antiphon.end"
+"""ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """One connection."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self.frames) > FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
+            self.transport.abort()
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            cast("dict[str, Any]", self.scope["extensions"])[END] = {"end": self._end}
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # refused, which uvicorn would otherwise take for a fault
+        if message["type"] == "websocket.close":
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _end(self, code: int, reason: str) -> None:
+        if self.disconnected or self.close_sent or not self.handshake_complete:
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)

@@ -1,0 +1,146 @@
+"""Live transcription: what a session is set to, and what it tells. Law: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain.transcripts import Transcript
+from engines.types import Token
+
+Encoding = Literal["pcm", "pcmu", "pcma"]
+Eagerness = Literal["low", "medium", "high", "auto"]
+Delay = Literal["minimal", "low", "medium", "high", "xhigh"]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFormat:
+    """How the client encodes its sound; always mono."""
+
+    encoding: Encoding = "pcm"
+    """`pcm`: signed 16 bit, little endian. `pcmu`, `pcma`: G.711."""
+    rate: int = 24_000
+    """Hertz."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of a sample."""
+        return 2 if self.encoding == "pcm" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTurns:
+    """Turns end after a fixed silence."""
+
+    threshold: float = 0.5
+    """Probability of speech from which a frame is speech, 0..1."""
+    prefix_padding_ms: int = 300
+    """Milliseconds before the speech that belong to the turn."""
+    silence_duration_ms: int = 500
+    """Milliseconds of silence that end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticTurns:
+    """Turns end after a short silence where the text ends a sentence, else after a longer one."""
+
+    eagerness: Eagerness = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseReduction:
+    """Accepted and shown; it has no effect."""
+
+    kind: Literal["near_field", "far_field"]
+    strength: float | None = None
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSettings:
+    """What a session is set to. A turn keeps the settings that it began with."""
+
+    model: str
+    """The name that the client sent."""
+    format: SoundFormat = SoundFormat()
+    language: str | None = None
+    """Language code; None: detect."""
+    languages: tuple[str, ...] = ()
+    prompt: str = ""
+    keywords: tuple[str, ...] = ()
+    delay: Delay | None = None
+    """How long the audio is listened to between two attempts to transcribe it."""
+    noise: NoiseReduction | None = None
+    turns: ServerTurns | SemanticTurns | None = ServerTurns()
+    """None: the client ends the turns."""
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWord:
+    """A word that is sure."""
+
+    text: str
+    """As decoded: a leading space where the language writes one."""
+    end: float
+    """Seconds from the start of the session's audio."""
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """A turn begins."""
+
+    item: str
+    milliseconds: int
+    """From the start of the session's audio, padding included."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """A turn ends."""
+
+    item: str
+    milliseconds: int
+    """From the start of the session's audio, the silence included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCommitted:
+    """The audio of an item is complete."""
+
+    item: str
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemText:
+    """Further words of an item are sure."""
+
+    item: str
+    words: tuple[LiveWord, ...]
+    logprobs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCompleted:
+    """Everything that an item says."""
+
+    item: str
+    text: str
+    """All words that were told, joined."""
+    transcript: Transcript
+    settings: LiveSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed:
+    """An item cannot be transcribed."""
+
+    item: str
+    type: str
+    code: str | None
+    message: str
+
+
+LiveEvent = SpeechStarted | SpeechStopped | ItemCommitted | ItemText | ItemCompleted | ItemFailed

@@ -1,0 +1,82 @@
+"""Live transcription: opens sessions, within bounds.
+
+Law: what a session does stands in `steps/live_session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.domain import ModelSpec
+from app.domain.live import LiveEvent, LiveSettings
+from app.errors import Overloaded, ShuttingDown
+from app.models.registry import Registry
+from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.services.steps.live_session import LiveRules, LiveSession
+
+
+class LiveService:
+    """Opens sessions."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        threads: WorkThreads,
+        registry: Registry,
+        rules: LiveRules,
+        names: tuple[str, ...],
+    ) -> None:
+        """`names`: further names of the default model."""
+        self._runner = runner
+        self._threads = threads
+        self._registry = registry
+        self._names = names
+        self.rules = rules
+
+    @property
+    def defaults(self) -> LiveSettings:
+        return LiveSettings(model=self.rules.model)
+
+    def model(self, name: str) -> ModelSpec:
+        """Raises `ModelNotFound`, or `InvalidValue` for a model that does not transcribe."""
+        return self._registry.resolve(self.rules.model if name in self._names else name, "transcription")
+
+    async def open(self, settings: LiveSettings, tell: Callable[[LiveEvent], None]) -> LiveSession:
+        """Raises `ApiError`; whoever gets the session closes it."""
+        self.model(settings.model)
+        permit = self._runner.admit()
+        try:
+            permit.claim(0.0, self.rules.buffer_seconds / 2)  # it is kept with 16 bits a sample
+            stream = await self._threads.run(self._runner.detect)
+            return LiveSession(
+                self._runner, self._threads, self.model, self.rules, permit, stream, settings, tell
+            )
+        except BaseException:
+            permit.close()
+            raise
+
+
+class LiveSessions:
+    """How many sessions there are, and that they end when the server stops."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: sessions at once."""
+        self._most = most
+        self.count = 0
+        self.stopping = asyncio.Event()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one session. Raises `Overloaded` or `ShuttingDown`."""
+        if self.stopping.is_set():
+            raise ShuttingDown
+        if self.count >= self._most:
+            raise Overloaded(10)
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1

@@ -1,0 +1,67 @@
+"""Which words of a growing audio are sure: those that two transcriptions in a row agree on.
+
+Law: pure. Words are compared without case and punctuation (LocalAgreement-2: Macháček, Dabre and Bojar, 2023,
+"Turning Whisper into Real-Time Transcription System"). The last word of a transcription is never sure.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from app.domain.live import LiveWord
+from engines.types import Segment, Token
+
+
+def folded(text: str) -> str:
+    """What two transcriptions of one word have in common."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(sign for sign in plain if sign.isalnum()) or plain.strip()
+
+
+def agreed(before: Sequence[str], now: Sequence[str]) -> int:
+    """How many words of `now` are sure, given what the transcription before said from the same word on."""
+    count = 0
+    for old, new in zip(before, now, strict=False):
+        if folded(old) != folded(new):
+            break
+        count += 1
+    return min(count, max(len(now) - 1, 0))
+
+
+def continuation(sure: Sequence[str], now: Sequence[str]) -> int:
+    """How many words of `now` say what is sure already: the rest goes on from there.
+
+    The beginning of `now` with the least edit distance to `sure`; of equal ones, one that ends with the same
+    word, and then that of the nearest length.
+    """
+    words = [folded(text) for text in now]
+    row = list(range(len(words) + 1))
+    for number, text in enumerate(sure, 1):
+        word, last = folded(text), row
+        row = [number]
+        for index, other in enumerate(words, 1):
+            row.append(min(last[index] + 1, row[-1] + 1, last[index - 1] + (word != other)))
+    last_sure = folded(sure[-1]) if sure else ""
+    ends = ["", *words]
+    return min(range(len(row)), key=lambda size: (row[size], ends[size] != last_sure, abs(size - len(sure))))
+
+
+def words_of(segments: Sequence[Segment]) -> list[LiveWord]:
+    """The words of a transcription with their tokens; a segment without word times is one word."""
+    return [word for segment in segments for word in _words(segment)]
+
+
+def _words(segment: Segment) -> list[LiveWord]:
+    tokens = [token for token in segment.tokens if token.data]
+    if not segment.words or "".join(word.text for word in segment.words) != segment.text:
+        return [LiveWord(segment.text, segment.end, tuple(tokens))] if segment.text.strip() else []
+    return [LiveWord(word.text, word.end, _take(tokens, len(word.text.encode()))) for word in segment.words]
+
+
+def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:
+    """Removes the first tokens that together have `size` bytes."""
+    taken: list[Token] = []
+    while tokens and sum(len(token.data) for token in taken) < size:
+        taken.append(tokens.pop(0))
+    return tuple(taken)

@@ -1,0 +1,299 @@
+"""The audio of one item of a live session -> its words, as they become sure.
+
+Law: one look at the audio at a time. Words that were told are never changed: they are the item's text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from app.domain import ModelSpec, Transcript
+from app.domain.live import (
+    ItemCompleted,
+    ItemFailed,
+    ItemText,
+    LiveEvent,
+    LiveSettings,
+    LiveWord,
+    SemanticTurns,
+    ServerTurns,
+)
+from app.errors import ApiError, from_engine
+from app.runtime.admission import Permit
+from app.runtime.runner import Runner
+from app.services.steps.agreement import agreed, continuation, words_of
+from app.services.steps.live_tape import Tape
+from app.services.steps.turns import SpeechSpan, stretch
+from engines.errors import EngineError
+from engines.marks import SENTENCE_ENDS
+from engines.types import (
+    SAMPLE_RATE,
+    LanguageGuess,
+    Pcm,
+    Segment,
+    Token,
+    TranscribeOptions,
+    Window,
+    WindowResult,
+)
+
+log = logging.getLogger(__name__)
+DELAYS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh": 3.0}
+"""Seconds of new speech between two looks."""
+FIRST_LOOK = 0.8
+"""Seconds of speech before the first look."""
+PAUSE = 0.2
+"""Seconds of silence after which what was said is looked at without waiting for more."""
+MOST_SECONDS = 28.0
+"""Of one look."""
+TRIM_SECONDS = 12.0
+"""Unconfirmed audio beyond which sure words are not looked at again."""
+TRIM_AGE = 2.0
+"""Seconds that a word is old before the audio is cut after it."""
+PAD = 0.3
+"""Seconds of sound before and after speech that a look has."""
+CONTEXT = 200
+"""Characters of the text before that the model is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookRules:
+    """How looks are decoded."""
+
+    quick: TranscribeOptions
+    """While the speaker speaks."""
+    careful: TranscribeOptions
+    """For what is told without a second look."""
+
+
+class LiveItem:
+    """One item. `changed` is set when there may be something to do."""
+
+    def __init__(self, name: str, start: int, settings: LiveSettings, model: ModelSpec) -> None:
+        """`start`: position of its first sample."""
+        self.name = name
+        self.start = start
+        self.settings = settings
+        self.model = model
+        self.end: int | None = None
+        """Position after its last sample, once it is known."""
+        self.done = start
+        """Before this position everything has been told."""
+        self.heard = 0
+        """Position after the last speech."""
+        self.looked = start
+        """Position up to which speech has been looked at."""
+        self.changed = asyncio.Event()
+        self.told: list[LiveWord] = []
+        self.sure: list[LiveWord] = []
+        """Told words of audio that is still looked at."""
+        self.guess: list[LiveWord] = []
+        """What the last look said after the sure words."""
+        self.language = settings.language
+        self.prompt_tokens = 0
+
+    @property
+    def threshold(self) -> float:
+        turns = self.settings.turns
+        return turns.threshold if isinstance(turns, ServerTurns) else 0.5
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.told)
+
+    @property
+    def said(self) -> str:
+        """Everything that was heard so far, sure or not."""
+        return self.text + "".join(word.text for word in self.guess)
+
+    @property
+    def ends_sentence(self) -> bool:
+        return self.said.rstrip().endswith(SENTENCE_ENDS)
+
+    @property
+    def semantic(self) -> bool:
+        return isinstance(self.settings.turns, SemanticTurns)
+
+    @property
+    def behind(self) -> float:
+        """Seconds of speech that have not been looked at."""
+        return max(self.heard - self.looked, 0) / SAMPLE_RATE
+
+    def note(self, tape: Tape, frame: int, chance: float) -> None:
+        """A further frame of its audio."""
+        after = (frame + 1) * tape.frame
+        if chance >= max(self.threshold, 0.01):
+            if not self.heard:
+                self.looked = max(self.start, after - tape.frame)
+            self.heard = after
+        if self._due(after):
+            self.changed.set()
+
+    def _due(self, now: int) -> bool:
+        if not self.heard or self.heard <= self.looked:
+            return False
+        step = DELAYS[self.settings.delay or "medium"] if self.told or self.guess else FIRST_LOOK
+        return self.behind >= step or now - self.heard >= PAUSE * SAMPLE_RATE
+
+
+class ItemTranscriber:
+    """Transcribes the items of one session."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        permit: Permit,
+        tape: Tape,
+        rules: LookRules,
+        tell: Callable[[LiveEvent], None],
+    ) -> None:
+        self._runner = runner
+        self._permit = permit
+        self._tape = tape
+        self._rules = rules
+        self._tell = tell
+
+    async def run(self, item: LiveItem) -> None:
+        """Returns when the item's end is told."""
+        try:
+            while item.end is None:
+                await item.changed.wait()
+                item.changed.clear()
+                if item.end is None:
+                    await self._look_early(item)
+            while await self._look(item, last=True):
+                pass
+        except ApiError as failure:
+            self._tell(ItemFailed(item.name, "server_error", failure.code, failure.message))
+        except Exception:
+            log.exception("a live item failed")
+            self._tell(ItemFailed(item.name, "server_error", None, "The server had an error."))
+        else:
+            self._tell(self._completed(item))
+
+    async def _look_early(self, item: LiveItem) -> None:
+        try:
+            await self._look(item, last=False)
+        except ApiError as failure:
+            if self._permit.cancel.is_set():
+                raise
+            log.warning("a look at live audio failed: %s", failure.message)
+
+    async def _look(self, item: LiveItem, *, last: bool) -> bool:
+        """Whether there may be more to look at."""
+        tape, frame = self._tape, self._tape.frame
+        first = item.done // frame
+        end = tape.end if item.end is None else item.end
+        chances = tape.chances(first, max(end // frame, first))
+        part = stretch(
+            chances,
+            item.threshold,
+            most=int(MOST_SECONDS * SAMPLE_RATE / frame),
+            pad=round(PAD * SAMPLE_RATE / frame),
+        )
+        if part is None:
+            if not last:
+                item.looked = item.heard
+            return False
+        closing = last or part.full
+        spoken = (first + part.end) * frame if part.full else item.heard
+        paused = end - spoken >= PAUSE * SAMPLE_RATE
+        if last and not part.full and item.guess and item.looked >= spoken:
+            self._add(item, item.guess)  # the last look has heard all of it
+            item.guess = []
+            return False
+        words = await self._words(item, first, part, careful=closing or paused)
+        item.looked = max(item.looked, spoken)
+        self._settle(item, words, closing=closing)
+        if part.full:
+            item.done, item.sure = (first + part.end) * frame, []
+        elif not last:
+            self._trim(item)
+        return part.full
+
+    async def _words(self, item: LiveItem, first: int, part: SpeechSpan, *, careful: bool) -> list[LiveWord]:
+        frame = self._tape.frame
+        start = max((first + part.start) * frame, item.done)
+        sound = self._tape.sound(start, (first + part.end) * frame)
+        before = "".join(word.text for word in item.told[: len(item.told) - len(item.sure)])[-CONTEXT:]
+        window = Window(
+            Pcm(sound),
+            start=start / SAMPLE_RATE,
+            language=item.language,
+            prompt=f"{item.settings.prompt} {before}".strip(),
+            hotwords=item.settings.keywords,
+        )
+        options = self._rules.careful if careful else self._rules.quick
+        options = replace(options, words=True, logprobs=item.settings.logprobs)
+        result = await self._transcribed(item, window, options)
+        item.prompt_tokens = max(item.prompt_tokens, result.prompt_tokens)
+        if not item.language and result.segments and (careful or len(sound) >= 2 * SAMPLE_RATE):
+            item.language = result.language.code
+        return words_of(result.segments)
+
+    async def _transcribed(self, item: LiveItem, window: Window, options: TranscribeOptions) -> WindowResult:
+        try:
+            return await self._runner.transcribe(item.model, window, options, self._permit)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+
+    def _settle(self, item: LiveItem, words: list[LiveWord], *, closing: bool) -> None:
+        """Tells the words that are sure now; at the end of a stretch, all of them."""
+        known = continuation([word.text for word in item.sure], [word.text for word in words])
+        rest = words[known:]
+        count = len(rest)
+        if not closing:
+            count = agreed([word.text for word in item.guess], [word.text for word in rest])
+        item.guess = rest[count:]
+        self._add(item, rest[:count])
+
+    def _add(self, item: LiveItem, words: list[LiveWord]) -> None:
+        if not item.told and words:
+            words = [_unspaced(words[0]), *words[1:]]
+        words = [word for word in words if word.text]
+        if words:
+            item.told += words
+            item.sure += words
+            self._tell(ItemText(item.name, tuple(words), item.settings.logprobs))
+
+    def _trim(self, item: LiveItem) -> None:
+        """Sure words are not looked at again once the audio is long."""
+        if item.heard - item.done <= TRIM_SECONDS * SAMPLE_RATE:
+            return
+        latest = item.heard / SAMPLE_RATE - TRIM_AGE
+        old = [index for index, word in enumerate(item.sure) if word.end <= latest]
+        ends = [index for index in old if item.sure[index].text.rstrip().endswith(SENTENCE_ENDS)]
+        if old:
+            cut = (ends or old)[-1]
+            item.done = max(item.done, int(item.sure[cut].end * SAMPLE_RATE))
+            del item.sure[: cut + 1]
+
+    def _completed(self, item: LiveItem) -> ItemCompleted:
+        seconds = ((item.end or item.start) - item.start) / SAMPLE_RATE
+        transcript = Transcript(
+            task="transcribe",
+            language=LanguageGuess(item.language, 1.0) if item.language and item.told else None,
+            duration=seconds,
+            segments=tuple(Segment(word.end, word.end, word.text, word.tokens) for word in item.told),
+            prompt_tokens=item.prompt_tokens,
+        )
+        return ItemCompleted(item.name, item.text, transcript, item.settings)
+
+
+def _unspaced(word: LiveWord) -> LiveWord:
+    """The first word of an item has no space before it, nor have its tokens."""
+    cut = len(word.text) - len(word.text.lstrip())
+    tokens = list(word.tokens)
+    while cut and tokens:
+        data = tokens[0].data.lstrip()
+        lost = len(tokens[0].data) - len(data)
+        if not lost:
+            break
+        tokens[0] = Token(tokens[0].id, data, tokens[0].logprob)
+        if data:
+            break
+        tokens.pop(0)
+    return replace(word, text=word.text.lstrip(), tokens=tuple(tokens))

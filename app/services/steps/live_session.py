@@ -1,0 +1,284 @@
+"""One live session: pieces of sound -> turns, and the items that they make.
+
+Law: a session is one request with one permit. Its pieces are given one after the other; the time of the
+audio, not of the clock, decides where turns are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from app.audio.live import PieceDecoder, Samples16
+from app.domain import ModelSpec
+from app.domain.live import (
+    ItemCommitted,
+    LiveEvent,
+    LiveSettings,
+    SemanticTurns,
+    ServerTurns,
+    SpeechStarted,
+    SpeechStopped,
+)
+from app.errors import InvalidRequest
+from app.runtime.admission import Permit
+from app.runtime.runner import Runner
+from app.runtime.threads import WorkThreads
+from app.services.steps.live_item import ItemTranscriber, LiveItem, LookRules
+from app.services.steps.live_tape import FULL_SCALE, Tape
+from app.services.steps.turns import TurnFinder, TurnRules
+from engines.contracts import SpeechStream
+from engines.types import SAMPLE_RATE, Samples
+
+LONGEST_TURN = 300.0
+"""Seconds of unbroken speech after which a turn is cut."""
+LEAST_COMMIT = 0.1
+"""Seconds of audio that an item has at least."""
+IDLE_SECONDS = 2.0
+"""Of the audio between turns that is kept, beside the padding."""
+PIECE_SECONDS = 10
+"""Of audio that is worked on in one step of a thread."""
+QUICK_SECONDS = 0.25
+"""Audio up to this length takes less time on the event loop than the way to a thread."""
+SENTENCE_PAUSE = 0.3
+"""Seconds of silence that end a turn whose text ends a sentence."""
+PATIENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
+"""Seconds of silence that end any other turn: a quarter of the longest wait of each eagerness."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRules:
+    """What a session may cost."""
+
+    model: str
+    """Of sessions that name none."""
+    looks: LookRules
+    buffer_seconds: float
+    """Of audio that the client has not committed."""
+    ahead_seconds: float
+    """Of speech that may wait for the model."""
+
+
+class LiveSession:
+    """One client's audio. Its methods are called one after the other."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        threads: WorkThreads,
+        model_of: Callable[[str], ModelSpec],
+        rules: LiveRules,
+        permit: Permit,
+        stream: SpeechStream,
+        settings: LiveSettings,
+        tell: Callable[[LiveEvent], None],
+    ) -> None:
+        """`model_of`: the model behind a name. `tell`: is given what happens, and does not block."""
+        self._threads = threads
+        self._model_of = model_of
+        self._rules = rules
+        self._permit = permit
+        self._stream = stream
+        self._tell = tell
+        self.settings = settings
+        self._decoder = PieceDecoder(settings.format)
+        self._tape = Tape(stream.frame)
+        self._from = 0  # position of the first sample that is not committed
+        self._seen = 0  # frames in which turns were looked for
+        self._finder = self._new_finder()
+        self._open: LiveItem | None = None
+        self._waiting: deque[LiveItem] = deque()  # not completed, in order; the first one is in work
+        self._previous: str | None = None
+        self._more, self._eased = asyncio.Event(), asyncio.Event()
+        self._transcriber = ItemTranscriber(runner, permit, self._tape, self._rules.looks, tell)
+        self._running: asyncio.Task[None] | None = None
+        self._worker = asyncio.create_task(self._work())
+
+    def update(self, settings: LiveSettings) -> None:
+        """Further settings, which hold from the next item on. Raises `InvalidRequest`."""
+        self._model_of(settings.model)
+        if settings.format != self.settings.format:
+            if self._open or (self.settings.turns is None and self._tape.end > self._from):
+                raise InvalidRequest(
+                    "The format cannot change while audio is not committed. Commit or clear it.",
+                    param="session.audio.input.format",
+                    code="invalid_state",
+                )
+            self._decoder = PieceDecoder(settings.format)
+        turns_changed = settings.turns != self.settings.turns
+        self.settings = settings
+        if turns_changed and self._open is None:
+            self._finder = self._new_finder()
+
+    async def append(self, data: bytes) -> None:
+        """Hears further sound. Returns once the model has kept up. Raises `InvalidRequest`."""
+        form = self.settings.format
+        seconds = len(data) / form.width / form.rate
+        if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
+            raise InvalidRequest(
+                f"The buffer is full: it holds {self._rules.buffer_seconds:g} seconds of audio. Commit or "
+                "clear it.",
+                code="input_audio_buffer_full",
+            )
+        step = PIECE_SECONDS * form.rate * form.width
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            hearing = partial(self._heard, piece)
+            quick = len(piece) <= QUICK_SECONDS * form.rate * form.width
+            samples, chances = hearing() if quick else await self._threads.run(hearing)
+            self._advance(samples, chances)
+            await self._keep_up()
+
+    def commit(self) -> None:
+        """Makes an item of what is not committed. Raises `InvalidRequest` where that is too little."""
+        self._flush()
+        seconds = self._uncommitted()
+        if seconds < LEAST_COMMIT - 0.001:
+            raise InvalidRequest(
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
+                f"but buffer only has {seconds * 1000:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        item = self._open or self._begin(self._from)
+        self._finder.end(self._seen)
+        self._end(item, self._tape.end)
+
+    def clear(self) -> None:
+        """Drops what is not committed."""
+        self._flush()
+        dropped, self._open = self._open, None
+        if dropped and dropped in self._waiting:
+            if self._running and self._waiting[0] is dropped:
+                self._running.cancel()
+            else:
+                self._waiting.remove(dropped)
+        self._from = self._tape.end
+        self._finder = self._new_finder()
+        self._drop()
+
+    async def settled(self) -> None:
+        """Returns when all committed items are completed."""
+        while any(item.end is not None for item in self._waiting):
+            self._eased.clear()
+            await self._eased.wait()
+
+    async def close(self) -> None:
+        """Gives everything back; what is in work is given up."""
+        self._permit.close()
+        for task in (self._worker, self._running):
+            if task:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    def _heard(self, data: bytes) -> tuple[Samples16, Samples]:
+        """Blocks."""
+        samples = self._decoder.feed(data)
+        return samples, self._stream.feed(samples.astype(np.float32) / FULL_SCALE)
+
+    def _flush(self) -> None:
+        tail = self._decoder.flush()
+        self._advance(tail, self._stream.feed(tail.astype(np.float32) / FULL_SCALE))
+
+    def _advance(self, samples: Samples16, chances: Samples) -> None:
+        """Takes what was heard; finds turns in it."""
+        self._tape.add(samples, chances)
+        if self._open is None and self.settings.turns is None and self._tape.end > self._from:
+            self._begin(self._from)
+        for chance in chances.tolist():
+            frame, self._seen = self._seen, self._seen + 1
+            if self._open is None or self._open.settings.turns is not None:
+                for edge in self._finder.feed(frame, chance, self._silence()):
+                    self._turn(edge.kind, edge.frame * self._tape.frame)
+            if self._open:
+                self._open.note(self._tape, frame, chance)
+        self._drop()
+
+    def _turn(self, kind: str, position: int) -> None:
+        milliseconds = position * 1000 // SAMPLE_RATE
+        if kind == "start" and self.settings.turns is not None:
+            item = self._begin(max(position, self._from))
+            self._tell(SpeechStarted(item.name, milliseconds))
+            for frame in range(position // self._tape.frame, self._seen - 1):
+                (chance,) = self._tape.chances(frame, frame + 1) or (0.0,)
+                item.note(self._tape, frame, chance)
+        elif kind == "stop" and self._open:
+            self._tell(SpeechStopped(self._open.name, milliseconds))
+            self._end(self._open, position)
+
+    def _begin(self, start: int) -> LiveItem:
+        model = self._model_of(self.settings.model)
+        item = LiveItem(f"item_{secrets.token_hex(10)}", start, self.settings, model)
+        self._open = item
+        self._waiting.append(item)
+        self._more.set()
+        return item
+
+    def _end(self, item: LiveItem, end: int) -> None:
+        item.end = end
+        self._from = end
+        self._open = None
+        if self.settings.turns != item.settings.turns:
+            self._finder = self._new_finder()
+        self._tell(ItemCommitted(item.name, self._previous))
+        self._previous = item.name
+        item.changed.set()
+
+    def _uncommitted(self) -> float:
+        """Seconds."""
+        return (self._tape.end - self._from) / SAMPLE_RATE
+
+    def _silence(self) -> int:
+        """Frames of silence that end a turn now."""
+        turns = self._open.settings.turns if self._open else self.settings.turns
+        if isinstance(turns, SemanticTurns):
+            ended = self._open is not None and self._open.ends_sentence
+            return self._frames(SENTENCE_PAUSE if ended else PATIENCE[turns.eagerness])
+        return self._frames(turns.silence_duration_ms / 1000) if turns else 0
+
+    def _new_finder(self) -> TurnFinder:
+        turns = self.settings.turns if isinstance(self.settings.turns, ServerTurns) else ServerTurns()
+        padding = self._frames(turns.prefix_padding_ms / 1000)
+        rules = TurnRules(turns.threshold, padding, self._frames(LONGEST_TURN))
+        return TurnFinder(rules, -(-self._from // self._tape.frame))
+
+    def _frames(self, seconds: float) -> int:
+        return round(seconds * SAMPLE_RATE / self._tape.frame)
+
+    def _drop(self) -> None:
+        """Forgets the audio that nobody needs any more."""
+        if self._open is None and self.settings.turns is not None:
+            padding = (
+                self.settings.turns.prefix_padding_ms if isinstance(self.settings.turns, ServerTurns) else 300
+            )
+            kept = round((IDLE_SECONDS + padding / 1000) * SAMPLE_RATE)
+            self._from = max(self._from, self._tape.end - kept)
+        self._tape.drop(min([self._from, *(item.done for item in self._waiting)]))
+
+    async def _keep_up(self) -> None:
+        """Returns when the model is not far behind."""
+        while sum(item.behind for item in self._waiting) > self._rules.ahead_seconds:
+            self._eased.clear()
+            self._waiting[0].changed.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._eased.wait(), 0.1)
+
+    async def _work(self) -> None:
+        """Transcribes one item after the other."""
+        while True:
+            while not self._waiting:
+                self._more.clear()
+                await self._more.wait()
+            item = self._waiting[0]
+            self._running = asyncio.create_task(self._transcriber.run(item))
+            await asyncio.wait({self._running})
+            self._running = None
+            self._waiting.popleft()
+            self._eased.set()

@@ -1,0 +1,119 @@
+"""Probabilities of speech -> where turns begin and end, and which stretch of audio is worth transcribing.
+
+Law: pure; positions are frames of the detector, counted from the start of the session's audio. Audio time
+decides, so sound that is sent faster than it was spoken gives the same turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+START_FRAMES = 2
+"""Frames in a row over the threshold that begin a turn."""
+HYSTERESIS = 0.15
+"""Speech has ended once the probability is so much under the threshold."""
+LEAST_SPEECH = 3
+"""Frames of speech without which a stretch is not transcribed: models invent text for noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRules:
+    """How turns are found, in frames."""
+
+    threshold: float
+    """0..1."""
+    padding: int
+    """Frames before the speech that belong to the turn."""
+    longest: int
+    """Frames after which a turn is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A turn begins or ends before this frame."""
+
+    kind: Literal["start", "stop"]
+    frame: int
+
+
+class TurnFinder:
+    """Give it each frame once, in order."""
+
+    def __init__(self, rules: TurnRules, first: int) -> None:
+        """`first`: the earliest frame that a turn may have."""
+        self._rules = rules
+        self._earliest = first
+        self._above = 0
+        self._silent = 0
+        self._start: int | None = None
+
+    def feed(self, frame: int, chance: float, silence: int) -> list[Edge]:
+        """`silence`: frames of silence that end a turn now."""
+        if self._start is None:
+            return self._waiting(frame, chance)
+        self._silent = self._silent + 1 if chance < max(self._rules.threshold - HYSTERESIS, 0.01) else 0
+        if self._silent >= max(silence, 1):
+            return [self._stop(frame + 1)]
+        if frame + 1 - self._start >= self._rules.longest:
+            stop = self._stop(frame + 1)
+            self._start = frame + 1
+            return [stop, Edge("start", frame + 1)]
+        return []
+
+    def end(self, frame: int) -> None:
+        """The turn, if there is one, was ended by the client."""
+        self._stop(frame)
+
+    def _waiting(self, frame: int, chance: float) -> list[Edge]:
+        self._above = self._above + 1 if chance >= max(self._rules.threshold, 0.01) else 0
+        if self._above < START_FRAMES:
+            return []
+        self._start = max(frame + 1 - START_FRAMES - self._rules.padding, self._earliest)
+        self._silent = self._above = 0
+        return [Edge("start", self._start)]
+
+    def _stop(self, frame: int) -> Edge:
+        self._start = None
+        self._earliest = frame
+        self._above = self._silent = 0
+        return Edge("stop", frame)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSpan:
+    """Frames worth transcribing."""
+
+    start: int
+    end: int
+    """The frame after the last one."""
+    full: bool
+    """Whether it ends because it is as long as it may be."""
+
+
+def stretch(chances: Sequence[float], threshold: float, *, most: int, pad: int) -> SpeechSpan | None:
+    """The first stretch of speech in `chances`, up to the last speech or `most` frames.
+
+    None where nobody speaks. `pad`: frames kept before and after the speech.
+    """
+    speech = [index for index, chance in enumerate(chances) if chance >= max(threshold, 0.01)]
+    if len(speech) < LEAST_SPEECH:
+        return None
+    start = max(speech[0] - pad, 0)
+    end = min(speech[-1] + 1 + pad, len(chances))
+    if end - start <= most:
+        return SpeechSpan(start, end, full=False)
+    return SpeechSpan(start, _quietest(chances, start + most // 2, start + most), full=True)
+
+
+def _quietest(chances: Sequence[float], low: int, high: int) -> int:
+    """The middle of the longest silence among frames low..high; without one the least likely frame."""
+    least = min(chances[low:high])
+    limit = max(least, 0.2)
+    best = (0, low)
+    run = 0
+    for index in range(low, high):
+        run = run + 1 if chances[index] <= limit else 0
+        best = max(best, (run, index - run // 2))
+    return best[1] + 1

@@ -1,0 +1,60 @@
+"""Requests for client secrets, and their answers, in the current shape and in that of the beta. Law: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.live import LiveSettings
+from app.errors import InvalidValue
+from app.wire.bodies import json_object
+from app.wire.fields import bounded_integer
+from app.wire.realtime_session import session_object, updated
+
+SHORTEST, LONGEST, USUAL = 10, 7200, 600
+"""Seconds that a secret may be valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRequest:
+    """A secret that a client asks for."""
+
+    settings: LiveSettings
+    seconds: int
+
+
+def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretRequest:
+    """Raises `InvalidRequest`."""
+    body = json_object(data) if data.strip() else {}
+    if beta:
+        secret = body.get("client_secret")
+        expires = secret.get("expires_at") if isinstance(secret, dict) else secret
+        seconds = _seconds("client_secret.expires_at", expires)
+        return SecretRequest(updated(default, body, default, beta=True), seconds)
+    seconds = _seconds("expires_after", body.get("expires_after"))
+    session = body.get("session")
+    settings = default if session is None else updated(default, session, default, beta=False)
+    return SecretRequest(settings, seconds)
+
+
+def secret_answer(
+    value: str, expires_at: int, settings: LiveSettings, session: str, *, beta: bool
+) -> dict[str, Any]:
+    """`session`: the id that the answer shows."""
+    shown = {"id": session} | session_object(settings, beta=beta)
+    if beta:
+        return shown | {"client_secret": {"value": value, "expires_at": expires_at}}
+    return {"value": value, "expires_at": expires_at, "session": shown | {"expires_at": expires_at}}
+
+
+def _seconds(path: str, value: Any) -> int:
+    if value is None:
+        return USUAL
+    if not isinstance(value, dict) or value.get("anchor", "created_at") != "created_at":
+        raise InvalidValue(
+            f"Invalid value for '{path}.anchor': expected 'created_at'.", param=f"{path}.anchor"
+        )
+    seconds = value.get("seconds", USUAL)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidValue(f"Invalid value for '{path}.seconds': expected a number.", param=f"{path}.seconds")
+    return bounded_integer(f"{path}.seconds", seconds, SHORTEST, LONGEST)

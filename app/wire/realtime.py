@@ -1,0 +1,228 @@
+"""Events of a live session: what a client sends, as values, and what the server sends, as JSON.
+
+Law: pure. Whatever arrives is an event or an `InvalidRequest` with `code` and `param`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.live import (
+    ItemCommitted,
+    ItemCompleted,
+    ItemFailed,
+    ItemText,
+    LiveEvent,
+    LiveSettings,
+    LiveWord,
+    SpeechStarted,
+    SpeechStopped,
+)
+from app.errors import ApiError, InvalidRequest, InvalidValue
+from app.wire.bodies import load
+from app.wire.openai_models import transcription_model
+from app.wire.realtime_session import LIVE_MODELS, session_object
+from app.wire.transcripts import duration_usage, languages, logprobs, token_usage
+from engines.types import Segment
+
+APPEND_BYTES = 15 * 2**20
+"""Of sound in one event."""
+PREFIX = "conversation.item.input_audio_transcription."
+_OURS = (
+    "session.update",
+    "transcription_session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+)
+_NOT_OURS = ("response.", "conversation.item.", "output_audio_buffer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Other settings. `session` is what the client sent."""
+
+    session: Any
+    beta: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Further sound, encoded as the session says."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The item ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What is not committed is dropped."""
+
+
+ClientEvent = Update | Append | Commit | Clear
+
+
+def decoded(frame: str | bytes) -> dict[str, Any]:
+    """The JSON object of a frame. Raises `InvalidRequest`."""
+    if isinstance(frame, bytes):
+        raise InvalidRequest("Events are text frames; this one is binary.", code="invalid_event")
+    try:
+        event = load(frame)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The event is not valid JSON.", code="invalid_json") from None
+    if not isinstance(event, dict):
+        raise InvalidRequest("An event is a JSON object.", code="invalid_event")
+    return event
+
+
+def event_id(event: dict[str, Any]) -> str | None:
+    """The client's own name of an event, which an error repeats."""
+    value = event.get("event_id")
+    return value[:512].encode(errors="replace").decode() if isinstance(value, str) else None
+
+
+def client_event(event: dict[str, Any]) -> ClientEvent:
+    """Raises `InvalidRequest`."""
+    kind = event.get("type")
+    if not isinstance(kind, str):
+        raise InvalidRequest("The 'type' field is missing.", code="invalid_event", param="type")
+    if kind == "input_audio_buffer.append":
+        return Append(_audio(event.get("audio")))
+    if kind == "input_audio_buffer.commit":
+        return Commit()
+    if kind == "input_audio_buffer.clear":
+        return Clear()
+    if kind in ("session.update", "transcription_session.update"):
+        if "session" not in event:
+            raise InvalidRequest(
+                "Missing required parameter: 'session'.", param="session", code="missing_required_parameter"
+            )
+        return Update(event["session"], beta=kind == "transcription_session.update")
+    if kind.startswith(_NOT_OURS):
+        raise InvalidRequest(
+            f"This server transcribes only: it has no '{kind[:100]}'.", param="type", code="unsupported_event"
+        )
+    known = ", ".join(f"'{name}'" for name in _OURS)
+    raise InvalidValue(f"Invalid value: '{kind[:100]}'. Supported values are: {known}.", param="type")
+
+
+def _audio(text: Any) -> bytes:
+    wrong = InvalidValue(
+        "Invalid 'audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid "
+        "value.",
+        param="audio",
+    )
+    if not isinstance(text, str):
+        raise wrong
+    if len(text) > (APPEND_BYTES + 2) // 3 * 4:
+        raise InvalidRequest(
+            f"Invalid 'audio'. One event may have at most {APPEND_BYTES} bytes of sound.",
+            param="audio",
+            code="string_above_max_length",
+        )
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise wrong from None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What every description of a session repeats."""
+
+    id: str
+    expires_at: int
+    """Unix time."""
+    beta: bool
+    """Whether the client speaks the beta's dialect."""
+
+
+def session_event(verb: str, shown: Shown, settings: LiveSettings) -> dict[str, Any]:
+    """`verb`: `created` or `updated`."""
+    name = f"transcription_session.{verb}" if shown.beta else f"session.{verb}"
+    about = {"id": shown.id, "expires_at": shown.expires_at}
+    return _event(name, session=session_object(settings, beta=shown.beta) | about)
+
+
+def cleared() -> dict[str, Any]:
+    return _event("input_audio_buffer.cleared")
+
+
+def error_event(error: ApiError, cause: str | None = None) -> dict[str, Any]:
+    """`cause`: the client's own name of the event that failed."""
+    told = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
+    return _event("error", error=told | {"event_id": cause})
+
+
+def server_events(event: LiveEvent, *, beta: bool) -> list[dict[str, Any]]:
+    """What the client is told of an event."""
+    if isinstance(event, SpeechStarted):
+        name = "input_audio_buffer.speech_started"
+        return [_event(name, item_id=event.item, audio_start_ms=event.milliseconds)]
+    if isinstance(event, SpeechStopped):
+        name = "input_audio_buffer.speech_stopped"
+        return [_event(name, item_id=event.item, audio_end_ms=event.milliseconds)]
+    if isinstance(event, ItemCommitted):
+        return _committed(event, beta=beta)
+    if isinstance(event, ItemText):
+        return [_delta(event)]
+    if isinstance(event, ItemCompleted):
+        return [_completed(event)]
+    return [_failed(event)]
+
+
+def _committed(event: ItemCommitted, *, beta: bool) -> list[dict[str, Any]]:
+    item = {
+        "id": event.item,
+        "object": "realtime.item",
+        "type": "message",
+        "status": "completed",
+        "role": "user",
+        "content": [{"type": "input_audio", "transcript": None}],
+    }
+    names = ("created",) if beta else ("added", "done")
+    told = [_event(f"conversation.item.{name}", previous_item_id=event.previous, item=item) for name in names]
+    first = _event("input_audio_buffer.committed", item_id=event.item, previous_item_id=event.previous)
+    return [first, *told]
+
+
+def _delta(event: ItemText) -> dict[str, Any]:
+    fields: dict[str, Any] = {"delta": "".join(word.text for word in event.words)}
+    if event.logprobs:
+        fields["logprobs"] = logprobs(_segments(event.words)) or []
+    return _event(f"{PREFIX}delta", item_id=event.item, content_index=0, **fields)
+
+
+def _completed(event: ItemCompleted) -> dict[str, Any]:
+    name = event.settings.model
+    tokens = name in LIVE_MODELS or transcription_model(name).usage == "tokens"
+    fields: dict[str, Any] = {
+        "transcript": event.text,
+        "usage": token_usage(event.transcript) if tokens else duration_usage(event.transcript),
+    }
+    if event.settings.logprobs:
+        fields["logprobs"] = logprobs(event.transcript.segments) or []
+    if transcription_model(name).tells_languages or name == LIVE_MODELS[0]:
+        fields["languages"] = languages(event.transcript)
+    return _event(f"{PREFIX}completed", item_id=event.item, content_index=0, **fields)
+
+
+def _failed(event: ItemFailed) -> dict[str, Any]:
+    error = {"type": event.type, "code": event.code, "message": event.message, "param": None}
+    return _event(f"{PREFIX}failed", item_id=event.item, content_index=0, error=error)
+
+
+def _segments(words: tuple[LiveWord, ...]) -> list[Segment]:
+    return [Segment(word.end, word.end, word.text, word.tokens) for word in words]
+
+
+def _event(name: str, **fields: Any) -> dict[str, Any]:
+    return {"type": name, "event_id": f"event_{secrets.token_hex(10)}", **fields}

@@ -1,0 +1,57 @@
+"""Which words are sure, and where a later transcription goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.services.steps.agreement import agreed, continuation, words_of
+from engines.types import Segment, Token, Word
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "sure"),
+    [
+        ("", "ask not what", 0),
+        ("ask not", "ask not what your", 2),
+        ("Ask, not", "ask not! what", 2),
+        ("ask not what", "ask not what", 2),
+        ("ask nut what", "ask not what your", 1),
+        ("a", "", 0),
+        ("a", "a", 0),
+    ],
+)
+def test_words_are_sure_where_two_transcriptions_agree_but_for_the_last_one(
+    before: str, now: str, sure: int
+) -> None:
+    assert agreed(before.split(), now.split()) == sure
+
+
+@pytest.mark.parametrize(
+    ("sure", "now", "known"),
+    [
+        ("", "ask not", 0),
+        ("ask not", "Ask not what", 2),
+        ("ask not what", "ask what your country", 2),
+        ("ask not", "ask do not what", 3),
+        ("an old word", "completely other things said", 3),
+        ("ask not", "", 0),
+    ],
+)
+def test_what_is_sure_is_found_again_in_other_wordings(sure: str, now: str, known: int) -> None:
+    assert continuation(sure.split(), now.split()) == known
+
+
+def test_words_have_their_tokens() -> None:
+    tokens = tuple(Token(i, data, -0.5) for i, data in enumerate([b"", b" As", b"k", b" not", b"."]))
+    words = (Word(" Ask", 0.0, 0.5, 1.0), Word(" not.", 0.5, 1.0, 1.0))
+    got = words_of([Segment(0.0, 1.0, " Ask not.", tokens, words)])
+    assert [(w.text, w.end, [t.data for t in w.tokens]) for w in got] == [
+        (" Ask", 0.5, [b" As", b"k"]),
+        (" not.", 1.0, [b" not", b"."]),
+    ]
+
+
+def test_a_segment_whose_words_do_not_spell_it_is_one_word() -> None:
+    words = (Word(" Ask", 0.0, 0.5, 1.0),)
+    got = words_of([Segment(0.0, 1.0, " Ask not", (), words), Segment(1.0, 2.0, " ", (), None)])
+    assert [w.text for w in got] == [" Ask not"]
