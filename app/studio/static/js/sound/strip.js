@@ -28,12 +28,14 @@ export function lanePath(transcript, speaker, lane) {
 export function peakPath(peaks, seconds, columns = 600) {
   if (!peaks.length || !seconds) return '';
   const parts = [];
+  // Quiet recordings are drawn as high as loud ones; what is nearly silence stays flat.
+  const loudest = peaks.reduce((top, value) => Math.max(top, value), 16);
   for (let column = 0; column < columns; column++) {
     const from = Math.floor((column * seconds * 10) / columns);
     const until = Math.max(from + 1, Math.floor(((column + 1) * seconds * 10) / columns));
     let top = 0;
     for (let index = from; index < until && index < peaks.length; index++) top = Math.max(top, peaks[index]);
-    const height = Math.max(0.5, (top / 255) * (PEAK_HEIGHT - 2));
+    const height = Math.max(0.5, (top / loudest) * (PEAK_HEIGHT - 2));
     parts.push(
       `M${((column * seconds) / columns).toFixed(2)} ${((PEAK_HEIGHT - height) / 2).toFixed(1)}v${height.toFixed(1)}`,
     );

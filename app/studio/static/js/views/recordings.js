@@ -46,6 +46,7 @@ function ask(one) {
     if (route.value.id === one.id) location.hash = '#/transcribe';
     void library.forget(one);
   };
+  if (!one.transcript.value.turns.length) return then();
   dialog.value = { kind: 'ask', text: t('list.ask', { name: one.name }), yes: t('list.forget'), then };
 }
 

@@ -66,7 +66,7 @@ function controls() {
 
 function results() {
   return html`<ul class="takes">${takes.value.map(
-    (take, index) => html`<li class="row between"><strong><kbd>${index + 1}</kbd> ${take.voice}</strong>
+    (take, index) => html`<li class="row between"><kbd>${index + 1}</kbd> <strong>${take.voice}</strong>
       <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(take.seconds) })}</span>
       <button @click=${() => void replay(take.pieces)} aria-label="${t('player.play')}: ${take.voice}">${icon('play')}</button>
       <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>

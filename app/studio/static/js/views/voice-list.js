@@ -80,7 +80,7 @@ function voiceRow(one, busy, hear) {
   const sample = () => hear(one.id, SAMPLES[one.language?.slice(0, 2) ?? 'en'] ?? SAMPLES.en);
   const facts = one.custom ? t('speak.own') : [genderOf(one), one.language].filter(Boolean).join(', ');
   return html`<li class="voice">
-    <label><input type="radio" name="voice" .checked=${one.id === voice.value} @change=${pick}> <span dir="auto">${name}</span></label>
+    <label><input type="radio" name="voice" .checked=${one.id === voice.value} @change=${pick}><span dir="auto">${name}</span></label>
     <span class="quiet">${facts}</span>
     <input type="checkbox" aria-label=${t('speak.pick-compare', { name })} title=${t('speak.pick-compare', { name })}
       .checked=${compared.value.includes(one.id)} @change=${compare}>
