@@ -20,6 +20,9 @@ from engines.speakers.segmentation import FRAME_SPAN, FRAME_STEP, SECONDS
 FLIP = 0.05
 """Seconds; shorter turns are flickering between frames."""
 
+CHUNK = 65_536
+"""Frames that are sorted at once: sorting takes eight bytes for each cluster of each frame."""
+
 Turn = tuple[float, float, int]
 """Seconds of start and end, and the number of the cluster."""
 
@@ -44,16 +47,25 @@ class Frames:
     def turns(self, seconds: float, *, most: int | None = None) -> list[Turn]:
         """In order. `seconds`: of the audio. `most`: people at once."""
         count = np.minimum(self._count, self._votes.shape[1] if most is None else most)
-        order = np.argsort(-self._votes.astype(np.int16), axis=1, kind="stable")
         talks = np.zeros(self._votes.shape, np.bool_)
-        np.put_along_axis(talks, order, np.arange(order.shape[1]) < count[:, None], axis=1)
-        talks &= self._votes > 0
+        for begin in range(0, len(talks), CHUNK):
+            at = slice(begin, begin + CHUNK)
+            talks[at] = _named_most(self._votes[at], count[at])
         found = [turn for number in range(talks.shape[-1]) for turn in _turns(talks[:, number], number)]
         return sorted(
             (start, min(end, seconds), number)
             for start, end, number in found
             if min(end, seconds) - start >= FLIP
         )
+
+
+def _named_most(votes: NDArray[np.uint8], count: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Of each frame, as many clusters as people talk in it: those that most windows name."""
+    order = np.argsort(-votes.astype(np.int16), axis=1, kind="stable")
+    talks = np.zeros(votes.shape, np.bool_)
+    np.put_along_axis(talks, order, np.arange(order.shape[1]) < count[:, None], axis=1)
+    talks &= votes > 0
+    return talks
 
 
 def _turns(talks: NDArray[np.bool_], number: int) -> Iterator[Turn]:
