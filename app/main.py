@@ -75,10 +75,12 @@ def _add_routes(app: FastAPI, *, page: bool) -> None:
 
 
 def _add_middleware(app: FastAPI, server: ServerSettings) -> None:
-    """From the inside to the outside: the last one sees a request first."""
+    """Middleware from the innermost to the outermost: the one added last sees a request first."""
     app.add_middleware(KeyCheck)
     app.add_middleware(BrowserCheck, rules=server)
     app.add_middleware(LastResort)
     if server.cors_origins:
-        app.add_middleware(Cors, origins=server.cors_origins)  # around errors too: pages must read them
+        app.add_middleware(
+            Cors, origins=server.cors_origins
+        )  # outside of the error handlers, because pages must be able to read errors
     app.add_middleware(RequestFrame)

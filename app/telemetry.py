@@ -1,8 +1,8 @@
 """Log lines: their shape, and the request that each of them belongs to.
 
 Law: no business. Every module logs with `logging.getLogger(__name__)` and gives fields with `extra={...}`;
-this module alone knows how a line looks. Libraries log warnings and errors only, whatever the level is: some
-of them write SQL parameters or texts of clients.
+only this module defines the format of a line. Libraries log warnings and errors only, whatever the level is:
+some of them write SQL parameters or texts of clients.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _facts: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
 
 
 def new_request_id() -> str:
-    """Unguessable, unique, short enough to read out."""
+    """A new request id: unguessable, unique, short enough to read out."""
     return f"req_{uuid.uuid4().hex}"
 
 
@@ -71,7 +71,7 @@ def set_up_logging(level: str, form: str) -> None:
 
 
 def _formatter(form: str) -> logging.Formatter:
-    import structlog  # imports rich, which nobody but the command line needs
+    import structlog  # it imports rich, which only the command line needs
 
     fields = structlog.stdlib
     machine = form == "json"
@@ -95,7 +95,7 @@ def _formatter(form: str) -> logging.Formatter:
 
 
 def _add_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    line.pop("color_message", None)  # uvicorn's, the message again
+    line.pop("color_message", None)  # uvicorn's copy of the message with colours
     line["request_id"] = _request.get()
     return line
 
@@ -110,6 +110,6 @@ def _text(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
 
 
 def _printable(value: object) -> str:
-    """No line break or control character: what a client sent cannot begin a line of its own."""
+    """The text without line breaks and control characters: a client's text cannot imitate a log line."""
     text = str(value)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -79,7 +79,7 @@ async def measure(paths: list[Path], options: argparse.Namespace) -> None:
     folder = container.weights.require("whisper-base")
     model = WhisperModel(str(folder), device=options.device, compute_type=options.compute, cpu_threads=2)
     job = TranscriptionJob(
-        "whisper-base", language=options.language, beam_size=options.beam, vad=VadOptions()
+        model="whisper-base", language=options.language, beam_size=options.beam, vad=VadOptions()
     )
     rows: list[tuple[str, str, str]] = []
     spent = [0.0, 0.0]

@@ -295,7 +295,7 @@ async def who_said_what(systems: dict[str, System], files: Sequence[Path], *, wi
         for path in files:
             reference = read_stm(path.with_suffix(".stm"))
             samples = decode(path.read_bytes())
-            job = TranscriptionJob("whisper-1", language="en", vad=VadOptions(), words=True)
+            job = TranscriptionJob(model="whisper-1", language="en", vad=VadOptions(), words=True)
             heard = (await container.transcription.transcribe(job, io.BytesIO(wav(samples)))).segments
             rows = totals[group(path)]
             rows["no speakers"].add(reference, [Said(s.start, s.end, "", s.text) for s in heard])

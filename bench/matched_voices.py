@@ -105,7 +105,7 @@ async def run(
 
 async def heard(container: Container, text: str, sound: Samples) -> int:
     """Word errors of one sentence."""
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions())
+    job = TranscriptionJob(model="whisper-1", language="en", vad=VadOptions())
     found = await container.transcription.transcribe(job, io.BytesIO(wav(sound)))
     done = jiwer.process_words(plain(text), plain(found.text) or "-")
     return int(done.substitutions + done.deletions + done.insertions)

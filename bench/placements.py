@@ -52,7 +52,7 @@ class Side:
             WeightsStore(folder / "weights", hub=""),
             Admission(1_000, 600.0),
             defaults,
-            RunnerRules(batch=BatchLimits(8, 60)),
+            RunnerRules(batch=BatchLimits(rows=8, seconds=60)),
             place=place,
             threads=self.threads,
         )

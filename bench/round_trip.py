@@ -28,7 +28,7 @@ async def errors(container: Container, voice: str, sentence: str) -> float:
     opened = await container.speech.open(SpeechJob("tts-1", sentence, voice), "wav", whole=True)
     async with aclosing(opened), aclosing(opened.chunks()) as chunks:
         data = b"".join([part async for part in chunks])
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions())
+    job = TranscriptionJob(model="whisper-1", language="en", vad=VadOptions())
     heard = await container.transcription.transcribe(job, io.BytesIO(data))
     found = jiwer.process_words(plain(sentence), plain(heard.text) or "-")
     return float(found.substitutions + found.deletions + found.insertions)

@@ -97,7 +97,7 @@ def overhead(bench: Bench, clip: bytes) -> tuple[Goal, float]:
         "models": settings.models.model_copy(update={"preload": ()}),
     }
     container = Container(settings.model_copy(update=changed))
-    job = TranscriptionJob("whisper-1", language="en", vad=VadOptions())
+    job = TranscriptionJob(model="whisper-1", language="en", vad=VadOptions())
     loop = asyncio.new_event_loop()
     ratio, mine, inside = in_turn(
         3 * bench.rounds,

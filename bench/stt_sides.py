@@ -29,7 +29,7 @@ TICKS = 100
 
 
 class Side(Protocol):
-    """Whoever transcribes."""
+    """A side of the comparison: a program that transcribes."""
 
     def clip(self, data: bytes, language: str | None) -> str:
         """The text of a short clip."""

@@ -56,8 +56,8 @@ def _pipeline(model: Any) -> Any:
     pipeline._embedding = _Described()
     rules = {
         "method": "average",
-        "min_cluster_size": clustering.LEAST,
-        "threshold": clustering.APART,
+        "min_cluster_size": clustering.LARGE_CLUSTER,
+        "threshold": clustering.MERGE_DISTANCE,
     }
     pipeline.instantiate({"segmentation": {"min_duration_off": 0.0}, "clustering": rules})
     return pipeline
@@ -70,11 +70,11 @@ def _clusters() -> Any:
         """pyannote's, for short audio and for very long."""
 
         def filter_embeddings(self, embeddings: Any, segmentations: Any = None, _: float = 0.2) -> Any:
-            for ratio in clustering.ACTIVE:
+            for ratio in clustering.SOLO_SHARES:
                 chosen = super().filter_embeddings(embeddings, segmentations, ratio)
                 if len(chosen[0]):
                     break
-            step = -(-len(chosen[0]) // clustering.MOST) or 1
+            step = -(-len(chosen[0]) // clustering.MOST_VECTORS) or 1
             return tuple(part[::step] for part in chosen)
 
     return Clusters(metric="cosine")

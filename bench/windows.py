@@ -133,8 +133,8 @@ def main() -> None:
     beam = TranscribeOptions()
     cheap = TranscribeOptions(greedy_first=True)
     engines = [
-        (FULL, load(chosen.model, EngineOptions("cpu", threads=1, workers=1)), beam),
-        (CHEAP, load(chosen.model, EngineOptions("cpu", threads=1, workers=1, adaptive=True)), cheap),
+        (FULL, load(chosen.model, EngineOptions(device="cpu", threads=1, workers=1)), beam),
+        (CHEAP, load(chosen.model, EngineOptions(device="cpu", threads=1, workers=1, adaptive=True)), cheap),
     ]
     total: dict[str, Score] = {}
     truths = False

@@ -30,7 +30,7 @@ VOICE_CLONERS = "antiphon.voice_cloners"
 
 
 def names(group: str) -> tuple[str, ...]:
-    """The engines that are registered in `group`, installed dependencies or not."""
+    """The engines that are registered in `group`, whether or not their libraries are installed."""
     return tuple(sorted(_points(group)))
 
 
@@ -60,7 +60,7 @@ def diarizer(name: str) -> DiarizationEngine:
 
 
 def voice_cloner(name: str) -> VoiceCloner:
-    """A maker of voices. Raises `EngineError` for an unknown name."""
+    """A voice cloner. Raises `EngineError` for an unknown name."""
     return cast("VoiceCloner", _point(VOICE_CLONERS, name).load())
 
 
@@ -77,7 +77,7 @@ class EngineFinder:
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
-    """Read once: it takes the metadata of every distribution that is installed."""
+    """Read once, because it reads the metadata of every installed distribution."""
     return {point.name: point for point in entry_points(group=group)}
 
 

@@ -32,7 +32,7 @@ class Transcriber(Protocol):
 
     @property
     def calls(self) -> int:
-        """Calls of `transcribe` that it takes at once."""
+        """Calls of `transcribe` that may run in parallel."""
         ...
 
     @property
@@ -41,8 +41,8 @@ class Transcriber(Protocol):
         ...
 
     def prepare(self, window: Window) -> Window:
-        """The window with its features computed, so that its turn takes less. May be called on any thread,
-        while other calls run; calling it is optional.
+        """The window with its features computed, so that `transcribe` takes less time. May be called on any
+        thread, while other calls run; calling it is optional.
         """
         ...
 
@@ -115,7 +115,7 @@ class SpeechEngine(Protocol):
     """What an entry point of the group `antiphon.synthesizers` names; it can be a module."""
 
     COST: float
-    """CPU seconds per second of speech, roughly; of several engines the cheapest is preferred for speed."""
+    """CPU seconds per second of speech, roughly; for a fast model the engine with the least cost is used."""
     QUALITY: int
     """How natural it sounds; a higher number is better."""
     HONOURS: frozenset[str]
@@ -151,23 +151,24 @@ class LoadSpeakerEncoder(Protocol):
 
 
 class Diarizer(SpeakerEncoder, Protocol):
-    """Tells who spoke when: hears an audio in stretches, each by itself, and puts them together at the end.
+    """Tells who spoke when: `look` processes stretches of the audio, each by itself, and `assemble` joins the
+    results at the end.
 
-    It keeps nothing between two calls, so stretches of one audio may be heard by several copies of the model.
+    It keeps no state between calls, so several copies of the model may process stretches of one audio.
     """
 
     @property
     def span(self) -> int:
-        """Samples of `SAMPLE_RATE` hertz that one `look` hears; the last one hears what is left."""
+        """Samples of `SAMPLE_RATE` hertz that one `look` gets; the last one gets the rest."""
         ...
 
     @property
     def hop(self) -> int:
-        """Samples by which the next look begins later than this one; at most `span`."""
+        """Samples between the starts of two stretches; at most `span`."""
         ...
 
     def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
-        """What `assemble` needs to know of one stretch: numbers that pickle, and no sound.
+        """The facts about one stretch that `assemble` needs: values that can be pickled, without the sound.
 
         `start`: seconds from the start of the audio. `end`: whether the audio ends with this stretch. Raises
         `EngineError`.

@@ -47,7 +47,9 @@ class EngineDied(EngineError):
     """The process of an engine ended while it worked. What it did is lost."""
 
     def __init__(self, reason: str, *, signal: int = 0, status: int = 0) -> None:
-        """`signal`: by which it was ended, if it was. `status`: with which it ended itself."""
+        """`signal`: the signal that ended the process, if any. `status`: its exit status, if it ended by
+        itself.
+        """
         super().__init__(f"The engine ended unexpectedly: {reason}.")
         self.reason = reason
         self.signal = signal
@@ -90,7 +92,7 @@ class UnsupportedInput(EngineError):
 
 
 class NeedsTrust(WeightsBroken):
-    """The weights can only be loaded by running what their author wrote."""
+    """The weights can only be loaded by running code of their author."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -112,11 +114,12 @@ MEMORY_SIGNS = (
     "bad allocation",
     "failed to map segment",
 )
-"""How CPython, the dynamic linker, C++, PyTorch, CTranslate2 and ONNX Runtime say that memory was refused."""
+"""The messages with which CPython, the dynamic linker, C++, PyTorch, CTranslate2 and ONNX Runtime report
+that memory ran out."""
 
 
 def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
-    """Why an engine's library cannot be imported: it is absent, it is broken, or memory was refused."""
+    """Why an engine's library cannot be imported: it is absent, it is broken, or memory ran out."""
     if is_out_of_memory(error):
         return EngineOutOfMemory()
     if isinstance(error, ModuleNotFoundError):
@@ -125,7 +128,7 @@ def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this failure, or one behind it, is that memory was refused."""
+    """Whether this failure, or one of its causes, means that memory ran out."""
     return any(_tells_of_memory(one) for one in _chain(error))
 
 
@@ -135,7 +138,7 @@ def _tells_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     if isinstance(error, EngineError | ValueError | TypeError | LookupError):
-        return False  # their words may be a client's
+        return False  # their messages may quote a client's text
     words = str(error).lower()
     return any(sign in words for sign in MEMORY_SIGNS)
 

@@ -1,4 +1,6 @@
-"""Punctuation of all scripts. Law: data only; everybody who looks for the end of a sentence takes it here."""
+"""Punctuation of all scripts. Law: data only; all code that looks for the end of a sentence uses
+this file.
+"""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def load(folder: Path, options: EngineOptions) -> PiperSynthesizer:
 
 
 class PiperSynthesizer:
-    """All voices of one folder."""
+    """The synthesizer over all voices of one folder."""
 
     def __init__(self, folder: Path, options: EngineOptions) -> None:
         self._folder = folder
@@ -109,7 +109,7 @@ class PiperSynthesizer:
             return np.zeros(0, np.float32)
         config = SynthesisConfig(speaker_id=voice.config.speaker_id_map.get(speaker) if speaker else None)
         sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), config)
-        assert isinstance(sound, np.ndarray)  # a pair with the phonemes' times is given only when asked for
+        assert isinstance(sound, np.ndarray)  # it is a pair only if alignments were requested
         return np.asarray(np.clip(sound, -1, 1), np.float32).reshape(-1)
 
 

@@ -59,7 +59,7 @@ def load(folder: Path, options: EngineOptions) -> PocketSynthesizer:
     try:
         with tempfile.TemporaryDirectory() as work:
             model = TTSModel.load_model(config=_config(folder, Path(work)))
-    except Exception as wrong:  # the library and its parts raise as they like
+    except Exception as wrong:  # the library and its dependencies raise exceptions of any class
         raise WeightsBroken("The Pocket TTS model cannot be loaded.") from wrong
     set_threads(options.threads or 1)
     return PocketSynthesizer(model, folder)
@@ -133,7 +133,7 @@ def _parsed(profile: bytes) -> dict[str, dict[str, Any]]:
     state: dict[str, dict[str, Any]] = {}
     try:
         tensors = parse(profile)
-    except Exception as wrong:  # its Rust errors have no common base
+    except Exception as wrong:  # errors of its Rust code have no common base class
         raise WeightsBroken("The voice's profile is damaged.") from wrong
     for key, tensor in tensors.items():
         module, _, name = key.partition("/")
@@ -142,7 +142,7 @@ def _parsed(profile: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _config(folder: Path, work: Path) -> Path:
-    """The model's configuration with every path pointing into its own folder: nothing is left to fetch."""
+    """The model's configuration, with every path in its own folder, so that the library downloads nothing."""
     import pocket_tts
     import yaml
 

@@ -1,4 +1,5 @@
-"""Language tags, and which script a text is written in: it tells languages apart that no voice could guess.
+"""Language tags, and which script a text is written in: the script identifies some languages, such as Chinese
+and Japanese.
 
 Law: pure; regular expressions over Unicode ranges and nothing else.
 """

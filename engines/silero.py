@@ -40,7 +40,7 @@ class Silero:
 
 
 class SileroStream:
-    """The recurrent state of one audio."""
+    """The detector for one audio, with its recurrent state."""
 
     frame = FRAME
 
@@ -69,7 +69,9 @@ class SileroStream:
         return self._run(padded)
 
     def _run(self, samples: Samples) -> Samples:
-        """Long silence is left out by the frame, so that the result does not depend on the size of blocks."""
+        """Long silence is skipped frame by frame, so that the result does not depend on the size of
+        blocks.
+        """
         frames = samples.reshape(-1, FRAME)
         chances = np.zeros(len(frames), np.float32)
         for begin, end, asleep in self._stretches(frames):
@@ -80,7 +82,7 @@ class SileroStream:
         return chances
 
     def _stretches(self, frames: Samples) -> Iterator[tuple[int, int, bool]]:
-        """Begin and end of runs of frames, and whether a run is part of a long silence."""
+        """Start and end of runs of frames, and whether each run is part of a long silence."""
         asleep = np.zeros(len(frames), bool)
         for index, silent in enumerate(np.abs(frames).max(axis=1, initial=0.0) < SILENCE_PEAK):
             self._silent = self._silent + 1 if silent else 0

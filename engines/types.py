@@ -46,7 +46,7 @@ class Window:
     hotwords: tuple[str, ...] = ()
     """Words to favour."""
     features: Samples | None = None
-    """What `Transcriber.prepare` made of the sound, where that was done ahead."""
+    """The features that `Transcriber.prepare` computed, if it was called."""
 
     @property
     def end(self) -> float:
@@ -54,19 +54,19 @@ class Window:
         return self.start + self.pcm.seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TranscribeOptions:
     """How to decode; equal options may share a batch."""
 
     beam_size: int = 5
     greedy_first: bool = False
-    """Try without a beam, and with it only where that result is unsure."""
+    """Decode greedily first, and use the beam only if that result is unsure."""
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    """Tried in turn until a result passes the thresholds below."""
+    """Temperatures, tried in turn until a result passes the thresholds below."""
     words: bool = False
-    """Give word times."""
+    """Whether to compute word times."""
     logprobs: bool = False
-    """Give the log-probability of every token."""
+    """Whether to return the log-probability of every token."""
     compression_ratio_threshold: float = 2.4
     """Text that deflates better than this is a repetition loop."""
     log_prob_threshold: float = -1.0
@@ -129,7 +129,7 @@ class LanguageGuess:
     """0..1; 1 where the language was given."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WindowCost:
     """What it cost to transcribe a window, over all rounds."""
 
@@ -211,7 +211,7 @@ class KnownSpeaker:
     """What `SpeakerEncoder.embed` of the same diarizer gave for the clip."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class DiarizeOptions:
     """What the caller knows about the speakers of an audio."""
 
@@ -259,10 +259,10 @@ class Utterance:
     profile: bytes = b""
     """A custom voice, as its `VoiceCloner` made it; empty for the engine's own voices."""
     instructions: str = ""
-    """How to speak, in plain words; empty for engines that do not honour them."""
+    """How to speak, in plain words; empty for engines that do not support them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EngineOptions:
     """How to run a model on this machine."""
 
@@ -271,11 +271,11 @@ class EngineOptions:
     compute_type: str = "auto"
     """`auto` (int8 on a CPU, float16 on a GPU) or any type that CTranslate2 knows."""
     threads: int = 0
-    """CPU threads of one worker; 0: chosen from the cores."""
+    """CPU threads of one worker; 0: derived from the number of cores."""
     adaptive: bool = False
-    """Whether short windows may cost less than long ones."""
+    """Whether short windows get a short encoding, which costs less."""
     workers: int = 0
-    """Batches that one model works on at once, on each device; 0: chosen from the cores."""
+    """Batches that one model runs in parallel, on each device; 0: derived from the number of cores."""
     devices: tuple[int, ...] = (0,)
     """GPUs to use, by their numbers."""
     trusted: bool = False

@@ -1,4 +1,4 @@
-"""What is asked of an engine, as values: they cross to other threads, processes and machines as they are.
+"""The work for an engine, as values that can be sent to other threads, processes and machines.
 
 Law: frozen, and nothing in them is callable, open or bound to a place: no functions, no files, no paths of an
 upload; each value pickles. What a value means is decided by the verb of `Worker` that it names, never by
@@ -38,12 +38,13 @@ Result = TypeVar("Result")
 Kind = Literal["transcription", "speech", "speaker", "diarization"]
 FRAMES_PER_SECOND = 100
 Seen: TypeAlias = Any
-"""What a diarizer learned from one stretch of sound: numbers that pickle, opaque to everybody but it."""
+"""The result of a diarizer for one stretch of sound: it can be pickled, and only that diarizer knows its
+content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be loaded."""
+    """The model and the engine to load."""
 
     kind: Kind
     engine: str
@@ -57,19 +58,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
-    """A part of a sound that a diarizer hears at once."""
+    """A part of a sound that a diarizer processes in one call."""
 
     samples: Samples
     """At `SAMPLE_RATE` hertz."""
     start: float
     """Seconds from the start of the audio."""
     end: bool
-    """Whether it is the last one."""
+    """Whether it is the last part of the audio."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work(Generic[Row_co, Result_co]):
-    """What is to be done to each of some rows."""
+    """A kind of work, with one or more rows to do."""
 
     rows: tuple[Row_co, ...]
 
@@ -80,7 +81,7 @@ class Work(Generic[Row_co, Result_co]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready(Work[None, None]):
-    """Nothing but to be loaded."""
+    """Load the engine, and nothing else."""
 
     rows: tuple[None, ...] = (None,)
 
@@ -90,7 +91,7 @@ class Ready(Work[None, None]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Transcribe(Work[Window, WindowResult]):
-    """Windows to text."""
+    """Transcribe windows."""
 
     options: TranscribeOptions
 
@@ -100,7 +101,7 @@ class Transcribe(Work[Window, WindowResult]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speak(Work[Utterance, Pcm]):
-    """Utterances to sound."""
+    """Synthesize utterances."""
 
     def by(self, worker: Worker) -> Sequence[Pcm]:
         return worker.speak(self)
@@ -108,7 +109,7 @@ class Speak(Work[Utterance, Pcm]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embed(Work[Pcm, Samples]):
-    """Speech to the unit vectors of its speakers."""
+    """Compute the unit vectors of speakers."""
 
     def by(self, worker: Worker) -> Sequence[Samples]:
         return worker.embed(self)
@@ -116,7 +117,7 @@ class Embed(Work[Pcm, Samples]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enroll(Work[SpeakerSample, VoiceProfile]):
-    """Speakers to voices that a synthesizer can speak with."""
+    """Make voice profiles of speakers, for a synthesizer."""
 
     cloner: str
     """Name of its entry point."""
@@ -127,7 +128,7 @@ class Enroll(Work[SpeakerSample, VoiceProfile]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look(Work[Stretch, Seen]):
-    """Stretches of sound to what `Assemble` needs of them."""
+    """Process stretches of sound for `Assemble`."""
 
     def by(self, worker: Worker) -> Sequence[Seen]:
         return worker.look(self)
@@ -135,7 +136,7 @@ class Look(Work[Stretch, Seen]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assemble(Work[tuple[Seen, ...], Diarization]):
-    """What was learned from all stretches of an audio (a row) to who spoke when."""
+    """Join the results of all stretches of an audio (one row) to its turns."""
 
     options: DiarizeOptions
 
@@ -161,10 +162,10 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LookSize:
-    """How a diarizer wants its sound to be cut."""
+    """The cutting rules of a diarizer."""
 
     span: int
-    """Samples that one look hears."""
+    """Samples in one look."""
     hop: int
     """Samples by which the next look begins later; at most `span`."""
 
@@ -196,12 +197,12 @@ class Host(Protocol):
 
     @property
     def calls(self) -> int:
-        """Works that it takes at once, each on a thread of the caller."""
+        """Calls of `do` that may be made in parallel, each on a thread of the caller."""
         ...
 
     @property
     def looks(self) -> LookSize | None:
-        """Of a diarizer."""
+        """The cutting rules of a diarizer."""
         ...
 
     @property
@@ -221,8 +222,8 @@ class Host(Protocol):
     def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
         """One result for each row, in order. Raises `EngineError`: `EngineDied` if the engine ended.
 
-        `patience`: seconds after which nobody waits for the results any more; a host that can stop, may.
-        `alone`: nothing else is done meanwhile, so that this work is to blame if the engine ends.
+        `patience`: seconds after which nobody waits for the results any more; a host that can stop the work
+        may do so. `alone`: nothing else is done meanwhile, so that this work is to blame if the engine ends.
         """
         ...
 
@@ -244,7 +245,7 @@ class Place(Protocol):
 
 
 def joined(works: Sequence[Joined]) -> Joined:
-    """One work with the rows of all, which are of one key."""
+    """Joins works of equal keys into one work with all their rows."""
     if len(works) == 1:
         return works[0]
     return replace(works[0], rows=tuple(row for work in works for row in work.rows))

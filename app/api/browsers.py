@@ -1,6 +1,6 @@
 """What web pages may do: which names the server answers to, and pages of which origins it serves.
 
-Law: browsers keep these rules for their users; every other client may send what it likes. With API keys a
+Law: browsers enforce these rules for their users; other clients can send any header. With API keys a
 page needs one, and no browser adds a key by itself: so the checks are for servers without keys.
 """
 
@@ -22,7 +22,7 @@ from app.settings.server import ServerSettings
 ANY = "*"
 EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-antiphon-ignored")
 UNCHECKED = ("/health", "/health/live", "/health/ready")
-"""Probes ask under any name, and learn nothing that a page could use."""
+"""Health probes may use any host name: their answers hold nothing that a page could use."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)(:\d{1,5})?")
 
 
@@ -47,7 +47,7 @@ class BrowserCheck:
     def _check(self, scope: Scope) -> None:
         """Raises `HostNotAllowed` or `OriginNotAllowed`."""
         headers = Headers(scope=scope)
-        for host in headers.getlist("host"):  # only clients that are no browsers send none
+        for host in headers.getlist("host"):  # a client without this header is not a browser
             if not self._answers_to(host.lower()):
                 raise HostNotAllowed(host)
         origin = headers.get("origin")
@@ -63,7 +63,7 @@ class BrowserCheck:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, for `server.cors_origins`; a refusal has the envelope."""
+    """Starlette's CORS middleware for `server.cors_origins`; a refusal is OpenAI's error envelope."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class Cors(CORSMiddleware):
 
 
 def is_same_origin(origin: str, headers: Headers) -> bool:
-    """Whether a page of this server itself asks."""
+    """Whether the request comes from a page of this server itself."""
     return origin.partition("://")[2].lower() == headers.get("host", "").lower() != ""
 
 
@@ -92,6 +92,8 @@ def is_allowed(origin: str, origins: Collection[str]) -> bool:
 
 
 def _is_visit(scope: Scope, headers: Headers) -> bool:
-    """Whether a person follows a link: nothing changes, and the other page sees nothing of the answer."""
+    """Whether a person follows a link: such a request changes nothing, and the other page cannot read the
+    answer.
+    """
     visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return visit and scope["method"] in ("GET", "HEAD")

@@ -1,4 +1,4 @@
-"""What connections may take, and which of them wait for their clients.
+"""The limits of connections, and which of them wait for their clients.
 
 Law: counts and values; what happens on a connection stands in `connections.py`.
 """
@@ -14,24 +14,24 @@ class WaitingConnection(Protocol):
     """A connection that waits for its client."""
 
     def end(self) -> None:
-        """Ends it."""
+        """Ends the connection."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionLimits:
-    """What one connection may take."""
+    """The limits of one connection."""
 
     connections: int
-    """Open at once; the one that has waited longest makes place for the next."""
+    """Connections that are open at once; a new one beyond this ends the one that has waited longest."""
     header_bytes: int
     header_count: int
     header_seconds: float
-    """For the head of a request, and for the rest of a body whose request has been answered already."""
+    """Seconds for the head of a request, and for the rest of a body whose request was answered early."""
     idle_seconds: float
-    """Between two requests."""
+    """Seconds that a connection may wait between two requests."""
     download_idle_seconds: float
-    """In which a client takes no byte of its answer."""
+    """Seconds in which a client may take no byte of its answer."""
 
 
 class ConnectionBook:
@@ -47,7 +47,7 @@ class ConnectionBook:
         self._waiting.move_to_end(connection)
 
     def leave(self, connection: WaitingConnection) -> None:
-        """The connection has a request in work, or is gone."""
+        """The connection does not wait any more: it has a request to answer, or it is closed."""
         self._waiting.pop(connection, None)
 
     def make_place(self) -> bool:

@@ -27,7 +27,8 @@ from app.telemetry import bound, new_request_id
 
 log = logging.getLogger(__name__)
 PIPELINED = 64
-"""Requests that wait on one connection behind the one in work; a client that sends more is refused."""
+"""Pipelined requests: those that wait on one connection while another is answered. A client that sends
+more is refused."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
 """Read and dropped after a refusal: a reset would destroy the answer before the client reads it."""
@@ -93,7 +94,9 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count += 1
         self._count_head(len(name) + len(value) + 4)
-        if self._in_head:  # trailers come after the body, when the head has been judged: they are dropped
+        if (
+            self._in_head
+        ):  # trailers come after the body, when the headers were checked already: they are dropped
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -106,7 +109,7 @@ class Connection(HttpToolsProtocol):
             return
         self._book.leave(self)
         super().on_headers_complete()
-        if self.cycle:  # None: the connection becomes a WebSocket
+        if self.cycle:  # None if the connection becomes a WebSocket
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 
     def on_body(self, body: bytes) -> None:
@@ -198,12 +201,12 @@ class Connection(HttpToolsProtocol):
             self._fail(HeadersTooLarge(self._limits.header_bytes, self._limits.header_count))
 
     def _fail(self, error: ApiError) -> None:
-        """Stops the parser, which calls us."""
+        """Stops the parser, which is the caller of this method."""
         self._refusal = error
         raise error
 
     def _refuse(self, error: ApiError) -> None:
-        """Answers what is no request that the application could answer, and ends the connection."""
+        """Answers bytes that are not a valid request, and ends the connection."""
         self._refusal = error
         self._since = time.monotonic()
         if self._answering and not self._give_up_request():
@@ -217,11 +220,11 @@ class Connection(HttpToolsProtocol):
             self.transport.write_eof()
 
     def _give_up_request(self) -> bool:
-        """The request in work: tells the application that the rest of its body will not come.
+        """Tells the application that the rest of the current request's body will not come.
 
-        Returns whether a refusal may be written. An answer on its way is not disturbed.
+        Returns whether a refusal may be written: not after the answer has begun.
         """
-        if self._in_head:  # of the next request
+        if self._in_head:  # the head of the next request
             self.cycle.keep_alive = False
             return False
         if self.pipeline or self.cycle.response_started:
@@ -237,7 +240,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
     def _cut(self, cycle: RequestResponseCycle) -> None:
-        cycle.response_complete = cycle.disconnected = True  # nothing more is sent, and that is meant
+        cycle.response_complete = cycle.disconnected = (
+            True  # uvicorn must not complain that the answer is incomplete
+        )
         self.transport.close()
 
 

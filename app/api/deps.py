@@ -1,4 +1,6 @@
-"""What routes are given. Law: no logic; routes see use cases and how requests are read, nothing beneath."""
+"""FastAPI dependencies of the routes. Law: no logic; routes see use cases and the rules for reading requests,
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from app.wire.speech import SpeechRequestRules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """How requests are read: what they may hold, and what they mean where they do not say."""
+    """The rules for reading requests: their limits, and the defaults of absent fields."""
 
     limits: LimitsSettings
     uploads: Admission
@@ -28,7 +30,7 @@ class Intake:
     file_threads: WorkThreads
     """One: such files are made one after the other, apart from the work for transcriptions and speech."""
     recording_bytes: int
-    """Of a recording of a consent or of a sample of a voice."""
+    """Bytes of the recording of a consent or of the sample of a voice."""
     transcriptions: RequestRules
     speech: SpeechRequestRules
 
@@ -45,7 +47,7 @@ def services_of(request: Request) -> UseCases:
 
 
 def intake_of(request: Request) -> Intake:
-    """How the app that serves this request reads it."""
+    """The reading rules of the app that serves this request."""
     container = container_of(request)
     return Intake(
         limits=container.settings.request_limits,
@@ -59,7 +61,7 @@ def intake_of(request: Request) -> Intake:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who makes this request, as the key check says."""
+    """The caller of this request, as the key check found out."""
     caller: Caller = request.scope[CALLER]
     return caller
 

@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's list of routes, with requests and answers from the tables of `app.wire`.
 
-Law: no fact of its own: fields are those of `request_fields`, shapes those of `answer_schemas`.
+Law: no facts are stated here: fields come from `request_fields`, the shapes of answers from `answer_schemas`.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ RETRIED = (429, 503, 507)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one route takes and gives."""
+    """The request and the answers of one route."""
 
     id: str
     answers: dict[str, dict[str, Any]]
     """Schemas of a success by media type; a client that can read one only takes the first that it knows."""
     errors: tuple[int, ...] = READING
     endpoint: Endpoint | None = None
-    """Whose fields it takes."""
+    """The endpoint of `request_fields` whose fields it takes."""
     body: str = ""
-    """Media type of the request's body; empty: the fields are a query's."""
+    """Media type of the request's body; empty if the fields are query parameters."""
     extension: bool = False
     also: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """Other answers of the route's own shape."""
+    """Further answers of this route, by status."""
 
 
 def _json(name: str) -> dict[str, dict[str, Any]]:
@@ -64,11 +64,11 @@ def _any(*names: str) -> dict[str, Any]:
 
 
 def _events(*names: str) -> dict[str, Any]:
-    """A stream is text to a client that knows no server-sent events."""
+    """The answer of a stream: plain text, for clients without support for server-sent events."""
     return TEXT | {"description": f"Server-sent events; the data of each is one of: {', '.join(names)}."}
 
 
-# Text stands first: a generated client that reads one kind of answer only can then take every format.
+# Text stands first, because a generated client that reads only one kind of answer can then take every format.
 _TRANSCRIPTIONS = {
     "text/plain": TEXT,
     "text/vtt": TEXT,
@@ -174,7 +174,9 @@ def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
 
 
 def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Settings) -> None:
-    """Replaces what FastAPI says of a route; one that stands in no table keeps its success."""
+    """Replaces FastAPI's description of a route; a route without a row in the table keeps the description of
+    its success.
+    """
     spoken["responses"] = {
         status: answer for status, answer in spoken.get("responses", {}).items() if status == "200"
     } | {str(status): _error(status) for status in (operation.errors if operation else READING)}

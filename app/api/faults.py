@@ -1,6 +1,6 @@
 """Turns every failure into OpenAI's error envelope, on every path.
 
-Law: errors are rendered here alone. A fault of ours is logged with its stack trace, which no client sees.
+Law: errors are rendered here alone. An internal error is logged with its stack trace, which no client sees.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from engines.errors import EngineError
 
 log = logging.getLogger(__name__)
 CLIENT_GONE = 499
-"""What the log shows for a client that left; nobody sees the answer."""
+"""The status (nginx's) that the log shows for a client that left; nobody reads the answer."""
 
 
 class ClientGone(Exception):
-    """Nobody is left to answer."""
+    """The client has closed the connection, so nobody reads an answer."""
 
 
 def install(app: FastAPI) -> None:
@@ -43,7 +43,7 @@ def response(error: ApiError) -> Response:
 
 
 def internal(failure: BaseException) -> ApiError:
-    """Logs a failure that nothing else caught; gives what a client may be told about it."""
+    """Logs a failure that nothing else caught; returns the error that a client may see."""
     log.error("an unexpected failure", exc_info=failure)
     if isinstance(failure, MemoryError):
         return errors.OutOfMemory()

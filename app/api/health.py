@@ -1,4 +1,6 @@
-"""/health, /health/live, /health/ready and /metrics: for whoever starts and watches this server. No key."""
+"""/health, /health/live, /health/ready and /metrics: for programs that start and watch this server. No key is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 @router.get("/health")
 @router.get("/health/live")
 async def live() -> dict[str, str]:
-    """Whether the process answers."""
+    """Liveness: the process answers."""
     return {"status": "live"}
 
 
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
-    """Whether models, database and disk can do their work; 503 with the problems until then."""
+    """Readiness: 200 if models, database and disk can do their work, else 503 with the problems."""
     readiness: ReadinessService = request.app.state.readiness
     problems = await readiness.problems()
     if problems:

@@ -1,4 +1,5 @@
-"""What happens around every request: its id, its access line and its counters, its key, its last error.
+"""What happens around every request: its id, its access log line and counters, the check of its key, and the
+last error handler.
 
 Law: plain ASGI, which passes the chunks of a stream on as they come.
 """
@@ -33,7 +34,7 @@ REPLY = "antiphon.reply"
 
 
 class RequestFrame:
-    """Gives each request an id, times it, counts it and logs it; deals with HEAD and trailing slashes."""
+    """Gives each request an id, times it, counts it and logs it; handles HEAD and trailing slashes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,7 +79,7 @@ class RequestFrame:
 
 
 class LastResort:
-    """Answers failures that nothing else caught, and the requests that a stop cancels."""
+    """Answers failures that no other handler caught, and requests that are cancelled by a shutdown."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -87,7 +88,7 @@ class LastResort:
         try:
             await self._app(scope, receive, send)
         except ResponseCut:
-            raise  # the server sees it, and ends the connection
+            raise  # the server catches it and ends the connection
         except asyncio.CancelledError:
             if not stopping(scope) or scope["type"] != "http":
                 raise
@@ -99,7 +100,9 @@ class LastResort:
 
 
 async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends what is left to tell: the envelope, or, if an answer has begun, that it is incomplete."""
+    """Sends the error envelope; if an answer has begun already, ends it so that the client sees that it is
+    incomplete.
+    """
     reply: _Reply = scope[REPLY]
     if not reply.status:
         await faults.response(error)(scope, receive, send)
@@ -108,10 +111,10 @@ async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -
 
 
 class _Reply:
-    """What has been sent of one answer."""
+    """Remembers what was sent of one answer."""
 
     def __init__(self, send: Send, *, head: bool) -> None:
-        """`head`: the client asks for the headers alone."""
+        """`head`: whether this is a HEAD request, whose answer has no body."""
         self.id = new_request_id()
         self.status = 0
         self.complete = False
@@ -138,7 +141,7 @@ class _Reply:
 
 
 class KeyCheck:
-    """Asks for a key on every path of the API, before anything else is looked at."""
+    """Checks the API key on every path of the API, before any other check."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -180,21 +183,25 @@ def _is_protected(path: str) -> bool:
 
 
 def route_of(scope: Scope) -> str | None:
-    """The template of the route that answered, `/v1/models/{model}` for example; None where there is none."""
+    """The template of the route that answered, such as `/v1/models/{model}`; None if no route matched."""
     path: str | None = getattr(scope.get("route"), "path", None)
     if path is None or path.startswith(PROTECTED) or not _is_protected(scope["path"]):
         return path
-    return PROTECTED + path  # FastAPI tells the path within the included router
+    return PROTECTED + path  # FastAPI gives the path within the included router
 
 
 def _as_routed(scope: Scope) -> Scope:
-    """The request as the routes know it. A redirect would lose an upload, so a trailing slash is dropped."""
+    """The request with its path as the routes have it: a trailing slash is dropped, because a redirect would
+    lose an upload.
+    """
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "method": method, "path": scope["path"].rstrip("/") or "/"}
 
 
 def _log(scope: Scope, routed: Scope, reply: _Reply, facts: dict[str, object]) -> None:
-    """The access line of a request. Health checks come every few seconds: their lines are for debugging."""
+    """The access line of a request. Health checks come every few seconds, so their lines have the level
+    debug.
+    """
     fields: dict[str, object] = {
         "method": scope["method"],
         "path": scope["path"][:200],

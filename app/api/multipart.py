@@ -1,6 +1,6 @@
 """The multipart parser with bounds on everything that a request can bring.
 
-Law: whatever is too much is refused while it comes in, not when all of it is in memory.
+Law: a form that exceeds a bound is refused while it arrives, not when all of it is in memory.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ BOUNDARY = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormBounds:
-    """What one form may have."""
+    """The limits of one form."""
 
     fields: int
     """Parts that are no files."""
     file_bytes: int
-    """All files together."""
+    """Bytes of all files together."""
     text_bytes: int
-    """All parts that are no files together, but for clips."""
+    """Bytes of all parts that are not files together, without clips."""
     clip_field: str
-    """The field whose text is a clip as a data URL."""
+    """The name of the field that holds clips as data URLs."""
     clip_bytes: int
-    """All clips together, in bytes of their data URLs; 0: none is taken."""
+    """Bytes of the data URLs of all clips together; 0: no clip is accepted."""
 
 
 class BoundedParser(MultiPartParser):

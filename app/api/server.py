@@ -1,6 +1,6 @@
-"""The HTTP server: uvicorn's, with bounded connections and a stop that tells every client.
+"""The HTTP server: uvicorn's, with bounded connections and a shutdown that answers every client.
 
-Law: when it begins and ends is decided here; what a connection may do stands in `connections.py`.
+Law: start and shutdown are decided here; the limits of a connection are in `connections.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from app.settings import Settings
 from app.settings.source import SettingsError
 
 FAREWELL_SECONDS = 5.0
-"""For the last answers, after the grace of a stop has ended."""
+"""Seconds for the last answers of cancelled requests, after the grace period of a shutdown."""
 OTHER_FILES = 600
-"""Descriptors beside those of connections and uploads: libraries, weights, the database."""
+"""File descriptors that are neither connections nor uploads: libraries, weights, the database."""
 
 
 class CannotListen(SettingsError):
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=max(1, round(server.idle_seconds)),
-            timeout_graceful_shutdown=1,  # for what `shutdown` has left
+            timeout_graceful_shutdown=1,  # for connections that `shutdown` has not closed
         )
         super().__init__(config)
         self._app = app
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _settled(self, seconds: float) -> None:
-        """Returns when all requests are answered, or after so many seconds, or at a second Ctrl-C."""
+        """Returns when all requests are answered, after the given seconds, or at a second Ctrl-C."""
         until = time.monotonic() + seconds
         while self.server_state.connections or self.server_state.tasks:
             if time.monotonic() >= until or self.force_exit:
@@ -94,7 +94,7 @@ class Server(uvicorn.Server):
     def _check_connections(self) -> None:
         now = time.monotonic()
         for connection in list(self.server_state.connections):
-            if isinstance(connection, Connection):  # and not a WebSocket
+            if isinstance(connection, Connection):  # WebSocket connections are of another class
                 connection.check(now)
 
 
@@ -111,7 +111,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound.bind(address)
             bound.listen(2048)
-    except (OSError, ValueError) as wrong:  # ValueError: a name that cannot be one
+    except (OSError, ValueError) as wrong:  # ValueError: the text cannot be a host name
         for opened in sockets:
             opened.close()
         raise CannotListen(_reason(wrong, host, port)) from None
@@ -128,7 +128,9 @@ def _reason(wrong: Exception, host: str, port: int) -> str:
 
 
 def _affordable(connections: int, uploads: int) -> int:
-    """Connections that the process has descriptors for; its soft limit is raised if need be."""
+    """The number of connections that the process has file descriptors for; its soft limit is raised if
+    necessary.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + 2 * uploads + OTHER_FILES
     if soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):

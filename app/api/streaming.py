@@ -27,9 +27,10 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 KEEP_ALIVE_SECONDS = 10.0
 LATE_SECONDS = 1.0
-"""After the deadline the work itself has this long to say so; then the answer ends without it."""
+"""Seconds after the deadline in which the work itself may report the timeout; then the answer is ended
+from outside."""
 FAREWELL_SECONDS = 1.0
-"""For the last frame of a stream, which a client that does not read would hold up."""
+"""Seconds for the last frame of a stream, because a client that does not read would block it for ever."""
 
 
 CUT = "antiphon.cut"
@@ -37,11 +38,11 @@ CUT = "antiphon.cut"
 
 
 class ResponseCut(Exception):
-    """The answer cannot be completed: the server ends the connection, so that the client sees it."""
+    """The answer cannot be completed: the server ends the connection, so that the client notices."""
 
 
 class Closable(Protocol):
-    """A resource of a stream."""
+    """A resource that a stream holds and that is closed with it."""
 
     async def aclose(self) -> None: ...
 
@@ -66,7 +67,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 
 
 async def opened_in(stack: AsyncExitStack, opening: Awaitable[Opened]) -> Opened:
-    """What `opening` opens, closed with `stack` even if nobody waits for the result any more."""
+    """The result of `opening`, which is closed with `stack`, even if the client has left meanwhile."""
     opened = await opening
     stack.push_async_callback(opened.aclose)
     return opened
@@ -84,9 +85,9 @@ class LiveResponse(Response):
         *,
         deadline: float | None = None,
     ) -> None:
-        """`resources`: what the chunks come from; it is closed when the answer ends, however it ends.
-
-        `deadline`: of the request, by the monotonic clock; also a client that does not read is held to it.
+        """`resources`: what the chunks come from; they are closed when the answer ends, however it ends.
+        `deadline`: of the request, by the monotonic clock; it also ends the answer of a client that does not
+        read.
         """
         super().__init__(media_type=media_type, headers=dict(headers or {}))
         del self.headers["content-length"]
@@ -95,7 +96,7 @@ class LiveResponse(Response):
         self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with AsyncExitStack() as closing:  # each of these happens, whatever another one raises
+        async with AsyncExitStack() as closing:  # each of these runs, even if another one raises
             closing.push_async_callback(self._resources.aclose)
             closing.push_async_callback(self._chunks.aclose)
             sending = asyncio.ensure_future(self._send_all(send))
@@ -110,7 +111,7 @@ class LiveResponse(Response):
     async def _failure(
         self, scope: Scope, sending: asyncio.Future[None], leaving: asyncio.Future[None]
     ) -> ApiError | None:
-        """Waits for the end of the answer. Returns what the client must be told of, if anything is."""
+        """Waits for the end of the answer. Returns the failure that the client must be told, or None."""
         seconds = None if self._deadline is None else self._deadline - time.monotonic() + LATE_SECONDS
         try:
             await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -126,7 +127,9 @@ class LiveResponse(Response):
         return RequestTimedOut()
 
     async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
-        """Audio has no place for an error: without its regular end the client sees that it is incomplete."""
+        """An audio stream cannot carry an error message; without a regular end of the answer the client sees
+        that it is incomplete.
+        """
         cut(scope)
 
     async def _send_all(self, send: Send) -> None:
@@ -170,13 +173,13 @@ class EventStream(LiveResponse):
 
 
 def stopping(scope: Scope) -> bool:
-    """Whether the grace of a stop is over: whoever is cancelled now tells its client so."""
+    """Whether the grace period of a shutdown is over: a request that is cancelled now tells its client."""
     app = scope.get("app")
     return app is not None and getattr(app.state, "stopping", False)
 
 
 def cut(scope: Scope) -> None:
-    """Ends the connection in the middle of the answer. Raises `ResponseCut` where the server is not ours."""
+    """Ends the connection in the middle of the answer. Raises `ResponseCut` without our extension."""
     extension: dict[str, Callable[[], None]] | None = scope.get("extensions", {}).get(CUT)
     if not extension:
         raise ResponseCut
@@ -184,7 +187,9 @@ def cut(scope: Scope) -> None:
 
 
 def _as_api_error(failure: BaseException | None) -> ApiError | None:
-    """What may be told of a failure. A fault of ours is logged with its trace, everything else in a line."""
+    """The error that the client may see. An internal error is logged with its stack trace, any other failure
+    in one line.
+    """
     if failure is None or isinstance(failure, ApiError):
         if failure:
             log.info("an answer that had begun failed: %s", failure)
@@ -193,7 +198,7 @@ def _as_api_error(failure: BaseException | None) -> ApiError | None:
 
 
 async def _kept_alive(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The frames, and comment lines while there are none for a while."""
+    """The frames, with a comment line whenever there was no frame for `KEEP_ALIVE_SECONDS`."""
     step: asyncio.Future[bytes] = asyncio.ensure_future(anext(frames))
     try:
         while True:
@@ -217,9 +222,10 @@ async def _until_gone(receive: Receive) -> None:
 
 
 async def _stop(*tasks: asyncio.Future[Any]) -> None:
-    """Cancels tasks and waits for their end, also while the caller is cancelled, which then goes on.
+    """Cancels tasks and waits for their end. If the caller is cancelled meanwhile, it is cancelled after
+    that.
 
-    Whoever closes the resources of the tasks next must not meet a running step.
+    The resources of the tasks can be closed afterwards, because no step uses them any more.
     """
     for task in tasks:
         task.cancel()
@@ -231,6 +237,6 @@ async def _stop(*tasks: asyncio.Future[Any]) -> None:
             cancelled = again
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # looked at, so that asyncio does not complain of it
+            task.exception()  # read, so that asyncio does not log it as never retrieved
     if cancelled:
         raise cancelled

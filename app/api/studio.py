@@ -1,4 +1,4 @@
-"""GET / and /studio/...: the page and its files. No key: they hold no secret."""
+"""GET / and /studio/...: the page and its files. No key is needed, because they hold no secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _page = cache(load_page)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def index(request: Request) -> Response:
-    """The page itself: asked for anew each time, and answered with 304 while nothing has changed."""
+    """The page itself: browsers ask for it each time and get 304 while it is unchanged."""
     page = await _loaded()
     tag = f'"{page.digest}"'
     headers = {"cache-control": "no-cache", "etag": tag}

@@ -30,7 +30,7 @@ class CountedTransport:
         """Bytes in the kernel that the client has not taken. They can be megabytes, minutes of audio."""
         try:
             count: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)))[0]
-        except OSError:  # a kernel that does not tell
+        except OSError:  # this kernel does not give the number
             return 0
         return count
 
@@ -43,7 +43,7 @@ class CountedTransport:
 
 
 def refusal(error: ApiError, request_id: str) -> bytes:
-    """The answer to what never became a request."""
+    """The answer to bytes that were not a valid request."""
     body = json.dumps(error.envelope()).encode()
     headers = [
         "content-type: application/json",

@@ -1,4 +1,5 @@
-"""The bytes of a request's body as they come: how many, how slowly, and what is read after a refusal.
+"""The bytes of a request's body: their greatest number, their least speed, and how many are read after a
+refusal.
 
 Law: bytes are counted as they come, since Content-Length may be absent or wrong.
 """
@@ -29,7 +30,7 @@ DRAIN_SECONDS = 10.0
 async def counted(
     request: Request, limits: LimitsSettings, bounds: FormBounds
 ) -> AsyncGenerator[bytes, None]:
-    """The body, of no more bytes than the parts may have together."""
+    """The body. Raises `UploadTooLarge` if it has more bytes than all parts may have together."""
     read, limit = 0, bounds.file_bytes
     most = limit + bounds.text_bytes + bounds.clip_bytes + ENVELOPE_BYTES
     async with aclosing(body_chunks(request, limits)) as chunks:
@@ -42,7 +43,7 @@ async def counted(
 
 
 async def body_chunks(request: Request, limits: LimitsSettings) -> AsyncGenerator[bytes, None]:
-    """The body as it comes. Raises `RequestTimedOut` where the client stops, or sends next to nothing."""
+    """The body as it comes. Raises `RequestTimedOut` if the client stops sending, or sends too slowly."""
     read, began = 0, time.monotonic()
     stream = request.stream()
     while True:
@@ -63,7 +64,7 @@ async def body_chunks(request: Request, limits: LimitsSettings) -> AsyncGenerato
 
 
 async def drain(stream: AsyncIterator[bytes]) -> None:
-    """Reads on for a while: most clients look for the answer only when all is sent."""
+    """Reads on for a while, because most clients read the answer only after they have sent everything."""
     until, left = time.monotonic() + DRAIN_SECONDS, DRAIN_BYTES
     while left > 0 and (wait := until - time.monotonic()) > 0:
         try:

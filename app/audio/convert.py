@@ -1,6 +1,6 @@
 """Decoded frames of any sampling rate, channel layout and sample format -> mono samples for the models.
 
-Law: two verbs, feed and flush. What comes out is finite and within -1..1, whatever the file held.
+Law: two verbs, feed and flush. The results are finite and within -1..1, whatever the file contains.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ LOWEST_RATE = 1000
 HIGHEST_RATE = 2_000_000
 """Hertz. Above it, the filters of the resampler take gigabytes of memory."""
 MOST_CHANNELS = 64
-"""Channels that are mixed down."""
+"""The most channels that are mixed down to mono."""
 FAR_TOO_LOUD = 8.0
-"""Magnitude of a sample, 18 dB over full scale, that no recording has by being merely too loud."""
+"""Magnitude of a sample, 18 dB over full scale: a recording that is only too loud never has it."""
 MANY_SAMPLES = 0.05
 """Share of such samples from which a file is taken to hold integers as floats."""
 INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
@@ -106,7 +106,9 @@ class Level:
         self._full_scale = 1.0
 
     def feed(self, samples: Samples) -> Samples:
-        if self._full_scale == 1.0 and np.abs(samples).max(initial=0.0) <= 1.0:  # false for NaN as well
+        if (
+            self._full_scale == 1.0 and np.abs(samples).max(initial=0.0) <= 1.0
+        ):  # a comparison with NaN is false
             return samples
         finite = np.where(np.isfinite(samples), samples, np.float32(0.0))
         if self._full_scale == 1.0:

@@ -28,12 +28,12 @@ SHORTEST_AUDIO = 0.1
 BLOCK = 5 * SAMPLE_RATE
 """Samples of a block, at least; only the last one is shorter."""
 BROKEN_PACKETS = 1000
-"""Packets in a row that may fail to decode before the rest is given up."""
+"""Consecutive packets that may fail to decode; after more, the rest of the file is not read."""
 SUPPORTED = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
 # Demuxers may open what a file names (playlists do). No protocol has that name, so every attempt fails.
 OPTIONS = {"protocol_whitelist": "none"}
 NOT_FILES = {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "imf", "image2", "tty", "lavfi"}
-"""Formats that point elsewhere or make sound out of text."""
+"""Formats that refer to other files or addresses, or that generate sound from text."""
 
 
 class AudioSource:
@@ -102,7 +102,7 @@ class AudioSource:
             yield piece
 
     def _frames(self) -> Iterator[AudioFrame]:
-        """Decoded frames. Damaged packets are left out, as players do."""
+        """Decoded frames. Damaged packets are skipped, as audio players do."""
         broken = 0
         problem = ""
         packets = self._container.demux(self._stream)
@@ -161,7 +161,9 @@ def _readable(verb: str) -> Iterator[None]:
 
 
 def _unreadable_errors() -> tuple[type[Exception], ...]:
-    """What PyAV raises about a broken file. Python's own `MemoryError` is not among them: it is our fault."""
+    """What PyAV raises about a broken file. Python's own `MemoryError` is not among them, because it does not
+    mean that the file is broken.
+    """
     import av
 
     return (av.FFmpegError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, OSError)

@@ -97,7 +97,7 @@ class _Raw:
 
 
 class _Sink:
-    """A file that cannot seek: its bytes are taken while it grows."""
+    """A file object that cannot seek; its bytes are taken out while FFmpeg writes to it."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -127,7 +127,7 @@ class _Coded:
             self._container.metadata["comment"] = comment
         codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
         stream = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
-        assert isinstance(stream, av.AudioStream)  # all recipes are of sound
+        assert isinstance(stream, av.AudioStream)  # every codec in the table is an audio codec
         self._stream = stream
         self._stream.codec_context.layout = "mono"
         self._stream.codec_context.format = recipe.sample_format

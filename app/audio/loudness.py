@@ -15,7 +15,7 @@ from app.audio.voicing import UNHEARD, loudness
 from engines.types import Pcm
 
 MOST_VOICES = 1000
-"""Voices in the book; the least recently used one is dropped."""
+"""Voices that are remembered; the least recently used one is dropped."""
 AVERAGED_SECONDS = 60.0
 """Seconds of speech that the mean of a voice covers at most; older speech counts less and less."""
 LARGEST_GAIN = 20.0

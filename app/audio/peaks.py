@@ -1,6 +1,6 @@
 """How loud a recording is, ten times a second: what a page draws as a waveform.
 
-Law: a feed of blocks in, bytes out; nothing here keeps the sound.
+Law: blocks of sound in, bytes out; the sound itself is not stored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Peaks:
 
 
 class PeakMeter:
-    """Fed on the thread that decodes, emptied by the event loop."""
+    """Collects peaks. The thread that decodes calls `feed`, the event loop takes the peaks out."""
 
     def __init__(self) -> None:
         self._rest = np.zeros(0, np.float32)

@@ -133,7 +133,7 @@ def _graph(rate: int, steps: Sequence[tuple[str, str | None]]) -> Graph:
 
 
 def _frames(graph: Graph) -> Iterator[AudioFrame]:
-    """The frames that have passed the filters."""
+    """The frames that the filters have finished."""
     import av
 
     while True:
@@ -141,7 +141,7 @@ def _frames(graph: Graph) -> Iterator[AudioFrame]:
             frame = graph.pull()
         except (BlockingIOError, EOFError):
             return
-        assert isinstance(frame, av.AudioFrame)  # no filter here makes pictures
+        assert isinstance(frame, av.AudioFrame)  # the filters give audio frames only
         yield frame
 
 

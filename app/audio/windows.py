@@ -24,7 +24,7 @@ LAST_RESORT = 5.0
 """Seconds at the end of a window without silence, in which the quietest place is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CutRules:
     """When a window begins and ends."""
 
@@ -37,9 +37,9 @@ class CutRules:
     shortest: float = 0.1
     """Seconds of speech; a window with less is taken for noise and dropped."""
     longest: float = 30.0
-    """Seconds of a window."""
+    """The most seconds of a window."""
     earliest: float = 10.0
-    """Seconds of a window before which it is not cut within speech."""
+    """Least seconds of a window before a cut within speech."""
     gap: float = 3.0
     """Seconds of silence that end a window."""
 
@@ -80,7 +80,9 @@ class WindowCutter:
         return self._take(last=False)
 
     def flush(self, chances: Samples | None = None) -> list[Cut]:
-        """The windows of the rest. `chances`: the probability of the padded last frame, if there is one."""
+        """The windows of the sound that is left. `chances`: the probability of the padded last frame, if
+        there is one.
+        """
         if chances is not None:
             self._chances = np.concatenate([self._chances, chances])
         return self._take(last=True)
@@ -164,7 +166,7 @@ def _end_of_talk(speech: NDArray[np.int64], known: int, gap: int) -> int | None:
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Begin and end of each stretch of True."""
+    """Start and end of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 

@@ -42,7 +42,8 @@ app = typer.Typer(
     name="antiphon",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: quick, complete at 80 columns, and brackets in it are only brackets
+    # plain help is quick, fits 80 columns, and takes brackets as text
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -28,7 +28,7 @@ class Finding:
     subject: str
     verdict: Verdict
     sentence: str
-    """What is so and, where something is wrong, what to do."""
+    """The finding and, if something is wrong, what to do."""
 
 
 def doctor(config: Config = None) -> None:
@@ -165,7 +165,7 @@ def _database(settings: Settings) -> Finding:
 
 
 def _start(settings: Settings) -> Finding:
-    """What `antiphon serve` itself checks before it starts, in its words."""
+    """The checks that `antiphon serve` makes before it starts, with the same messages."""
     import asyncio
 
     from app.container import StartRefused, check_start

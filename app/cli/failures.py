@@ -1,6 +1,6 @@
 """Failures of a command as sentences.
 
-Law: what a person can mend is a sentence on standard error, never a trace.
+Law: a failure that a person can correct is a sentence on standard error, never a stack trace.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.cli.output import printable
 if TYPE_CHECKING:
     from typer._click.exceptions import UsageError
 else:
-    UsageError = typer.BadParameter.__mro__[1]  # typer exports only this class's child
+    UsageError = typer.BadParameter.__mro__[1]  # typer exports only a subclass of this class
 
 KNOWN = (
     ("app.container", "StartRefused"),
@@ -38,7 +38,7 @@ class CommandError(Exception):
 
 
 def sentence_of(failure: BaseException) -> str | None:
-    """What to tell about a failure; None for a fault of ours, whose trace somebody must see."""
+    """The message for a failure; None for an internal error, whose stack trace must be shown."""
     known = tuple(getattr(sys.modules[module], name) for module, name in KNOWN if module in sys.modules)
     if isinstance(failure, (CommandError, *known)):
         folder = getattr(failure, "folder", None)  # of WeightsError
@@ -52,7 +52,9 @@ def sentence_of(failure: BaseException) -> str | None:
 
 
 def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Exit status 1 and a sentence for what a person can mend, 130 for Ctrl-C, as shells expect it."""
+    """Exit status 1 and a sentence for a failure that a person can correct; 130 for Ctrl-C, as shells expect
+    it.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -77,16 +79,18 @@ def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Par
 
 
 def tell(text: str) -> None:
-    """Lines on standard error. What they quote, such as names of files, cannot steer the terminal."""
+    """Prints lines on standard error, without control characters: a quoted file name cannot change the
+    terminal.
+    """
     print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr)
 
 
 def _tell_usage(wrong: UsageError) -> None:
-    """A command line that cannot be understood: what is wrong, and where the help is."""
+    """Says what is wrong with the command line, and how to get help."""
     context = wrong.ctx
     if (
         context is not None and wrong.message == context.get_help()
-    ):  # nothing was typed: the message is the help
+    ):  # nothing was typed, so the message is the help text
         print(wrong.message)
         return
     words = context.command_path if context is not None else "antiphon"

@@ -1,4 +1,4 @@
-"""Files that people name: looked at before any work is done, so that a mistake costs nothing."""
+"""Checks of the file names that people type, made before any work begins."""
 
 from __future__ import annotations
 

@@ -65,15 +65,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a command's work."""
+    """All tasks of one command."""
 
     tasks: tuple[Task, ...]
     left_out: tuple[Path, ...]
-    """Files in folders whose ending is that of no sound."""
+    """Files in folders that are skipped, because their ending is not one of an audio or video format."""
 
 
 def format_of(output: Path | None, named: TranscriptFormat | None) -> TranscriptFormat:
-    """What to write: what `--format` names, else what the ending of `--output` says.
+    """The output format: that of `--format`, else the one of the ending of `--output`.
 
     Raises `typer.BadParameter` where the two disagree.
     """
@@ -92,7 +92,7 @@ def format_of(output: Path | None, named: TranscriptFormat | None) -> Transcript
 
 
 def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
-    """Which file becomes which. Raises `typer.BadParameter`."""
+    """The transcript file for each input. Raises `typer.BadParameter`."""
     folders = [Path(name) for name in files if name != STDIN and Path(name).is_dir()]
     tasks, left_out = _tasks(files, several_folders=len(folders) > 1)
     if not tasks:
@@ -129,7 +129,9 @@ def _tasks(files: Iterable[str], *, several_folders: bool) -> tuple[list[Task], 
                     continue
                 if file.suffix.lower() in SOUND:
                     tasks.setdefault(str(file), Task(str(file), None, root / file.relative_to(path).parent))
-                elif file.suffix.lower() not in ENDINGS.values():  # transcripts of an earlier run
+                elif (
+                    file.suffix.lower() not in ENDINGS.values()
+                ):  # a transcript that an earlier run has written
                     left_out.append(file)
         elif name == STDIN or path.exists():
             tasks.setdefault(name, Task(name, None))

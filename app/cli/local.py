@@ -1,4 +1,6 @@
-"""The server's services in this process, without a server. Law: what is opened here is closed here."""
+"""The server's services in this process, without a server. Law: everything that is opened here is closed
+here.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ def run_for_project(
 
 
 def explained(failure: ApiError, settings: Settings) -> str | None:
-    """The sentence for somebody at this machine, who may know its paths; None for a fault of Antiphon."""
+    """The sentence for somebody at this machine, who may know its paths; None for an internal error."""
     from app.errors import InternalError, ModelNotFound, ModelUnavailable, NotAudio
 
     if isinstance(failure, InternalError):

@@ -214,7 +214,7 @@ def _names_or_starters(models: list[str] | None, *, every: bool) -> list[str]:
 
 
 def _in_memory(settings: Settings) -> dict[str, str]:
-    """What the server of these settings says of its models; nothing if it does not answer."""
+    """The states of models, from the running server; empty if it does not answer."""
     import json
     import os
     import urllib.request

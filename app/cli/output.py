@@ -1,6 +1,6 @@
 """Lists for people and for programs.
 
-Law: nothing is shortened, and names that others gave cannot steer the terminal.
+Law: nothing is shortened, and control characters in names that others chose never reach the terminal.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def width(text: str) -> int:
 
 
 def printable(value: object) -> str:
-    """A value as one cell; control characters, which could steer a terminal, are shown as escapes."""
+    """A value as one cell; control characters, which a terminal would obey, are shown as escapes."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -56,7 +56,7 @@ def serve(
 
 
 def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
-    """The settings, with the address of the command line. Raises `SettingsError`."""
+    """The settings, with the host and the port of the command line. Raises `SettingsError`."""
     from app.settings.source import load_settings
 
     given = {"ANTIPHON_SERVER_HOST": host, "ANTIPHON_SERVER_PORT": port}
@@ -74,7 +74,7 @@ def _tell_settings(config: Path | None) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    """A port that is taken is told at once, before weights are fetched. Raises `CannotListen`."""
+    """Fails at once if the port is in use, before weights are fetched. Raises `CannotListen`."""
     from app.api.server import listen
 
     for opened in listen(settings.server.host, settings.server.port):
@@ -82,7 +82,8 @@ def _check_port(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings) -> Settings:
-    """Fetches weights and migrates the database. What cannot be fetched is told and not preloaded.
+    """Fetches weights and migrates the database. A model that cannot be fetched is reported and not
+    preloaded.
 
     Raises `WeightsError` if nothing could be fetched.
     """
@@ -113,7 +114,9 @@ def _prepare(settings: Settings) -> Settings:
 
 
 async def _first_key(settings: Settings) -> None:
-    """On an address that others can reach, a server without keys does not start: it gets one here."""
+    """Creates a first API key, because a server without keys does not start on an address that others can
+    reach.
+    """
     from app.container import is_loopback
     from app.services.keys import KeyService
     from app.store.database import Database
@@ -137,7 +140,7 @@ async def _first_key(settings: Settings) -> None:
 
 
 def _diarizer(settings: Settings) -> tuple[str, ...]:
-    """The diarization model, where its engine is installed."""
+    """The diarization model, if its engine is installed."""
     from app.container import diarization_model, model_registry
     from engines import catalog
     from engines.errors import EngineError
@@ -150,7 +153,7 @@ def _diarizer(settings: Settings) -> tuple[str, ...]:
 
 
 async def _preflight(settings: Settings) -> None:
-    """What would stop the start is said in a sentence here, before a server begins."""
+    """Checks that the server can start, so that a failure is one sentence."""
     from app.container import check_start
     from app.services.keys import KeyService
     from app.store.database import Database
@@ -176,7 +179,7 @@ def _run(settings: Settings) -> None:
     server = Server(create_app(Container(settings)), settings)
     try:
         server.run(sockets)
-    except SystemExit:  # uvicorn's for a failed start, which it has logged
+    except SystemExit:  # uvicorn raises it after a failed start, which it has logged
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         pass

@@ -139,7 +139,7 @@ async def _speak(container: Container, job: SpeechJob, form: SpeechFormat, outpu
 
 
 async def _check_voice(container: Container, job: SpeechJob) -> None:
-    """A voice that is none of the installed ones can only be a custom one, which needs the database.
+    """A name that is not an installed voice can only be a custom voice, which needs the database.
 
     Raises `ApiError` or `DatabaseError`.
     """

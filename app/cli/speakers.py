@@ -1,4 +1,4 @@
-"""Speakers at the command line: who is known, and who spoke how much."""
+"""Speakers at the command line: the option for known speakers, and the table of how long each one spoke."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def speaker_options(
         references.append(SpeakerReference(name.strip(), Path(file).read_bytes()))
     if len({reference.name for reference in references}) < len(references):
         raise typer.BadParameter("--speaker: the same name is given twice.")
-    return SpeakerRequest(speakers, references=tuple(references))
+    return SpeakerRequest(speakers=speakers, references=tuple(references))
 
 
 def shares(transcript: Transcript, title: str) -> Table:

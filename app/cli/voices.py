@@ -45,7 +45,9 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
 
 
 async def _rows(container: Container, caller: Caller) -> list[Row]:
-    if await container.database.revision() is None:  # without a database there are no custom voices
+    if (
+        await container.database.revision() is None
+    ):  # no database was created yet, so there are no custom voices
         return [_shown(listed) for listed in await container.services.voices.local()]
     await container.database.check()
     return [_shown(listed) for listed in await container.services.voices.all(caller)]

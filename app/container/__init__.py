@@ -59,7 +59,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """What routes may call."""
+    """The use cases that routes may call."""
 
     transcription: TranscriptionService
     speech: SpeechService
@@ -83,7 +83,7 @@ class Container:
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
-        """The callables: engine name -> engine."""
+        """`engines` and `speech_engines`: engine name -> engine."""
         self.settings = settings
         self.weights = weights_store(settings)
         self.registry = model_registry(settings)
@@ -154,7 +154,7 @@ class Container:
         return None if model.folder == self.registry.weights else self.runner.state(model)
 
     async def close(self) -> None:
-        """In reverse order; each closes, whatever happens to the others."""
+        """Closes everything in reverse order, even if one of them fails."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)

@@ -1,6 +1,7 @@
 """Settings -> the parts of the app, one function for each feature.
 
-Law: construction only; every value goes by its name, so that no two settings can be exchanged unseen.
+Law: construction only; every value goes by its name, so that two settings of one type cannot be swapped by
+mistake.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedParts:
-    """What every feature is built on."""
+    """The parts that every feature needs."""
 
     settings: Settings
     runner: Runner
@@ -72,7 +73,7 @@ def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
 
 
 def model_registry(settings: Settings) -> Registry:
-    """The names that these settings serve."""
+    """The registry of the models and names that these settings allow."""
     engines = catalog.names(catalog.SYNTHESIZERS)
     return Registry(settings.models.aliases, settings.weights_folder, settings.speech.models, engines)
 
@@ -101,7 +102,7 @@ def transcription(base: SharedParts, speakers: DiarizationService) -> Transcript
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
         windows_ahead=settings.runtime.windows_ahead,
-        beam=settings.transcription.beam_size,
+        beam_size=settings.transcription.beam_size,
         greedy_first=settings.transcription.greedy_first,
     )
     return TranscriptionService(base.runner, base.threads, base.registry, speakers, rules)
@@ -180,7 +181,7 @@ def request_rules(settings: Settings) -> RequestRules:
 
 
 def runner_rules(settings: Settings) -> RunnerRules:
-    """How much is done at once."""
+    """The rules of the runner: parallel work, batch sizes and memory."""
     runtime = settings.runtime
     return RunnerRules(
         batch=BatchLimits(rows=runtime.batch_rows, seconds=runtime.batch_seconds),
@@ -198,7 +199,7 @@ def place(runtime: RuntimeSettings, finder: catalog.EngineFinder, meters: Meters
 
 
 def admission(limits: LimitsSettings) -> Admission:
-    """Who may begin."""
+    """The admission of requests, with the limits of the settings."""
     return Admission(
         limit=limits.requests,
         seconds=limits.request_seconds,
@@ -208,7 +209,7 @@ def admission(limits: LimitsSettings) -> Admission:
 
 
 def about(settings: Settings) -> AboutService:
-    """What clients may know before they ask for anything."""
+    """The facts of GET /v1/about."""
     limits = settings.request_limits
     return AboutService(
         version=__version__,

@@ -1,4 +1,4 @@
-"""What must be right before the first request; else the server does not start, and says why.
+"""Checks before the first request: if one fails, the server does not start and says why.
 
 Law: checks only, quick and without loading a model. Messages name the setting and what to do.
 """
@@ -59,7 +59,7 @@ def check_models(settings: Settings, registry: Registry) -> None:
             raise StartRefused(problem)
     name = settings.diarization.model
     for problem in registry.unknown([name], "diarization.model"):
-        # Else it is a folder, or a pipeline of the hub that was pulled.
+        # Any other name is a folder, or a pipeline of the hub that was pulled.
         if not diarization_model(settings, registry).folder.is_dir():
             raise StartRefused(problem)
     cloners = catalog.names(catalog.VOICE_CLONERS)

@@ -1,24 +1,24 @@
-"""Who calls. Law: frozen values."""
+"""API keys and callers. Law: frozen values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
     """A key as it is stored: never the secret itself."""
 
     id: str
     name: str
     project: str
-    """Whose voices and consents it sees."""
+    """The project whose voices and consents the key gives access to."""
     hint: str
     """The last characters of the secret."""
     created: int
-    """Unix time."""
+    """Unix time of its creation."""
     revoked: int | None = None
-    """Unix time; None: valid."""
+    """Unix time at which the key was revoked; None: it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ class Caller:
 
     project: str
     key: str
-    """Id of the key; `open` where no keys are asked for, `settings` for one of the settings file."""
+    """Id of the key; `open` if the server needs no key, `settings` for a key of the settings file."""

@@ -25,23 +25,23 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelListing:
-    """A name that a client may send, and what is behind it."""
+    """A name that a client may send, and the model that answers to it."""
 
     id: str
     created: int
-    """Unix time."""
+    """Unix time of its release."""
     owner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a server is and takes."""
+    """The facts about a server that GET /v1/about gives."""
 
     version: str
     limits: Mapping[str, float]
-    """Greatest value of each thing that a request may have."""
+    """Name of a limit -> the greatest value that a request may have."""
     features: Mapping[str, bool | str]
     organisation: str
-    """The name that consent phrases give the voice to."""
+    """The organisation that the consent phrases name."""
     phrases: Mapping[str, str]
     """Language code -> the phrase to read."""

@@ -1,4 +1,4 @@
-"""What is asked of a text that is spoken. Law: frozen values."""
+"""Requests to speak a text, and the voices for it. Law: frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AUDIO_TOKENS = 10
 
 
 def audio_tokens(seconds: float) -> int:
-    """What so many seconds of audio count in `usage`."""
+    """The tokens of `seconds` of audio in `usage`."""
     return math.ceil(AUDIO_TOKENS * seconds)
 
 
@@ -38,7 +38,7 @@ class LocalVoice:
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
-    """What is to be spoken, and how."""
+    """A text to speak, and how to speak it."""
 
     model: str
     text: str

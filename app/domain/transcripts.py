@@ -1,4 +1,4 @@
-"""What is asked of a recording, and what was heard in it. Law: frozen values."""
+"""Requests to transcribe a recording, and their results. Law: frozen values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from engines.types import LanguageGuess, Segment, Task, Word
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VadOptions:
-    """How speech is told from silence."""
+    """Options of the speech detection."""
 
     threshold: float = 0.5
     """Probability of speech from which a frame is speech, 0..1."""
@@ -21,16 +21,16 @@ class VadOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerReference:
-    """A known speaker, whose name turns in the audio are to carry."""
+    """A known speaker: their turns in the audio carry this name."""
 
     name: str
     audio: bytes
     """A clip in any audio format."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SpeakerRequest:
-    """What the request says about who speaks."""
+    """A request to tell speakers apart."""
 
     speakers: int | None = None
     """Number of speakers; None: estimated."""
@@ -38,12 +38,12 @@ class SpeakerRequest:
     most: int | None = None
     references: tuple[SpeakerReference, ...] = ()
     text_first: bool = False
-    """Whether text leaves before its speaker is known."""
+    """Whether a stream sends text before its speaker is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TranscriptionJob:
-    """What is to be done with one audio."""
+    """One audio to transcribe, with its options."""
 
     model: str
     task: Task = "transcribe"
@@ -59,9 +59,9 @@ class TranscriptionJob:
     words: bool = False
     logprobs: bool = False
     peaks: bool = False
-    """Whether the client wants to draw how loud the recording is."""
+    """Whether the stream reports loudness peaks, from which a client can draw the waveform."""
     diarize: SpeakerRequest | None = None
-    """None: nobody asks who speaks."""
+    """None: speakers are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class SpokenSegment:
     end: float
     """Seconds from the start of the audio."""
     speaker: str
-    """A known name, or a letter in the order in which strangers begin to speak."""
+    """The name of a known speaker; for others a letter, in the order of their first words."""
     words: tuple[Word, ...]
 
     @property
@@ -83,18 +83,18 @@ class SpokenSegment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Everything that was said in one audio."""
+    """The transcript of one audio."""
 
     task: Task
     language: LanguageGuess | None
-    """None where nothing was said."""
+    """None if there was no speech."""
     duration: float
     """Seconds of audio."""
     segments: tuple[Segment, ...]
     prompt_tokens: int = 0
     """Tokens of the prompt."""
     spoken: tuple[SpokenSegment, ...] | None = None
-    """None where nobody asked who speaks."""
+    """None if speakers were not asked for."""
 
     @property
     def text(self) -> str:
@@ -111,21 +111,21 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class WindowText:
-    """What one window says."""
+    """The text of one window."""
 
     segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenText:
-    """What is said and by whom, of windows that were transcribed before."""
+    """Segments with their speakers, from windows that were transcribed before."""
 
     spoken: tuple[SpokenSegment, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Work goes on, and there is nothing to tell yet."""
+    """A sign that the work continues, without any new text."""
 
 
 TranscriptEvent = WindowText | SpokenText | Progress

@@ -1,4 +1,4 @@
-"""Consents, custom voices, and what is kept about them. Law: frozen values."""
+"""Consents, custom voices, and their audit rows. Law: frozen values."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class VoiceConsent:
     language: str
     """BCP 47."""
     created: int
-    """Unix time."""
+    """Unix time of its creation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerVector:
-    """A speaker as an encoder sees them. Vectors of two encoders mean nothing to one another."""
+    """A speaker as an encoder sees them. Vectors of two encoders cannot be compared."""
 
     encoder: str
     """Id of the encoder's model."""
@@ -35,7 +35,7 @@ VOICE_ID = "voice_"
 """How ids of custom voices begin."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CustomVoice:
     """A voice of a project, enrolled from a sample."""
 
@@ -52,14 +52,14 @@ class CustomVoice:
     nearest: str
     """The stock voice that comes closest."""
     similarity: float
-    """By the engine's own measure."""
+    """Likeness to the stock voice, in the engine's own measure."""
     created: int
-    """Unix time."""
+    """Unix time of its creation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedVoice:
-    """A voice under the name that clients send."""
+    """A voice of a list, with the name under which clients ask for it."""
 
     name: str
     voice: CustomVoice | LocalVoice
@@ -67,7 +67,7 @@ class ListedVoice:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what, and how it ended."""
+    """One row of the audit: the actor, the action and its outcome."""
 
     action: str
     subject: str

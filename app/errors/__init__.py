@@ -100,7 +100,7 @@ class InvalidValue(InvalidRequest):
 
 
 class UnsupportedValue(InvalidRequest):
-    """A value that exists, but not for this model."""
+    """A value that other models support, but not this one."""
 
     code = "unsupported_value"
 
@@ -113,7 +113,7 @@ class NotAudio(InvalidRequest):
 
 
 class AudioTooShort(InvalidRequest):
-    """Less than a tenth of a second."""
+    """The audio is shorter than a tenth of a second."""
 
     param = "file"
     code = "audio_too_short"
@@ -123,7 +123,7 @@ class AudioTooShort(InvalidRequest):
 
 
 class AudioTooLong(InvalidRequest):
-    """More seconds than the settings allow."""
+    """The audio has more seconds than the settings allow."""
 
     param = "file"
     code = "invalid_value"
@@ -140,7 +140,7 @@ class EngineUnavailable(InvalidRequest):
 
 
 class Unauthorized(ApiError):
-    """No key, or a wrong one."""
+    """The API key is absent or wrong."""
 
     status = 401
     type = "invalid_request_error"
@@ -187,7 +187,7 @@ class RequestTimedOut(ApiError):
 
 
 class UploadTooLarge(ApiError):
-    """More bytes than the settings allow."""
+    """The upload has more bytes than the settings allow."""
 
     status = 413
     type = "server_error"

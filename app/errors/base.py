@@ -1,17 +1,19 @@
-"""The error of the API and its three usual kinds. Law: what an envelope holds stands here alone."""
+"""The error of the API and its three usual kinds. Law: the content of the error envelope is defined here and
+nowhere else.
+"""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """A failure with its place in the OpenAI error envelope."""
+    """A failure with the fields of the OpenAI error envelope."""
 
     status = 500
     type = "server_error"
     code: str | None = None
     param: str | None = None
     retry_after: int | None = None
-    """Seconds after which trying again makes sense."""
+    """Seconds after which the client should try again; None: no advice."""
     retry: bool | None = None
     """Whether clients should try again; None: they know by the status. Both SDKs obey it."""
 
@@ -28,7 +30,7 @@ class ApiError(Exception):
 
 
 def _encodable(text: str) -> str:
-    """What a client sent may be quoted: half a surrogate pair in it would fail when the answer is encoded."""
+    """What a client sent may be quoted: a lone surrogate in it could not be encoded."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -40,7 +42,7 @@ class InvalidRequest(ApiError):
 
 
 class NotFound(ApiError):
-    """No such thing."""
+    """The resource does not exist."""
 
     status = 404
     type = "invalid_request_error"

@@ -6,7 +6,9 @@ from app.errors.base import ApiError
 
 
 class HostNotAllowed(ApiError):
-    """Without API keys `Host` must be a name of this machine; another one may be the trick of a web page."""
+    """Without API keys `Host` must be a name of this machine; another name may be a DNS rebinding attack by a
+    web page.
+    """
 
     status = 403
     type = "invalid_request_error"
@@ -56,7 +58,7 @@ class HeadersTooLarge(ApiError):
 
 
 class TooManyConnections(ApiError):
-    """Every connection that the server may have is at work."""
+    """All connections that the server may have are busy."""
 
     status = 503
     code = "too_many_connections"

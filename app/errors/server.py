@@ -1,4 +1,4 @@
-"""What the server cannot do now, and faults of ours: every 5xx."""
+"""Temporary and internal failures of the server: every 5xx."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.errors.base import ApiError
 
 
 class InternalError(ApiError):
-    """A fault of ours; the log has the details under the request id."""
+    """An internal error; the log has the details under the request id."""
 
     def __init__(self) -> None:
         super().__init__("The server had an error while processing your request. Sorry about that!")
@@ -87,7 +87,7 @@ class StorageFull(ApiError):
 
 
 def from_os(error: OSError) -> ApiError:
-    """The failure of a system call as the client sees it."""
+    """Translates a failed system call into the error that the client sees."""
     if error.errno == errno.ENOMEM:
         return OutOfMemory()
     return StorageFull() if error.errno in (errno.ENOSPC, errno.EDQUOT) else InternalError()

@@ -19,7 +19,7 @@ class PhraseNotHeard(InvalidRequest):
 
 
 class ConsentOutdated(InvalidRequest):
-    """The consent's speaker was measured by another encoder than the one of today."""
+    """The consent's speaker vector comes from an encoder that is no longer used."""
 
     param = "consent"
     code = "consent_outdated"
@@ -32,7 +32,7 @@ class ConsentOutdated(InvalidRequest):
 
 
 class SpeakerMismatch(InvalidRequest):
-    """The sample's speaker is not the consent's."""
+    """The speaker of the sample is not the speaker of the consent."""
 
     param = "audio_sample"
     code = "speaker_mismatch"

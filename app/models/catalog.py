@@ -1,6 +1,7 @@
 """The catalogue of models: `catalog.toml` as values.
 
-Law: data in, frozen values out. The catalogue is ours and so is not checked; manifests are (`manifest.py`).
+Law: data in, frozen values out. The catalogue is part of this package and is not checked; manifests are
+(`manifest.py`).
 """
 
 from __future__ import annotations

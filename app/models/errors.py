@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 class WeightsError(Exception):
-    """Weights cannot be had or used; the message says why and which command helps.
+    """Weights are absent or cannot be used; the message says why and which command helps.
 
-    Clients of the server see the message, so it names no path: the folder stands beside it, for people at the
-    machine itself.
+    Clients of the server see the message, so it names no path: the attribute `folder` has it, for people at
+    the machine itself.
     """
 
     def __init__(self, message: str, *, folder: Path | None = None) -> None:
@@ -18,4 +18,4 @@ class WeightsError(Exception):
 
 
 class MirrorError(Exception):
-    """One place does not deliver a file; the message is a short reason, and the next place is asked."""
+    """One source does not deliver a file; the message is a short reason, and the next source is tried."""

@@ -1,6 +1,6 @@
-"""Fetching a model's files: which places are asked, in which order, and when a file is accepted.
+"""Fetches a model's files: which sources are tried, in which order, and when a file is accepted.
 
-Law: whatever a place delivers lies in a staging folder until its size and hash are right.
+Law: a delivered file stays in a staging folder until its size and hash are verified.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def silent(name: str, done: int, total: int) -> None:
 
 
 class Fetcher:
-    """The places that weights come from."""
+    """The sources that weights come from."""
 
     def __init__(self, *, hub: str, mirrors: Iterable[Path], offline: bool) -> None:
         self._hub = hub
@@ -69,7 +69,7 @@ class Fetcher:
                 job.result()
 
     def _mirrors(self, entry: ModelEntry, folder: str, staging: Path) -> list[Mirror]:
-        """In the order in which they are asked."""
+        """The sources in the order in which they are tried."""
         mirrors: list[Mirror] = [FolderMirror(mirror / folder) for mirror in self._folders]
         if self._offline:
             return mirrors

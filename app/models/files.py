@@ -1,6 +1,6 @@
 """Files on disk: hashes, and writing so that a file is complete or absent.
 
-Law: paths and bytes only; what a file means is known elsewhere.
+Law: paths and bytes only; the callers know what a file is for.
 """
 
 from __future__ import annotations

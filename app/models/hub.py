@@ -1,6 +1,6 @@
-"""What the model hub says of a repository: which of its files are a model that an engine here can run.
+"""Lists a repository of the model hub, and picks the files that form a model which an engine here can run.
 
-Law: asks for lists only, by the hub's own client; files are fetched by `mirrors.py` and verified by
+Law: requests lists only, by the hub's own client; files are fetched by `mirrors.py` and verified by
 `fetch.py` (docs/dependencies.md says why).
 """
 
@@ -86,7 +86,7 @@ def _file(file: Any, name: str, url: str = "") -> FileEntry:
 
 def _repository(hub: str, model: str, token: str) -> Any:
     """The hub's list of a repository's files. Raises `WeightsError`."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # it is read when the library is imported
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the library reads it when it is imported
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -105,5 +105,10 @@ def _repository(hub: str, model: str, token: str) -> Any:
         ) from None
     except (httpx2.HTTPError, OSError):
         raise WeightsError(f"The model hub cannot be reached, so `{model}` cannot be fetched.") from None
-    except (ValueError, LookupError, TypeError, AttributeError):  # the client expects more of an answer
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ):  # the hub's client fails in these ways on an answer of another shape
         raise WeightsError(f"The model hub gave an answer about `{model}` that cannot be read.") from None

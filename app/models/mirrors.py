@@ -20,16 +20,16 @@ CHUNK = 1 << 20
 TRIES = 3
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-"""How long a host may send nothing."""
+"""Seconds that a host may send nothing."""
 
 
 class Mirror(Protocol):
-    """One place."""
+    """One source of files."""
 
     name: str
 
     def offers(self, file: FileEntry) -> bool:
-        """Whether this place may have the file."""
+        """Whether this source may have the file."""
         ...
 
     def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:

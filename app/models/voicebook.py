@@ -24,14 +24,14 @@ class _Voices:
     """The voices of all models in the weights folder."""
 
     state: Hashable
-    """Of the folder when it was read."""
+    """The state of the weights folder when it was read."""
     able: tuple[LocalVoice, ...]
     unable: tuple[LocalVoice, ...]
     """Voices whose engine needs something that is not installed."""
 
 
 class VoiceBook:
-    """Names -> voices."""
+    """Finds the voice behind a name."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class VoiceBook:
         return max(voices, key=lambda v: self.engine_of(v).QUALITY)
 
     def _refuse_name(self, name: str, candidates: Sequence[LocalVoice]) -> NoReturn:
-        """Says why no voice has this name."""
+        """Raises the error that says why no voice has this name."""
         self._refuse_unable([v for v in self._voices().unable if v.voice.name == name], name, "voice")
         if "+" in name:
             why = "Blends of voices are not supported: name one voice."

@@ -27,7 +27,7 @@ HALF_LIFE = 60.0
 
 
 class Permit:
-    """The right of one request to be worked on, its identity in queues, and its cancel token."""
+    """The right of one request to use the models, with its identity in queues and its cancel token."""
 
     def __init__(self, admission: Admission, number: int, seconds: float, request: str | None = None) -> None:
         self._admission = admission
@@ -51,11 +51,11 @@ class Permit:
         self._admission.claim(self, queued, held)
 
     def worked(self, seconds: float) -> None:
-        """So many seconds of the request's audio have been worked on."""
+        """Counts `seconds` of the request's audio as done."""
         self._admission.worked(self, seconds)
 
     def close(self) -> None:
-        """Gives everything back, and tells every thread that nobody waits for this request any more."""
+        """Gives everything back and sets the cancel token, so that threads drop this request's work."""
         self.cancel.set()
         if self._open:
             self._open = False
@@ -71,7 +71,7 @@ class Permit:
 
 
 class Admission:
-    """Counts the requests in work and what they claimed. Used from the event loop only."""
+    """Counts the open requests and the seconds that they claimed. Used from the event loop only."""
 
     def __init__(
         self, limit: int, seconds: float, *, queued: float = math.inf, held: float = math.inf
@@ -105,7 +105,7 @@ class Admission:
         return Permit(self, next(self._numbers), self._seconds, current_request())
 
     def claim(self, permit: Permit, queued: float, held: float) -> None:
-        """Raises `Overloaded`. A request that is alone is never too much: its own limits bound it."""
+        """Raises `Overloaded`. A request that is alone is never refused, because its own limits bound it."""
         much = max(self.queued + queued - self._most_queued, 0.0)
         full = self.held + held > self._most_held
         if (much and self.queued) or (full and self.held):
@@ -114,21 +114,21 @@ class Admission:
         self.held, permit.held = self.held + held, permit.held + held
 
     def worked(self, permit: Permit, seconds: float) -> None:
-        """So many seconds of audio have been worked on, which may be more than was claimed."""
+        """Counts `seconds` of audio as done, which may be more than the request claimed."""
         known = min(seconds, permit.queued)
         permit.queued -= known
         self.queued -= known
         self.pace.add(seconds)
 
     def leave(self, permit: Permit) -> None:
-        """A request has ended: what it claimed is free again."""
+        """A request has ended: gives back what it claimed."""
         self.count -= 1
         self.queued, self.held = self.queued - permit.queued, self.held - permit.held
         permit.queued = permit.held = 0.0
         took = time.monotonic() - permit.since
         self._request = took if self._request is None else 0.8 * self._request + 0.2 * took
         if not self.count:
-            self.queued = self.held = 0.0  # no rounding error outlives the requests
+            self.queued = self.held = 0.0  # no request is left, so any rest is a rounding error
             self.pace.pause()
 
     def _overloaded(self, seconds: float) -> ApiError:
@@ -145,22 +145,22 @@ class Pace:
         self._since: float | None = None
 
     def resume(self) -> None:
-        """Work begins, unless it is going on already."""
+        """Work begins; has no effect if other work is running."""
         if self._since is None:
             self._since = time.monotonic()
 
     def add(self, seconds: float) -> None:
-        """So many seconds of audio have been worked on."""
+        """Counts `seconds` of audio as done."""
         self._tick()
         self._audio += seconds
 
     def pause(self) -> None:
-        """The last request has ended: idle time is not counted."""
+        """The last request has ended, so the clock stops: idle time is not counted."""
         self._tick()
         self._since = None
 
     def time_for(self, seconds: float) -> float:
-        """Seconds that so many seconds of audio are likely to take; 0 before anything was measured."""
+        """Seconds of work that `seconds` of audio are likely to take; 0 before the first measurement."""
         return seconds * self._time / self._audio if self._audio else 0.0
 
     def _tick(self) -> None:

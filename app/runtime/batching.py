@@ -1,6 +1,6 @@
 """Which waiting rows share the next batch; `fair_share.py` says which of them comes first.
 
-Law: pure functions over values; the queue only obeys.
+Law: pure functions over values; the queue follows their results.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from app.runtime.fair_share import FairShare, WaitingRow, by_finish_time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BatchLimits:
     """How large a batch may be."""
 
@@ -37,8 +37,8 @@ def pick(waiting: Sequence[WaitingRow], shares: FairShare, limits: BatchLimits) 
 
 
 def _filled(order: Sequence[WaitingRow], limits: BatchLimits) -> list[int]:
-    """The first row and the rows of its key that fit. Rows of one request keep their order, so a row that
-    does not fit bars the rows behind it.
+    """The first row and the rows of its key that fit. Rows of one request keep their order: if one row
+    does not fit, the later rows of its request are left out too.
     """
     key, seconds = order[0].key, 0.0
     chosen: list[int] = []

@@ -1,6 +1,5 @@
-"""How long calls to an engine take, and how long is too long.
-
-Law: arithmetic; no clock is asked.
+"""The times of an engine's calls, and the limit after which a call counts as stuck. Law: arithmetic; reads no
+clock.
 """
 
 from __future__ import annotations
@@ -8,15 +7,15 @@ from __future__ import annotations
 from engines.work import Assemble, Work
 
 USUAL_TIMES = 20
-"""A call that takes so many times the longest one so far counts as stuck."""
+"""A call that takes this many times as long as the longest one so far counts as stuck."""
 FIRST_TIMES = 10
 """The same for the first call of its kind, in units of `stuck_seconds`."""
 ASSEMBLE_SECONDS = 3600.0
-"""Bound of the one work whose time depends on the whole audio."""
+"""Limit in seconds for the one kind of work whose time depends on the whole audio."""
 
 
 class CallTimes:
-    """How long calls take, and how long is too long."""
+    """The times of one engine's calls."""
 
     def __init__(self, least: float) -> None:
         """`least`: seconds that every call may take."""
@@ -34,6 +33,6 @@ class CallTimes:
         return max(self._least, USUAL_TIMES * usual * len(work.rows))
 
     def took(self, work: Work[object, object], seconds: float) -> None:
-        """A call was answered."""
+        """Counts a call that was answered."""
         each = seconds / len(work.rows)
         self._longest[type(work)] = max(each, self._longest.get(type(work), 0.0))

@@ -1,4 +1,4 @@
-"""The cancel token of a request: does anybody still wait for its result? Asked from any thread.
+"""The cancel token of a request: it tells any thread whether the result is still needed.
 
 Law: it can only be set; nothing waits for it.
 """
@@ -21,7 +21,7 @@ class Cancel:
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether work for this request is in vain."""
+        """Whether the result is no longer needed."""
         return self._event.is_set() or self.late
 
     @property

@@ -1,7 +1,7 @@
-"""The program of a child process: one loaded engine, and threads that do what the server asks of it.
+"""The program of a child process: one loaded engine, and threads that do the work that the server sends.
 
-Law: imports engines, numpy and the pipe, and nothing else of the app. It ends with the server, whatever
-happens to it, and it is what the kernel ends first when memory is short.
+Law: imports engines, numpy and the pipe, and nothing else of the app. It always ends when the server ends,
+and when memory runs out the kernel ends it before the server.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from engines.work import Host
 log = logging.getLogger("engines")
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = 500
-"""Added to the share of memory by which the kernel chooses what to end: the child before the server."""
+"""Value of `oom_score_adj`: when memory runs out, the kernel ends the child before the server."""
 
 
 class CallServer:
-    """Does what frames ask for: `calls` works at once, and one window's features beside them."""
+    """Does the work of the frames: `calls` works in parallel, and the features of one window at the same
+    time.
+    """
 
     def __init__(self, pipe: Pipe, host: Host) -> None:
         self._pipe = pipe
@@ -42,7 +44,7 @@ class CallServer:
         self._threads.append(self._thread(self._windows))
 
     def run(self) -> None:
-        """Until the server closes the pipe or asks for the end."""
+        """Runs until the server closes the pipe or sends `CLOSE`."""
         while frame := self._pipe.receive():
             if frame.kind == FrameKind.CLOSE:
                 break
@@ -67,7 +69,7 @@ class CallServer:
             try:
                 self._pipe.send(frame.call, *self._answer(frame))
             except OSError:
-                return  # the server is gone, and so will be this process
+                return  # the server has ended, and this process ends too
             except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
                 self._pipe.send(frame.call, FrameKind.FAILED, Failure.of(error))
 
@@ -103,16 +105,19 @@ def main() -> None:
 
 
 def guard(parent: int) -> None:
-    """Ends with the server; is ended before the server; leaves its stack if native code crashes."""
+    """Makes the process end with the server and before the server if memory runs out, and print its stack if
+    native code crashes.
+    """
     faulthandler.enable()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends its children itself
+    # Ctrl-C and SIGTERM are meant for the server, which ends its children itself.
+    for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    if os.getppid() != parent:  # it ended before the line above
+    if os.getppid() != parent:  # the server ended before the line above
         sys.exit(1)
 
 

@@ -1,6 +1,6 @@
-"""One child process: started, asked, watched, ended.
+"""Starts, calls, watches and ends one child process.
 
-Law: knows the process, its socket and its standard error; when it is started again is decided elsewhere. It
+Law: knows the process, its socket and its standard error; `processes.py` decides when it is started again. It
 is started by a new program and never forked: locks, threads and CUDA do not survive a fork.
 
 Theory of operation: the thread that starts a child also receives from it, until the end of the stream, which
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 LAST_LINES = 30
 LINE_BYTES = 2000
 GOODBYE_SECONDS = 5.0
-"""That a child has to end by itself."""
+"""Seconds that a child has to end by itself."""
 HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "double free", "corrupted", "CUDA")
-"""Beginnings of last words that may be shown to anybody; all others are in the log alone."""
+"""Beginnings of error messages that clients may see; all others are only in the log."""
 
 
 class Child:
-    """A process that loads one engine. Made on the thread that calls `watch`."""
+    """A child process that loads one engine. Create it on the thread that calls `watch`."""
 
     def __init__(self, name: str, finder: EngineFinder, order: Order) -> None:
         """Raises `EngineError` if no process can be started."""
@@ -70,12 +70,12 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether its death has not been noticed yet."""
+        """Whether the process runs, as far as is known."""
         return self._ended is None
 
     @property
     def memory(self) -> int:
-        """Bytes that are resident; 0 where the system does not say."""
+        """Bytes of resident memory; 0 if the system does not tell."""
         with suppress(OSError, ValueError, IndexError):
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
             return pages * os.sysconf("SC_PAGE_SIZE")
@@ -102,7 +102,7 @@ class Child:
                 self._pending.pop(number, None)
 
     def watch(self) -> EngineDied:
-        """Hands out results until the process has ended; says how. Everything pending fails with it."""
+        """Delivers results until the process ends. Returns how it ended; all pending calls fail with that."""
         while frame := self._pipe.receive():
             with self._lock:
                 future = self._pending.pop(frame.call, None)
@@ -116,13 +116,13 @@ class Child:
         return self._buried()
 
     def kill(self, why: EngineDied) -> None:
-        """Ends it now. `why`: for whoever asks."""
+        """Ends the process at once. `why`: the reason that callers are told."""
         self._why = self._why or why
         with suppress(OSError):
             self._process.kill()
 
     def close(self) -> None:
-        """Asks it to end, and ends it after `GOODBYE_SECONDS`; whoever watches it sees the end."""
+        """Asks the process to end, and ends it after `GOODBYE_SECONDS`; `watch` sees the end."""
         self._why = self._why or EngineDied("it was closed")
         with suppress(OSError, FrameTooLarge):
             self._pipe.send(0, FrameKind.CLOSE, None)
@@ -134,7 +134,7 @@ class Child:
             self._process.wait()
 
     def last_words(self) -> str:
-        """The first line of its standard error that tells a cause and may be shown to anybody."""
+        """The first line of its standard error that tells the cause and that clients may see."""
         self._listener.join(0.5)
         return next((line[:120] for line in self._lines if line.startswith(HARMLESS)), "")
 
@@ -144,10 +144,10 @@ class Child:
         except FrameTooLarge:
             self._forget(number)
             raise EngineError("This is too much audio for one piece of work.") from None
-        except BlockingIOError:  # it does not read
+        except BlockingIOError:  # the child does not read
             self.kill(EngineStuck(SEND_SECONDS))
         except OSError:
-            pass  # it is gone: its watcher fails what is pending
+            pass  # the child has ended: `watch` fails the pending calls
         except Exception:
             self._forget(number)
             raise
@@ -158,7 +158,7 @@ class Child:
 
     def _buried(self) -> EngineDied:
         if self._process.poll() is None and self._why is None:
-            # The stream has ended or made no sense, so nothing can come from it any more.
+            # The stream has ended or was not valid, so no further results can arrive.
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
             self._process.kill()
@@ -172,7 +172,7 @@ class Child:
         return self._why or died
 
     def _listen(self, stderr: IO[bytes]) -> None:
-        """Copies its lines into the log. A line without end is cut."""
+        """Copies its lines into the log. A line that is too long is cut."""
         with stderr:
             while line := stderr.readline(LINE_BYTES):
                 text = line.decode(errors="replace").rstrip()

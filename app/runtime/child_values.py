@@ -18,7 +18,7 @@ log = logging.getLogger("engines")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the server must know of a loaded engine."""
+    """The facts about a loaded engine that the server needs."""
 
     calls: int
     looks: LookSize | None
@@ -31,7 +31,7 @@ class Done:
 
     value: Any
     seconds: float
-    """That the engine took."""
+    """Seconds that the engine took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Failure:
                 name: fact for name, fact in vars(error).items() if isinstance(fact, str | int | float)
             }
             return cls(type(error).__name__, tuple(str(arg) for arg in error.args), facts)
-        if isinstance(error, SystemExit):  # some libraries end the program where they should raise
+        if isinstance(error, SystemExit):  # some libraries exit the program instead of raising an error
             return cls("EngineError", ("The engine gave up.",), {})
         if not isinstance(error, EngineError):
             log.error("the engine failed", exc_info=error)

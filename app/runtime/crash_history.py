@@ -1,6 +1,6 @@
 """How often the process of an engine ended, and when it may be started again.
 
-Law: arithmetic over times that are given; no clock is asked and nothing is started.
+Law: arithmetic over given times; reads no clock and starts nothing.
 
 Theory of operation: exponential back-off. The first start after a death is immediate; each further death
 doubles the pause. A process that answered a call, or that lived for a minute, begins anew: otherwise a client
@@ -19,7 +19,7 @@ LONG_LIFE_SECONDS = 60.0
 
 
 class CrashHistory:
-    """Of one model. Times are seconds of the monotonic clock."""
+    """The history of one model. Times are seconds of the monotonic clock."""
 
     def __init__(self) -> None:
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
@@ -44,12 +44,12 @@ class CrashHistory:
         return pause
 
     def worked(self) -> None:
-        """It answers: there is no crash loop any more."""
+        """The process has answered a call: the crash loop has ended."""
         self._deaths.clear()
         self._pause = 0.0
 
     def looping(self, now: float) -> bool:
-        """Whether requests should be refused."""
+        """Whether the process is in a crash loop, so that requests should be refused."""
         full = len(self._deaths) == MOST_DEATHS
         return full and now - self._deaths[0] <= WINDOW_SECONDS + LONGEST_PAUSE_SECONDS
 

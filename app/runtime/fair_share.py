@@ -1,6 +1,6 @@
 """Which request is served next: a fair share of the model for each of them.
 
-Law: pure functions over values; the queue only obeys.
+Law: pure functions over values; the queue follows their results.
 
 Theory of operation: weighted fair queueing (Demers, Keshav and Shenker 1989) with seconds of audio as the
 unit of service. An ideal server would work on all waiting requests at once, each at the same speed; the
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
-    """What the choice of a batch depends on, of one waiting row."""
+    """The facts about one waiting row from which a batch is chosen."""
 
     id: int
     request: Hashable

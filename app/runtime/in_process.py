@@ -1,7 +1,7 @@
 """The placement `threads`: engines of this process, run on whatever thread calls them.
 
 Law: imports engines and nothing of the app, so that a child process can use it too. One host class for each
-kind of model; a verb that a kind does not have is refused in words.
+kind of model; a kind of work that a host does not support is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class InProcess:
 
     def _transcriber(self, order: Order) -> Host:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
-        with suppress(Exception):  # the first real request will say what is wrong
+        with suppress(Exception):  # the first real request will raise the same failure
             engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
         return TranscriberHost(engine)
 
@@ -94,7 +94,7 @@ class InProcess:
 
 
 class _LocalHost:
-    """What the hosts below have in common; every verb is refused until a kind has it."""
+    """The base of the hosts below; it refuses every kind of work, and each subclass supports its own."""
 
     calls = 1
     looks: LookSize | None = None
@@ -105,7 +105,7 @@ class _LocalHost:
         return window
 
     def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
-        """`patience` is not used: a thread cannot be stopped. Whoever waits for it may give up."""
+        """`patience` is not used, because a thread cannot be stopped; the caller may stop waiting."""
         return work.by(self)
 
     def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:

@@ -1,8 +1,8 @@
 """A lane: one model, its queue, and the threads that work through it.
 
-Law: takes a batch, has it done, delivers the results. Whose turn it is stands in `queue.py`, whether the
-model is in memory in `model_life.py`. A thread of a lane never ends before the lane is closed, and each entry
-that was taken gets a result or a failure.
+Law: takes a batch, runs it, delivers the results. `queue.py` decides which batch is next, and `model_life.py`
+keeps the model in memory. A thread of a lane never ends before the lane is closed, and each entry that was
+taken gets a result or a failure.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Lane:
         return entry.future
 
     def preload(self) -> None:
-        """Begins to load the model, and goes on trying until it is loaded."""
+        """Begins to load the model, and tries again after failures until it is loaded."""
         self.life.preload()
         self._queue.wake()
 
@@ -86,7 +86,7 @@ class Lane:
 
     @property
     def running(self) -> int:
-        """Batches at work."""
+        """Batches that are running."""
         return self._queue.running
 
     @property
@@ -96,7 +96,7 @@ class Lane:
         return bool(self._queue.waiting) or self._queue.running >= (host.calls if host else 1)
 
     def close(self) -> None:
-        """Refuses what waits, lets the running batches end, closes the engine."""
+        """Refuses waiting entries, lets the running batches end, closes the engine."""
         self._queue.close()
         with self._hiring:
             threads = list(self._threads)
@@ -114,7 +114,9 @@ class Lane:
                 thread.start()
 
     def _serve(self, number: int) -> None:
-        """What each thread does until the lane is closed; the first one tends the model too."""
+        """The loop of each thread until the lane is closed; the first thread also loads and unloads the
+        model.
+        """
         while self._queue.wait(self.life.due if number == 0 else _never):
             try:
                 if number == 0:
@@ -124,7 +126,7 @@ class Lane:
                 log.exception("a thread of the lane %s goes on after a fault", self.name)
 
     def _work_once(self) -> None:
-        """One batch, if something waits. If the model cannot be loaded, all that waits fails with it."""
+        """Runs one batch, if entries wait. If the model cannot be loaded, all waiting entries fail."""
         self._queue.drop_abandoned()
         if not self._queue.waiting:
             return
@@ -132,12 +134,12 @@ class Lane:
             with self.life.lease(self._queue.wanted) as host:
                 self._hire(host.calls)
                 self._take_one(host)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+        except Exception as failure:  # noqa: BLE001 - every kind of failure is given to the requests that wait
             self._meters.failed(self.name, self._queue.refuse_all(failure))
             log.warning("model %s cannot work: %s", self.name, failure)
 
     def _take_one(self, host: Host) -> None:
-        """Whatever happens, every entry of the batch is told; nothing is raised."""
+        """Runs one batch. Each entry gets a result or a failure, and nothing is raised."""
         batch = self._queue.take(host.calls)
         try:
             if batch:
@@ -196,7 +198,7 @@ class Lane:
 
 
 def _never() -> None:
-    """Nothing is due."""
+    """For threads that never load or unload the model."""
 
 
 def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:
@@ -205,7 +207,7 @@ def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequ
         with bound(_requests(batch)):
             work = joined([entry.work for entry in batch])
             results = host.do(work, _patience(batch), alone=alone)
-    except SystemExit as exiting:  # some libraries end the program where they should raise
+    except SystemExit as exiting:  # some libraries exit the program instead of raising an error
         raise EngineError("The engine gave up.") from exiting
     if len(results) != len(batch):
         raise EngineError(f"The engine gave {len(results)} results for {len(batch)} rows.")
@@ -219,5 +221,5 @@ def _requests(batch: Sequence[Entry[object]]) -> str | None:
 
 
 def _patience(batch: Sequence[Entry[object]]) -> float:
-    """Seconds until the last of them stops waiting."""
+    """Seconds until the last deadline of the entries."""
     return max(entry.permit.cancel.left for entry in batch)

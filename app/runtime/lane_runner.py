@@ -1,7 +1,7 @@
 """The `Runner` over lanes: one lane for each model in use, whatever the placement of its engine.
 
-Law: turns what services ask for into values of `engines.work` and waits for their results, no longer than the
-request may take.
+Law: translates calls of services into values of `engines.work` and waits for their results, at most until the
+request's deadline.
 """
 
 from __future__ import annotations
@@ -61,15 +61,15 @@ from engines.work import (
 
 DETECTOR = "silero"
 CHARACTERS_A_SECOND = 15
-"""Of spoken text, for the fair share of requests."""
+"""Characters that a second of speech has, roughly: with it, text counts in the fair share of requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerRules:
-    """How much is done at once."""
+    """How much work runs in parallel."""
 
     batch: BatchLimits
-    """Of windows."""
+    """Limits of a batch of windows."""
     idle: float = 0.0
     """Seconds until an unused model is unloaded; 0: never."""
     memory: int = 0
@@ -77,7 +77,7 @@ class RunnerRules:
 
 
 class LaneRunner:
-    """Engines behind lanes. The coroutines are called on the event loop, all else from any thread."""
+    """Runs engines in lanes. Call the coroutines on the event loop; all other methods from any thread."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class LaneRunner:
         meters: Meters | None = None,
         shortage: MemoryShortage | None = None,
     ) -> None:
-        """`place`: where engines are loaded. `threads`: for what can be done to a window before its turn."""
+        """`place`: where engines are loaded. `threads`: compute the features of windows that still wait."""
         self._admission = admission
         self._rules = rules
         self._place = place
@@ -185,7 +185,7 @@ class LaneRunner:
     async def _prepared(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
     ) -> tuple[Window, Hashable]:
-        """The window and its batch key. What can be computed before its turn is, while others have theirs."""
+        """The window and its batch key. Its features are computed on a work thread while it waits."""
         lane = self._lane(model)
         while True:
             with lane.life.hold() as host:
@@ -197,7 +197,7 @@ class LaneRunner:
             await self._row(model, Ready(), 0.0, permit)
 
     async def _look_size(self, model: ModelSpec, permit: Permit) -> tuple[LookSize, int]:
-        """How a diarizer wants its sound to be cut, and how many looks it takes at once."""
+        """The cutting rules of a diarizer, and how many stretches of sound it processes in parallel."""
         while True:
             with self._lane(model).life.hold() as host:
                 if host:
@@ -209,7 +209,7 @@ class LaneRunner:
     async def _asked(
         self, model: ModelSpec, work: Work[object, Result_co], seconds: float, permit: Permit
     ) -> Result_co:
-        """The result of one row; engine failures as the API's."""
+        """The result of one row. An engine's failure is translated to an error of the API."""
         try:
             return await self._row(model, work, seconds, permit)
         except EngineError as failure:
@@ -223,7 +223,7 @@ class LaneRunner:
         permit: Permit,
         key: Hashable = None,
     ) -> Result_co:
-        """The result of one row, whether its batch still waits or runs when the request's time is over.
+        """The result of one row. At the deadline this returns, even if the batch still waits or runs.
 
         Raises `EngineError` or `ApiError`.
         """

@@ -1,7 +1,7 @@
-"""A sound that comes in blocks of any length -> the stretches that a diarizer wants to hear.
+"""Blocks of sound of any length -> the stretches that a diarizer processes, one `Look` each.
 
-Law: arithmetic on samples, and the order of the looks. Stretches overlap by what the diarizer asks for; the
-last one is shorter.
+Law: arithmetic on samples, and the order of the stretches. They overlap as the diarizer demands; the last one
+is shorter.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Looks:
         """Where they begin, in samples from the start of the audio."""
 
     def feed(self, samples: Samples) -> Iterator[Stretch]:
-        """The stretches that are complete now. One is given only when more sound follows, as the last is
-        marked.
+        """The stretches that are complete now. A stretch is given only when more sound follows, because the
+        last one must be marked as such.
         """
         self._blocks.append(samples)
         self._held += len(samples)
@@ -56,9 +56,9 @@ async def seen_of(
     at_once: int,
     look: Callable[[Stretch], Coroutine[Any, Any, Seen]],
 ) -> list[Seen]:
-    """What `look` gives for each stretch, in order. Raises what `look` raises.
+    """The results of `look` for each stretch, in order. Raises what `look` raises.
 
-    `at_once`: looks that are in work at the same time; further blocks are asked for only when one is done.
+    `at_once`: calls of `look` that run in parallel; further blocks are read only when one of them ends.
     """
     cutter = Looks(size)
     looking: deque[asyncio.Task[Seen]] = deque()

@@ -1,4 +1,4 @@
-"""What the lanes do, as numbers for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
+"""The server's metrics for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
 
 Law: counts only; nothing here decides anything, and no label holds what a client sent.
 """
@@ -18,11 +18,11 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 OVERHEADS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
 LABELS = ("model",)
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""Others are counted as one: clients can send any word."""
+"""Other methods are counted as `other`, because clients can send any word."""
 
 
 class _RequestCounts:
-    """What clients asked, and how long the answers took."""
+    """Metrics of requests and their answers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, registry=registry)
@@ -37,7 +37,7 @@ class _RequestCounts:
 
 
 class _LaneCounts:
-    """Queues, batches and models."""
+    """Metrics of queues, batches and models."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, labelnames=LABELS, registry=registry)
@@ -57,7 +57,7 @@ class _LaneCounts:
 
 
 class _WindowCosts:
-    """What transcribed windows cost."""
+    """Metrics of the cost of transcribed windows."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         counter = partial(Counter, labelnames=LABELS, registry=registry)
@@ -127,7 +127,7 @@ class Meters:
         self._lanes.run.labels(model).observe(seconds)
 
     def transcribed(self, model: str, result: WindowResult) -> None:
-        """What one window took."""
+        """Counts the cost of one window."""
         cost = result.cost
         self._windows.frames.labels(model).inc(cost.frames)
         self._windows.saved.labels(model).inc(cost.saved)
@@ -136,7 +136,7 @@ class Meters:
         self._windows.fallbacks.labels(model).inc(cost.fallbacks)
 
     def loaded(self, model: str, seconds: float) -> None:
-        """A model is in memory after so many seconds."""
+        """Counts the loading of a model, which took `seconds`."""
         self._lanes.load.labels(model).observe(seconds)
 
     def cancelled(self, model: str, jobs: int) -> None:

@@ -2,7 +2,7 @@
 
 Law: knows when a model is in memory and who uses it, never what is done with it.
 
-Theory of operation: whoever uses the model holds a lease, and a model on which a lease is held is never
+Theory of operation: each user of the model holds a lease, and a model with an open lease is never
 unloaded. The first lease loads it; threads that come meanwhile wait. A model that must be ready without being
 asked for (`preload`) is tried again after a failure with exponential back-off, by the lane's first thread,
 which calls `tend` whenever `due` is over.
@@ -30,7 +30,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """Between two attempts to load a model that must be ready: the first, doubled each time, up to the second."""
 
 LONGEST_GOODBYE_SECONDS = 30.0
-"""That closing waits for whoever still uses the engine."""
+"""Seconds that closing waits for the last users of the engine."""
 
 
 class _Retry:
@@ -99,7 +99,9 @@ class ModelLife:
 
     @property
     def state(self) -> ModelState:
-        """Whether it is in memory. An engine that ended is on its way back, or has failed."""
+        """Whether it is in memory. While the process of an engine that died is restarted, this is `loading`
+        or `failed`.
+        """
         host = self._host
         return "failed" if host and host.problem else self._state
 
@@ -110,9 +112,9 @@ class ModelLife:
 
     @contextmanager
     def lease(self, wanted: Callable[[], bool]) -> Iterator[Host]:
-        """The loaded engine; it is loaded first if need be. Raises `EngineError` or `ApiError`.
+        """The loaded engine; it is loaded first if necessary. Raises `EngineError` or `ApiError`.
 
-        `wanted`: whether it is still worth to wait for memory that other models hold.
+        `wanted`: whether somebody still needs the model while it waits for memory of other models.
         """
         host = self._taken(wanted)
         try:
@@ -122,7 +124,7 @@ class ModelLife:
 
     @contextmanager
     def hold(self) -> Iterator[Host | None]:
-        """The engine if it is loaded, which stays so; else None."""
+        """The engine if it is loaded (it is not unloaded meanwhile); else None."""
         with self._changed:
             host = self._host
             self._leases += host is not None
@@ -138,17 +140,17 @@ class ModelLife:
             self._retry.begin()
 
     def due(self) -> float | None:
-        """Seconds until `tend` has something to do; None: nothing in sight."""
+        """Seconds until `tend` must be called; None: no call is needed."""
         now = time.monotonic()
         if self._retry.at is not None:
             return max(0.0, self._retry.at - now)
         if self._idle and self._host is not None:
-            # While it is used, there is nothing to look for; the end of the use is a new beginning.
+            # While the model is in use it cannot be unloaded; when the use ends, the idle time starts again.
             return max(0.0, self.used + self._idle - now) if not self._leases else self._idle
         return None
 
     def tend(self) -> None:
-        """Does what is due: another attempt to load, or to unload what nobody has used for long."""
+        """Tries again to load the model if that is due, or unloads it if it was idle for too long."""
         now = time.monotonic()
         if self._retry.at is not None and now >= self._retry.at:
             try:
@@ -160,7 +162,7 @@ class ModelLife:
             self._unload(f"nobody has asked for it for {self._idle:g} s")
 
     def evict(self) -> bool:
-        """Gives the memory back, unless somebody uses the model or waits for it. Whether it is free now."""
+        """Unloads the model, unless it is in use or waited for. Returns whether the memory is free now."""
         return self._unload("another model needs its memory")
 
     def close(self) -> None:
@@ -215,7 +217,9 @@ class ModelLife:
         return host
 
     def _failed(self, failure: Exception) -> Exception:
-        """Notes why, and when to try again; gives the failure as others are told it."""
+        """Remembers the reason and the time of the next attempt. Returns the failure for the requests that
+        wait.
+        """
         if is_out_of_memory(failure):
             self._shortage.note()
             failure = EngineOutOfMemory()

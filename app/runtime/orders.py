@@ -1,4 +1,4 @@
-"""What is loaded for a model, how much it takes, and how large its batches may be.
+"""How each model is loaded: its engine, its memory, and the limits of its batches.
 
 Law: reads settings and folders; nothing is loaded here.
 """
@@ -18,8 +18,8 @@ from app.settings import Settings
 from engines.types import EngineOptions
 from engines.work import Order
 
-SINGLE = BatchLimits(1)
-"""Of engines that take one row at a time."""
+SINGLE = BatchLimits(rows=1)
+"""Batch limits of engines that take one row at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,12 @@ class EngineSettings:
 
     transcription: EngineOptions
     speech: EngineOptions
-    """Speaker encoders too."""
+    """For speaker encoders too."""
     diarization: EngineOptions
 
     @classmethod
     def of(cls, settings: Settings) -> EngineSettings:
-        """As the settings have it."""
+        """Reads the options from the settings."""
         chosen = settings.transcription
         return cls(
             transcription=EngineOptions(
@@ -44,13 +44,15 @@ class EngineSettings:
                 workers=chosen.workers,
                 devices=chosen.device_index,
             ),
-            speech=EngineOptions(settings.speech.device, threads=settings.speech.threads),
-            diarization=EngineOptions(settings.diarization.device, threads=settings.diarization.threads),
+            speech=EngineOptions(device=settings.speech.device, threads=settings.speech.threads),
+            diarization=EngineOptions(
+                device=settings.diarization.device, threads=settings.diarization.threads
+            ),
         )
 
 
 class Orders:
-    """Model -> order."""
+    """Makes the order (what to load, and how) for a model."""
 
     def __init__(self, store: WeightsStore, options: EngineSettings, windows: BatchLimits) -> None:
         """`windows`: limits of a batch of windows."""
@@ -64,7 +66,7 @@ class Orders:
         return Order(model.kind, model.engine, folder, self._engine_options(model), model.id)
 
     def limits(self, model: ModelSpec) -> BatchLimits:
-        """Of a batch."""
+        """Limits of a batch for this model."""
         return self._windows if model.kind == "transcription" else SINGLE
 
     def _engine_options(self, model: ModelSpec) -> EngineOptions:

@@ -1,6 +1,6 @@
 """Frames between the server and a child process, over a socket pair.
 
-Law: bytes and pickles only; what a frame means is decided by its two ends, which are both ours: the socket
+Law: bytes and pickles only; the two ends, which are both this program, decide what a frame means; the socket
 has no name, so that nobody else can write to it. Large arrays are sent beside the pickle (protocol 5), so
 that they are copied by the kernel alone. Every frame is bounded.
 
@@ -28,13 +28,14 @@ HEAD = struct.Struct("<QBIQ")
 LENGTH = struct.Struct("<Q")
 SEND_BUFFER_BYTES = 4 << 20
 SMALL_BYTES = 64 << 10
-"""A smaller array travels within the pickle: a buffer of its own would cost more than the copy."""
+"""Bytes; a smaller array is sent within the pickle, because a separate buffer would cost more than the
+copy."""
 MOST_BYTES = 2 << 30
 MOST_BUFFERS = 1 << 16
 MOST_PARTS = 512
-"""Of one system call; the kernel takes 1024."""
+"""The most buffers of one system call; the kernel accepts 1024."""
 SEND_SECONDS = 60
-"""After which a process that does not read counts as stuck."""
+"""Seconds after which a process that does not read counts as stuck."""
 SO_SNDBUFFORCE = 32
 """Linux: the send buffer beyond the usual bound, for processes that may."""
 
@@ -44,25 +45,25 @@ class FrameTooLarge(Exception):
 
 
 class FrameKind(IntEnum):
-    """What a frame is about."""
+    """The kinds of frames."""
 
     OPEN = 1
-    """To the child: load this."""
+    """To the child: load this engine."""
     DO = 2
-    """To the child: a work."""
+    """To the child: do this work."""
     PREPARE = 3
-    """To the child: a window whose features are wanted."""
+    """To the child: compute the features of this window."""
     CLOSE = 4
-    """To the child: end yourself."""
+    """To the child: end."""
     DONE = 5
     """From the child: the result of a call."""
     FAILED = 6
-    """From the child: why a call failed."""
+    """From the child: the failure of a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What was received."""
+    """A received frame."""
 
     call: int
     kind: int
@@ -70,7 +71,7 @@ class Frame:
 
 
 class Pipe:
-    """One end. Any thread may send, one thread receives."""
+    """One end of the pipe. Any thread may send, one thread receives."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
@@ -85,7 +86,7 @@ class Pipe:
         """Returns the bytes that were sent.
 
         Raises `FrameTooLarge` before anything is sent, and `OSError` if the other end is gone or does not
-        read; then the pipe is of no use any more.
+        read; after that the pipe cannot be used any more.
         """
         buffers: list[memoryview] = []
 
@@ -107,7 +108,7 @@ class Pipe:
         return size
 
     def receive(self) -> Frame | None:
-        """The next frame; None at the end of the stream, or if what comes is no frame."""
+        """The next frame; None at the end of the stream, or if the bytes are not a valid frame."""
         try:
             call, kind, count, size = HEAD.unpack(self._read(HEAD.size))
             if count > MOST_BUFFERS or size > MOST_BYTES:
@@ -126,10 +127,10 @@ class Pipe:
             return None
 
     def close(self) -> None:
-        """The other end sees the end of the stream."""
+        """Closes this end; the other end sees the end of the stream."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with self._sending:  # else its number could be another file's while somebody sends
+        with self._sending:  # otherwise another file could get its number while a thread sends
             self._socket.close()
 
     def _send_all(self, parts: Sequence[memoryview]) -> None:
@@ -142,7 +143,9 @@ class Pipe:
                 left[0] = left[0][sent:]
 
     def _read(self, size: int) -> memoryview:
-        """Exactly so many bytes, writable, as arrays of engines are. Raises `EOFError`."""
+        """Exactly so many bytes, in a writable buffer, because arrays of engines are writable. Raises
+        `EOFError`.
+        """
         whole = np.empty(size, np.uint8).data
         rest = whole
         while rest.nbytes:

@@ -1,7 +1,7 @@
-"""The placement `processes`: each loaded engine is a child process, which may die without the server.
+"""The placement `processes`: each loaded engine is a child process, whose crash does not end the server.
 
-Law: keeps one process for a host, starts it again when it has ended, and says whether it can answer. What a
-lost work costs whom is decided by the lane; the process itself is in `child_process.py`.
+Law: keeps one process for a host, starts it again when it has ended, and says whether it can answer. The lane
+decides what happens to work that was lost in a crash; the process itself is in `child_process.py`.
 
 Theory of operation: each host has a thread that starts the process, watches it until it ends and starts the
 next one, after the pause that `CrashHistory` asks for. Calls wait for a process that is up. A call that has
@@ -38,10 +38,10 @@ CLOSED, OVERGROWN = EngineDied("it was closed"), EngineDied("it took more memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRules:
-    """Bounds of a child process."""
+    """Limits of a child process."""
 
     stuck_seconds: float = 60.0
-    """A call that takes longer, and longer than usual, is given up and the process is ended."""
+    """Seconds; a call that takes longer than this, and longer than usual, fails, and its process is ended."""
     child_bytes: int = 0
     """Resident memory beyond which the process is replaced between two calls; 0: no bound."""
 
@@ -79,7 +79,7 @@ class Processes:
 
 
 class ProcessHost:
-    """An engine in a child process, and in the next one if that ends."""
+    """An engine in a child process; if that ends, in the next one."""
 
     calls: int
     looks: LookSize | None
@@ -124,14 +124,14 @@ class ProcessHost:
         return f"its process ended {again}: {self._history.reason or 'it is being replaced'}"
 
     def prepare(self, window: Window) -> Window:
-        """The window as it is, where the process is not there or must not be disturbed."""
+        """The unchanged window, if the process does not run or must run one work alone."""
         with self._changed:
             child = self._child
             if child is None or self._alone:
                 return window
         try:
             prepared: Window = child.call(FrameKind.PREPARE, window, LONGEST_PREPARE_SECONDS).value
-        except EngineError:  # the work itself will say so, to whom it belongs
+        except EngineError:  # the work itself will fail in the same way, for its own request
             return window
         return prepared
 
@@ -163,7 +163,7 @@ class ProcessHost:
 
     @contextmanager
     def _turn(self, patience: float, *, alone: bool) -> Iterator[Child]:
-        """The process, once it is up. Raises `EngineDown`."""
+        """The process, as soon as it can take work. Raises `EngineDown`."""
         seconds = min(patience, threading.TIMEOUT_MAX)
         with self._changed:
             self._alone += alone
@@ -185,7 +185,7 @@ class ProcessHost:
                     child.kill(OVERGROWN)
 
     def _may_run(self, *, alone: bool) -> bool:
-        """Also true where waiting is in vain."""
+        """Whether the caller may stop waiting: the process can take work, or it will never be able to."""
         if self._closing or (self._child is None and self._history.looping(time.monotonic())):
             return True
         free = not self._running if alone else not self._alone
@@ -206,11 +206,11 @@ class ProcessHost:
             self._replace = True
 
     def _keep(self) -> None:
-        """One process after the other, until the host is closed or the engine cannot be loaded at first."""
+        """Runs one process after another, until the host is closed or the first load fails."""
         while not self._closing:
             try:
                 child = self._start()
-            except Exception as failure:  # noqa: BLE001 - told to whoever opens the host
+            except Exception as failure:  # noqa: BLE001 - given to the caller that opens the host
                 self._note(None, failure)
             else:
                 self._note(child, self._lived(child))
@@ -223,7 +223,7 @@ class ProcessHost:
                 self._changed.wait_for(lambda: self._closing, self._history.pause(time.monotonic()))
 
     def _lived(self, child: Child) -> EngineDied:
-        """How a process ended, once it has."""
+        """Runs one process; returns how it ended."""
         with self._changed:
             self._latest, self._answered, self._replace = child, False, False
             if self._closing:
@@ -236,7 +236,7 @@ class ProcessHost:
         return death
 
     def _is_up(self, child: Child, loaded: Future[Loaded]) -> None:
-        """Called when it is loaded, or cannot be."""
+        """Called when the engine is loaded, or failed to load."""
         failure = loaded.exception()
         with self._changed:
             if failure is None:
@@ -248,7 +248,7 @@ class ProcessHost:
         self._meters.child(self._name, up=failure is None)
 
     def _note(self, child: Child | None, failure: Exception) -> None:
-        """Tells the log, the meters and the history of an end that was not asked for."""
+        """Reports an unexpected end to the log, the meters and the history."""
         if self._closing or (self._facts is None and self._failure):
             return
         reason = failure.reason if isinstance(failure, EngineDied) else str(failure)
@@ -265,7 +265,7 @@ class ProcessHost:
 
 
 def _kind_of(failure: Exception) -> str:
-    """For the meters: a few words, so that they are few series."""
+    """The label for metrics: one of a few words, so that there are few time series."""
     if isinstance(failure, EngineStuck):
         return "stuck"
     return "killed" if isinstance(failure, EngineDied) and failure.killed else "crash"

@@ -1,7 +1,7 @@
-"""Work that waits for one model, from all requests, and whose turn it is.
+"""The queue of one model: the waiting work of all requests, and which of it is next.
 
-Law: moves entries and nothing else; which of them share a batch is decided by `batching.pick`. An entry that
-nobody waits for any more leaves before work is spent on it.
+Law: moves entries and nothing else; which of them share a batch is decided by `batching.pick`. An entry of a
+cancelled request is removed before work is spent on it.
 
 Theory of operation: `add` puts an entry at the end. A lane's thread sleeps in `wait` and takes the next batch
 with `take`, which counts it as running until `done`. An entry leaves early when its future is cancelled (at
@@ -37,10 +37,10 @@ MOST_KILLS = 5
 
 @dataclass(slots=True, eq=False)
 class Entry(Generic[Result_co]):
-    """One row of work, whose it is, and where its result goes."""
+    """One row of work, with its request and the future of its result."""
 
     work: Work[object, Result_co]
-    """Has one row."""
+    """The work, with exactly one row."""
     key: Hashable
     """Entries of equal keys may share a batch."""
     seconds: float
@@ -49,9 +49,9 @@ class Entry(Generic[Result_co]):
     future: Future[Result_co] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
     crashes: int = 0
-    """Processes of the engine that ended by a fault of their own while they worked on it."""
+    """How many processes of the engine crashed while they worked on it."""
     kills: int = 0
-    """Processes of the engine that somebody else ended meanwhile."""
+    """How many processes of the engine were ended from outside while they worked on it."""
 
     def died(self, failure: EngineDied) -> bool:
         """Counts the end of a process that worked on it. Returns whether it is to be tried again."""
@@ -61,11 +61,11 @@ class Entry(Generic[Result_co]):
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether its request was cancelled."""
         return self.permit.cancel.is_set() or self.future.cancelled()
 
     def refuse(self, error: Exception) -> None:
-        """Tells whoever still waits that nothing will come; nothing happens if it was told already."""
+        """Fails the future, unless it has a result already."""
         if self.future.done():
             return
         if self.future.running() or self.future.set_running_or_notify_cancel():
@@ -82,7 +82,7 @@ class WorkQueue:
         self._entries: OrderedDict[int, Entry[object]] = OrderedDict()
         self._ids = itertools.count()
         self._shares = FairShare()
-        # Reentrant: cancelling a future calls back on the same thread.
+        # A reentrant lock, because cancelling a future calls back on the same thread.
         self._changed = threading.Condition(threading.RLock())
         self._running = 0
         self._closed = False
@@ -94,7 +94,7 @@ class WorkQueue:
 
     @property
     def running(self) -> int:
-        """Batches at work."""
+        """Batches that are running."""
         return self._running
 
     def add(self, entry: Entry[object]) -> None:
@@ -113,7 +113,7 @@ class WorkQueue:
         entry.future.add_done_callback(partial(self._left, number))
 
     def wait(self, due: Callable[[], float | None]) -> bool:
-        """Sleeps until something waits or `due` seconds are over. False: the queue is closed.
+        """Sleeps until an entry waits or `due` seconds are over. False: the queue is closed.
 
         `due`: None means without end; it is asked again after each `wake`.
         """
@@ -123,12 +123,12 @@ class WorkQueue:
             return not self._closed
 
     def wake(self) -> None:
-        """Lets every thread that sleeps ask again what is due."""
+        """Wakes all sleeping threads, so that they compute again what is due."""
         with self._changed:
             self._changed.notify_all()
 
     def wanted(self) -> bool:
-        """Whether somebody still waits."""
+        """Whether a request that was not cancelled still waits."""
         with self._changed:
             return any(not entry.abandoned for entry in self._entries.values())
 
@@ -142,17 +142,17 @@ class WorkQueue:
         return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
 
     def done(self) -> None:
-        """A batch that was taken is worked on no longer."""
+        """A batch that was taken has ended."""
         with self._changed:
             self._running -= 1
 
     def drop_abandoned(self) -> None:
-        """Refuses the entries that nobody waits for."""
+        """Removes the entries of cancelled requests."""
         with self._changed:
             self._drop_abandoned()
 
     def refuse_all(self, error: Exception) -> int:
-        """Nothing that waits can be done. Returns how many entries that were."""
+        """Fails all waiting entries, because the model cannot work. Returns their number."""
         with self._changed:
             dropped = list(self._entries.values())
             self._entries.clear()
@@ -163,14 +163,14 @@ class WorkQueue:
         return len(dropped)
 
     def close(self) -> None:
-        """Refuses what waits and whatever comes."""
+        """Refuses the waiting entries and all later ones."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self.refuse_all(ShuttingDown())
 
     def _left(self, number: int, future: Future[object]) -> None:
-        """The future of an entry is decided; if that was a cancellation, the entry leaves at once."""
+        """Called when the future of an entry is done; a cancelled entry is removed at once."""
         if not future.cancelled():
             return
         with self._changed:

@@ -1,6 +1,6 @@
 """Which models may be in memory: a budget, and the least recently used model is evicted first.
 
-Law: counts bytes and asks; only the model itself knows whether it is in use, and it unloads itself.
+Law: counts bytes and asks models to unload; only the model itself knows whether it is in use.
 
 Theory of operation: a model that is about to be loaded reserves its bytes. While they do not fit, models are
 asked to leave, the least recently used first; a model with a lease or with waiting work refuses. If all
@@ -20,9 +20,10 @@ from app.errors import ModelUnavailable
 
 log = logging.getLogger(__name__)
 ModelState = Literal["idle", "loading", "loaded", "failed"]
-"""Of a model: not in memory, being loaded, in memory, or not in memory since the last attempt failed."""
+"""State of a model: not in memory, being loaded, in memory, or not in memory because the last attempt
+failed."""
 LONGEST_WAIT_SECONDS = 0.5
-"""Until a model that waits for memory asks again whether anybody still waits for it."""
+"""Seconds until a model that waits for memory checks again whether it is still needed."""
 
 
 class Resident(Protocol):
@@ -80,13 +81,13 @@ class Residence:
             raise
 
     def leave(self, model: Resident) -> None:
-        """A model was unloaded."""
+        """A model was unloaded: its memory is free."""
         with self._changed:
             self._inside = [other for other in self._inside if other is not model]
         self.changed()
 
     def changed(self) -> None:
-        """A model may have become free: whoever waits for memory looks again."""
+        """A model may have become free: models that wait for memory check again."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""What services may ask of whoever runs the engines.
+"""The interface between services and engines: what services may ask for.
 
 Law: the protocol and its values; which thread, process or machine does the work is decided elsewhere
 (`lane_runner.py`).
@@ -30,18 +30,18 @@ from engines.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSnapshot:
-    """What one model has to do at a moment."""
+    """The load of one model at one moment."""
 
     waiting: int
     """Rows in its queue."""
     running: int
-    """Batches at work."""
+    """Batches that are running."""
     state: ModelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerSnapshot:
-    """What the server has to do at a moment."""
+    """The load of the server at one moment."""
 
     requests: int
     """Permits that are open."""
@@ -50,7 +50,7 @@ class RunnerSnapshot:
     held_seconds: float
     """Seconds of decoded audio that requests may hold in memory."""
     lanes: Mapping[str, LaneSnapshot]
-    """Of each model that was asked for, by its id."""
+    """The load of each model that was asked for, by its id."""
 
     @property
     def waiting(self) -> int:
@@ -59,12 +59,12 @@ class RunnerSnapshot:
 
     @property
     def running(self) -> int:
-        """Batches at work, of all models."""
+        """Running batches of all models."""
         return sum(lane.running for lane in self.lanes.values())
 
     @property
     def idle(self) -> bool:
-        """Whether nobody asks for anything, and nothing is left of those who did."""
+        """Whether no request is open, and no work of earlier requests is left."""
         return not (self.requests or self.waiting or self.running)
 
 
@@ -72,7 +72,7 @@ class Runner(Protocol):
     """What services may ask for."""
 
     def admit(self) -> Permit:
-        """A place for one request. Raises `Overloaded` at once if there is none."""
+        """A permit for one request. Raises `Overloaded` at once if the server is full."""
         ...
 
     async def transcribe(
@@ -129,7 +129,7 @@ class Runner(Protocol):
         ...
 
     def snapshot(self) -> RunnerSnapshot:
-        """What is in work now."""
+        """The load at this moment."""
         ...
 
     def close(self) -> None:

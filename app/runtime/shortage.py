@@ -1,6 +1,7 @@
 """Whether this process ran out of memory lately, so that readiness can tell.
 
-Law: remembers a time; asks nothing of the system. Noted by whoever catches the failure, from any thread.
+Law: remembers a time; asks nothing of the system. `note` is called, from any thread, where such a failure is
+caught.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import time
 
 LASTS_SECONDS = 30.0
-"""After the last failure: long enough for a load balancer to notice, short enough to recover by itself."""
+"""Seconds after the last failure in which readiness reports it: long enough for a load balancer to notice,
+short enough to recover by itself."""
 
 
 class MemoryShortage:

@@ -24,14 +24,14 @@ class WorkThreads:
     """A fixed number of threads, shared by all requests."""
 
     def __init__(self, count: int, shortage: MemoryShortage | None = None) -> None:
-        """`shortage`: is told when memory was refused to a step."""
+        """`shortage`: is notified when a step runs out of memory."""
         self._shortage = shortage or MemoryShortage()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="work")
 
     async def run(self, step: Callable[[], Item]) -> Item:
         """The result of one blocking step. Log lines of the step carry the id of the request that asked.
 
-        Raises `OutOfMemory` where the step had not enough memory, and what else the step raises.
+        Raises `OutOfMemory` if memory ran out, and whatever else the step raises.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, step)
@@ -44,8 +44,8 @@ class WorkThreads:
     async def iterate(self, items: Iterator[Item]) -> AsyncGenerator[Item, None]:
         """The items, each computed on a thread when it is asked for.
 
-        When it is cancelled it waits for the running step, so that whoever closes the iterator's resources
-        never does so while a step still uses them. Close it with `aclosing`.
+        When it is cancelled it waits for the running step, so that the iterator's resources are never closed
+        while a step still uses them. Close it with `aclosing`.
         """
 
         def step() -> Item | object:
@@ -64,9 +64,9 @@ class WorkThreads:
             yield item  # type: ignore[misc]  # everything but the mark is an Item
 
     def start(self, step: Callable[[], object]) -> None:
-        """Begins a step in the background, whose result nobody waits for."""
+        """Begins a step in the background; its result is not needed."""
         self._pool.submit(step)
 
     def close(self) -> None:
-        """Waits for the steps that run, drops those that wait."""
+        """Waits for the running steps and drops the waiting ones."""
         self._pool.shutdown(cancel_futures=True)

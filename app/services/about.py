@@ -1,6 +1,6 @@
-"""What this server is and takes, so that clients can refuse before they upload.
+"""Facts about this server, so that clients can check limits before they upload.
 
-Law: reads settings and phrases; nothing is measured here.
+Law: reads settings and phrases; asks no model and no database.
 """
 
 from __future__ import annotations

@@ -34,16 +34,16 @@ from app.store.voices import VoiceStore
 from app.text.phrases import PHRASES, PhraseMatch, match, phrase_language
 
 Check = Literal["enforce", "warn"]
-LONGEST = 60.0
+LONGEST_RECORDING = 60.0
 """Seconds of a recording; the phrase takes ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRules:
-    """How a recording is judged."""
+    """The rules by which a recording is accepted."""
 
     organisation: str
-    """Whom the phrase names."""
+    """The organisation that the phrase names."""
     threshold: float
     """Share of the phrase's letters that must be heard, 0..1."""
     check: Check
@@ -81,7 +81,7 @@ class ConsentService:
         )
         with self._runner.admit() as permit:
             file = io.BytesIO(recording)
-            heard = await listen(self._runner, self._threads, file, LONGEST, permit, "recording")
+            heard = await listen(self._runner, self._threads, file, LONGEST_RECORDING, permit, "recording")
             if not len(heard.speech.samples):
                 raise InvalidValue("Nobody speaks in the recording.", param="recording")
             phrase = await self._matched(model, heard, spoken, permit)
@@ -117,9 +117,9 @@ class ConsentService:
     async def _matched(
         self, model: ModelSpec, recording: Recording, language: str, permit: Permit
     ) -> PhraseMatch:
-        """What is heard in the recording, beside the phrase."""
+        """Transcribes the recording and compares the text with the phrase."""
         vad = VadOptions()
-        job = TranscriptionJob(self._rules.model, language=language, vad=vad)
+        job = TranscriptionJob(model=self._rules.model, language=language, vad=vad)
         transcriber = self._transcription.transcriber(model, job, permit)
         async with aclosing(transcriber.segments(cut_recording(recording, vad))) as windows:
             async for _ in windows:
@@ -128,7 +128,9 @@ class ConsentService:
         return await self._threads.run(partial(match, text, language, self._rules.organisation))
 
     async def _judged(self, caller: Caller, consent: VoiceConsent, phrase: PhraseMatch) -> AuditEntry:
-        """The audit row of a consent that may be stored. Raises `PhraseNotHeard`, whose row is written."""
+        """The audit row of an accepted consent. Raises `PhraseNotHeard` after it has written the row of the
+        refusal.
+        """
         passed = phrase.score >= self._rules.threshold and not phrase.negated
         details: dict[str, str | float | bool] = {
             "heard": phrase.heard,

@@ -1,4 +1,4 @@
-"""Who speaks: known speakers from their clips, and the turns of an audio, beside its transcription.
+"""Diarization: learns known speakers from their clips, and finds the turns of an audio.
 
 Law: the order of the steps. Every clip is checked before the audio is touched; errors name its index.
 """
@@ -21,26 +21,26 @@ from engines.errors import EngineError
 from engines.types import Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples
 
 PARAM = "known_speaker_references"
-SHORTEST, LONGEST = 2.0, 10.0
-"""Seconds of a clip, as OpenAI has them."""
+SHORTEST_CLIP, LONGEST_CLIP = 2.0, 10.0
+"""Seconds of the shortest and the longest clip of a known speaker; the bounds are OpenAI's."""
 SLACK = 0.05
-"""Seconds that encoders add or take."""
-SPEECH = 1.0
+"""Tolerance of these bounds in seconds, because audio codecs add or cut a little."""
+LEAST_SPEECH = 1.0
 """Seconds of speech that a clip must have."""
-PIECE = 1.5
-"""Seconds of speech by which a clip of two speakers is found out."""
+PIECE_SECONDS = 1.5
+"""Seconds of the pieces of a clip that are compared, to detect two speakers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerRules:
-    """How clips of known speakers are judged."""
+    """The rules by which clips of known speakers are accepted."""
 
     one_speaker: float
-    """Cosine under which two pieces of a clip are two speakers'."""
+    """Least cosine similarity of two pieces of a clip; below it, they are of two speakers."""
 
 
 class DiarizationService:
-    """Asks one model who speaks."""
+    """Diarizes audio with one model."""
 
     def __init__(self, runner: Runner, threads: WorkThreads, model: ModelSpec, rules: SpeakerRules) -> None:
         self._runner = runner
@@ -54,7 +54,9 @@ class DiarizationService:
         known = [
             await self._known(index, reference, permit) for index, reference in enumerate(wanted.references)
         ]
-        return DiarizeOptions(wanted.speakers, wanted.least, wanted.most, tuple(known))
+        return DiarizeOptions(
+            speakers=wanted.speakers, least=wanted.least, most=wanted.most, known=tuple(known)
+        )
 
     async def diarize(
         self, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
@@ -76,21 +78,23 @@ class DiarizationService:
     async def _vector(self, audio: bytes, permit: Permit) -> Samples:
         try:
             heard = await listen(
-                self._runner, self._threads, io.BytesIO(audio), LONGEST + SLACK, permit, PARAM
+                self._runner, self._threads, io.BytesIO(audio), LONGEST_CLIP + SLACK, permit, PARAM
             )
         except AudioTooLong:
-            raise InvalidValue(f"The clip is longer than {LONGEST:g} seconds.", param=PARAM) from None
-        if heard.sound.seconds < SHORTEST - SLACK:
+            raise InvalidValue(f"The clip is longer than {LONGEST_CLIP:g} seconds.", param=PARAM) from None
+        if heard.sound.seconds < SHORTEST_CLIP - SLACK:
             raise InvalidValue(
-                f"The clip has {heard.sound.seconds:.1f} seconds; {SHORTEST:g} to {LONGEST:g} are needed.",
+                f"The clip has {heard.sound.seconds:.1f} seconds; "
+                f"{SHORTEST_CLIP:g} to {LONGEST_CLIP:g} are needed.",
                 param=PARAM,
             )
-        if heard.speech.seconds < SPEECH:
+        if heard.speech.seconds < LEAST_SPEECH:
             raise InvalidValue(
-                f"The clip has {heard.speech.seconds:.1f} seconds of speech; {SPEECH:g} is needed at least.",
+                f"The clip has {heard.speech.seconds:.1f} seconds of speech; "
+                f"{LEAST_SPEECH:g} is needed at least.",
                 param=PARAM,
             )
-        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
+        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE_SECONDS)]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < self._rules.one_speaker:
             raise SeveralSpeakers
         return await self._embed(heard.speech, permit)

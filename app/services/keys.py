@@ -17,12 +17,12 @@ from app.store.keys import KeyStore
 
 FRESH_SECONDS = 5.0
 STALE_SECONDS = 60.0
-"""How long the last answer of the database serves while it fails."""
+"""Seconds for which cached keys stay valid while the database fails."""
 DEFAULT_PROJECT = "default"
 
 
 class KeyService:
-    """Who may call."""
+    """API keys and the check of requests."""
 
     def __init__(self, store: KeyStore, settings_keys: Iterable[str]) -> None:
         self._store = store
@@ -65,7 +65,13 @@ class KeyService:
     async def create(self, name: str, project: str = DEFAULT_PROJECT) -> tuple[ApiKey, str]:
         """A new key and its secret."""
         secret = f"sk-{secrets.token_urlsafe(32)}"
-        key = ApiKey(f"key_{secrets.token_hex(12)}", name, project, secret[-4:], int(time.time()))
+        key = ApiKey(
+            id=f"key_{secrets.token_hex(12)}",
+            name=name,
+            project=project,
+            hint=secret[-4:],
+            created=int(time.time()),
+        )
         await self._store.add(key, _digest(secret))
         self._until = 0.0
         return key, secret
@@ -90,7 +96,7 @@ class KeyService:
             self._until = now + FRESH_SECONDS
             return self._known
         stored = {digest: Caller(key.project, key.id) for key, digest in rows if key.revoked is None}
-        # Once there has been a key, revoking the last one must not open the server.
+        # Revoked keys count: revoking the last key must not open the server.
         closed = {"": Caller("", "")} if rows and not stored else {}
         self._known = self._fixed | stored | closed
         self._read = now
@@ -99,7 +105,7 @@ class KeyService:
 
 
 def masked(secret: str) -> str:
-    """Enough of a key to know it again."""
+    """The start and the end of a key, enough for its owner to recognise it."""
     return f"{secret[:3]}***{secret[-4:]}" if len(secret) >= 16 else "***"
 
 

@@ -1,6 +1,6 @@
 """Whether the server can do its work: its models, its database and its disk.
 
-Law: looks and changes nothing. The result holds for a second, so that many probes cost as much as one.
+Law: checks only, changes nothing. The result is cached for a second, so that many probes cost as much as one.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 FRESH_SECONDS = 1.0
 DATABASE_SECONDS = 2.0
-"""A database that takes longer to answer counts as one that does not."""
+"""Seconds; a database that takes longer to answer counts as unreachable."""
 
 
 class ReadinessService:
-    """Says what keeps the server from its work."""
+    """Finds the problems that keep the server from answering requests."""
 
     def __init__(
         self, parts: Callable[[], Awaitable[dict[str, str]]], folder: Path, *, free_bytes: int
@@ -32,7 +32,7 @@ class ReadinessService:
         self._until = 0.0
 
     async def problems(self) -> dict[str, str]:
-        """What is wrong, by name; empty if the server is ready."""
+        """The problems by name; empty if the server is ready."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._known = await self._look()

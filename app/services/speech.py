@@ -1,6 +1,6 @@
 """Text to speech: voice, permit, utterances, synthesis, voicing, encoding.
 
-Law: the order of the steps and nothing else. The first sound is waited for, so that a failure before it is
+Law: the order of the steps and nothing else. `open` waits for the first sound, so that an earlier failure is
 still an error and not a broken file.
 """
 
@@ -27,14 +27,14 @@ from app.text.utterances import Piece, Utterances
 from engines.types import Pcm
 
 OPERATOR = Caller("default", "cli")
-"""Who speaks where nobody calls over the network."""
+"""The caller of speech that is not asked for over the network."""
 WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechUsage:
-    """What an answer counted."""
+    """The usage that one answer reports."""
 
     input_tokens: int
     output_tokens: int
@@ -42,18 +42,18 @@ class SpeechUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechRules:
-    """How texts are spoken."""
+    """The rules by which texts are spoken."""
 
     ahead: int
-    """Utterances of one request that are in work at once."""
+    """Utterances of one request that are synthesized in parallel."""
     loudness: float
-    """Of every answer, in LUFS."""
+    """Loudness of every answer, in LUFS."""
     provenance: str = ""
     """Tag of every file; empty: none."""
 
 
 class SpeechService:
-    """Speaks."""
+    """Text to speech."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class SpeechService:
         self._loudness = LoudnessBook()
 
     def warm_up(self) -> None:
-        """Loads what reads texts in the background, so that the first request need not."""
+        """Loads the text libraries in the background, so that the first request does not wait for them."""
         if any(voice.voice.language.startswith("en") for voice in self._voices.all()):
             self._threads.start(lambda: list(Utterances("en-US").feed(WARM_UP)))
 
@@ -107,7 +107,7 @@ class SpeechService:
         return OpenSpeech(self._threads, job, permit, sounds, file, first=(piece, data), ignored=ignored)
 
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
-        """By id, by the name of a local voice, or by the project's own name for one of its voices."""
+        """The voice with this id, local name, or name within the project."""
         if job.voice.startswith(VOICE_ID):
             await self._threads.run(lambda: self._voices.check_model(job.model))
             return await self._custom_voice(job, caller, VoiceNotFound(job.voice))
@@ -130,14 +130,14 @@ class SpeechService:
 
 
 async def _first(sounds: Sounds) -> tuple[Piece, Pcm]:
-    """Raises `InvalidValue` for a text without one."""
+    """Raises `InvalidValue` for a text without any utterance."""
     async for sound in sounds:
         return sound
     raise InvalidValue("'input' holds nothing that can be spoken.", param="input")
 
 
 class OpenSpeech:
-    """One text on its way: iterate `chunks` once, then ask for the `usage`."""
+    """The answer to one request: iterate `chunks` once, then read `usage`."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class OpenSpeech:
 
     @property
     def deadline(self) -> float | None:
-        """Of the request, by the monotonic clock."""
+        """Deadline of the request, by the monotonic clock."""
         return self._permit.cancel.deadline
 
     @property
@@ -185,6 +185,6 @@ class OpenSpeech:
         yield await self._threads.run(self._file.flush)
 
     async def aclose(self) -> None:
-        """Stops all work for this text and gives its place back."""
+        """Stops all work for this text and closes its permit."""
         self._permit.close()
         await self._sounds.aclose()

@@ -1,7 +1,7 @@
 """Speech to text: permit, decode, find speech, cut windows, transcribe, in order.
 
-Law: the order of the steps and nothing else. `open` chooses once whether speakers are told apart; what it
-gives has one verb, `events`, whichever it is.
+Law: the order of the steps and nothing else. `open` chooses once whether speakers are told apart; both
+results have the method `events`.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from app.services.steps.windows import WindowTranscriber
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 Progress = Callable[[float, float | None], None]
-"""Told the seconds decoded so far and the seconds that the file claims."""
+"""A callback that gets the seconds decoded so far and the seconds that the file claims."""
 LEAD = 180.0
 """Seconds of decoded sound by which transcription and diarization may be apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRules:
-    """How audio is transcribed where a request does not say, and what it may cost."""
+    """The defaults of requests, and their limits."""
 
     audio_seconds: float
-    """Of one audio at most."""
+    """The most seconds of one audio."""
     windows_ahead: int
-    """Windows of one request that are in work at once."""
-    beam: int
+    """Windows of one request that are transcribed in parallel."""
+    beam_size: int
     """Width of the beam search; 1: greedy decoding."""
     greedy_first: bool
     """Whether a beam is used only where decoding without one is unsure."""
@@ -74,7 +74,7 @@ class TranscriptionService:
         self._rules = rules
 
     async def open(self, job: TranscriptionJob, file: BinaryIO) -> OpenTranscription:
-        """Admits the request and opens its audio. Raises `ApiError`; whoever gets the result closes it."""
+        """Admits the request and opens its audio. Raises `ApiError`; the caller closes the result."""
         model = self.model(job.model)
         permit = self._runner.admit()
         try:
@@ -105,7 +105,7 @@ class TranscriptionService:
         return self._registry.resolve(name, "transcription")
 
     def transcriber(self, model: ModelSpec, job: TranscriptionJob, permit: Permit) -> WindowTranscriber:
-        """For windows that somebody else cuts."""
+        """The transcription of windows that the caller cuts."""
         options = self._options(job)
         return WindowTranscriber(self._runner, model, job, options, permit, ahead=self._rules.windows_ahead)
 
@@ -152,7 +152,9 @@ class TranscriptionService:
         return partial(self._diarization.diarize, options=options, permit=permit)
 
     async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> AudioSource:
-        """Opens an upload and claims its seconds. `lead`: seconds that wait for a second reader."""
+        """Opens an upload and claims its seconds. `lead`: seconds of decoded sound that may wait for a second
+        reader.
+        """
         opening = partial(open_audio, file, limit=self._rules.audio_seconds, cancelled=permit.cancel.is_set)
         source = await self._threads.run(opening)
         try:
@@ -165,7 +167,7 @@ class TranscriptionService:
     def _options(self, job: TranscriptionJob) -> TranscribeOptions:
         fallback = TranscribeOptions().temperatures
         return TranscribeOptions(
-            beam_size=job.beam_size or self._rules.beam,
+            beam_size=job.beam_size or self._rules.beam_size,
             greedy_first=self._rules.greedy_first and not job.beam_size,
             temperatures=(job.temperature,) if job.temperature else fallback,
             words=job.words or job.diarize is not None,

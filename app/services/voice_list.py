@@ -1,6 +1,7 @@
 """Which voices a project can speak with: its own, OpenAI's names, then every local voice by its own name.
 
-Law: who is listed, and in which order, is decided here alone; how a voice is shown is the edges' business.
+Law: which voices are listed, and in which order, is decided here alone; routes and commands decide how they
+are shown.
 """
 
 from __future__ import annotations

@@ -49,19 +49,19 @@ from engines.errors import EngineError
 from engines.types import Pcm, Samples, SpeakerSample, Voice, VoiceProfile
 
 PARAM = "audio_sample"
-PIECE = 3.0
+PIECE_SECONDS = 3.0
 """Seconds of the pieces of speech that are compared with one another."""
-LONGEST = 120.0
+LONGEST_SAMPLE = 120.0
 """Seconds of a sample, pauses included."""
 PROFILE_BYTES = 24 * 1024 * 1024
-"""Room on disk that a profile may need."""
+"""Bytes of disk space that a profile may need."""
 NOTHING = Pcm(np.zeros(0, np.float32))
 """Placeholder for cloners that need no loaded model, and so no sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceRules:
-    """How a sample is judged."""
+    """The rules by which a sample is accepted."""
 
     cloner: str
     """Name of the engine that makes profiles."""
@@ -74,9 +74,9 @@ class VoiceRules:
     check: Literal["enforce", "warn"]
     """Whether a sample of another speaker is refused, or only noted in the audit."""
     shortest: float
-    """Seconds of speech."""
+    """Seconds of speech that a sample must have."""
     longest: float
-    """Seconds of speech."""
+    """Seconds of speech that a sample may have."""
     quota: int
     """Voices of a project."""
 
@@ -134,7 +134,7 @@ class VoiceService:
             raise VoiceNotFound(voice_id)
 
     async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
-        """The voice behind an id or the project's own name for it. That it was used is written behind."""
+        """The voice with this id or name. Its use is noted in the audit afterwards, without waiting."""
         stored = await self._store.voice_with_profile(caller.project, name)
         if stored is None:
             return None
@@ -156,7 +156,9 @@ class VoiceService:
     async def _judged(
         self, caller: Caller, consent: VoiceConsent, score: float
     ) -> tuple[str, dict[str, str | float | bool]]:
-        """Outcome and details for the audit. Raises `SpeakerMismatch`, whose row is written."""
+        """Outcome and details for the audit. Raises `SpeakerMismatch` after it has written the row of the
+        refusal.
+        """
         passed = score >= self._rules.threshold
         details: dict[str, str | float | bool] = {
             "consent": consent.id,
@@ -170,9 +172,9 @@ class VoiceService:
         return "passed" if passed else "warned", details
 
     async def _speaker(self, sample: bytes, permit: Permit) -> SpeakerVector:
-        """Whose voice it is. Raises `InvalidValue` or `SeveralSpeakers`."""
+        """The speaker vector of the sample. Raises `InvalidValue` or `SeveralSpeakers`."""
         rules = self._rules
-        heard = await listen(self._runner, self._threads, io.BytesIO(sample), LONGEST, permit, PARAM)
+        heard = await listen(self._runner, self._threads, io.BytesIO(sample), LONGEST_SAMPLE, permit, PARAM)
         seconds = heard.speech.seconds
         if not rules.shortest <= seconds <= rules.longest:
             raise InvalidValue(
@@ -180,7 +182,7 @@ class VoiceService:
                 "are needed.",
                 param=PARAM,
             )
-        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE)]
+        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE_SECONDS)]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < rules.one_speaker:
             raise SeveralSpeakers
         return SpeakerVector(self._encoder.id, await self._embed(heard.speech, permit))
@@ -196,7 +198,7 @@ class VoiceService:
             if not cloner.LOADS:
                 sample = SpeakerSample(NOTHING, speaker.values, language)
                 return await self._threads.run(partial(cloner.enroll, sample, None))
-            sound = await whole_sound(self._threads, data, LONGEST, cloner.RATE, permit, PARAM)
+            sound = await whole_sound(self._threads, data, LONGEST_SAMPLE, cloner.RATE, permit, PARAM)
             model = replace(self._registry.resolve(self._rules.model or cloner.MODEL), engine=cloner.ENGINE)
             sample = SpeakerSample(sound, speaker.values, language)
             return await self._runner.enroll(model, self._rules.cloner, sample, permit)

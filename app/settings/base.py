@@ -1,4 +1,4 @@
-"""What all groups of settings share."""
+"""The base of all groups of settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Group(BaseModel):
 def added(defaults: Mapping[str, object], given: Any) -> Any:
     """A table of the settings file that adds to the default one; an empty value removes a default.
 
-    What is no table is left to the type of the setting to refuse.
+    A value that is not a table is refused by the type of the setting.
     """
     if not isinstance(given, Mapping):
         return given

@@ -1,4 +1,4 @@
-"""What one request may cost, and how work is queued and batched."""
+"""Limits of requests, and how work is queued and batched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.settings.base import MIB, Group
 
 
 class LimitsSettings(Group):
-    """What requests may cost. What exceeds a limit is refused at once."""
+    """Limits of requests. A request that exceeds one is refused at once."""
 
     upload_bytes: int = Field(
         1024 * MIB,

@@ -1,4 +1,4 @@
-"""Where files lie when nobody names a place: the folder of Antiphon's data, and the settings file.
+"""Default locations: the folder of Antiphon's data, and the settings file.
 
 Law: nothing depends on the working folder, except for a `config.toml` that lies in it; nothing is created.
 """
@@ -36,7 +36,7 @@ def platform_folder(platform: str, environment: Mapping[str, str]) -> Path:
         base = user / "Library" / "Application Support"
     else:
         base = environment.get("XDG_DATA_HOME") or user / ".local" / "share"
-        if not Path(base).is_absolute():  # the XDG specification: a relative path is ignored
+        if not Path(base).is_absolute():  # the XDG specification says that a relative path is ignored
             base = user / ".local" / "share"
     return Path(base) / "antiphon"
 
@@ -47,7 +47,7 @@ def data_folder() -> Path:
 
 
 def settings_file(named: Path | None, environment: Mapping[str, str]) -> Path | None:
-    """The settings file that is used: the one that is named, else the first that exists; None: none does."""
+    """The settings file: the one that is named, else the first that exists; None if there is none."""
     if named:
         return named
     if environment.get(CONFIG_VARIABLE):

@@ -1,4 +1,4 @@
-"""Where the server listens, who may call it, and what it logs."""
+"""The server's address, its API keys, its compatibility with OpenAI, its page, and its log."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class StudioSettings(Group):
 
 
 class LogSettings(Group):
-    """What is written to standard error."""
+    """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is written: debug, info, warning or error."

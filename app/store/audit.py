@@ -1,7 +1,7 @@
-"""Audit rows, and those that may be written a moment after what they tell of.
+"""Audit rows, and a writer for rows that may be stored a moment later (write-behind).
 
-Law: nothing that a client waits for depends on a row that is written behind. The queue is bounded; a row that
-cannot be written in the end is a line of the log, so that nothing happens without a trace.
+Law: no client waits for a row that is written behind. The queue is bounded; a row that cannot be written is
+logged, so that no event is lost without a trace.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def audit_row(caller: Caller, entry: AuditEntry, at: int | None = None) -> Audit
 
 
 class AuditLog:
-    """Writes audit rows behind. Used from the event loop only; one owner closes it before the database."""
+    """Writes audit rows in the background. Used from the event loop only; one owner closes it before the
+    database.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,7 +64,7 @@ class AuditLog:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Writes what waits, in one last attempt."""
+        """Writes the waiting rows, in one last attempt."""
         self._closing.set()
         if self._task:
             await self._task
@@ -70,7 +72,7 @@ class AuditLog:
             _lost(*self._waiting.popleft())
 
     async def _run(self) -> None:
-        """Until nothing waits, or the last attempt has failed."""
+        """Runs until no row waits, or the last attempt has failed."""
         pause = FIRST_PAUSE
         while self._waiting:
             closing = self._closing.is_set()

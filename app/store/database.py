@@ -48,7 +48,7 @@ class Database:
     """An open database."""
 
     def __init__(self, url: str) -> None:
-        """Opens nothing yet. Raises `DatabaseError` for a URL that cannot be used."""
+        """Opens no connection yet. Raises `DatabaseError` for a URL that cannot be used."""
         try:
             self._engine = _engine(prepared(url))
         except ModuleNotFoundError:
@@ -80,9 +80,9 @@ class Database:
                 yield session
 
     async def check_room(self, size: int) -> None:
-        """For use before expensive work whose result must be stored: `size` bytes.
+        """Checks, before expensive work, that `size` bytes of its result can be stored.
 
-        Raises `StorageFull` or `StorageUnavailable` as far as that is known already.
+        Raises `StorageFull` or `StorageUnavailable` if that is already known to fail.
         """
         file = sqlite_file(self._engine.url)
         if file and await asyncio.to_thread(_free, file.parent) < size + SPARE_BYTES:
@@ -91,7 +91,7 @@ class Database:
             if self._engine.dialect.name == "postgresql":
                 if await session.scalar(text("SHOW transaction_read_only")) == "on":
                     raise StorageUnavailable("cannot be written")
-            else:  # the transaction itself has taken the lock for writing
+            else:  # the transaction has taken the write lock itself
                 await session.execute(text("SELECT 1"))
 
     async def problem(self) -> str | None:
@@ -180,7 +180,7 @@ def sqlite_file(url: URL) -> Path | None:
 
 
 def _is_database(file: Path) -> bool:
-    """Asked by a connection of its own: an open one would not notice that its file was overwritten."""
+    """Checked by a new connection: an open one would not notice that its file was overwritten."""
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as fresh:
             fresh.execute("PRAGMA schema_version").fetchone()
@@ -204,7 +204,7 @@ def _identity(file: Path) -> tuple[int, int] | None:
 
 
 def _free(folder: Path) -> float:
-    """Bytes of disk space; infinite where nobody can tell."""
+    """Bytes of disk space; infinite if the system cannot tell."""
     with suppress(OSError):
         return shutil.disk_usage(folder).free
     return math.inf
@@ -229,7 +229,7 @@ def _engine(address: str) -> AsyncEngine:
 
 
 def _begin_postgres(connection: Any) -> None:
-    # Within the transaction, so that it also holds behind a pooler that shares connections.
+    # Set within the transaction, so that it also works behind a connection pooler.
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 
@@ -240,7 +240,7 @@ def _begin_sqlite(connection: Any) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves
+    connection.isolation_level = None  # this module begins transactions itself
     cursor = connection.cursor()
     try:
         for pragma in (

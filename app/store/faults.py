@@ -1,7 +1,8 @@
 """Failures of SQLite and PostgreSQL -> the failures that a client may see.
 
-Law: only what the operator or time can mend is translated (a full disk, a lock, a stopped server). Anything
-else is a fault of ours and stays what it is. What is logged names the failure and never a parameter.
+Law: only failures that the operator can correct or that pass by themselves are translated (a full disk, a
+lock, a stopped server). Any other failure is an internal error and is raised unchanged. Log lines name the
+failure and never a parameter.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def translated(level: int = logging.WARNING) -> Iterator[None]:
 
 
 def api_error(failure: DBAPIError | PoolTimeout | OSError) -> ApiError | None:
-    """What a client is told; None for a fault of ours."""
+    """The error for the client; None for an internal error."""
     if isinstance(failure, PoolTimeout):
         return StorageUnavailable("has no free connection")
     if isinstance(failure, OSError):
@@ -77,7 +78,7 @@ def _of_sqlite(original: sqlite3.Error) -> ApiError | None:
 
 
 def _of_postgres(state: str | None, *, lost: bool) -> ApiError | None:
-    """`lost`: the driver blames the server, not the statement; without SQLSTATE it never answered."""
+    """`lost`: the driver reports a lost connection; without SQLSTATE the server never answered."""
     if state is None:
         return StorageUnavailable() if lost else None
     if state == POSTGRES_FULL:

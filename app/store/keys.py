@@ -47,4 +47,6 @@ class KeyStore:
 
 
 def _domain(row: ApiKeyRow) -> ApiKey:
-    return ApiKey(row.id, row.name, row.project, row.hint, row.created, row.revoked)
+    return ApiKey(
+        id=row.id, name=row.name, project=row.project, hint=row.hint, created=row.created, revoked=row.revoked
+    )

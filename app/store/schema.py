@@ -1,4 +1,4 @@
-"""Migrations: up, down and where we are.
+"""Migrations: upgrade, downgrade and the current revision.
 
 Law: Alembic is imported here and in `migrations` alone, and only when it is used.
 """

@@ -77,11 +77,11 @@ class ApiKeyRow(Base):
 
 
 Counter = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts up only what it calls INTEGER."""
+"""SQLite increments only columns of the type INTEGER."""
 
 
 class ConsentRow(Base):
-    """A consent with its recording; `seq` is the order of making."""
+    """A consent with its recording; `seq` is the order of creation."""
 
     __tablename__ = "voice_consents"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's shape
@@ -95,12 +95,13 @@ class ConsentRow(Base):
     speaker: Mapped[bytes] = _blob()
     """The speaker's vector, float32, little-endian."""
     encoder: Mapped[str] = mapped_column(Line(200), server_default=OLD_ENCODER)
-    """Id of the model that made the vector. The default serves rows that an older version adds meanwhile."""
+    """Id of the model that made the vector. The default is for rows that an older version adds after the
+    migration."""
     created: Mapped[int] = mapped_column(BigInteger)
 
 
 class VoiceRow(Base):
-    """A custom voice with its sample and profile; it goes with its consent."""
+    """A custom voice with its sample and profile; it is deleted with its consent."""
 
     __tablename__ = "voices"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's shape
@@ -124,7 +125,7 @@ class VoiceRow(Base):
 
 
 class AuditRow(Base):
-    """Who did what with a voice or a consent, and how it ended. Never deleted."""
+    """One action on a voice or a consent, with its actor and outcome. Rows are never deleted."""
 
     __tablename__ = "audit"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's shape

@@ -1,6 +1,6 @@
 """Consents, custom voices and their audit. Law: one use case is one transaction, its audit row included.
 
-Everything is asked for within a project: what belongs to another one does not exist.
+Every query is limited to one project: rows of other projects are not visible.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.store.database import Database
 from app.store.tables import ConsentRow, VoiceRow, storable
 
 VECTOR = np.dtype("<f4")
-"""How a speaker's vector lies in the database: float32, little-endian."""
+"""The format of a speaker's vector in the database: float32, little-endian."""
 
 
 class ConsentGone(Exception):
@@ -34,7 +34,9 @@ class VoiceStore:
         self._database = database
 
     async def check_room(self, size: int) -> None:
-        """Raises `StorageFull` or `StorageUnavailable` if `size` more bytes find no room, before any work."""
+        """Raises `StorageFull` or `StorageUnavailable` if there is no space for `size` more bytes. Call it
+        before any work.
+        """
         await self._database.check_room(size)
 
     async def add_consent(
@@ -80,7 +82,7 @@ class VoiceStore:
             return _consent(row) if row else None
 
     async def speaker(self, project: str, consent_id: str) -> SpeakerVector | None:
-        """Whose consent it is."""
+        """The speaker of a consent."""
         async with self._database.reading() as session:
             wanted = select(ConsentRow.encoder, ConsentRow.speaker).where(
                 ConsentRow.project == project, ConsentRow.id == consent_id
@@ -124,7 +126,9 @@ class VoiceStore:
     ) -> None:
         """Raises `ConsentGone` or `QuotaReached`. `quota`: voices of a project."""
         async with self._database.writing() as session:
-            if session.get_bind().dialect.name == "postgresql":  # two creations at once count one another
+            if (
+                session.get_bind().dialect.name == "postgresql"
+            ):  # parallel creations must count each other's rows
                 await session.execute(
                     text("SELECT pg_advisory_xact_lock(hashtext(:project))"),
                     {"project": storable(voice.project)},
@@ -173,7 +177,7 @@ class VoiceStore:
             return True
 
     async def note(self, caller: Caller, entry: AuditEntry) -> None:
-        """An audit row by itself: a refused check."""
+        """Stores an audit row by itself, for a refused check."""
         async with self._database.writing() as session:
             session.add(audit_row(caller, entry))
 
@@ -208,15 +212,15 @@ def _consent(row: ConsentRow) -> VoiceConsent:
 
 def _voice(row: VoiceRow) -> CustomVoice:
     return CustomVoice(
-        row.id,
-        row.project,
-        row.name,
-        row.consent,
-        row.language,
-        row.cloner,
-        row.engine,
-        row.model,
-        row.nearest,
-        row.similarity,
-        row.created,
+        id=row.id,
+        project=row.project,
+        name=row.name,
+        consent=row.consent,
+        language=row.language,
+        cloner=row.cloner,
+        engine=row.engine,
+        model=row.model,
+        nearest=row.nearest,
+        similarity=row.similarity,
+        created=row.created,
     )

@@ -59,7 +59,9 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All files. They never change under one digest, so browsers may keep them for ever."""
+    """All files of the page. Each address has the digest of all files, so browsers may cache a file
+    for ever.
+    """
 
     digest: str
     index: Asset

@@ -1,1 +1,1 @@
-"""Text on its way to speech. Law: pure; no engine, no sound."""
+"""Prepares text for speech. Law: pure; no engine, no sound."""

@@ -1,6 +1,6 @@
 """Instructions in plain words -> the settings that they ask for: pace, pauses and loudness.
 
-Law: pure. A clause is honoured only if it asks for one of these things and nothing else. The rest (mood,
+Law: pure. A clause is obeyed only if it asks for one of these things and nothing else. The rest (mood,
 accent, character) is left to engines that understand it, and `complete` tells the client.
 """
 
@@ -26,7 +26,7 @@ _NEGATION = re.compile(r"\b(not|no|never|don['’]?t|without|avoid|too)\b")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How to speak."""
+    """The settings that instructions ask for."""
 
     pace: float = 1.0
     """Factor on the tempo."""
@@ -35,11 +35,11 @@ class Delivery:
     gain: float = 0.0
     """Decibels on the loudness."""
     complete: bool = True
-    """Whether nothing else was asked for."""
+    """Whether the instructions asked for nothing else."""
 
 
 def delivery(instructions: str) -> Delivery:
-    """The part of `instructions` that can be honoured."""
+    """The settings for the part of `instructions` that is understood."""
     settings = {"pace": 1.0, "pause": 1.0, "gain": 0.0}
     complete = True
     for clause in re.split(r"[.,;!\n]| and | but ", instructions.lower()):

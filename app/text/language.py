@@ -1,4 +1,6 @@
-"""In which language a text is written. Law: pure; an unsure guess gives the voice's own language."""
+"""Detects the language in which a text is written. Law: pure; an unsure guess gives the voice's own
+language.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,18 @@ LATIN_LANGUAGES = (
 MIN_PROBABILITY = 0.9
 """Probability below which a guess is not used."""
 MIN_LETTERS = 20
-"""Letters below which a guess between languages in Latin script is a coin toss."""
+"""Least number of letters; with fewer, a guess between languages in Latin script is random."""
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d+")
 
 
 def text_language(text: str, voice: str) -> str:
     """The BCP 47 tag of the text's language.
 
-    `voice`: the voice's own tag. It is the result where the languages are the same or the guess is unsure.
+    `voice`: the voice's own tag. It is returned if the languages are the same or the guess is unsure.
     """
     base = primary_subtag(voice)
     language = script_language(text)
-    if language == "zh" and base == "ja":  # a Japanese sentence may have nothing but Han characters
+    if language == "zh" and base == "ja":  # a Japanese sentence may consist of Han characters only
         language = "ja"
     if language is None:
         language = _latin_language(_NO_WORDS.sub(" ", text)) or base

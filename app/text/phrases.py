@@ -1,4 +1,4 @@
-"""The consent phrases, and whether one was said.
+"""The consent phrases, and the check whether one was said.
 
 The sixteen phrases are those of OpenAI's guide; the organisation's name is a setting. Law: pure.
 """
@@ -22,19 +22,19 @@ NEGATING_SIGNS = {code: raw["negating_signs"] for code, raw in _DATA.items() if 
 LONGEST_TAG = 40
 """Characters of a BCP 47 tag."""
 HEARD = 2000
-"""Characters of a transcript that are looked at."""
+"""Characters of a transcript that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseMatch:
-    """What was heard beside what was expected."""
+    """The comparison of the transcript with the expected phrase."""
 
     heard: str
     expected: str
     score: float
     """Share of the letters that agree, 0..1."""
     negated: bool
-    """Whether a negation was heard that the phrase does not have."""
+    """Whether the transcript has a negation that the phrase does not have."""
 
 
 def phrase_language(tag: str) -> str | None:

@@ -1,6 +1,7 @@
 """Written text -> spoken text: no control characters, no markup, numbers and signs as words.
 
-Law: pure, and nothing raises. Libraries do the reading; the patterns here are for what they read wrongly.
+Law: pure, and never raises. Libraries write out numbers and signs; the patterns here correct what they get
+wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from engines.scripts import primary_subtag
 _TAGS = "speak|break|prosody|emphasis|say-as|voice|phoneme|sub|audio|lang|mark|amazon:\\w+|mstts:\\S+|p|s|w"
 _SSML = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn"}
-_KEPT = {"\n", "\t", "\u200c", "\u200d"}  # joiners change letters in some scripts
+_KEPT = {
+    "\n",
+    "\t",
+    "\u200c",
+    "\u200d",
+}  # the zero-width the zero-width joiners change letters in some scripts
 # "1990s" would be read as seconds, "2.0.1" as a broken fraction, "$5.50" as five point five dollars.
 _DECADE = re.compile(r"\b(1[1-9]|20)(\d)0['’]?s\b")
 _VERSION = re.compile(r"(?<![\d.])\d{1,4}(?:\.\d{1,4}){2,4}\b")
@@ -34,13 +40,13 @@ EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "
 
 
 def cleaned(text: str) -> str:
-    """The text without what no voice can say: control and format characters, SSML tags."""
+    """The text without parts that no voice can say: control and format characters, SSML tags."""
     plain = _SSML.sub(" ", unicodedata.normalize("NFC", text))
     return "".join(sign for sign in plain if sign in _KEPT or unicodedata.category(sign) not in _INVISIBLE)
 
 
 def spoken(sentence: str, language: str) -> str:
-    """The sentence in words, as far as there is a normaliser for the language (BCP 47)."""
+    """The sentence with numbers and signs as words, if the language (BCP 47) has a normaliser."""
     base = primary_subtag(language)
     text = _emoji_names(sentence, base)
     text = _LONG_WORD.sub(lambda match: " ".join(re.findall(".{1,40}", match[0])), text)

@@ -15,11 +15,11 @@ from app.text.speakable import cleaned, spoken
 from engines.scripts import primary_subtag
 
 LONGEST_LINE = 5000
-"""Characters after which a line without an end is divided."""
+"""Characters after which a line that has not ended yet is divided."""
 BUDGETS = (40, 80, 140, 220)
 """Most characters of the first, second, ... utterance; the last number is for all that follow."""
 PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
-"""Seconds of silence after an utterance, by what ends with it."""
+"""Seconds of silence after an utterance, by what it ends: a clause, a sentence, a paragraph."""
 _CLAUSE = re.compile(r"[,;:、，；：—–]['\"”’)\]]*(?:\s|$)|[、，；：]")
 
 
@@ -52,7 +52,7 @@ class Utterances:
             yield from self._line(line)
 
     def flush(self) -> Iterator[Piece]:
-        """The utterances of the rest."""
+        """The utterances of the text that is left."""
         line, self._rest = self._rest, ""
         yield from self._line(line)
 
@@ -80,7 +80,7 @@ class Utterances:
         return BUDGETS[min(self._count, len(BUDGETS) - 1)]
 
     def _cut(self, text: str, language: str, end: str) -> Iterator[Piece]:
-        """Utterances within the budget, divided at clauses, else between words."""
+        """Utterances within the budget, divided at ends of clauses, else between words."""
         while len(text) > self._budget * 1.5:
             at = _best_cut(text, self._budget)
             part, text = text[:at].strip(), text[at:].strip()
@@ -110,7 +110,9 @@ def _sentences(text: str, language: str) -> list[str]:
 
 
 def _best_cut(text: str, budget: int) -> int:
-    """Where to divide: after the last clause that fits the budget and is no stump; else at a space."""
+    """The index at which to divide: after the last clause that fits the budget and is long enough; else at a
+    space.
+    """
     limit = int(budget * 1.5)
     ends = [m.end() for m in _CLAUSE.finditer(text, 0, limit) if m.end() >= budget // 3]
     if near := [end for end in ends if end <= budget] or ends[:1]:

@@ -1,1 +1,1 @@
-"""The OpenAI shapes. Law: pure; values in, values or bytes out."""
+"""Requests and answers in OpenAI's formats. Law: pure; values in, values or bytes out."""

@@ -1,4 +1,4 @@
-"""JSON bodies -> plain values. Law: pure; what is wrong with a body is said with the field's name."""
+"""JSON bodies -> plain values. Law: pure; each error names the field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.errors import InvalidRequest, InvalidValue, MissingField
 from app.wire.texts import clean
 
 DIGITS = 300
-"""Digits of a whole number; a longer one is beyond every bound, and slow to convert."""
+"""The most digits of a whole number; a longer one exceeds every bound, and is slow to convert."""
 COLLECTIONS = 10_000
 """Objects and arrays in one text. Each takes up to a hundred times its two characters in memory, and while
 millions of them are made, Python lets no other thread run."""

@@ -22,17 +22,17 @@ LONGEST_CUE = 120
 """Words of a cue at most, whatever its shape: this bounds the search."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CueRules:
-    """The shape of a cue."""
+    """The limits of a cue."""
 
     width: int = 42
     """Columns of a line (a wide character takes two)."""
     lines: int = 2
     longest: float = 7.0
-    """Seconds."""
+    """The most seconds of a cue."""
     shortest: float = 1.0
-    """Seconds, if the next cue does not begin before."""
+    """Least seconds of a cue, unless the next cue begins earlier."""
     speed: float = 17.0
     """Reading speed, in columns a second; fast speech may exceed it."""
 
@@ -114,7 +114,7 @@ def _break_cost(words: Sequence[Word], stop: int) -> float:
         return 0.0
     if text.endswith(CLAUSE_ENDS) or words[stop].start - words[stop - 1].end >= CLAUSE_PAUSE:
         return 0.7
-    # A piece without a space continues a word, or belongs to a language that writes none.
+    # A break before a piece without a space is worse: it continues a word, or the language has no spaces.
     return 2.5 if words[stop].text.startswith(" ") else 3.0
 
 
@@ -127,7 +127,7 @@ def lines_of(group: Sequence[Word], rules: CueRules) -> tuple[str, ...]:
 
 
 def _two_lines(group: Sequence[Word], rules: CueRules) -> tuple[str, ...] | None:
-    """None where no cut gives two lines that fit."""
+    """None if no break gives two lines that fit."""
     sums = list(accumulate(columns(word.text) for word in group))
     lead = group[0].text.startswith(" ")
     best: tuple[float, int] | None = None

@@ -23,7 +23,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def speaker_request(reader: FormReader, form: str) -> SpeakerRequest | None:
-    """None if the request does not ask who speaks. Raises `InvalidValue` or `UnsupportedValue`."""
+    """None if the request does not ask for speakers. Raises `InvalidValue` or `UnsupportedValue`."""
     asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
         return None
@@ -36,7 +36,7 @@ def speaker_request(reader: FormReader, form: str) -> SpeakerRequest | None:
     speakers = reader.integer(table.NUM_SPEAKERS)
     least, most = reader.integer(table.MIN_SPEAKERS), reader.integer(table.MAX_SPEAKERS)
     _check_counts(speakers, least, most)
-    return SpeakerRequest(speakers, least, most, _references(reader))
+    return SpeakerRequest(speakers=speakers, least=least, most=most, references=_references(reader))
 
 
 def _check_counts(speakers: int | None, least: int | None, most: int | None) -> None:
@@ -51,7 +51,7 @@ def _check_counts(speakers: int | None, least: int | None, most: int | None) -> 
 
 def _references(reader: FormReader) -> tuple[SpeakerReference, ...]:
     names, urls = reader.texts(table.SPEAKER_NAMES), reader.texts(table.SPEAKER_CLIPS)
-    reader.drop(table.SPEAKER_CLIPS)  # the decoded clips are all that is needed from here on
+    reader.drop(table.SPEAKER_CLIPS)  # only the decoded clips are needed from here on
     if len(names) != len(urls):
         raise InvalidValue(
             f"'{NAMES}' has {len(names)} entries and '{REFERENCES}' has {len(urls)}: each known speaker "

@@ -25,12 +25,12 @@ _RELATIONS = (
     'officeDocument" Target="word/document.xml"/></Relationships>'
 )
 _OLDEST = (1980, 1, 1, 0, 0, 0)
-"""The first date that a zip file knows: the bytes do not depend on the day."""
+"""The first date that a zip file can hold: with a fixed date the bytes do not depend on the day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """One turn."""
+    """The paragraph of one turn."""
 
     head: str
     """Who speaks, and when; printed bold. Empty: none."""
@@ -72,5 +72,5 @@ def _run(text: str, look: str) -> str:
 
 
 def _allowed(text: str) -> str:
-    """Without characters that XML 1.0 cannot hold (section 2.2)."""
+    """The text without characters that XML 1.0 forbids (section 2.2)."""
     return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))

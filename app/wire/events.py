@@ -18,18 +18,20 @@ from engines.types import Segment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventOptions:
-    """What a client asked to be told."""
+    """The events that a client asked for."""
 
     logprobs: bool = False
     text_first: bool = False
-    """Text leaves before its speaker is known."""
+    """Whether text is sent before its speaker is known."""
     times: bool = False
-    """Deltas have their start, end and words."""
+    """Whether deltas have start, end and words."""
     progress: bool = False
 
 
 class TranscriptEvents:
-    """Two verbs: `feed` what happens, then `flush` with the whole transcript."""
+    """Turns events of a transcription into events of the answer: `feed` each, then `flush` with the
+    transcript.
+    """
 
     def __init__(self, model: str, options: EventOptions) -> None:
         """`model`: the name that the client sent."""
@@ -40,7 +42,7 @@ class TranscriptEvents:
         self._spoken = 0
 
     def feed(self, event: TranscriptEvent) -> list[dict[str, Any]]:
-        """What a client is told of one event of the transcription."""
+        """The events of the answer for one event of the transcription."""
         match event:
             case WindowText(segments):
                 return self._window(segments)
@@ -50,7 +52,7 @@ class TranscriptEvents:
                 return []
 
     def _window(self, segments: Sequence[Segment]) -> list[dict[str, Any]]:
-        """One delta for each segment that says something."""
+        """One delta for each segment that has text."""
         events = []
         for segment in segments:
             delta = segment.text if self._sent else segment.text.lstrip()
@@ -62,7 +64,9 @@ class TranscriptEvents:
         return events
 
     def _speakers(self, segments: Sequence[SpokenSegment]) -> list[dict[str, Any]]:
-        """A delta, unless it has left before, and a whole segment for each; segments name the speaker."""
+        """For each segment a delta, unless its text was sent before, and a segment event that names the
+        speaker.
+        """
         events: list[dict[str, Any]] = []
         for segment in segments:
             if not segment.text:

@@ -1,6 +1,6 @@
 """The table of request fields as JSON Schema (for the OpenAPI document) and as Markdown (for docs/api.md).
 
-Law: pure; made from the rows and the settings, with no facts of its own.
+Law: pure; states no facts, but reads them from the rows and the settings.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _what(row: RequestField, settings: Settings) -> str:
 
 
 def _bound(row: RequestField, settings: Settings, *, name: bool = False) -> str:
-    """`name`: with the name of the setting."""
+    """`name`: whether to add the name of the setting."""
     high = setting(settings, row.high_setting) if row.high_setting else row.high
     source = f" (`{row.high_setting}`)" if name and row.high_setting else ""
     if row.most:

@@ -1,4 +1,4 @@
-"""Form fields as the SDKs, curl and hand-written clients name them -> plain values.
+"""Form fields, in all notations that SDKs, curl and other clients use -> plain values.
 
 Law: pure. `x`, `x[]` and `x[0]` are the list `x`; `x[y]` is the entry `y` of the object `x`. For a field that
 takes one value, the last one sent wins. An empty value is an absent one.
@@ -41,7 +41,7 @@ class Fields:
             self._lists.setdefault(base, []).append(value)
 
     def drop(self, name: str) -> None:
-        """Frees the values of a list that has been read, and is large."""
+        """Frees the memory of a large list that was read."""
         self._lists.pop(name, None)
 
     def text(self, name: str, default: str = "") -> str:
@@ -147,7 +147,9 @@ def bounded_integer(name: str, value: Any, low: int, high: int) -> int:
 
 
 def _number(value: Any) -> float:
-    """NaN for what is no number. Python's own notations (1_000, other scripts' digits, "nan") are none."""
+    """NaN if the value is not a number. Notations that only Python accepts (1_000, digits of other scripts,
+    "nan") are refused.
+    """
     if isinstance(value, str):
         plain = value.strip()
         fits = len(plain) <= LONGEST_NUMBER and _NUMBER.fullmatch(plain)
@@ -168,5 +170,5 @@ def invalid_choice(name: str, value: str, choices: Collection[str]) -> InvalidVa
 
 
 def _unquoted(text: str) -> str:
-    """Curl users write -F 'x[]="word"'."""
+    """The text without quotes: users of curl write -F 'x[]="word"'."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text

@@ -1,6 +1,6 @@
 """Whisper's languages: codes and English names, as OpenAI's answers write them.
 
-Law: one table, and the ways in which clients write a language.
+Law: one table, and functions that read the notations of clients.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from langcodes import standardize_tag
 from langcodes.tag_parser import LanguageTagError, parse_tag
 
 LONGEST_TAG = 35
-"""Characters; RFC 5646 (section 4.4.1) recommends room for as many."""
+"""The most characters of a tag; RFC 5646 (section 4.4.1) recommends to support so many."""
 
 NAMES: dict[str, str] = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
@@ -71,7 +71,7 @@ def language_tag(text: str) -> str | None:
     languages = [part for kind, part in parts if kind in ("language", "extlang")]
     if not languages or not 2 <= len(languages[-1]) <= 3:
         return None
-    # Only the language itself is looked up: the library never forgets a tag that it has once seen.
+    # Only the primary subtag is looked up, because the library caches every tag for ever.
     rest = [part for kind, part in parts if kind not in ("language", "extlang")]
     return "-".join([standardize_tag(languages[-1]), *rest])
 

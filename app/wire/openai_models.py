@@ -1,7 +1,7 @@
 """OpenAI's model names: what each of them promises to clients, one row for each name.
 
-Law: data only. Which local model answers to a name is a setting (`app.names` has the defaults); a name that
-stands in no row here is a local model's and is bound by nothing.
+Law: data only. Which local model answers to a name is a setting (`app.names` has the defaults); a name
+without a row here is a local model, to which no restriction applies.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class TranscriptionModel:
     usage: Usage = "duration"
     """What the answer's `usage` counts."""
     tells_languages: bool = False
-    """Whether the answer has `languages`."""
+    """Whether the answer has the key `languages`."""
     hints: bool = True
-    """Whether it takes `languages[]` and `keywords[]`."""
+    """Whether it accepts `languages[]` and `keywords[]`."""
     logprobs: tuple[ResponseFormat, ...] = FORMATS
     """Formats in which `include[]` may have `logprobs`."""
     prompt: bool = True
-    """Whether it takes a prompt."""
+    """Whether it accepts a prompt."""
     needs_chunking: bool = False
     """Whether `chunking_strategy` is required."""
     translates: bool = True
-    """Whether translations take it."""
+    """Whether translations accept it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class SpeechModel:
 
 
 LOCAL = TranscriptionModel()
-"""Any name that OpenAI does not have."""
+"""The row of every name that is not OpenAI's."""
 _FIRST_VOICES = ("alloy", "ash", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer")
 
 TRANSCRIPTION_MODELS = {

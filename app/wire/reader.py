@@ -15,7 +15,7 @@ from app.wire.texts import clean, is_id
 
 
 class Reader:
-    """Remembers which fields have been read; a field of another endpoint cannot be."""
+    """Remembers which fields were read, and refuses to read a field of another endpoint."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -41,7 +41,7 @@ class FormReader(Reader):
         return _within(field, clean(text), most)
 
     def raw(self, field: RequestField) -> str:
-        """Text as it was sent: for values that mean something exact, which their own reader checks."""
+        """The text exactly as it was sent, for values that their own parser checks."""
         name = self._name(field)
         return self._fields.required(name) if field.required else self._fields.text(name).strip()
 
@@ -56,7 +56,7 @@ class FormReader(Reader):
         return self._fields.texts(self._name(field), field.most)
 
     def drop(self, field: RequestField) -> None:
-        """Frees what has been read, and is large."""
+        """Frees the memory of a large value that was read."""
         self._fields.drop(self._name(field))
 
     def choice(self, field: RequestField) -> str:

@@ -27,12 +27,12 @@ from engines.types import Word
 BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
 MOST_WORDS = 200_000
-"""Of all segments together: some twenty hours of speech."""
+"""Words of all segments together: about twenty hours of speech."""
 SPARE = 30_000
 """Brackets that may stand in the text itself."""
 LONGEST_NAME = 200
 LATEST = 1_000_000.0
-"""Seconds: no recording is so long, and times stay exact in every format."""
+"""Greatest time in seconds: no recording is so long, and times stay exact in every format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RenderRequest:
 
     format: table.RenderFormat
     segments: tuple[SpokenSegment, ...]
-    """Without a speaker where nobody is known."""
+    """The segments; one may have no speaker."""
     title: str
     language: str
     """A BCP 47 tag, or empty."""
@@ -53,7 +53,7 @@ def render_request(body: bytes) -> RenderRequest:
 
 
 def edited(reader: BodyReader) -> RenderRequest:
-    """A request whose body is read already."""
+    """Parses a request whose body was read already."""
     form: table.RenderFormat = reader.choice(table.RENDER_FORMAT)  # type: ignore[assignment]  # a checked choice
     language = reader.text(table.DOCUMENT_LANGUAGE)
     tag = language_tag(language) if language else ""
@@ -66,7 +66,7 @@ def edited(reader: BodyReader) -> RenderRequest:
 
 
 def rendered(request: RenderRequest, cues: CueRules) -> bytes:
-    """The bytes of the document."""
+    """The bytes of the rendered document."""
     if request.format == "docx":
         return to_docx(request.title, map(_paragraph, request.segments), request.language)
     if request.format == "json":
@@ -119,7 +119,8 @@ def _times(name: str, entry: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _words(name: str, value: Any, text: str, start: float, end: float, most: int) -> tuple[Word, ...]:
-    """The words that came with their times; without them, the text's words share the time of the segment.
+    """The words that the client sent with times; without them, the words of the text share the segment's
+    time.
 
     More than `most` are refused before any of them is made.
     """

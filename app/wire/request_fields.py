@@ -18,7 +18,7 @@ Endpoint = Literal[
     "transcriptions", "translations", "speech", "voices", "voice_consents", "consent",
     "list_voices", "list_consents", "render",
 ]  # fmt: skip
-"""`consent`: renaming one. `render`: edited segments to a file. `list_...`: fields of a query."""
+"""`consent`: rename a consent. `render`: edited segments to a file. `list_...`: query parameters of lists."""
 Kind = Literal[
     "file", "text", "texts", "choice", "choices", "flag", "number", "integer",
     "strategy", "clips", "voice", "id", "segments",
@@ -31,7 +31,7 @@ RENDER_FORMATS: tuple[RenderFormat, ...] = ("srt", "vtt", "text", "json", "docx"
 AUDIO_FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 LISTS = ("texts", "choices", "clips")
 KNOWN = 4
-"""Known speakers of one request, as OpenAI has it."""
+"""The most known speakers of one request, as in OpenAI's API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class RequestField:
     """One field, as clients see it."""
 
     name: str
-    """Without the brackets that lists have in forms."""
+    """Its name, without the brackets that lists have in forms."""
     kind: Kind
     endpoints: tuple[Endpoint, ...]
     sentence: str
@@ -52,11 +52,11 @@ class RequestField:
     choices: tuple[str, ...] = ()
     default: str | float | bool | None = None
     default_setting: str = ""
-    """The setting whose value counts where the field is absent."""
+    """The setting whose value is the default."""
     most: int | None = None
-    """Entries of a list."""
+    """The most entries of a list."""
     extension: tuple[Endpoint, ...] = ()
-    """The endpoints at which OpenAI's API does not have it."""
+    """The endpoints where the field is an extension: OpenAI's API does not have it there."""
 
     @property
     def form_name(self) -> str:
@@ -69,7 +69,7 @@ TRANSCRIPTIONS: tuple[Endpoint, ...] = ("transcriptions",)
 SPEECH: tuple[Endpoint, ...] = ("speech",)
 LISTINGS: tuple[Endpoint, ...] = ("list_voices", "list_consents")
 
-# One row is one paragraph, so the formatter leaves them.
+# Each row is one paragraph; the formatter is off so that it stays one.
 # fmt: off
 FILE = RequestField(
     name="file", kind="file", endpoints=SPEECH_TO_TEXT, required=True, high_setting="limits.upload_bytes",

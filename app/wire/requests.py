@@ -25,20 +25,20 @@ from engines.types import Task
 SUBTITLES = ("srt", "vtt")
 VAD_KEYS = {"type", "prefix_padding_ms", "silence_duration_ms", "threshold"}
 MOST_HOTWORDS = 200
-"""Hot words in one request; the model uses about a hundred tokens of them."""
+"""The most hot words in one request; the model uses about a hundred tokens of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestRules:
-    """What the settings say about requests."""
+    """The defaults and rules of the settings for requests."""
 
     prompt_characters: int
     vad: bool
-    """Whether silence is left out where the request does not say."""
+    """The default of `vad_filter`: whether silence is left out."""
     cues: CueRules
-    """The shape of subtitles where the request does not say."""
+    """The default layout of subtitles."""
     strict: bool = False
-    """Whether what OpenAI refuses is refused."""
+    """Whether to refuse the combinations that OpenAI refuses (strict mode)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class TranscriptionRequest:
     stream: bool
     cues: CueRules
     told: EventOptions = field(default_factory=EventOptions)
-    """Of a stream."""
+    """The events that a stream sends."""
 
 
 def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> TranscriptionRequest:
@@ -64,7 +64,7 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
 
 
 def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:
-    """A request in the language that is spoken."""
+    """A transcription: the text is in the language of the speech."""
     model = reader.model(table.MODEL)
     form = reader.choice(table.RESPONSE_FORMAT)
     granularities = reader.choices(table.GRANULARITIES)
@@ -100,7 +100,7 @@ def _included(reader: FormReader, *, strict: bool) -> frozenset[str]:
 
 
 def translation(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:
-    """A request in English."""
+    """A translation: the text is in English."""
     model = reader.model(table.MODEL)
     form = reader.choice(table.TRANSLATION_FORMAT)
     job = replace(_job(reader, rules, model, "translate"), words=form in SUBTITLES)
@@ -128,7 +128,9 @@ def _request(
 
 
 def _language(reader: FormReader) -> str | None:
-    """`language`, or the only one of `languages[]`; several are left to detection."""
+    """`language`, or the only one of `languages[]`; None if there are several: the language is
+    detected then.
+    """
     given = reader.raw(table.LANGUAGE)
     several = tuple(_code(table.LANGUAGES, text) for text in reader.texts(table.LANGUAGES))
     if given:
@@ -186,7 +188,7 @@ def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
 
 
 def _said(value: Any) -> str:
-    """What an error quotes of a value that should be a text."""
+    """The form in which an error quotes a value that should be text."""
     return value if isinstance(value, str) else type(value).__name__
 
 

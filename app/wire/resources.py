@@ -1,4 +1,4 @@
-"""Models and lists as clients see them. Law: pure."""
+"""Models, voices, consents and lists as clients see them. Law: pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def voice_object(name: str, voice: LocalVoice) -> dict[str, Any]:
 
 
 def custom_voice_object(voice: CustomVoice) -> dict[str, Any]:
-    """A voice made from a sample."""
+    """A custom voice, in OpenAI's shape."""
     return {
         "object": "audio.voice",
         "id": voice.id,
@@ -59,7 +59,7 @@ def custom_voice_object(voice: CustomVoice) -> dict[str, Any]:
 
 
 def custom_voice_details(voice: CustomVoice) -> dict[str, Any]:
-    """The same with what only we tell."""
+    """A custom voice, with the extensions of this server."""
     matched = {"matched_voice": voice.nearest, "similarity": round(voice.similarity, 3)}
     return custom_voice_object(voice) | {
         "consent": voice.consent,
@@ -72,7 +72,7 @@ def custom_voice_details(voice: CustomVoice) -> dict[str, Any]:
 
 
 def listed_voice(listed: ListedVoice) -> dict[str, Any]:
-    """A voice of a list, with all that is told of it."""
+    """Any voice of a list, with all fields."""
     if isinstance(listed.voice, CustomVoice):
         return custom_voice_details(listed.voice)
     return voice_object(listed.name, listed.voice)

@@ -18,13 +18,13 @@ from app.wire.strict import check_speech
 from app.wire.texts import checked_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechRequestRules:
-    """What the settings say about requests."""
+    """The rules of the settings for requests."""
 
     characters: int
     strict: bool = False
-    """Whether what OpenAI refuses is refused."""
+    """Whether to refuse the combinations that OpenAI refuses (strict mode)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def speech(reader: BodyReader, rules: SpeechRequestRules) -> SpeechRequest:
 
 
 def delta(data: bytes) -> dict[str, Any]:
-    """Some bytes of the file."""
+    """An event with some bytes of the file."""
     return {"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()}
 
 
 def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
-    """The last event."""
+    """The last event, with the usage."""
     usage = {
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,

@@ -14,7 +14,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def comment(text: str) -> bytes:
-    """A line that clients pass over and people who look at the wire can read."""
+    """A comment line: clients ignore it, and it keeps the connection in use."""
     return f": {' '.join(text.split())}\n\n".encode()
 
 

@@ -1,6 +1,6 @@
 """Words with times -> cues that people can read -> SubRip and WebVTT.
 
-Law: pure. Cues carry every word in order and never overlap; where they break is `cue_breaks`'s.
+Law: pure. Cues have all words in order and never overlap; `cue_breaks` decides where they break.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engines.types import Segment, Word
 PARAGRAPH_PAUSE = 2.0
 """Seconds of silence that no cue spans."""
 PARAGRAPH = 200
-"""Words after which a run of words ends with the next sentence; with twice as many it ends anywhere."""
+"""Words after which a run ends at the next end of a sentence; after twice as many it ends at any word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _cue(group: Sequence[Word], rules: CueRules) -> Cue:
 
 
 def _stretch(cues: Sequence[Cue], rules: CueRules, duration: float) -> list[Cue]:
-    """Cues are shown until they can be read, as far as the next cue and the end of the audio allow."""
+    """Extends cues until they can be read, but not beyond the next cue or the end of the audio."""
     stretched: list[Cue] = []
     at = 0.0
     for index, cue in enumerate(cues):
@@ -160,7 +160,7 @@ def _clock(seconds: float, mark: str) -> str:
 
 
 def _safe(lines: Iterable[str]) -> str:
-    """An arrow would end the text of a cue; an empty line cannot be in it."""
+    """The text without arrows and empty lines, which would end the text of a cue."""
     return "\n".join(line.replace("-->", "→") for line in lines)
 
 

@@ -1,6 +1,6 @@
-"""Text of clients -> text that can be stored, logged and sent back.
+"""Text from clients -> text that can be stored, logged and sent back.
 
-Law: pure. Free text is cleaned; names and ids with characters that no name has are refused.
+Law: pure. Free text is cleaned; names and ids with control characters are refused.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from app.errors import InvalidValue
 
 LONGEST_ID = 256
-"""Characters of a name or an id that stands for something: a voice, a consent, a model."""
+"""The most characters of the name or the id of a voice, a consent or a model."""
 _NOT_IN_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Without NUL, which no database stores; a lone surrogate, which no encoding writes, becomes U+FFFD."""
+    """Without NUL, which no database stores; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
     text = text.replace("\0", "")
     return text if text.isascii() else re.sub(r"[\ud800-\udfff]", "\ufffd", text)
 

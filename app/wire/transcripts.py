@@ -1,6 +1,7 @@
 """A transcript in each of OpenAI's formats.
 
-Law: pure. Absent means absent, never null; numbers are numbers; text formats are text.
+Law: pure. An absent value has no key, never null; numbers are JSON numbers; text formats are not wrapped in
+JSON.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _subtitles(transcript: Transcript, form: str, rules: CueRules) -> str:
 
 
 def diarized(transcript: Transcript, model: str) -> dict[str, Any]:
-    """`diarized_json`."""
+    """The format `diarized_json`."""
     spoken = [segment for segment in transcript.spoken or () if segment.text]
     return {
         "task": "transcribe",
@@ -58,7 +59,7 @@ def diarized(transcript: Transcript, model: str) -> dict[str, Any]:
 
 
 def spoken_text(spoken: Sequence[SpokenSegment]) -> str:
-    """A line for each turn, which begins with the speaker."""
+    """The text with one line for each turn, which begins with the speaker."""
     turns = groupby((segment for segment in spoken if segment.text), key=lambda segment: segment.speaker)
     return "\n".join(f"{speaker}: {' '.join(s.text for s in turn)}" for speaker, turn in turns)
 
@@ -77,7 +78,7 @@ def spoken_segment(number: int, segment: SpokenSegment) -> dict[str, Any]:
 
 
 def plain(transcript: Transcript, model: str) -> dict[str, Any]:
-    """`json`. A translation is its text alone."""
+    """The format `json`. For a translation it has the text only."""
     body: dict[str, Any] = {"text": transcript.text}
     if transcript.task == "translate":
         return body
@@ -89,7 +90,7 @@ def plain(transcript: Transcript, model: str) -> dict[str, Any]:
 
 
 def verbose(transcript: Transcript, granularities: Collection[str]) -> dict[str, Any]:
-    """`verbose_json`."""
+    """The format `verbose_json`."""
     translated = transcript.task == "translate"
     code = "en" if translated or transcript.language is None else transcript.language.code
     body: dict[str, Any] = {
@@ -108,7 +109,7 @@ def verbose(transcript: Transcript, granularities: Collection[str]) -> dict[str,
 
 
 def usage(transcript: Transcript, model: str) -> dict[str, Any]:
-    """Tokens or seconds. `model`: the name that the client sent."""
+    """The usage, in tokens or in seconds. `model`: the name that the client sent."""
     tokens = transcription_model(model).usage == "tokens"
     return token_usage(transcript) if tokens else duration_usage(transcript)
 
@@ -147,7 +148,7 @@ def _logprob(token: Token) -> dict[str, Any]:
 
 
 def _word(word: Word) -> dict[str, Any] | None:
-    """Without spaces and punctuation, as OpenAI's; None if nothing is left."""
+    """The word without spaces and punctuation, as in OpenAI's answers; None if nothing is left."""
     text = word.text.strip().strip(PUNCTUATION).strip()
     if not text:
         return None

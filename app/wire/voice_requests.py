@@ -19,7 +19,7 @@ from app.wire.texts import checked_id, is_id
 
 @dataclass(frozen=True, slots=True)
 class VoiceRequest:
-    """A voice to be made; its sample is a file of the form."""
+    """A request to create a voice; the sample is a file of the form."""
 
     name: str
     consent: str
@@ -28,7 +28,7 @@ class VoiceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """A consent to be recorded; its recording is a file of the form."""
+    """A request to create a consent; the recording is a file of the form."""
 
     name: str
     language: str
@@ -37,12 +37,12 @@ class ConsentRequest:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A part of a list."""
+    """A request for one page of a list."""
 
     after: str | None
     """Id of the last item of the page before."""
     limit: int | None
-    """Items; None: all of them."""
+    """Number of items; None: all of them."""
 
 
 def voice_request(fields: Fields) -> VoiceRequest:
@@ -120,7 +120,7 @@ def _page(after: str | None, limit: str | None, field: table.RequestField) -> Pa
 
 
 def _label(name: str) -> str:
-    """A name that people give to something: any text on one line."""
+    """A name that a person chooses: any text on one line."""
     label = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cs")).strip()
     if not label:
         raise InvalidValue(f"'name' must have 1 to {table.NAME.high:g} characters.", param=table.NAME.name)

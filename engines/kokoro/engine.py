@@ -37,8 +37,8 @@ LANGUAGES = {
 }  # fmt: skip
 """First letter of a voice's name -> its language; the second letter is its gender."""
 ALSO = ("hi", "ru")
-"""Languages in other scripts that every voice reads so that a transcription model understands it. With Greek,
-Arabic, Hebrew, Korean and Thai that was not so."""
+"""Languages in other scripts that every voice reads intelligibly, as measured with a transcription model.
+Greek, Arabic, Hebrew, Korean and Thai were not intelligible."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
@@ -64,7 +64,7 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
 
 
 class KokoroSynthesizer:
-    """One network and its style tables."""
+    """The network and its style tables."""
 
     def __init__(self, folder: Path, network: InferenceSession, phonemes: Phonemes) -> None:
         self._folder = folder
@@ -75,7 +75,7 @@ class KokoroSynthesizer:
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
-        # A Chinese or Japanese voice is useless without its library; other voices do what they can.
+        # A Chinese or Japanese voice needs its library; other voices read such text as well as they can.
         asian = utterance.voice[:1] in ("j", "z")
         batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
         sounds = [self._speak(tokens, style) for tokens in batches]

@@ -26,9 +26,9 @@ RATE = SAMPLE_RATE
 LOADS = False
 SPEAKERS = Path(__file__).with_name("speakers.npz")
 MOST_VOICES = 8
-"""Voices in a blend; many small shares blur it."""
+"""The most voices in a blend; many small weights make it indistinct."""
 SMALLEST_WEIGHT = 1e-3
-"""Voices with less are left out."""
+"""Least weight of a voice; voices with less are left out."""
 PREFIXES = {"en": "ab", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "pt": "p", "zh": "z"}
 """Language -> first letters of the voices that speak it. Other voices would add an accent to the blend."""
 

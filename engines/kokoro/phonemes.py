@@ -19,7 +19,7 @@ PHONEMES_PER_PASS = 500
 """Phonemes in one pass of the network, which has 510 positions."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
 """BCP 47 tag or language -> espeak-ng's name, where the two differ."""
-_lock = threading.Lock()  # espeak-ng keeps its language for the whole process
+_lock = threading.Lock()  # espeak-ng's language is a global setting of the process
 
 
 class Phonemes:
@@ -28,7 +28,7 @@ class Phonemes:
     def __init__(self) -> None:
         from kokoro_onnx.tokenizer import Tokenizer
 
-        self._log = logging.getLogger("antiphon.phonemizer")  # the library's own resets its level
+        self._log = logging.getLogger("antiphon.phonemizer")  # the library's own logger resets its level
         self._log.setLevel(logging.ERROR)
         self._tokenizer = Tokenizer()
         self._backends: dict[str, Any] = {}

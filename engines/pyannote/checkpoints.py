@@ -29,7 +29,7 @@ PIPELINES = (
     "pyannote.audio.pipelines.speaker_diarization.SpeakerDiarization",
 )
 SEGMENTATION = {"PyanNet": "pyannote.audio.models.segmentation"}
-"""Network -> the package that has it. (SSeRiouSS is not here: its own parameters name a file to unpickle.)"""
+"""Class of a network -> its package. (SSeRiouSS is not here: its own parameters name a file to unpickle.)"""
 EMBEDDING = {
     "XVectorMFCC": "pyannote.audio.models.embedding",
     "XVectorSincNet": "pyannote.audio.models.embedding",
@@ -40,7 +40,7 @@ EMBEDDING = {
 }
 CLUSTERINGS = ("VBxClustering", "AgglomerativeClustering", "KMeansClustering")
 SECTIONS = frozenset({"version", "dependencies", "pipeline", "params", "freeze"})
-"""What a `config.yaml` may have. Preprocessors are left out: they name classes and open files."""
+"""The keys that a `config.yaml` may have. Preprocessors are left out: they name classes and open files."""
 PLAIN = frozenset(
     {
         "segmentation_step",
@@ -55,7 +55,7 @@ PARTS = frozenset({"segmentation", "embedding", "plda"})
 """Parameters of the pipeline that name a folder within it, as `$model/segmentation` does."""
 CONFIG_BYTES = 1 << 16
 LONGEST_WINDOW = 60.0
-"""Seconds that a network may ask to see at once; the published ones see 5 to 10."""
+"""The most seconds of a network's input; the published ones have 5 to 10."""
 
 
 def read_pipeline(folder: Path) -> Any:
@@ -118,7 +118,7 @@ def read_model(path: Path, known: dict[str, str]) -> Any:
     model.on_load_checkpoint(checkpoint)
     model.load_state_dict(
         checkpoint["state_dict"], strict=False
-    )  # a loss function's weights may be left over
+    )  # the weights of a loss function may be unused
     return model.eval()
 
 
@@ -128,7 +128,7 @@ def _inert_classes() -> list[Any]:
 
 
 def _accepted(network: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of the stored parameters that the network has, and no training task."""
+    """The stored parameters that the network has; those of the training task are dropped."""
     names = inspect.signature(network).parameters.keys() - {"task"}
     return {name: value for name, value in given.items() if name in names}
 

@@ -26,7 +26,7 @@ from engines.speakers.windows import Seen, SpeakerVoices, Windows, joined
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 FLIP = 0.05
-"""Seconds; shorter turns are flickering between frames."""
+"""Seconds; shorter turns are noise of the segmentation and are dropped."""
 
 
 def check() -> None:
@@ -46,7 +46,7 @@ def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
 
 
 class PyannoteDiarizer:
-    """One pipeline; every call stands by itself."""
+    """One pipeline. Calls are independent of each other."""
 
     def __init__(self, pipeline: Any, voices: SpeakerVoices) -> None:
         self._pipeline = pipeline
@@ -58,11 +58,11 @@ class PyannoteDiarizer:
         self.span, self.hop = self._windows.span, self._windows.hop
 
     def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
-        """What is heard in `samples`, which begin at `start` seconds of the audio."""
+        """The speakers in `samples`, which begin at `start` seconds of the audio."""
         return self._windows.look(samples, start, end=end)
 
     def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
-        """Who spoke when, from all looks in their order. Raises `EngineError`."""
+        """Who spoke when, from the results of all `look` calls in order. Raises `EngineError`."""
         whole = joined(seen)
         if np.isnan(whole.vectors).any(axis=2).all():
             return Diarization()
@@ -90,7 +90,7 @@ class PyannoteDiarizer:
             "embeddings": whole.vectors,
         }
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # it prints how many clusters it found
+            with contextlib.redirect_stdout(io.StringIO()):  # the library prints how many clusters it found
                 return self._pipeline.apply(
                     file,
                     num_speakers=options.speakers,
@@ -102,7 +102,7 @@ class PyannoteDiarizer:
 
 
 def _diarization(result: Any, seconds: float, options: DiarizeOptions) -> Diarization:
-    """Annotations as values."""
+    """Converts pyannote's annotations to turns."""
     from engines.speakers.known import diarization
 
     labels = result.speaker_diarization.labels()
@@ -112,7 +112,7 @@ def _diarization(result: Any, seconds: float, options: DiarizeOptions) -> Diariz
 
 
 def _turns(annotation: Any, labels: Sequence[str], seconds: float) -> list[tuple[float, float, int]]:
-    """Windows are padded, so ends may lie behind the audio's."""
+    """Windows are padded, so a turn may end after the end of the audio."""
     turns = []
     for segment, _, label in annotation.itertracks(yield_label=True):
         end = min(segment.end, seconds)

@@ -1,4 +1,5 @@
-"""pyannote's `SpeakerDiarization` with its first two steps done outside, window by window.
+"""pyannote's `SpeakerDiarization`, whose first two steps (segmentation, embedding) are done outside, window
+by window.
 
 Law: what touches pyannote's classes at import time; imported only by `pyannote.load`, after `pyannote_setup`.
 """
@@ -38,7 +39,7 @@ def features(table: Samples, seconds: float, step: float) -> SlidingWindowFeatur
 
 
 class PipelineVoices:
-    """The speaker encoder that came with a pipeline; it hears whole windows through masks."""
+    """The speaker encoder of a pipeline. It gets whole windows, with a mask for each speaker."""
 
     def __init__(self, pipeline: Any) -> None:
         self._encoder = pipeline._embedding  # noqa: SLF001 - the only place where the pipeline keeps it
@@ -62,7 +63,9 @@ class PipelineVoices:
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
     def _mask(self, column: Mask, active: Mask) -> Mask:
-        """Where nobody else speaks, if that is enough."""
+        """The frames in which only this speaker talks, if they are enough for a vector; else all of the
+        speaker's frames.
+        """
         clean = column & (active.sum(axis=1) < 2)
         enough = clean.mean() > self._encoder.min_num_samples / self._samples
         return clean if self._exclude and enough else column

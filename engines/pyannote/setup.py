@@ -1,6 +1,8 @@
-"""pyannote.audio and PyTorch on this machine: silent, offline, without what they cannot load here.
+"""pyannote.audio and PyTorch on this machine: without output, without network, and without modules that
+cannot be loaded here.
 
-Law: import side effects of others are dealt with here and nowhere else; call `prepare` before any of them.
+Law: side effects of importing these libraries are handled here and nowhere else; call `prepare` before using
+them.
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ PIPELINE = "config.yaml"
 
 
 def check() -> None:
-    """Whether the libraries are there, without importing them. Raises `EngineMissing`."""
+    """Checks that the libraries are installed, without importing them. Raises `EngineMissing`."""
     try:
         found = all(find_spec(name) for name in ("torch", "torchaudio", "pyannote.audio"))
-    except ModuleNotFoundError:  # the namespace package itself is absent
+    except ModuleNotFoundError:  # even the namespace package is absent
         found = False
     if not found:
         raise EngineMissing("pyannote", "diarization")
@@ -46,12 +48,15 @@ def prepare(options: EngineOptions) -> None:
         import torch  # noqa: F401 - is it there?
     except ImportError as failure:
         raise import_failure(failure, "pyannote", "diarization") from failure
-    # More threads burn many times the work on cores that others use, and gain little on these small networks.
+    # Few threads: more of them wait in busy loops on cores that others use, and gain little on these small
+    # networks.
     set_threads(options.threads or 1)
     _import_torchaudio()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that torchcodec cannot be loaded: nothing here decodes files
+            warnings.simplefilter(
+                "ignore"
+            )  # it warns that torchcodec cannot be loaded, which is needed only to decode files
             import pyannote.audio  # noqa: F401
     except ImportError as failure:
         raise import_failure(failure, "pyannote", "diarization") from failure
@@ -79,7 +84,7 @@ def pipeline(folder: Path, *, trusted: bool = False) -> Any:
 
 
 def device(options: EngineOptions) -> Any:
-    """Where to run: a GPU if it is asked for, or there and wished."""
+    """The device: a GPU if the options demand it, or if they say `auto` and there is one."""
     import torch
 
     chosen = options.device

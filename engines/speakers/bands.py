@@ -1,4 +1,4 @@
-"""What a speaker encoder hears: 80 log-mel bands, a hundred times a second, as Kaldi computes them.
+"""The features of a speaker encoder: 80 log-mel bands, a hundred times a second, as Kaldi computes them.
 
 The published CAM++ weights were trained on `compute-fbank-feats` with its defaults and no dither; any other
 filter bank (of another slope, window or frequency range) gives other vectors.
@@ -18,16 +18,16 @@ from engines.types import SAMPLE_RATE, Samples
 
 BANDS = 80
 FRAME, HOP, POINTS = 400, 160, 512
-"""Samples of a frame, between two frames, and of the Fourier transform."""
+"""Samples: length of a frame, distance between two frames, length of the Fourier transform."""
 LOWEST = 20.0
 """Hertz."""
 EMPHASIS = 0.97
-"""Share of each sample that the next one loses, which lifts the high frequencies."""
+"""Pre-emphasis: this share of each sample is subtracted from the next, which raises the high frequencies."""
 FLOOR = float(np.finfo(np.float32).eps)
 
 
 def bands(samples: Samples) -> Samples:
-    """(frames, 80) of whole frames; sound shorter than one frame has none."""
+    """(frames, 80), complete frames only; sound shorter than one frame gives none."""
     if len(samples) < FRAME:
         return np.zeros((0, BANDS), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
@@ -40,7 +40,7 @@ def bands(samples: Samples) -> Samples:
 
 @cache
 def _window() -> Samples:
-    """Povey's: a Hann window to the power of 0.85, which does not reach zero as slowly."""
+    """Povey's window: a Hann window to the power of 0.85."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
     return np.asarray(hann**0.85, np.float32)
 

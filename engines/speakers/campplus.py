@@ -1,4 +1,5 @@
-"""Who is speaking, as 192 numbers: CAM++ as an ONNX graph, a dense time-delay network with context masks.
+"""The speaker encoder CAM++ (a vector of 192 numbers) as an ONNX graph, a dense time-delay network with
+context masks.
 
 Wang, Zheng, Chen, Cheng, Chen (2023), CAM++: A Fast and Efficient Network for Speaker Verification Using
 Context-Aware Masking, https://arxiv.org/abs/2303.00332. Names of the parts follow the published weights.
@@ -50,7 +51,9 @@ def graph(weights: Mapping[str, Any]) -> bytes:
 
 
 def _head(net: Graph, bands: str) -> str:
-    """A small residual network over time and frequency; an eighth of the frequencies' resolution is left."""
+    """A small residual network over time and frequency; it reduces the resolution in frequency to
+    an eighth.
+    """
     bands = _conv(net, bands, "head.conv1", 1, 1)
     bands = net.node("Relu", net.norm(bands, "head.bn1", HEAD))
     for layer in ("head.layer1", "head.layer2"):
@@ -81,14 +84,14 @@ def _normal(net: Graph, given: str, name: str, channels: int) -> str:
 
 
 def _parts(net: Graph, frames: str) -> str:
-    """For each frame, the number of the part of `CONTEXT` frames that it lies in."""
+    """For each frame, the number of its part; a part has `CONTEXT` frames."""
     zero, one = net.constant(0), net.constant(1)
     count = net.node("Gather", net.node("Shape", frames), net.constant(2))
     return net.node("Div", net.node("Range", zero, count, one), net.constant(CONTEXT))
 
 
 def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, parts: str) -> str:
-    """A layer that sees all channels before it."""
+    """A dense layer: its input are the channels of all layers before it."""
     inner = _normal(net, frames, f"{name}.nonlinear1", channels)
     inner = net.node("Conv", inner, net.weight(f"{name}.linear1.weight", BOTTLENECK, channels, 1))
     inner = _normal(net, inner, f"{name}.nonlinear2", BOTTLENECK)
@@ -99,7 +102,9 @@ def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, par
 
 
 def _mask(net: Graph, frames: str, name: str) -> str:
-    """(batch, channels, parts): what counts, by the whole utterance and by the two seconds of a part."""
+    """(batch, channels, parts): the context mask, from the whole utterance and from each part of
+    two seconds.
+    """
     part = net.node(
         "AveragePool", frames, kernel_shape=[CONTEXT], strides=[CONTEXT], ceil_mode=1, count_include_pad=0
     )
@@ -112,7 +117,7 @@ def _mask(net: Graph, frames: str, name: str) -> str:
 
 
 def _statistics(net: Graph, frames: str) -> str:
-    """Mean and standard deviation over time."""
+    """Statistics pooling: mean and standard deviation over time."""
     mean = net.node("ReduceMean", frames, axes=[2], keepdims=1)
     away = net.node("Sub", frames, mean)
     squares = net.node("ReduceSum", net.node("Mul", away, away), net.constant([2]), keepdims=1)

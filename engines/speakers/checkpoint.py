@@ -26,9 +26,9 @@ import numpy as np
 from engines.errors import WeightsBroken
 
 PICKLE_BYTES = 1 << 20
-"""Largest program that is read; the ones of the known models have 7 and 133 kB."""
+"""Bytes of the largest pickle program that is read; those of the known models have 7 and 133 kB."""
 ARRAY_BYTES = 1 << 28
-"""Largest sum of all arrays."""
+"""The most bytes of all arrays together."""
 MEMBERS = 10_000
 PROGRAM = "data.pkl"
 STORAGES = {
@@ -105,7 +105,7 @@ class _Storages:
 
     archive: zipfile.ZipFile
     folder: str
-    """Of the program, in the archive."""
+    """Folder of the program in the archive."""
     left: int
     """Bytes that may still be read."""
     known: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
@@ -196,7 +196,7 @@ class _Machine:
         self._stack.append(_made(_plain(function, Name), arguments))
 
     def build(self, _: Any) -> None:
-        """The state of an inert object is dropped, and so are the attributes of a dict."""
+        """The opcode BUILD: drops the state of inert objects and the attributes of dicts."""
         target, _ = self._pop(2)
         self._stack.append(_plain(target, (Inert, dict)))
 
@@ -228,7 +228,7 @@ def _made(name: Name, arguments: Any) -> Any:
 CONSTANTS: Mapping[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 """Opcodes that push one value."""
 ARGUMENTS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"})
-"""Opcodes that push what stands behind them."""
+"""Opcodes that push their argument."""
 STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "PROTO": lambda machine, _: None,
     "FRAME": lambda machine, _: None,
@@ -253,4 +253,4 @@ STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "NEWOBJ": _Machine.call,
     "BUILD": _Machine.build,
 }
-"""Opcodes that change what is there."""
+"""Opcodes that change values on the stack."""

@@ -18,31 +18,32 @@ from scipy.spatial.distance import cdist
 
 from engines.types import Samples
 
-APART = 0.55
+MERGE_DISTANCE = 0.55
 """Mean cosine distance from which two clusters are two people."""
-LEAST = 4
-"""Vectors of a cluster that stands by itself, where there are many vectors."""
-SHARE = 0.1
-"""Share of all vectors that is enough for a cluster where there are few."""
-ACTIVE = (0.15, 0.1, 0.05, 0.0)
-"""Share of a window in which a speaker talks alone, from which their vector counts; the next one is tried
-where nobody reaches it."""
-MOST = 3000
-"""Vectors that are clustered; more are thinned evenly, because clustering takes memory by their square."""
+LARGE_CLUSTER = 4
+"""Least number of vectors of a cluster that is a speaker, if there are many vectors in all."""
+LARGE_SHARE = 0.1
+"""Least share of all vectors of such a cluster, if there are few vectors in all."""
+SOLO_SHARES = (0.15, 0.1, 0.05, 0.0)
+"""Least share of a window in which a speaker talks alone, for the vector to be clustered; the next share
+is used if no speaker reaches it."""
+MOST_VECTORS = 3000
+"""The most vectors that are clustered; of more, an even selection, because the memory grows with their
+square."""
 
 Labels = NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many people there may be."""
+    """Bounds on the number of speakers."""
 
     least: int = 1
     most: int | None = None
 
 
 def clusters(active: NDArray[np.bool_], vectors: Samples, bounds: Bounds) -> tuple[Labels, Samples]:
-    """The number of each local speaker's cluster, -1 for who has no vector, and the clusters' mean vectors.
+    """The cluster of each local speaker (-1 without a vector), and the mean vector of each cluster.
 
     `active`: (windows, frames, speakers); `vectors`: (windows, speakers, numbers) with one at least that is
     not NaN.
@@ -61,23 +62,23 @@ def _chosen(active: NDArray[np.bool_], heard: NDArray[np.bool_]) -> NDArray[np.b
     """Which vectors are clustered: of speakers who talk alone for long enough."""
     alone = active.sum(axis=2, keepdims=True) == 1
     share = (active & alone).mean(axis=1)
-    chosen = next(mask for ratio in ACTIVE if (mask := heard & (share >= ratio)).any())
+    chosen = next(mask for ratio in SOLO_SHARES if (mask := heard & (share >= ratio)).any())
     at = np.flatnonzero(chosen)
     thinned = np.zeros(chosen.size, np.bool_)
-    thinned[at[:: -(-len(at) // MOST)]] = True
+    thinned[at[:: -(-len(at) // MOST_VECTORS)]] = True
     return thinned.reshape(chosen.shape)
 
 
 def _cut(vectors: Samples, bounds: Bounds) -> Labels:
-    """Clusters numbered from 0."""
+    """The cluster of each vector, numbered from 0, for a cut of the tree at one distance."""
     count = len(vectors)
     least = max(1, min(bounds.least, count))
     most = max(least, min(bounds.most or count, count))
     if count == 1 or most == 1:
         return np.zeros(count, np.int_)
     tree = linkage(vectors, method="average", metric="cosine")
-    enough = min(LEAST, max(1, round(SHARE * count)))
-    labels = np.asarray(fcluster(tree, APART, criterion="distance") - 1)
+    enough = min(LARGE_CLUSTER, max(1, round(LARGE_SHARE * count)))
+    labels = np.asarray(fcluster(tree, MERGE_DISTANCE, criterion="distance") - 1)
     wanted = int(np.clip(len(_large(labels, enough)), least, most))
     if wanted != len(_large(labels, enough)):
         labels = _nearest_cut(tree, wanted, enough)
@@ -85,11 +86,13 @@ def _cut(vectors: Samples, bounds: Bounds) -> Labels:
 
 
 def _nearest_cut(tree: Samples, wanted: int, enough: int) -> Labels:
-    """The cut nearest to `APART` that gives so many large clusters, or as nearly so many as there is."""
+    """The cut nearest to `MERGE_DISTANCE` with the demanded number of large clusters, or with the closest
+    possible number.
+    """
     by_step = tree.copy()
     by_step[:, 2] = np.arange(len(tree))
     best, nearest = np.zeros(len(tree) + 1, np.int_), abs(1 - wanted)
-    for step in np.argsort(np.abs(tree[:, 2] - APART), kind="stable"):
+    for step in np.argsort(np.abs(tree[:, 2] - MERGE_DISTANCE), kind="stable"):
         if tree[step, 3] < enough:
             continue
         labels = np.asarray(fcluster(by_step, step, criterion="distance") - 1)
@@ -107,7 +110,7 @@ def _large(labels: Labels, enough: int) -> Labels:
 
 
 def _joined(vectors: Samples, labels: Labels, enough: int) -> Labels:
-    """Small clusters become a part of the large one that is nearest."""
+    """Joins each small cluster with the nearest large one."""
     large = _large(labels, enough)
     if not len(large):
         return np.zeros(len(labels), np.int_)

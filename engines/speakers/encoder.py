@@ -1,6 +1,6 @@
 """A speaker's vector from their speech: filter banks and CAM++ on ONNX Runtime.
 
-Law: sound in, one unit vector out; thresholds belong to whoever compares.
+Law: sound in, one unit vector out; thresholds belong to the callers that compare vectors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 WEIGHTS = "campplus_cn_en_common.pt"
 """The file in the model's folder."""
 SHORTEST = SAMPLE_RATE // 2
-"""Samples that the network needs; shorter sound is completed with silence."""
+"""Samples that the network needs; shorter sound is padded with silence."""
 
 
 def network(
@@ -36,7 +36,7 @@ def network(
     arrays = arrays.get(key) if key and isinstance(arrays, dict) else arrays
     if not isinstance(arrays, dict):
         raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")
-    # One thread: more burn many times the work on cores that others use, and gain little on small networks.
+    # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
     return session(graph(arrays), replace(options, threads=options.threads or 1))
 
 
@@ -46,7 +46,7 @@ def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
 
 
 class CamPlusPlus:
-    """The speaker encoder, which hears each run of speech once."""
+    """The speaker encoder. It processes each run of speech once."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
@@ -64,7 +64,7 @@ class CamPlusPlus:
         self._network = None
 
     def _vector(self, samples: Samples) -> Samples:
-        """What never changes is the microphone and no speaker: the mean of each band is taken off."""
+        """Cepstral mean normalisation: subtracting the mean of each band removes the channel."""
         heard = bands(samples)
         found = self._network.run(None, {"bands": (heard - heard.mean(axis=0))[None]})[0][0]
         return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), np.float32)

@@ -24,12 +24,12 @@ from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Sampl
 LIBRARIES = ("onnx", "onnxruntime", "scipy")
 SEGMENTATION = "segmentation.bin"
 """The file in the model's folder, beside the encoder's."""
-STEP = 2.5
+WINDOW_STEP = 2.5
 """Seconds between two windows of the segmentation."""
 
 
 def check() -> None:
-    """Whether the libraries are there, without importing them. Raises `EngineMissing`."""
+    """Checks that the libraries are installed, without importing them. Raises `EngineMissing`."""
     if not all(find_spec(name) for name in LIBRARIES):
         raise EngineMissing("speakers", "speakers")
 
@@ -44,22 +44,22 @@ def load(folder: Path, options: EngineOptions) -> SpeakersDiarizer:
 
 
 class SpeakersDiarizer:
-    """Two networks; every call stands by itself."""
+    """The two networks. Calls are independent of each other."""
 
     def __init__(self, segmentation: Any, encoder: Any) -> None:
         from engines.speakers.segmentation import SECONDS
 
         self._segmentation = segmentation
         self._encoder = encoder
-        self._windows = Windows(self._segment, encoder, seconds=SECONDS, step=STEP)
+        self._windows = Windows(self._segment, encoder, seconds=SECONDS, step=WINDOW_STEP)
         self.span, self.hop = self._windows.span, self._windows.hop
 
     def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
-        """What is heard in `samples`, which begin at `start` seconds of the audio."""
+        """The speakers in `samples`, which begin at `start` seconds of the audio."""
         return self._windows.look(samples, start, end=end)
 
     def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
-        """Who spoke when, from all looks in their order. Raises `EngineError`."""
+        """Who spoke when, from the results of all `look` calls in order. Raises `EngineError`."""
         from engines.speakers.clustering import Bounds, clusters
         from engines.speakers.known import diarization
         from engines.speakers.turns import Frames
@@ -71,7 +71,7 @@ class SpeakersDiarizer:
         if bounds.most is not None and bounds.least > bounds.most:
             raise EngineError("The least number of speakers is greater than the most.")
         labels, centroids = clusters(whole.active, whole.vectors, bounds)
-        frames = Frames(whole.active, labels, len(centroids), step=STEP)
+        frames = Frames(whole.active, labels, len(centroids), step=WINDOW_STEP)
         turns, exclusive = frames.turns(whole.seconds), frames.turns(whole.seconds, most=1)
         return diarization(turns, exclusive, centroids, options.known)
 

@@ -1,4 +1,4 @@
-"""Which clusters are speakers that somebody named beforehand.
+"""Finds the clusters that are known speakers, which the request names.
 
 Law: numbers and names in, a `Diarization` out; the same for every diarizer.
 """
@@ -32,7 +32,7 @@ def diarization(
 
 
 def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[str | None, ...]:
-    """One-to-one: the assignment of known speakers to clusters with the greatest likeness in all."""
+    """The one-to-one assignment of known speakers to clusters with the greatest sum of likeness."""
     found: list[str | None] = [None] * len(centroids)
     if not known or not centroids:
         return tuple(found)
@@ -45,6 +45,6 @@ def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[
 
 
 def _cosine(one: Samples, two: Samples) -> float:
-    """-1 where a vector is no direction."""
+    """The cosine of each pair; -1 for a vector of length 0 or NaN."""
     size = float(np.linalg.norm(one) * np.linalg.norm(two))
     return float(one @ two) / size if size > 0 else -1.0

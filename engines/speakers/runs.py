@@ -1,4 +1,4 @@
-"""What a segmentation model calls one speaker of a window may be two of similar voice: tell them apart.
+"""Separates two people with similar voices whom the segmentation model took for one speaker of a window.
 
 A window's local speaker is cut into runs (speech without a pause, nobody else speaking), each run becomes a
 speaker vector, and runs whose vectors disagree become local speakers of their own. A run that overlapping
@@ -20,23 +20,23 @@ from numpy.typing import NDArray
 
 from engines.types import Samples
 
-PAUSE = 0.1
-"""Seconds without the speaker that end a run."""
-PIECE = 1.5
-"""Seconds of the pieces by which a long run is tried; the borders lie on the audio's own grid, so that
-overlapping windows try the same pieces."""
-TWO = 0.3
-"""Cosine under which two parts of a run are two speakers'."""
-SHORTEST = 0.3
-"""Seconds from which a run is embedded by itself."""
-LEAST = 0.2
-"""Seconds of speech without which there is no vector at all."""
-ALIKE = 0.4
-"""Cosine from which two runs of a local speaker are one speaker's."""
+RUN_PAUSE = 0.1
+"""Seconds of pause that end a run."""
+PIECE_SECONDS = 1.5
+"""Seconds of the pieces in which a long run is compared; their borders are multiples of this time in the
+audio, so that overlapping windows compare the same pieces."""
+SAME_PERSON_IN_RUN = 0.3
+"""Least cosine similarity of two parts of a run; below it, they are of two speakers."""
+SHORTEST_RUN = 0.3
+"""Least seconds of a run that gets a vector of its own."""
+LEAST_SPEECH = 0.2
+"""Least seconds of speech for any vector."""
+SAME_PERSON = 0.4
+"""Least cosine similarity of two runs of one person."""
 SAME_RUN = 0.8
-"""Shared part (intersection over union) from which runs of two windows are one run."""
+"""Least overlap (intersection over union) of two runs in two windows that are the same run."""
 REMEMBERED = 120
-"""Runs and pieces; a window has a few dozen at most."""
+"""The most runs and pieces that are remembered; a window has a few dozen at most."""
 
 Mask = NDArray[np.bool_]
 Embed = Callable[[Mask], Samples]
@@ -45,11 +45,11 @@ Embed = Callable[[Mask], Samples]
 
 @dataclass(slots=True)
 class LocalSpeaker:
-    """Somebody in a window: the frames in which they speak, and their vector."""
+    """A speaker of one window: the frames in which they speak, and their vector."""
 
     frames: Mask
     vector: Samples | None
-    """None: too little speech for one."""
+    """None if there was too little speech."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class _SpeakerGroup:
 
 
 class RunBook:
-    """Remembers the vectors of the latest runs of one audio."""
+    """Caches the vectors of the latest runs of one audio."""
 
     def __init__(self) -> None:
         self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=REMEMBERED)
@@ -84,10 +84,10 @@ class RunBook:
 
 @dataclass(frozen=True, slots=True)
 class _Ear:
-    """Hears stretches of one window. Frames in, vectors out."""
+    """Computes the vectors of stretches of one window. Frames in, vectors out."""
 
     start: float
-    """Of the window, in seconds."""
+    """Start of the window, in seconds."""
     frame: float
     """Seconds."""
     frames: int
@@ -125,13 +125,13 @@ def local_speakers(
 def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
     runs = [
         part
-        for begin, end in _runs(clean, round(PAUSE / ear.frame))
-        if (end - begin) * ear.frame >= SHORTEST
+        for begin, end in _runs(clean, round(RUN_PAUSE / ear.frame))
+        if (end - begin) * ear.frame >= SHORTEST_RUN
         for part in _parts(begin, end, ear)
     ]
     if not runs:
-        frames = clean if clean.sum() * ear.frame >= LEAST else active
-        yield LocalSpeaker(active, ear.embed(frames) if frames.sum() * ear.frame >= LEAST else None)
+        frames = clean if clean.sum() * ear.frame >= LEAST_SPEECH else active
+        yield LocalSpeaker(active, ear.embed(frames) if frames.sum() * ear.frame >= LEAST_SPEECH else None)
         return
     groups = _grouped(runs)
     owners = _owners(np.flatnonzero(active), groups)
@@ -142,12 +142,14 @@ def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
 
 
 def _parts(begin: int, end: int, ear: _Ear) -> list[_Run]:
-    """A run, cut where somebody else goes on without a pause; a long one is known by its pieces."""
+    """One or more runs: a long run is divided into pieces, and cut where the vectors show that another person
+    continues.
+    """
     start, stop = ear.seconds(begin, end)
-    if stop - start < 2 * PIECE:
+    if stop - start < 2 * PIECE_SECONDS:
         return [_Run(begin, end, ear.vector(begin, end))]
-    grid = np.arange(math.ceil(start / PIECE) * PIECE, stop, PIECE)
-    inner = [t for t in grid if t - start >= PIECE / 2 and stop - t >= PIECE / 2]
+    grid = np.arange(math.ceil(start / PIECE_SECONDS) * PIECE_SECONDS, stop, PIECE_SECONDS)
+    inner = [t for t in grid if t - start >= PIECE_SECONDS / 2 and stop - t >= PIECE_SECONDS / 2]
     marks = [begin, *(round((t - ear.start) / ear.frame) for t in inner), end]
     vectors = np.stack([ear.vector(a, b) for a, b in pairwise(marks)])
     return [
@@ -156,14 +158,16 @@ def _parts(begin: int, end: int, ear: _Ear) -> list[_Run]:
 
 
 def _alike(vectors: Samples, begin: int, end: int) -> list[tuple[int, int]]:
-    """Stretches of pieces that are one speaker's: cut where the two sides differ most, if they differ."""
+    """Stretches of pieces of one speaker each: cut at the place where both sides differ most, if they differ
+    enough.
+    """
     if end - begin < 2:
         return [(begin, end)]
     likeness = [
         float(_unit(vectors[begin:cut].sum(axis=0)) @ _unit(vectors[cut:end].sum(axis=0)))
         for cut in range(begin + 1, end)
     ]
-    if min(likeness) >= TWO:
+    if min(likeness) >= SAME_PERSON_IN_RUN:
         return [(begin, end)]
     cut = begin + 1 + int(np.argmin(likeness))
     return [*_alike(vectors, begin, cut), *_alike(vectors, cut, end)]
@@ -181,12 +185,12 @@ def _runs(mask: Mask, pause: int) -> list[tuple[int, int]]:
 
 
 def _grouped(runs: list[_Run]) -> list[_SpeakerGroup]:
-    """Long runs first: each joins the group that it is most like, or begins one."""
+    """Groups runs by speaker, long runs first: each joins the most similar group, or begins a new one."""
     groups: list[_SpeakerGroup] = []
     for run in sorted(runs, key=lambda run: run.begin - run.end):
         likeness = [float(run.vector @ _unit(group.total)) for group in groups]
         best = int(np.argmax(likeness)) if likeness else -1
-        if best < 0 or likeness[best] < ALIKE:
+        if best < 0 or likeness[best] < SAME_PERSON:
             groups.append(_SpeakerGroup(np.zeros_like(run.vector)))
             best = len(groups) - 1
         groups[best].total = groups[best].total + run.vector * np.float32(run.end - run.begin)
@@ -195,7 +199,7 @@ def _grouped(runs: list[_Run]) -> list[_SpeakerGroup]:
 
 
 def _owners(frames: NDArray[np.int_], groups: list[_SpeakerGroup]) -> NDArray[np.int_]:
-    """For each frame, the group whose run is nearest."""
+    """For each frame, the group of the nearest run."""
     runs = [(run.begin, run.end, number) for number, group in enumerate(groups) for run in group.runs]
     begins, ends, numbers = (np.array(values) for values in zip(*runs, strict=True))
     away = np.maximum(np.maximum(begins - frames[:, None], frames[:, None] - ends + 1), 0)

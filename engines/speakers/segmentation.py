@@ -1,4 +1,5 @@
-"""Who of three local speakers is talking in ten seconds of sound: PyanNet as an ONNX graph.
+"""The segmentation network PyanNet as an ONNX graph: which of three local speakers talk in ten seconds of
+sound.
 
 Learned band-pass filters (SincNet), four bidirectional LSTM layers and three linear layers name one of seven
 sets of speakers for every 17 ms. The published weights are pyannote segmentation 3.0.
@@ -22,14 +23,14 @@ from engines.speakers.graph import Graph
 from engines.types import SAMPLE_RATE, Samples
 
 SECONDS = 10
-"""Of sound that the network hears at once."""
+"""Seconds of sound in one input of the network."""
 SPEAKERS, AT_ONCE = 3, 2
-"""Local speakers that it tells apart, and how many of them may talk at the same time."""
+"""Number of local speakers, and how many of them may talk at the same time."""
 STRIDE, KERNEL, HALF = 10, 251, 125
-"""Samples between two filter outputs, of a filter, and of half of it."""
+"""Samples: distance between two filter outputs, length of a filter, half of that length."""
 BANDS, CHANNELS, HIDDEN, LAYERS, LINEAR = 40, 60, 128, 4, 128
 LEAST_HERTZ = 50
-"""Lowest frequency and least width of a filter."""
+"""Lowest frequency and least width of a filter, in hertz."""
 FRAME_STEP, FRAME_SPAN = 270 / SAMPLE_RATE, 991 / SAMPLE_RATE
 """Seconds between two frames, and of sound that one frame sees."""
 SETS = tuple(s for size in range(AT_ONCE + 1) for s in combinations(range(SPEAKERS), size))
@@ -77,7 +78,7 @@ def _instance_norm(net: Graph, given: str, name: str, channels: int) -> str:
 
 
 def _filters(net: Graph) -> str:
-    """Band-pass filters from two learned frequencies each, even ones and odd ones.
+    """Band-pass filters, each from two learned frequencies: even (cosine) and odd (sine) ones.
 
     The graph computes them when it is loaded: sines are not the same to the last bit on all machines, and so
     must not be part of the graph's bytes.
@@ -127,7 +128,9 @@ def _lstm(net: Graph, frames: str, layer: int) -> str:
 
 
 def _both(net: Graph, name: str, size: int) -> Samples:
-    """Forward and backward weights, their gates in ONNX's order: PyTorch has input, forget, cell, output."""
+    """Forward and backward weights, with the gates in ONNX's order; PyTorch's order is input, forget, cell,
+    output.
+    """
     shape = (4 * HIDDEN, size) if size else (4 * HIDDEN,)
     parts = [net.array(f"lstm.{name}{direction}", *shape) for direction in ("", "_reverse")]
     gates = [np.split(part, 4) for part in parts]

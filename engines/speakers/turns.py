@@ -1,7 +1,7 @@
 """Windows whose speakers are known -> turns of the whole audio.
 
-Windows overlap, so every frame is judged several times: how many people talk is the mean of what the windows
-say, and who they are the ones that most windows name. As in pyannote.audio (Bredin 2023).
+Windows overlap, so every frame is judged several times: the number of people who talk is the mean over the
+windows, and they are the clusters that most windows name. As in pyannote.audio (Bredin 2023).
 
 Law: numbers in, values out; memory grows with the frames of the audio, a few bytes each.
 """
@@ -18,7 +18,7 @@ from engines.speakers.clustering import Labels
 from engines.speakers.segmentation import FRAME_SPAN, FRAME_STEP, SECONDS
 
 FLIP = 0.05
-"""Seconds; shorter turns are flickering between frames."""
+"""Seconds; shorter turns are noise of the segmentation and are dropped."""
 
 CHUNK = 65_536
 """Frames that are sorted at once: sorting takes eight bytes for each cluster of each frame."""
@@ -28,7 +28,7 @@ Turn = tuple[float, float, int]
 
 
 class Frames:
-    """All frames of an audio: how many people talk in each, and how many windows name whom."""
+    """For all frames of an audio: how many people talk, and how many windows name each cluster."""
 
     def __init__(self, active: NDArray[np.bool_], labels: Labels, clusters: int, *, step: float) -> None:
         """`active`: (windows, frames, speakers). `labels`: -1 for nobody. `step`: seconds between windows."""
@@ -45,7 +45,7 @@ class Frames:
         self._count = np.rint(talking / np.maximum(windows, 1)).astype(np.int_)
 
     def turns(self, seconds: float, *, most: int | None = None) -> list[Turn]:
-        """In order. `seconds`: of the audio. `most`: people at once."""
+        """The turns in order. `seconds`: length of the audio. `most`: people who may talk at once."""
         count = np.minimum(self._count, self._votes.shape[1] if most is None else most)
         talks = np.zeros(self._votes.shape, np.bool_)
         for begin in range(0, len(talks), CHUNK):
@@ -69,7 +69,9 @@ def _named_most(votes: NDArray[np.uint8], count: NDArray[np.int_]) -> NDArray[np
 
 
 def _turns(talks: NDArray[np.bool_], number: int) -> Iterator[Turn]:
-    """From the middle of the first frame to the middle of the first frame without the speaker."""
+    """A turn lasts from the middle of its first frame to the middle of the first frame without the
+    speaker.
+    """
     edges = np.flatnonzero(np.diff(talks, prepend=False, append=False))
     for begin, end in pairwise(edges.tolist()):
         if talks[begin]:

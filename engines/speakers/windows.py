@@ -1,6 +1,6 @@
-"""A stretch of sound -> what was heard in each of its windows: who talks in which frame, and how they sound.
+"""A stretch of sound -> for each of its windows: who talks in which frame, and the vectors of these speakers.
 
-Windows of ten seconds begin every 2.5 seconds. What is kept of them are numbers, not samples.
+Windows of ten seconds begin every 2.5 seconds. Only numbers are stored of them, no samples.
 
 Law: stateless; the networks are functions that are passed in.
 """
@@ -18,17 +18,17 @@ from engines.speakers.runs import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
 
 BATCH = 2
-"""Windows that the segmentation network sees at once: more take memory and hardly less time."""
+"""Windows in one batch of the segmentation network: more need memory and save hardly any time."""
 AT_ONCE = 12
 """Windows of one look. A run of speech that two looks share is embedded in both, so longer looks cost less
-(an eighth of the encoder's time at 16), but nobody else has a turn until a look is done."""
+(an eighth of the encoder's time at 16), but other requests wait until a look is done."""
 
 Segment = Callable[[Samples], NDArray[np.bool_]]
 """(windows, samples) -> (windows, frames, speakers): who talks."""
 
 
 class SpeakerVoices(Protocol):
-    """How the speakers of a window get their vectors."""
+    """Computes the vectors of the speakers of a window."""
 
     def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
         """`active`: (frames, speakers) of the segmentation. `start`: of the window, in seconds."""
@@ -41,7 +41,7 @@ class SpeakerVoices(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What was heard in consecutive windows."""
+    """The results of consecutive windows."""
 
     seconds: float
     """From the start of the audio to the end of its last sample here."""
@@ -52,7 +52,7 @@ class Seen:
 
 
 class Windows:
-    """Hears windows of one length at one step."""
+    """Processes windows of one length, at a fixed distance."""
 
     def __init__(self, segment: Segment, voices: SpeakerVoices, *, seconds: float, step: float) -> None:
         """`seconds`: of a window. `step`: seconds between two."""
@@ -84,7 +84,7 @@ class Windows:
 
 
 def joined(seen: Sequence[Seen]) -> Seen:
-    """Consecutive looks as one."""
+    """Joins the results of consecutive looks."""
     filled = [part for part in seen if len(part.active)]
     if not filled:
         return Seen(0.0, np.zeros((0, 1, 0), np.bool_), np.zeros((0, 0, 1), np.float32))
@@ -109,6 +109,6 @@ def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int
 
 
 def _widened(table: NDArray[Any], shape: tuple[int, ...], fill: float) -> NDArray[Any]:
-    """At least of that shape, filled up at the ends."""
+    """The array padded at the ends to at least that shape."""
     missing = [(0, max(0, want - have)) for want, have in zip(shape, table.shape, strict=True)]
     return np.pad(table, missing, constant_values=fill)

@@ -1,4 +1,4 @@
-"""Rows of CTranslate2's arrays. Law: copies of memory and nothing else."""
+"""Rows of CTranslate2's arrays. Law: copies memory and does nothing else."""
 
 from __future__ import annotations
 

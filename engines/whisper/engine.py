@@ -115,7 +115,7 @@ class WhisperTranscriber:
         size, full = rows[0].size, rows[0].size == FULL_FRAMES
         encoded = self._encode([row.piece(size) for row in rows])
         self._detect_languages(rows, encoded)
-        # A doubtful result of a short encoding is encoded again in full before any sampling.
+        # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
         plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
         batch = Batch(encoded, [self._prompt(row) for row in rows], self._max_tokens(size))
         decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
@@ -129,7 +129,9 @@ class WhisperTranscriber:
             self._finish([rows[i] for i in sure], size, some, [decoded[i] for i in sure], options)
 
     def _max_tokens(self, size: int) -> int | None:
-        """The tokens from which the result of a short encoding is doubtful, so that more would be in vain."""
+        """The tokens from which the result of a short encoding is doubtful, so that decoding can
+        stop there.
+        """
         if self._padding is None or size == FULL_FRAMES:
             return None
         return most_tokens(size - self._padding) + 1
@@ -148,7 +150,7 @@ class WhisperTranscriber:
         decoded: list[Decoded],
         options: TranscribeOptions,
     ) -> None:
-        """Turns what was decoded into segments and moves each row on."""
+        """Turns decoded tokens into segments, and moves each row to its next round."""
         phrases = [self._advance(row, result, options) for row, result in zip(rows, decoded, strict=True)]
         timed = self._align(rows, encoded, phrases) if options.words else [None] * len(rows)
         for row, result, some, words in zip(rows, decoded, phrases, timed, strict=True):
@@ -164,12 +166,12 @@ class WhisperTranscriber:
             row.language = row.language or LanguageGuess(token[2:-2], float(probability))
 
     def _prompt(self, row: Row) -> list[int]:
-        assert row.language  # given, or detected just before
+        assert row.language  # given by the options, or detected just before
         start = self._tokens.start(row.language.code, row.window.task)
         return [*self._tokens.before(row.window, row.said), *start]
 
     def _advance(self, row: Row, decoded: Decoded, options: TranscribeOptions) -> list[Phrase]:
-        """Moves the row's seek behind what was decoded; returns the phrases of the round."""
+        """Moves the row's seek position to the end of the decoded part; returns the phrases of the round."""
         left = row.frames - row.seek
         if is_silence(decoded, options):
             row.seek += left

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from ctranslate2.models import Whisper, WhisperGenerationResult
 
 FIRST_TIMESTAMP = 50
-"""The first timestamp is at most one second into the window (in steps of 0.02 s)."""
+"""Greatest value of the first timestamp: one second, in steps of 0.02 s."""
 CANDIDATES = 5
 """Sequences that are sampled at a temperature above zero; the likeliest one is the result."""
 GREEDY_MIN_LOGPROB = -0.35
 """Mean log-probability from which a greedy result needs no beam search."""
 LOOP_JUMP = 0.6
-"""Where a sampled text is a loop as well, temperatures closer than this are left out: they would loop too."""
+"""After a sampled loop, temperatures that are higher by less than this are skipped, because they would
+loop too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Search:
     greedy_first: bool = False
     """Whether it is the greedy search before a beam search."""
     follows_loops: bool = True
-    """Whether it is worth trying where the search before it gave a loop."""
+    """Whether to try it after a search that gave a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ class Batch:
     """Rows of one encoding, which are decoded together."""
 
     encoded: StorageView
-    """(rows, positions, width)"""
+    """The encoder's output: (rows, positions, width)."""
     prompts: list[list[int]]
     """One for each row, all of one length."""
     max_tokens: int | None = None
-    """Tokens after which decoding stops; None: what the decoder has positions for."""
+    """Tokens after which decoding stops; None: as many as the decoder has positions for."""
 
     def take(self, rows: Sequence[int]) -> Batch:
         encoded = take_rows(self.encoded, rows, len(self.prompts))
@@ -65,7 +66,9 @@ class Batch:
 
     @property
     def max_length(self) -> int:
-        """CTranslate2 generates at most half of it, and at most what the prompt leaves of it."""
+        """The `max_length` for CTranslate2, which generates at most half of it, and at most the positions
+        after the prompt.
+        """
         if self.max_tokens is None:
             return DECODER_POSITIONS
         return min(DECODER_POSITIONS, max(2 * self.max_tokens, self.max_tokens + len(self.prompts[0])))

@@ -1,6 +1,6 @@
 """Where Whisper runs: on GPUs or on the CPU, with which arithmetic, and how many batches at once.
 
-Law: the choice of a device, and the loading that proves it. If a GPU cannot be used, the log says so once,
+Law: chooses a device, and loads the model to prove the choice. If a GPU cannot be used, the log says so once,
 with the reason.
 """
 
@@ -61,7 +61,7 @@ def _gpus() -> int:
 
     try:
         return ctranslate2.get_cuda_device_count()
-    except RuntimeError:  # a driver without a device, or older than the library
+    except RuntimeError:  # no device, or a driver that is older than the library
         return 0
 
 
@@ -69,7 +69,7 @@ def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls, threads = workers(options, cores())
     import ctranslate2
 
-    asked = options.compute_type  # a type that only GPUs have means nothing to a CPU that replaces one
+    asked = options.compute_type  # a compute type that only GPUs support cannot be used on a CPU
     compute_type = asked if asked in ctranslate2.get_supported_compute_types("cpu") else "int8"
     model = _load(folder, device="cpu", compute_type=compute_type, cpu_threads=threads, num_workers=calls)
     return model, calls
@@ -80,7 +80,7 @@ def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     compute_type = "float16" if options.compute_type == "auto" else options.compute_type
     devices = list(options.devices)
     model = _load(folder, device="cuda", device_index=devices, compute_type=compute_type, num_workers=calls)
-    # CUDA's libraries are loaded with the first work: better now than with the first request.
+    # CUDA's libraries are loaded at the first use; this one is earlier than the first request.
     bands = model.feature_extractor.mel_filters.shape[0]
     model.encode(np.zeros((1, bands, 100), np.float32))
     return model, calls * len(devices)
@@ -92,5 +92,7 @@ def _load(folder: Path, *, device: str, **options: Any) -> WhisperModel:
     try:
         return WhisperModel(str(folder), device=device, local_files_only=True, **options)
     except (RuntimeError, ValueError, OSError) as broken:
-        reason = f": {broken}" if device == "cuda" else "."  # only the log sees the first
+        reason = (
+            f": {broken}" if device == "cuda" else "."
+        )  # this one is only logged, because the CPU is tried next
         raise WeightsBroken(f"The weights in `{folder.name}` could not be loaded{reason}") from broken

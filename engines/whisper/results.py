@@ -1,4 +1,4 @@
-"""What one decoding of a round gave, and whether it is good enough.
+"""The result of one decoding, and whether it is good enough.
 
 The measures and their thresholds are those of Radford et al. 2022, section 4.5. Law: pure.
 """

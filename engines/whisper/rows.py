@@ -1,4 +1,4 @@
-"""One window on its way through the rounds of a batch.
+"""The state of one window during the rounds of a batch.
 
 A round encodes a stretch of the window, decodes it, and moves on to the first sound without text; most
 windows need one round. With adaptive windows the encoder is given the sound and a few seconds of silence, not
@@ -35,15 +35,15 @@ GRID_FRAMES = 400
 """Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
 never depends on the other rows: the same sound gives the same text, whatever else is in the batch."""
 MIN_REST = 100
-"""Frames at a window's end that are not worth another round."""
+"""Frames: a rest of the window that is shorter than this gets no further round."""
 MAX_ROUNDS = 30
-"""Rounds of one window."""
+"""The most rounds of one window."""
 MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 PADDING_UNMEASURED = 600
-"""The same for models with which it was not measured."""
+"""The same for models that were not measured."""
 MEASURED_WIDTHS = (512,)
 """Encoder widths of the models with which the padding was measured: base."""
 SILENCE = -1.5
@@ -113,7 +113,7 @@ class Row:
         return np.pad(rest, ((0, 0), (0, size - rest.shape[1])), constant_values=silence)
 
     def spent(self, **counts: int) -> None:
-        """Adds to what the window has cost."""
+        """Adds to the cost of the window."""
         self.cost = replace(self.cost, **{k: getattr(self.cost, k) + n for k, n in counts.items()})
 
     def retry_in_full(self) -> None:

@@ -33,7 +33,8 @@ class WhisperTokens:
 
         self.multilingual = multilingual
         self._raw = tokenizer
-        # One for each language: the language is a field of it, and several threads split words at once.
+        # One tokenizer for each language, because the language is a field of it and several threads split
+        # words in parallel.
         self._for_language = lru_cache(maxsize=128)(for_language)
         self._tokenizer = self._for_language("en")
         self.eot: int = self._tokenizer.eot
@@ -42,7 +43,7 @@ class WhisperTokens:
         self._bytes = _byte_table()
 
     def encode(self, text: str) -> list[int]:
-        """Text tokens only: a prompt that spells a special token must not become one."""
+        """Tokens of plain text: a prompt with the spelling of a special token does not become that token."""
         return self.text_only(self._tokenizer.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> str:

@@ -71,7 +71,7 @@ def group_words(words: tuple[list[str], list[list[int]]], alignment: Alignment) 
 
 
 def _join_punctuation(timed: list[Timed]) -> list[Timed]:
-    """Opening marks belong to the next word, closing marks to the word before."""
+    """Joins punctuation with words: opening marks with the next word, closing marks with the word before."""
     joined: list[Timed] = []
     opening: Timed | None = None
     for raw in timed:

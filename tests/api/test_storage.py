@@ -77,7 +77,17 @@ async def add_consent(container: Container, encoder: str) -> str:
 @pytest.fixture
 async def voice(container: Container, consent: str) -> str:
     made = CustomVoice(
-        "voice_1", "default", "Ann", consent, "en-US", "kokoro-match", "piper", "tones", "high", 0.5, 1
+        id="voice_1",
+        project="default",
+        name="Ann",
+        consent=consent,
+        language="en-US",
+        cloner="kokoro-match",
+        engine="piper",
+        model="tones",
+        nearest="high",
+        similarity=0.5,
+        created=1,
     )
     await container.voice_store.add_voice(made, b"profile", b"s", 5, ME, ENTRY)
     return made.id

@@ -106,7 +106,7 @@ async def test_nothing_is_lost_or_doubled_at_the_borders_of_windows(
 
 async def test_the_first_words_leave_before_the_end_is_decoded(container: Container) -> None:
     file = io.BytesIO(wav(tone(600)))
-    opened = await container.transcription.open(TranscriptionJob("whisper-1"), file)
+    opened = await container.transcription.open(TranscriptionJob(model="whisper-1"), file)
     async with aclosing(opened), aclosing(opened.events()) as windows:
         async for _ in windows:
             assert opened.seconds < 120
@@ -222,8 +222,7 @@ async def test_the_next_request_is_refused_at_once(settings: Settings, engine: E
     transport = httpx2.ASGITransport(create_app(container))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
         busy = [asyncio.create_task(post(client)) for _ in range(2)]
-        while len(engine.batches) < 1 or container.runner.snapshot().requests < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: engine.batches and container.runner.snapshot().requests == 2)
         refused = await post(client)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1

@@ -163,6 +163,20 @@ def test_a_class_is_named_once() -> None:
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
+def test_rules_and_options_are_keyword_only() -> None:
+    """Two settings of one type must not be swapped by their position."""
+    checked = 0
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef) or not node.name.endswith(("Rules", "Options", "Limits")):
+                continue
+            calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
+            if any(ast.unparse(call.func) == "dataclass" for call in calls):
+                checked += 1
+                assert any("kw_only=True" in ast.unparse(call) for call in calls), f"{path}: {node.name}"
+    assert checked >= 15
+
+
 def test_the_app_sees_of_engines_an_allow_list() -> None:
     """A new engine must be added to the contract that hides it and to the one that keeps it independent."""
     allowed = {"catalog", "contracts", "errors", "marks", "scripts", "types", "work"}

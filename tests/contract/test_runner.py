@@ -63,7 +63,7 @@ class Setting:
             WeightsStore(folder / "weights", hub=""),
             self.admission,
             defaults,
-            RunnerRules(batch=BatchLimits(4)),
+            RunnerRules(batch=BatchLimits(rows=4)),
             place=place,
             threads=self.threads,
             shortage=self.shortage,

@@ -35,4 +35,4 @@ def submit(
 
 
 def lane_of(engine: Transcriber, rows: int = 1, **how: object) -> Lane:
-    return Lane("test", lambda: TranscriberHost(engine), limits=BatchLimits(rows), **how)  # type: ignore[arg-type]  # passed on
+    return Lane("test", lambda: TranscriberHost(engine), limits=BatchLimits(rows=rows), **how)  # type: ignore[arg-type]  # passed on

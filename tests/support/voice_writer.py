@@ -27,7 +27,19 @@ def consent(project: str) -> VoiceConsent:
 
 def voice(project: str, consent_id: str) -> CustomVoice:
     made = f"voice_{secrets.token_hex(16)}"
-    return CustomVoice(made, project, "n", consent_id, "en-US", "m", "kokoro", "k", "af", 0.5, 1)
+    return CustomVoice(
+        id=made,
+        project=project,
+        name="n",
+        consent=consent_id,
+        language="en-US",
+        cloner="m",
+        engine="kokoro",
+        model="k",
+        nearest="af",
+        similarity=0.5,
+        created=1,
+    )
 
 
 def audit(url: str, project: str) -> list[AuditEntry]:

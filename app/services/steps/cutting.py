@@ -24,7 +24,7 @@ class Cutting:
     """Two verbs, feed and flush. The detector is loaded with the first block."""
 
     def __init__(self, runner: Runner, vad: VadOptions | None) -> None:
-        """`vad`: None takes everything for speech that is not digital silence."""
+        """`vad`: with None, everything but digital silence counts as speech."""
         self._runner = runner
         self._vad = vad
         self._detector: SpeechStream | None = None
@@ -67,7 +67,7 @@ async def cut_recording(recording: Recording, vad: VadOptions) -> AsyncGenerator
 
 
 def cut_rules(vad: VadOptions | None) -> CutRules:
-    """The rules of cutting that a request asks for."""
+    """The cutting rules for the options of a request."""
     if vad is None:
         return CutRules(padding=0.0)
     return CutRules(

@@ -1,4 +1,4 @@
-"""One decoding for several readers.
+"""Gives the blocks of one decoding to several readers.
 
 Law: nothing is decoded twice. A reader may lead the slowest one by a bounded number of seconds, so memory
 does not grow with the length of the audio; the leader waits on the event loop, never on a thread.
@@ -37,7 +37,7 @@ class Fork:
         return ForkReader(self, queue)
 
     async def aclose(self) -> None:
-        """Ends the decoding, waiting for its running step."""
+        """Ends the decoding, and waits for its running step."""
         if self._pump:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)
@@ -85,7 +85,7 @@ class Fork:
 
 
 class ForkReader(AsyncIterator[Samples]):
-    """All blocks of a fork, in order; whoever has it closes it. Raises what the source raises.
+    """All blocks of a fork, in order; its owner closes it. Raises what the source raises.
 
     No generator, because one that nobody has begun runs no `finally` when it is closed: its queue would stay,
     and the others would wait for it without end.

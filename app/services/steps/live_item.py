@@ -59,7 +59,7 @@ CONTEXT = 200
 """Characters of the text before that the model is given."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LookRules:
     """How looks are decoded."""
 

@@ -246,7 +246,7 @@ class LiveSession:
     def _new_finder(self) -> TurnFinder:
         turns = self.settings.turns if isinstance(self.settings.turns, ServerTurns) else ServerTurns()
         padding = self._frames(turns.prefix_padding_ms / 1000)
-        rules = TurnRules(turns.threshold, padding, self._frames(LONGEST_TURN))
+        rules = TurnRules(threshold=turns.threshold, padding=padding, longest=self._frames(LONGEST_TURN))
         return TurnFinder(rules, -(-self._from // self._tape.frame))
 
     def _frames(self, seconds: float) -> int:

@@ -1,7 +1,7 @@
-"""An audio on its way to text: one class for each kind of transcription, all with one verb.
+"""A running transcription: one class for each kind, all with the method `events`.
 
 Law: iterate `events` once, close that iterator, then ask for the `transcript`, then close the whole. Closing
-stops all work for the audio and gives its place back.
+stops all work for the audio and closes its permit.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from app.services.steps.windows import WindowTranscriber
 from engines.types import Diarization, Samples, Segment
 
 Who = Callable[[AsyncIterator[Samples]], Awaitable[Diarization]]
-"""Who spoke when in all blocks of an audio."""
+"""A function that diarizes all blocks of an audio."""
 
 
 class OpenTranscription(ABC):
-    """What every kind has."""
+    """The parts that all kinds of transcription share."""
 
     def __init__(
         self,
@@ -89,20 +89,20 @@ class OpenTranscription(ABC):
 
     @abstractmethod
     def events(self) -> AsyncGenerator[TranscriptEvent, None]:
-        """What is heard, as soon as it is known. Raises `ApiError`."""
+        """Texts, segments and signs of progress, as soon as they are known. Raises `ApiError`."""
 
     @abstractmethod
     def transcript(self) -> Transcript:
-        """Everything so far."""
+        """The transcript of all windows so far."""
 
     async def aclose(self) -> None:
-        """Stops all work for this audio and gives its place back."""
+        """Stops all work for this audio and closes its permit."""
         self._permit.close()
         await self._threads.run(self._source.close)
 
 
 class PlainTranscription(OpenTranscription):
-    """Nobody asks who speaks."""
+    """A transcription without speakers."""
 
     async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
         cuts = self._threads.iterate(cut(self._blocks(), self._cutting))
@@ -130,7 +130,8 @@ class SpokenTranscription(OpenTranscription):
         lead: float,
         text_first: bool,
     ) -> None:
-        """`lead`: seconds that the two may be apart. `text_first`: text leaves before its speaker is known.
+        """`lead`: seconds by which one reader may be ahead of the other. `text_first`: text is sent before
+        its speaker is known.
 
         With `text_first`, a failure of `who` is raised only when all text has left.
         """
@@ -164,7 +165,7 @@ class SpokenTranscription(OpenTranscription):
     async def _joined(
         self, windows: AsyncIterator[tuple[Segment, ...]], who: asyncio.Future[Diarization]
     ) -> AsyncGenerator[TranscriptEvent, None]:
-        """Until speakers are known, each window gives its text or a sign that work goes on."""
+        """Until speakers are known, each window gives its text or a sign of progress."""
         waiting: list[Segment] = []
         joiner: SpeakerJoiner | None = None
         async for segments in windows:

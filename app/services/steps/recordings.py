@@ -1,4 +1,4 @@
-"""An upload -> all of its sound and where somebody speaks in it: what consents and samples are judged by.
+"""An upload -> all of its sound and the speech in it. Consents and samples are checked with both.
 
 Law: bounded by seconds before anything is decoded; blocks, so it runs on a thread.
 """
@@ -18,8 +18,8 @@ from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from engines.types import SAMPLE_RATE, Pcm, Samples
 
-SPEECH = 0.5
-"""Probability from which a frame is speech."""
+SPEECH_PROBABILITY = 0.5
+"""Least probability of speech of a frame that counts as speech."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ def _listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit) -> R
     samples = _decoded(file, seconds, permit)
     detector = runner.detect()
     chances = np.concatenate([detector.feed(samples), detector.flush()])
-    mask = np.repeat(_widened(chances >= SPEECH), detector.frame)[: len(samples)]
+    mask = np.repeat(_widened(chances >= SPEECH_PROBABILITY), detector.frame)[: len(samples)]
     return Recording(Pcm(samples), Pcm(samples[mask]), chances)
 
 
@@ -73,7 +73,7 @@ def _decoded(file: BinaryIO, seconds: float, permit: Permit, *, rate: int = SAMP
 
 
 def _widened(speech: np.ndarray) -> np.ndarray:
-    """With one frame on each side, so that words keep their edges."""
+    """The mask with one more frame on each side, so that the edges of words are not cut off."""
     wide = speech.copy()
     wide[1:] |= speech[:-1]
     wide[:-1] |= speech[1:]

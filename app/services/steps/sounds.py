@@ -30,9 +30,8 @@ Sounds = AsyncGenerator[tuple[Piece, Pcm], None]
 async def sounds_of(
     runner: Runner, threads: WorkThreads, job: SpeechJob, voice: LocalVoice, permit: Permit, *, ahead: int
 ) -> Sounds:
-    """Each utterance of a text that sounds, in order. Raises `ApiError`.
-
-    `ahead`: utterances in work at once.
+    """The sound of each utterance that is not silent, in order. Raises `ApiError`. `ahead`: utterances that
+    are synthesized in parallel.
     """
     running: deque[asyncio.Task[tuple[Piece, Pcm]]] = deque()
 
@@ -93,11 +92,11 @@ class SpokenFile:
 
     @property
     def seconds(self) -> float:
-        """Of sound so far."""
+        """Seconds of sound so far."""
         return self._samples / RATE
 
     def feed(self, piece: Piece, sound: Pcm) -> bytes:
-        """The bytes that one more utterance adds. The first one settles the gain of all."""
+        """The bytes of one more utterance. The first one decides the gain of the whole answer."""
         if self._opened is None:
             gain = self._book.gain(self._voice, sound, self._loudness + self._delivery.gain)
             voicing = Voicing(tempo=self._speed * self._delivery.pace, gain=gain)
@@ -110,7 +109,7 @@ class SpokenFile:
         return encoder.feed(samples)
 
     def flush(self) -> bytes:
-        """The last bytes; something must have been fed."""
+        """The last bytes; `feed` must have been called before."""
         assert self._opened
         voicing, encoder = self._opened
         samples = voicing.flush()

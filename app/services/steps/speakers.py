@@ -15,16 +15,17 @@ from app.domain import SpokenSegment
 from engines.types import Diarization, Segment, SpeakerTurn, Word
 
 SENTENCE = tuple(".!?…。！？")  # noqa: RUF001 - full-width marks are meant
-PAUSE = 1.0
+SEGMENT_PAUSE = 1.0
 """Seconds of silence that end a segment."""
-LONG = 15.0
+LONG_SEGMENT = 15.0
 """Seconds from which a segment ends with its sentence."""
-LONGEST = 60.0
-"""Seconds after which a segment ends anyhow, so that a stream never waits for longer."""
+LONGEST_SEGMENT = 60.0
+"""Seconds after which a segment ends in any case, so that a stream never waits for longer."""
 STRAY = 0.6
-"""Seconds that a single word of another speaker within a sentence may last to be taken for a slip."""
+"""Seconds: a single word of another speaker within a sentence that is no longer than this is taken for an
+error."""
 NEAR = 3
-"""Words by which a change of speakers may be moved to the end of a sentence."""
+"""Greatest number of words by which a change of speakers is moved to the end of a sentence."""
 EDGE, CLOSE = 0.35, 0.2
 """Seconds by which a word's time may be wrong where speakers change: after a pause, and without one."""
 BREATH = 0.3
@@ -68,7 +69,7 @@ class SpeakerJoiner:
         return SpokenSegment(start, end, self._label(group[0].speaker), words)
 
     def _label(self, speaker: int) -> str:
-        """Letters follow the order in which strangers say their first word, not their first sound."""
+        """Unknown speakers get letters in the order of their first words, not of their first sounds."""
         if speaker not in self._labels:
             self._labels[speaker] = self._names.get(speaker) or next(self._free)
         return self._labels[speaker]
@@ -82,14 +83,14 @@ class TurnIndex:
         self._starts = [turn.start for turn in self._turns]
 
     def speaker(self, word: Word) -> int:
-        """Who speaks during most of the word; else whose turn is nearest."""
+        """The speaker who talks during most of the word; without one, the speaker of the nearest turn."""
         near = self._near(word)
         if not near:
             return 0
         return max(near, key=lambda turn: (_shared(turn, word), -_away(turn, word))).speaker
 
     def near(self, word: Word, speaker: int, seconds: float) -> bool:
-        """Whether the word could be that speaker's if its time were wrong by so many seconds."""
+        """Whether the word could belong to `speaker` if its time were wrong by `seconds`."""
         return any(t.speaker == speaker and _away(t, word) <= seconds for t in self._near(word))
 
     def _near(self, word: Word) -> list[SpeakerTurn]:
@@ -99,7 +100,9 @@ class TurnIndex:
 
 
 def smoothed(said: Sequence[_Said], turns: TurnIndex) -> list[_Said]:
-    """Without single words of another speaker within a sentence, and with changes where sentences end."""
+    """Corrects single words of another speaker within a sentence, and moves changes of speakers to ends of
+    sentences.
+    """
     found = list(said)
     for i in range(1, len(found) - 1):
         before, here, after = found[i - 1], found[i], found[i + 1]
@@ -119,9 +122,9 @@ def words_of(segment: Segment) -> list[Word]:
 
 
 def _snap(said: list[_Said], change: int, turns: TurnIndex) -> None:
-    """A change a few words beside the end of a sentence is a change at it, where the times allow that.
+    """Moves a change of speakers by a few words to the end of a sentence, if the times allow that.
 
-    Nobody's last word is taken from them: what moves is a part of a longer run.
+    A speaker never loses all words: only a part of a longer run is moved.
     """
     before, after = said[change - 1].speaker, said[change].speaker
     if before == after or _ends(said[change - 1].word):
@@ -149,7 +152,7 @@ def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, 
 
 
 def _inside(before: Word, word: Word, after: Word) -> bool:
-    """Whether a word stands within a sentence that is spoken without a pause."""
+    """Whether a word is within a sentence that is spoken without a pause."""
     flows = word.start - before.end < EDGE and after.start - word.end < EDGE
     return flows and not _ends(before) and not _ends(word)
 
@@ -174,9 +177,9 @@ def _breaks(group: Sequence[_Said], before: _Said, here: _Said) -> bool:
     length = before.word.end - group[0].word.start
     return (
         before.speaker != here.speaker
-        or here.word.start - before.word.end >= PAUSE
-        or (length >= LONG and _ends(before.word))
-        or length >= LONGEST
+        or here.word.start - before.word.end >= SEGMENT_PAUSE
+        or (length >= LONG_SEGMENT and _ends(before.word))
+        or length >= LONGEST_SEGMENT
     )
 
 

@@ -18,7 +18,7 @@ LEAST_SPEECH = 3
 """Frames of speech without which a stretch is not transcribed: models invent text for noise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TurnRules:
     """How turns are found, in frames."""
 

@@ -1,4 +1,4 @@
-"""Windows -> what they say, in order.
+"""Transcribes windows, and gives their segments in order.
 
 Law: a bounded number of windows of one audio is in work at once, so windows are cut ahead of the model and
 memory does not grow with the length of the audio.
@@ -21,7 +21,7 @@ from engines.types import LanguageGuess, Pcm, Segment, TranscribeOptions, Window
 
 
 class WindowTranscriber:
-    """One audio: iterate `segments` once, then ask for the `transcript`."""
+    """The transcription of one audio: iterate `segments` once, then read the `transcript`."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class WindowTranscriber:
         *,
         ahead: int,
     ) -> None:
-        """`ahead`: windows in work at once."""
+        """`ahead`: windows that are transcribed in parallel."""
         self._runner = runner
         self._model = model
         self._job = job
@@ -51,7 +51,7 @@ class WindowTranscriber:
         return self._done
 
     def transcript(self, seconds: float, spoken: tuple[SpokenSegment, ...] | None = None) -> Transcript:
-        """Everything so far. `seconds`: of the audio."""
+        """The transcript of all windows so far. `seconds`: length of the audio."""
         return Transcript(
             task=self._job.task,
             language=self._language,
@@ -83,7 +83,7 @@ class WindowTranscriber:
             async with aclosing(cuts):
                 async for cut in cuts:
                     running.append((asyncio.create_task(self._transcribe(cut)), cut.end))
-                    # The first window finds the language that the others are told.
+                    # The language that the first window detects is used for the others.
                     while len(running) >= (self._ahead if self._language else 1):
                         yield await self._finished(*running.popleft())
             while running:
@@ -98,7 +98,9 @@ class WindowTranscriber:
         result = await task
         self._permit.worked(end - self._done)
         self._done = end
-        if not self._segments and result.segments:  # an English-only model hears English whatever is asked
+        if (
+            not self._segments and result.segments
+        ):  # an English-only model gives English whatever language the request names
             self._language = result.language
         return result
 

@@ -42,7 +42,7 @@ WORKS: list[Work[object, object]] = [
     Embed((SOUND,)),
     Enroll((SpeakerSample(SOUND, np.ones(4, np.float32), "en"),), "pocket-tts"),
     Look((Stretch(SOUND.samples, 20.0, end=True),)),
-    Assemble((((1, np.ones(3)), (2, np.zeros(3))),), DiarizeOptions(2, known=(KNOWN,))),
+    Assemble((((1, np.ones(3)), (2, np.zeros(3))),), DiarizeOptions(speakers=2, known=(KNOWN,))),
 ]
 
 

@@ -16,7 +16,7 @@ items = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.floats(0
 )
 requests: st.SearchStrategy[Hashable] = st.integers(0, 4)
 turns = st.dictionaries(requests, st.floats(0, 100)).map(lambda had: FairShare(50.0, had))
-limits = st.builds(BatchLimits, st.integers(1, 8), st.floats(1, 120))
+limits = st.builds(BatchLimits, rows=st.integers(1, 8), seconds=st.floats(1, 120))
 
 
 @given(items, turns, limits)
@@ -67,7 +67,7 @@ def test_everybody_is_served_once(waiting: list[WaitingRow], limits: BatchLimits
 
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 8))
 def test_a_short_clip_rides_in_the_next_batch_behind_long_files(files: int, rounds: int, rows: int) -> None:
-    turns, one = FairShare(), BatchLimits(rows)
+    turns, one = FairShare(), BatchLimits(rows=rows)
     waiting: list[WaitingRow] = []
     for file in range(files):
         turns = turns.arrived(file)
@@ -87,7 +87,7 @@ def test_short_clips_do_not_starve_a_long_file() -> None:
     turns = FairShare().arrived("long").arrived(0)
     waiting = [WaitingRow(0, "long", "k", 30.0), WaitingRow(1, 0, "k", 3.0)]
     for number in range(2, 100):
-        batch, turns = serve(waiting, turns, BatchLimits(1))
+        batch, turns = serve(waiting, turns, BatchLimits(rows=1))
         if batch[0].request == "long":
             break
         turns = turns.arrived(number)
@@ -102,7 +102,7 @@ def test_requests_get_equal_seconds_not_equal_windows() -> None:
     waiting += [WaitingRow(100 + i, "short", "k", 5.0) for i in range(60)]
     had = Counter[object]()
     for _ in range(35):
-        batch, turns = serve(waiting, turns, BatchLimits(1))
+        batch, turns = serve(waiting, turns, BatchLimits(rows=1))
         had[batch[0].request] += int(batch[0].seconds)
     assert abs(had["long"] - had["short"]) <= 30
 

@@ -212,7 +212,7 @@ def test_an_idle_engine_is_unloaded_and_loaded_again(engine: EchoTranscriber) ->
         loads.append(1)
         return TranscriberHost(engine)
 
-    lane = Lane("test", load, limits=BatchLimits(1), idle=0.05)
+    lane = Lane("test", load, limits=BatchLimits(rows=1), idle=0.05)
     assert submit(lane, window(), admit()).result(10)
     wait_until(lambda: engine.closed)
     assert lane.life.problem is None
@@ -277,7 +277,7 @@ def failing(engine: EchoTranscriber, times: int, tries: list[float]) -> Lane:
             raise EngineError("not yet")
         return TranscriberHost(engine)
 
-    return Lane("test", load, limits=BatchLimits(1))
+    return Lane("test", load, limits=BatchLimits(rows=1))
 
 
 def test_loading_is_tried_again_with_the_next_job(engine: EchoTranscriber) -> None:
@@ -327,7 +327,7 @@ def test_all_that_waits_fails_with_the_loading(engine: EchoTranscriber) -> None:
         gate.wait(10)
         raise EngineError("broken")
 
-    lane = Lane("test", load, limits=BatchLimits(1))
+    lane = Lane("test", load, limits=BatchLimits(rows=1))
     futures = [submit(lane, window(), admit()) for _ in range(5)]
     wait_until(lambda: loads)
     gate.set()
@@ -421,7 +421,7 @@ def test_the_state_of_a_model(engine: EchoTranscriber) -> None:
             raise EngineError("broken")
         return TranscriberHost(engine)
 
-    lane = Lane("test", load, limits=BatchLimits(1))
+    lane = Lane("test", load, limits=BatchLimits(rows=1))
     states = [str(lane.life.state)]
     future = submit(lane, window(), admit())
     wait_until(lambda: loads)

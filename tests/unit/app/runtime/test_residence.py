@@ -45,7 +45,9 @@ class Model(EchoTranscriber):
 
 
 def lane(name: str, residence: Residence) -> Lane:
-    return Lane(name, lambda: TranscriberHost(Model()), limits=BatchLimits(1), size=10, residence=residence)
+    return Lane(
+        name, lambda: TranscriberHost(Model()), limits=BatchLimits(rows=1), size=10, residence=residence
+    )
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_texts_that_are_one(text: str) -> None:
 def test_numbers_of_json_of_any_length(value: str) -> None:
     body = json.dumps(SPEECH)[:-1] + f', "speed": {value}}}'
     with pytest.raises(InvalidValue) as caught:
-        speech_request(body.encode(), SpeechRequestRules(4096))
+        speech_request(body.encode(), SpeechRequestRules(characters=4096))
     assert caught.value.param == "speed"
 
 
@@ -79,7 +79,7 @@ def test_kinds_of_json_that_a_field_of_speech_has_not(field: str, value: object)
     if field == "stream" and value is False:
         return  # the one value that may be
     with pytest.raises(ApiError) as caught:
-        speech_request(json.dumps(SPEECH | {field: value}).encode(), SpeechRequestRules(4096))
+        speech_request(json.dumps(SPEECH | {field: value}).encode(), SpeechRequestRules(characters=4096))
     assert caught.value.status == 400
     assert caught.value.param == field
 
@@ -126,9 +126,13 @@ def test_bodies_that_are_no_json(body: bytes) -> None:
 
 
 def test_half_a_surrogate_pair_is_never_passed_on() -> None:
-    asked = speech_request(json.dumps(SPEECH | {"input": "a\ud800b\0"}).encode(), SpeechRequestRules(4096))
+    asked = speech_request(
+        json.dumps(SPEECH | {"input": "a\ud800b\0"}).encode(), SpeechRequestRules(characters=4096)
+    )
     assert asked.job.text == "a\ufffdb"
-    odd = speech_request(json.dumps(SPEECH | {"model": "whisper-\ud800"}).encode(), SpeechRequestRules(4096))
+    odd = speech_request(
+        json.dumps(SPEECH | {"model": "whisper-\ud800"}).encode(), SpeechRequestRules(characters=4096)
+    )
     assert odd.job.model == "whisper-\ufffd"
     quoted = InvalidValue("not '\ud800'", param="x[\ud800]").envelope()
     assert json.dumps(quoted, ensure_ascii=False).encode()

@@ -27,7 +27,7 @@ def readers() -> list[tuple[table.Endpoint, Reader]]:
     transcription(transcriptions, RULES)
     translation(translations, RULES)
     spoken = BodyReader({"model": "m", "input": "i", "voice": "v"}, "speech")
-    speech(spoken, SpeechRequestRules(100))
+    speech(spoken, SpeechRequestRules(characters=100))
     voices, consents = FormReader(VOICE, "voices"), FormReader(VOICE, "voice_consents")
     voice(voices)
     consent(consents)

@@ -34,7 +34,10 @@ def test_defaults() -> None:
         ([("vad_filter", "false")], None),
         ([("chunking_strategy", "auto")], VadOptions()),
         ([("chunking_strategy", '{"type":"auto"}')], VadOptions()),
-        ([("chunking_strategy[type]", "server_vad")], VadOptions(0.5, 300, 200)),
+        (
+            [("chunking_strategy[type]", "server_vad")],
+            VadOptions(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=200),
+        ),
         (
             [
                 ("chunking_strategy[type]", "server_vad"),
@@ -42,9 +45,12 @@ def test_defaults() -> None:
                 ("chunking_strategy[prefix_padding_ms]", "100"),
                 ("chunking_strategy[silence_duration_ms]", "900"),
             ],
-            VadOptions(0.7, 100, 900),
+            VadOptions(threshold=0.7, prefix_padding_ms=100, silence_duration_ms=900),
         ),
-        ([("chunking_strategy", '{"type":"server_vad","threshold":0.7}')], VadOptions(0.7, 300, 200)),
+        (
+            [("chunking_strategy", '{"type":"server_vad","threshold":0.7}')],
+            VadOptions(threshold=0.7, prefix_padding_ms=300, silence_duration_ms=200),
+        ),
     ],
 )
 def test_chunking(pairs: list[tuple[str, str]], vad: VadOptions | None) -> None:

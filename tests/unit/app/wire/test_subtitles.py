@@ -162,7 +162,8 @@ def cost_of(words: list[Word], stop: int, count: int, rules: CueRules) -> float:
 @settings(deadline=None, max_examples=60)
 @given(speech(), st.sampled_from([(14, 1, 3.0), (20, 2, 7.0), (18, 3, 60.0)]))
 def test_the_division_is_the_cheapest(segments: list[Segment], shape: tuple[int, int, float]) -> None:
-    rules = CueRules(*shape)
+    width, lines, longest = shape
+    rules = CueRules(width=width, lines=lines, longest=longest)
     words = list(segments[0].words or ())[:9]
     run = [word for index, word in enumerate(words) if not index or word.start - words[index - 1].end < 2]
     cues = make_cues([Segment(0, 100, "", words=tuple(run))], rules, 1000)
@@ -193,5 +194,6 @@ def test_many_words_take_a_bounded_number_of_steps(
     monkeypatch.setattr(cue_breaks._CueSearch, "_cost", counted)
     monkeypatch.setattr(cue_breaks, "columns", measured)
     words = tuple(Word(piece, i * 0.3, i * 0.3 + 0.28, 0.9) for i in range(3000))
-    make_cues([Segment(0, 900, "", words=words)], CueRules(*shape), 900)
+    width, lines, longest = shape
+    make_cues([Segment(0, 900, "", words=words)], CueRules(width=width, lines=lines, longest=longest), 900)
     assert steps < len(words) * (cue_breaks.LONGEST_CUE + 5)

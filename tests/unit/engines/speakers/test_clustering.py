@@ -77,7 +77,7 @@ def test_people_who_never_speak_alone_still_count() -> None:
 
 
 def test_many_vectors_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.speakers.clustering.MOST", 50)
+    monkeypatch.setattr("engines.speakers.clustering.MOST_VECTORS", 50)
     active, vectors, who = people(3, 101)
     labels, centroids = clusters(active, vectors, Bounds())
     assert len(centroids) == 3

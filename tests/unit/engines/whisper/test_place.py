@@ -68,7 +68,7 @@ def test_a_gpu_that_cannot_be_used_is_told_and_the_cpu_takes_over(
         pytest.skip("this machine has a GPU, so it can be used")
     monkeypatch.setattr(whisper_place, "_gpus", lambda: 1)
     with caplog.at_level(logging.WARNING):
-        model, calls = place(whisper_folder, EngineOptions("auto", "float16", workers=1))
+        model, calls = place(whisper_folder, EngineOptions(device="auto", compute_type="float16", workers=1))
     assert (model.model.device, calls) == ("cpu", 1)
     assert "CUDA" in caplog.text
     assert "so the CPU is used" in caplog.text
@@ -81,6 +81,6 @@ def test_a_gpu_that_was_asked_for_is_not_replaced(whisper_folder: Path) -> None:
     if ctranslate2.get_cuda_device_count():
         pytest.skip("this machine has a GPU, so it can be used")
     with pytest.raises(WeightsBroken) as caught:
-        place(whisper_folder, EngineOptions("cuda"))
+        place(whisper_folder, EngineOptions(device="cuda"))
     assert str(whisper_folder.parent) not in str(caught.value)
     assert "GPU" in str(caught.value)

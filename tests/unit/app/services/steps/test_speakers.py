@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import SpokenSegment
-from app.services.steps.speakers import LONGEST, PAUSE, SpeakerJoiner
+from app.services.steps.speakers import LONGEST_SEGMENT, SEGMENT_PAUSE, SpeakerJoiner
 from engines.types import Diarization, Segment, SpeakerTurn, Word
 from tests.support.samples import spoken
 
@@ -62,7 +62,7 @@ def test_a_change_near_the_end_of_a_sentence_is_at_it() -> None:
 
 
 def test_pauses_break_segments_and_words_in_no_turn_go_to_the_nearest() -> None:
-    found = joined([spoken("First part.", 0.0), spoken("Second part.", 0.8 + PAUSE)], [(0.0, 0.7, 0)])
+    found = joined([spoken("First part.", 0.0), spoken("Second part.", 0.8 + SEGMENT_PAUSE)], [(0.0, 0.7, 0)])
     assert told(found) == [("A", "First part."), ("A", "Second part.")]
     assert told(joined([spoken("Nobody was found.", 0.0)], [])) == [("A", "Nobody was found.")]
 
@@ -75,7 +75,7 @@ def test_a_segment_without_words_keeps_its_text() -> None:
 def test_long_talk_is_cut_so_that_a_stream_goes_on() -> None:
     found = joined([spoken(" ".join(["word"] * 400), 0.0)], [(0, 160, 0)])
     assert len(found) == 3
-    assert all(segment.end - segment.start <= LONGEST + 1 for segment in found)
+    assert all(segment.end - segment.start <= LONGEST_SEGMENT + 1 for segment in found)
 
 
 times = st.floats(0, 60, allow_nan=False)

@@ -8,7 +8,7 @@ from app.services.steps.turns import TurnFinder, TurnRules, stretch
 
 
 def edges(digits: str, *, silence: int = 3, padding: int = 2, longest: int = 100) -> list[tuple[str, int]]:
-    finder = TurnFinder(TurnRules(0.5, padding, longest), 0)
+    finder = TurnFinder(TurnRules(threshold=0.5, padding=padding, longest=longest), 0)
     told = [finder.feed(frame, int(digit) / 10, silence) for frame, digit in enumerate(digits)]
     return [(edge.kind, edge.frame) for some in told for edge in some]
 
@@ -42,7 +42,7 @@ def test_a_turn_that_never_ends_is_cut_where_the_next_one_begins() -> None:
 
 
 def test_a_turn_that_the_client_ended_gives_no_stop_and_the_next_one_begins_after_it() -> None:
-    finder = TurnFinder(TurnRules(0.5, 5, 100), 0)
+    finder = TurnFinder(TurnRules(threshold=0.5, padding=5, longest=100), 0)
     assert next(e for f in range(4) for e in finder.feed(f, 0.9, 3)).kind == "start"
     finder.end(4)
     later = [e for f in range(4, 8) for e in finder.feed(f, 0.9, 3)]
