@@ -1,3 +1,3 @@
 """Antiphon: a self-hosted server that speaks the OpenAI Audio API."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
