@@ -46,9 +46,9 @@ types: ## Check the types
 arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
-pytest: ## Run every test: first the quick ones on all cores, with branch coverage; then those with real models; then the browser's
-	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --cov --cov-report=term:skip-covered
-	$(BIN)/python -m pytest -m 'real or slow' --durations=15 --ignore tests/studio/browser
+pytest: ## Run every test: first those without models, on two cores, with branch coverage; then real models; then the browser
+	$(BIN)/python -m pytest -m 'not real' -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
+	$(BIN)/python -m pytest -m real --durations=15 --ignore tests/studio/browser
 	$(BIN)/python -m pytest tests/studio/browser
 
 audit: $(VENV)/.installed-dev ## Look the locked versions up in the database of known faults (asks the network)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from app.container import Container
@@ -20,8 +21,10 @@ from tests.support.postgres import emptied, running_postgres
 from tests.support.server import Server, running
 
 # The same examples in every run: a red test is about the change. HYPOTHESIS_PROFILE=explore looks for more.
-hypothesis_settings.register_profile("same", derandomize=True)
-hypothesis_settings.register_profile("explore", max_examples=1000)
+# Nothing here is timed: a busy machine must not make a test red.
+UNTIMED = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("same", UNTIMED, derandomize=True)
+hypothesis_settings.register_profile("explore", UNTIMED, max_examples=1000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).parents[1]

@@ -17,6 +17,8 @@ from tests.support.fake_server import serving
 from tests.support.server import KEY, Server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n"
 SPEECH = b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n" % KEY.encode()
 UPLOAD = b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\n"

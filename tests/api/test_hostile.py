@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import numpy as np
 import pytest
 
 from tests.conftest import JFK
-from tests.support.server import KEY, Server
+from tests.support.server import KEY, Server, running
 from tests.support.sound import decode, encode, noise, silence, silent_flac, tone, wav
 
 pytestmark = pytest.mark.real
@@ -95,7 +96,7 @@ def test_three_hours_of_silence(server: Server) -> None:
     assert server.peak - before < GROWTH
 
 
-def test_a_file_over_the_limit_in_a_chunked_upload(server: Server) -> None:
+def test_a_file_over_the_limit_in_a_chunked_upload(storage: Path, tmp_path: Path) -> None:
     head = (
         b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n'
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
@@ -106,7 +107,14 @@ def test_a_file_over_the_limit_in_a_chunked_upload(server: Server) -> None:
         for _ in range(40):
             yield bytes(1 << 20)
 
-    with server.client() as client:
+    small = running(
+        storage,
+        tmp_path / "log",
+        LIMITS_UPLOAD_BYTES=str(25 * 1024 * 1024),
+        MODELS_PRELOAD="[]",
+        STORAGE_DATABASE_URL=f"sqlite:///{tmp_path}/antiphon.db",
+    )
+    with small as server, server.client() as client:
         answer = client.post(
             "/audio/transcriptions",
             content=body(),

@@ -17,6 +17,8 @@ from tests.support.fake_server import serving
 from tests.support.server import Server
 from tests.support.sound import tone, wav
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 0.1
 """Seconds."""
 LONG = wav(tone(600))

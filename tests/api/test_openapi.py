@@ -23,6 +23,8 @@ from app.settings import Settings
 from app.wire import request_fields as table
 from tests.support.sound import tone, wav
 
+pytestmark = pytest.mark.slow
+
 CLIENT = "generated_client"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from app.container import FILES, Container
 from app.main import create_app
@@ -19,6 +20,8 @@ from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.slow
 
 URL = "/audio/transcriptions"
 LONG = wav(tone(90))

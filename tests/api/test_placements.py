@@ -20,6 +20,8 @@ from tests.support import scripted
 from tests.support.sound import tone, wav
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 URL = "/v1/audio/transcriptions"
 SHORT = wav(tone(1))
 

@@ -21,6 +21,8 @@ from tests.support.fake_server import serving
 from tests.support.server import KEY, Server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 DELTA = "conversation.item.input_audio_transcription.delta"
 CREATED, UPDATED = "session.created", "session.updated"

@@ -16,6 +16,8 @@ from tests.support.server import Server
 from tests.support.sound import tone, wav
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 LONG = wav(tone(170))
 """Six windows."""
 

@@ -17,6 +17,8 @@ from tests.support.fake_server import serving
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 LONG = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Good morning. " * 280, "speed": 0.25}
 """A quarter of an hour: more than all buffers between two processes."""
 SHORT = {"model": "tts-1", "voice": "alloy", "input": "Good morning.", "response_format": "pcm"}
@@ -67,7 +69,7 @@ def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]
     with contextlib.ExitStack() as stack:
         lines = [stack.enter_context(asked(server, **kind)) for _ in range(PLACES)]
         for line in lines:
-            line.settimeout(20)
+            line.settimeout(60)
             assert line.recv(12) == b"HTTP/1.1 200"
         assert status(server) == 429
         wait_until(lambda: status(server) == 200, 20, "a place for the next request")

@@ -26,6 +26,8 @@ from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 ME = Caller("default", "open")
 ENTRY = AuditEntry("test", "", "done", {})
 CONSENTS, VOICES = "/audio/voice_consents", "/audio/voices"

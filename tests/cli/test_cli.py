@@ -14,6 +14,8 @@ from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import KEY, Server, free_port, run_cli
 from tests.support.sound import decode, wav
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def words() -> jiwer.Compose:

@@ -15,6 +15,8 @@ from tests.conftest import ROOT
 from tests.support.server import ANTIPHON, environment, free_port, run_cli
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_taken_port_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

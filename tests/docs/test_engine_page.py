@@ -9,8 +9,12 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.support.decoded import decode
+
+pytestmark = pytest.mark.slow
 
 PAGE = ROOT / "docs/engines.md"
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 
 from app.audio.decode import open_audio
 from app.errors import InvalidRequest
 from tests.fuzz.containers import broken, seeds
 from tests.support.fuzz import LONGEST_ANSWER, Outcomes, RawCaller, cut
+
+pytestmark = pytest.mark.slow
 
 Cases = Callable[[str], Iterator[tuple[int, Random]]]
 LIMIT = 60.0

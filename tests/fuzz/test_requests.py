@@ -9,8 +9,12 @@ from random import Random
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import pytest
+
 from tests.support.fuzz import ODD_TEXTS, Outcomes, RawCaller, cut, mutated
 from tests.support.sound import tone, wav
+
+pytestmark = pytest.mark.slow
 
 Choice = TypeVar("Choice", str, bytes)
 Cases = Callable[[str], Iterator[tuple[int, Random]]]

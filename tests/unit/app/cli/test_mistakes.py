@@ -15,6 +15,8 @@ from tests.conftest import JFK
 from tests.support.command import Command, Done
 from tests.unit.app.cli.test_help import LEAVES
 
+pytestmark = pytest.mark.slow
+
 ODD = (
     "",
     " ",

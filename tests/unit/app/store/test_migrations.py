@@ -17,6 +17,8 @@ from app.store.migration_lock import migration_lock
 from app.store.schema import MIGRATIONS, upgrade, upgrade_if_needed
 from app.store.tables import HEAD
 
+pytestmark = pytest.mark.slow
+
 SERVERS = 8
 UPGRADE = "import sys; from app.store.schema import upgrade; upgrade(sys.argv[1])"
 NEWER = '''"""A migration of a later version."""

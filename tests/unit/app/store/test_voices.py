@@ -150,6 +150,7 @@ def writer(url: str, project: str, rounds: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 async def test_two_processes_lose_and_double_nothing(store: VoiceStore, any_database: str) -> None:
     both = [writer(any_database, "mine", 100) for _ in range(2)]
     lines = [line.split() for process in both for line in process.communicate(timeout=120)[0].splitlines()]

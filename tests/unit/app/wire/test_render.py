@@ -15,6 +15,8 @@ from app.errors import ApiError
 from app.wire.cue_breaks import CueRules
 from app.wire.render import MOST_SEGMENTS, render_request, rendered
 
+pytestmark = pytest.mark.slow
+
 SEGMENTS = [
     {"start": 0.5, "end": 2.0, "text": "Good morning, Jürgen.", "speaker": "Anna"},
     {
