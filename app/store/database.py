@@ -14,21 +14,17 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import event, inspect, text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.errors import ApiError, StorageFull, StorageUnavailable
+from app.store.connect import open_engine
 from app.store.faults import translated
 from app.store.tables import HEAD
 
-BUSY_SECONDS = 5
-"""How long a statement waits for another process's lock."""
-CONNECT_SECONDS = 5
-STATEMENT_SECONDS = 30
 SPARE_BYTES = 16 * 1024 * 1024
 """Free disk space that a write must leave: SQLite needs some for its write-ahead log."""
 DRIVERS = {
@@ -50,7 +46,7 @@ class Database:
     def __init__(self, url: str) -> None:
         """Opens no connection yet. Raises `DatabaseError` for a URL that cannot be used."""
         try:
-            self._engine = _engine(prepared(url))
+            self._engine = open_engine(prepared(url))
         except ModuleNotFoundError:
             raise DatabaseError(
                 "The driver for PostgreSQL is not installed. Run `make install` in the checkout."
@@ -208,49 +204,3 @@ def _free(folder: Path) -> float:
     with suppress(OSError):
         return shutil.disk_usage(folder).free
     return math.inf
-
-
-def _engine(address: str) -> AsyncEngine:
-    # Failed statements are logged with their trace: it must not hold names, vectors or what somebody said.
-    if make_url(address).get_backend_name() == "sqlite":
-        engine = create_async_engine(address, hide_parameters=True)
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        return engine
-    engine = create_async_engine(
-        address,
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_timeout=CONNECT_SECONDS,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
-    )
-    event.listen(engine.sync_engine, "begin", _begin_postgres)
-    return engine
-
-
-def _begin_postgres(connection: Any) -> None:
-    # Set within the transaction, so that it also works behind a connection pooler.
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-
-
-def _begin_sqlite(connection: Any) -> None:
-    immediate = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # this module begins transactions itself
-    cursor = connection.cursor()
-    try:
-        for pragma in (
-            f"busy_timeout={int(1000 * BUSY_SECONDS)}",
-            "journal_mode=WAL",
-            "foreign_keys=ON",
-            "synchronous=NORMAL",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-    except Exception:
-        connection.close()  # SQLAlchemy does not, and each connection has a thread
-        raise
-    cursor.close()

@@ -18,6 +18,7 @@ from app.container import Container
 from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
 from app.main import create_app
 from app.settings import Settings
+from app.store import connect
 from app.store import database as database_module
 from app.store.database import prepared
 from app.store.schema import upgrade
@@ -48,7 +49,7 @@ async def container(
     synthesizer: ToneSynthesizer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Container]:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.1)
     upgrade(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), lambda _: ToneEngine(synthesizer))
     await made.open()

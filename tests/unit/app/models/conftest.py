@@ -15,6 +15,9 @@ from tests.support.toy_model import DATA, KNOWN
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    # The library reads the variable once, when it is imported, and engines set it so that they ask no hub.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with running_hub() as made:
         made.files = {f"/us/toy/resolve/rev/{name}": data for name, data in DATA.items()}
         yield made

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 
 from app.domain import AuditEntry, Caller
 from app.store import audit as audit_module
-from app.store import database as database_module
+from app.store import connect
 from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.schema import upgrade
@@ -51,7 +51,7 @@ async def test_rows_are_written_without_being_asked(tmp_path: Path) -> None:
 async def test_a_locked_database_is_told_once_and_rows_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(audit_module, "FIRST_PAUSE", 0.01)
     url = f"sqlite:///{tmp_path}/antiphon.db"
     upgrade(url)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from app.domain import AuditEntry, Caller
 from app.errors import ApiError, InternalError, StorageFull, StorageUnavailable, from_os
-from app.store import database as database_module
+from app.store import connect
 from app.store.database import Database, prepared
 from app.store.faults import translated
 from app.store.keys import KeyStore
@@ -29,8 +29,8 @@ ENTRY = AuditEntry("test", "", "done", {})
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.2)
-    monkeypatch.setattr(database_module, "CONNECT_SECONDS", 2)
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 2)
 
 
 @pytest.fixture
