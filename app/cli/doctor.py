@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 Verdict = Literal["ok", "note", "wrong"]
-READY_SECONDS, READY_BYTES = 5.0, 1 << 20
+READY_SECONDS = 5.0
 MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✗", "red")}
 
 
@@ -220,22 +220,13 @@ def _port(settings: Settings) -> Finding:
 
 def _running(settings: Settings, taken: str) -> Finding:
     """What the server on that port says of itself, if it is Antiphon."""
-    import json
-    from http.client import HTTPConnection, HTTPException
-
-    from app.container import is_loopback
+    from app.cli.running import NoAnswer, problems_of
 
     server = settings.server
-    host = server.host.strip("[]") if is_loopback(server.host) else "127.0.0.1"
-    connection = HTTPConnection(host, server.port, timeout=READY_SECONDS)
     try:
-        connection.request("GET", "/health/ready")
-        answer = json.loads(connection.getresponse().read(READY_BYTES))
-        problems = dict(answer.get("problems", {}))
-    except (OSError, HTTPException, ValueError, AttributeError):
+        problems = problems_of(settings, "/health/ready", READY_SECONDS)
+    except NoAnswer:
         return Finding("Port", "note", f"{taken} What is there does not answer as Antiphon does.")
-    finally:
-        connection.close()
     where = f"the server that runs on {server.host}:{server.port}"
     if not problems:
         return Finding("Port", "ok", f"{where} is ready")

@@ -219,10 +219,13 @@ def _in_memory(settings: Settings) -> dict[str, str]:
     import os
     import urllib.request
 
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.server.host, settings.server.host)  # noqa: S104
+    from app.cli.running import address
+
+    host = address(settings.server)
     key = os.environ.get("OPENAI_API_KEY") or next(iter(settings.auth.keys), "none")
     request = urllib.request.Request(
-        f"http://{host}:{settings.server.port}/v1/models", headers={"Authorization": f"Bearer {key}"}
+        f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}/v1/models",
+        headers={"Authorization": f"Bearer {key}"},
     )
     try:
         # No proxy: the server is on this machine or beside it.

@@ -1,0 +1,44 @@
+"""`antiphon health`: for supervisors and container health checks."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.cli.options import Config
+
+
+def health(
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask only whether the process answers, not whether it can work.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Longest wait for the answer.")
+    ] = 2.0,
+    config: Config = None,
+) -> None:
+    """Ask the running server whether it is ready.
+
+    It is looked for at the address and the port of the settings. The exit status is 1
+    if it does not answer or is not ready.
+
+    Example:
+        antiphon health
+    """
+    from app.cli.failures import CommandError
+    from app.cli.output import printable
+    from app.cli.running import NoAnswer, address, problems_of
+    from app.settings.source import load_settings
+
+    settings = load_settings(config)
+    where = f"{address(settings.server)} port {settings.server.port}"
+    try:
+        problems = problems_of(settings, "/health/live" if live else "/health/ready", seconds)
+    except NoAnswer as wrong:
+        raise CommandError(f"No server answers at {where}: {wrong}.") from None
+    if problems:
+        told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        raise CommandError(f"The server at {where} is not ready. {printable(told)}")
+    sys.stdout.write(f"The server at {where} is {'live' if live else 'ready'}.\n")

@@ -1,0 +1,53 @@
+"""The server that runs on this machine, asked over HTTP for its health."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.settings.server import ServerSettings
+
+ANSWER_BYTES = 1 << 20
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+"""Addresses that stand for all of a machine's, and how this machine reaches a server that listens there."""
+
+
+class NoAnswer(Exception):
+    """Nothing answers at the server's address as Antiphon does; the message says what happened."""
+
+
+def address(server: ServerSettings) -> str:
+    """The address at which this machine reaches the server."""
+    host = server.host.strip("[]")
+    return EVERYWHERE.get(host, host)
+
+
+def problems_of(settings: Settings, path: str, seconds: float) -> dict[str, str]:
+    """Why the running server is not well; empty if it is. Raises `NoAnswer`. `path`: of a health check."""
+    server = settings.server
+    connection = _connection(server, seconds)
+    try:
+        connection.request("GET", path)
+        answer: Any = json.loads(connection.getresponse().read(ANSWER_BYTES))
+        if answer["status"] in ("live", "ready"):
+            return {}
+        return {str(name): str(problem) for name, problem in answer["problems"].items()}
+    except OSError as wrong:
+        raise NoAnswer(str(wrong.strerror or wrong or type(wrong).__name__)) from None
+    except (HTTPException, ValueError, TypeError, KeyError, AttributeError):
+        raise NoAnswer("what answers is not Antiphon") from None
+    finally:
+        connection.close()
+
+
+def _connection(server: ServerSettings, seconds: float) -> HTTPConnection:
+    """TLS is not verified: the certificate is that of the outside name, and nothing secret is sent."""
+    if getattr(server, "certificate", None):
+        import ssl
+
+        unverified = ssl._create_unverified_context()  # noqa: S323, SLF001 - ssl's own name for it
+        return HTTPSConnection(address(server), server.port, timeout=seconds, context=unverified)
+    return HTTPConnection(address(server), server.port, timeout=seconds)
