@@ -26,10 +26,11 @@ from app.api import (
     voices,
 )
 from app.api.browsers import BrowserCheck, Cors
+from app.api.deps import Intake
 from app.api.documents import openapi_document
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
-from app.services.readiness import ReadinessService
+from app.services.use_cases import UseCases
 from app.settings.server import ServerSettings
 from app.settings.source import load_settings
 
@@ -55,15 +56,27 @@ def create_app(container: Container | None = None) -> FastAPI:
         docs_url=None,  # the stock page loads its scripts from elsewhere
         redoc_url=None,
     )
-    app.state.container = container
+    app.state.services, app.state.intake = container.services, _intake(container)
     app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook
-    app.state.readiness = ReadinessService(
-        container.problems, container.settings.folder, free_bytes=container.settings.storage.free_bytes
-    )
     _add_routes(app, page=container.settings.studio.enabled)
-    _add_middleware(app, container.settings.server)
+    _add_middleware(app, container.services, container.settings.server)
     faults.install(app)
     return app
+
+
+def _intake(container: Container) -> Intake:
+    settings = container.settings
+    return Intake(
+        limits=settings.request_limits,
+        uploads=container.uploads,
+        threads=container.threads,
+        files=container.files,
+        file_threads=container.file_threads,
+        recording_bytes=settings.voices.upload_bytes,
+        transcriptions=container.request_rules,
+        speech=container.speech_rules,
+        realtime=settings.realtime,
+    )
 
 
 def _add_routes(app: FastAPI, *, page: bool) -> None:
@@ -74,13 +87,13 @@ def _add_routes(app: FastAPI, *, page: bool) -> None:
     app.include_router(studio.router if page else index.router)
 
 
-def _add_middleware(app: FastAPI, server: ServerSettings) -> None:
+def _add_middleware(app: FastAPI, services: UseCases, server: ServerSettings) -> None:
     """Middleware from the innermost to the outermost: the one added last sees a request first."""
-    app.add_middleware(KeyCheck)
-    app.add_middleware(BrowserCheck, rules=server)
+    app.add_middleware(KeyCheck, keys=services.keys, secrets=services.client_secrets)
+    app.add_middleware(BrowserCheck, rules=server, keys=services.keys)
     app.add_middleware(LastResort)
     if server.cors_origins:
         app.add_middleware(
             Cors, origins=server.cors_origins
         )  # outside of the error handlers, because pages must be able to read errors
-    app.add_middleware(RequestFrame)
+    app.add_middleware(RequestFrame, meters=services.meters)

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import faults
-from app.container import is_loopback
 from app.errors import ApiError, HostNotAllowed, OriginNotAllowed
-from app.settings.server import ServerSettings
+from app.services.keys import KeyService
+from app.settings.server import ServerSettings, is_loopback
 
 ANY = "*"
 EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-antiphon-ignored")
@@ -29,15 +29,16 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)(:\d{1,5})?")
 class BrowserCheck:
     """While there are no keys: refuses foreign names in `Host` (DNS rebinding) and other sites."""
 
-    def __init__(self, app: ASGIApp, rules: ServerSettings) -> None:
+    def __init__(self, app: ASGIApp, rules: ServerSettings, keys: KeyService) -> None:
         self._app = app
+        self._keys = keys
         self._hosts = {host.lower() for host in rules.allowed_hosts}
         self._origins = rules.cors_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and scope["path"] not in UNCHECKED:
             try:
-                if not await scope["app"].state.container.keys.asks_for_keys():
+                if not await self._keys.asks_for_keys():
                     self._check(scope)
             except ApiError as refused:
                 await faults.response(refused)(scope, receive, send)

@@ -19,9 +19,9 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.connection_limits import ConnectionBook
 from app.api.streaming import CUT
 from app.api.transport import CountedTransport, head_without_upgrade, refusal
+from app.api.waiting_connections import ConnectionBook
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
 from app.telemetry import bound, new_request_id
 

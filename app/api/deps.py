@@ -7,14 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from app.api.middleware import CALLER
-from app.container import Container, UseCases
 from app.domain import Caller
 from app.runtime.admission import Admission
 from app.runtime.threads import WorkThreads
+from app.services.use_cases import UseCases
 from app.settings.limits import LimitsSettings
+from app.settings.realtime import RealtimeSettings
 from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRequestRules
 
@@ -25,6 +27,8 @@ class Intake:
 
     limits: LimitsSettings
     uploads: Admission
+    threads: WorkThreads
+    """Work threads, for JSON that takes long to read."""
     files: Admission
     """Files of edited segments that are being made."""
     file_threads: WorkThreads
@@ -33,34 +37,22 @@ class Intake:
     """Bytes of the recording of a consent or of the sample of a voice."""
     transcriptions: RequestRules
     speech: SpeechRequestRules
+    realtime: RealtimeSettings
 
 
-def container_of(request: Request) -> Container:
-    """The one container of the app that serves this request."""
-    container: Container = request.app.state.container
-    return container
-
-
-def services_of(request: Request) -> UseCases:
+def services_of(request: HTTPConnection) -> UseCases:
     """The use cases of the app that serves this request."""
-    return container_of(request).services
+    services: UseCases = request.app.state.services
+    return services
 
 
-def intake_of(request: Request) -> Intake:
+def intake_of(request: HTTPConnection) -> Intake:
     """The reading rules of the app that serves this request."""
-    container = container_of(request)
-    return Intake(
-        limits=container.settings.request_limits,
-        uploads=container.uploads,
-        files=container.files,
-        file_threads=container.file_threads,
-        recording_bytes=container.settings.voices.upload_bytes,
-        transcriptions=container.request_rules,
-        speech=container.speech_rules,
-    )
+    intake: Intake = request.app.state.intake
+    return intake
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: HTTPConnection) -> Caller:
     """The caller of this request, as the key check found out."""
     caller: Caller = request.scope[CALLER]
     return caller
@@ -69,5 +61,3 @@ def caller_of(request: Request) -> Caller:
 CallerOf = Annotated[Caller, Depends(caller_of)]
 Services = Annotated[UseCases, Depends(services_of)]
 IntakeOf = Annotated[Intake, Depends(intake_of)]
-Everything = Annotated[Container, Depends(container_of)]
-"""For the routes that watch the server itself."""

@@ -4,11 +4,10 @@ needed.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from app.api.deps import Everything
-from app.services.readiness import ReadinessService
+from app.api.deps import Services
 
 router = APIRouter(tags=["health"])
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,16 +21,15 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready")
-async def ready(request: Request) -> Response:
+async def ready(services: Services) -> Response:
     """Readiness: 200 if models, database and disk can do their work, else 503 with the problems."""
-    readiness: ReadinessService = request.app.state.readiness
-    problems = await readiness.problems()
+    problems = await services.readiness.problems()
     if problems:
         return JSONResponse({"status": "not ready", "problems": problems}, 503, {"Retry-After": "1"})
     return JSONResponse({"status": "ready"})
 
 
 @router.get("/metrics")
-async def metrics(server: Everything) -> Response:
+async def metrics(services: Services) -> Response:
     """Counters in Prometheus's text format."""
-    return Response(server.meters.page(), media_type=PROMETHEUS)
+    return Response(services.meters.page(), media_type=PROMETHEUS)

@@ -17,7 +17,9 @@ from app import errors
 from app.api import faults
 from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
-from app.services.client_secrets import PREFIX
+from app.runtime.meters import Meters
+from app.services.client_secrets import PREFIX, ClientSecretService
+from app.services.keys import KeyService
 from app.telemetry import new_request_id, recorded
 
 log = logging.getLogger("antiphon.access")
@@ -36,8 +38,9 @@ REPLY = "antiphon.reply"
 class RequestFrame:
     """Gives each request an id, times it, counts it and logs it; handles HEAD and trailing slashes."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self._app = app
+        self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -54,7 +57,11 @@ class RequestFrame:
                 await self._app(routed, receive, reply.send)
             finally:
                 _log(scope, routed, reply, facts)
-                _count(scope, routed, reply)
+                self._count(scope, routed, reply)
+
+    def _count(self, scope: Scope, routed: Scope, reply: _Reply) -> None:
+        status = reply.status or faults.CLIENT_GONE
+        self._meters.requested(route_of(routed), scope["method"], status, reply.milliseconds / 1000)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A WebSocket: one access line when it ends; a refused upgrade has the headers of an answer."""
@@ -143,31 +150,31 @@ class _Reply:
 class KeyCheck:
     """Checks the API key on every path of the API, before any other check."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyService, secrets: ClientSecretService) -> None:
         self._app = app
+        self._keys = keys
+        self._secrets = secrets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and _is_protected(scope["path"]):
             try:
-                await _authenticate(scope)
+                await self._authenticate(scope)
             except ApiError as refused:
                 await faults.response(refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-
-async def _authenticate(scope: Scope) -> None:
-    """Finds out who calls. Raises `Unauthorized` or `StorageUnavailable`."""
-    container = scope["app"].state.container
-    header = Headers(scope=scope).get("authorization")
-    if scope["type"] == "websocket":
-        header = header or _key_protocol(scope)
-        secret = (header or "").partition(" ")[2].strip()
-        if scope["path"] == LIVE and secret.startswith(PREFIX):
-            scope[OPENED_BY] = found = await container.client_secrets.find(secret)
-            scope[CALLER] = found.caller
-            return
-    scope[CALLER] = await container.keys.authenticate(header)
+    async def _authenticate(self, scope: Scope) -> None:
+        """Finds out who calls. Raises `Unauthorized` or `StorageUnavailable`."""
+        header = Headers(scope=scope).get("authorization")
+        if scope["type"] == "websocket":
+            header = header or _key_protocol(scope)
+            secret = (header or "").partition(" ")[2].strip()
+            if scope["path"] == LIVE and secret.startswith(PREFIX):
+                scope[OPENED_BY] = found = await self._secrets.find(secret)
+                scope[CALLER] = found.caller
+                return
+        scope[CALLER] = await self._keys.authenticate(header)
 
 
 def _key_protocol(scope: Scope) -> str | None:
@@ -212,12 +219,6 @@ def _log(scope: Scope, routed: Scope, reply: _Reply, facts: dict[str, object]) -
     }
     level = logging.DEBUG if scope["path"].startswith("/health") else logging.INFO
     log.log(level, "request", extra=fields | facts)
-
-
-def _count(scope: Scope, routed: Scope, reply: _Reply) -> None:
-    meters = scope["app"].state.container.meters
-    status = reply.status or faults.CLIENT_GONE
-    meters.requested(route_of(routed), scope["method"], status, reply.milliseconds / 1000)
 
 
 def _outcome(reply: _Reply) -> str:

@@ -6,27 +6,25 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.api.deps import Everything
+from app.api.deps import Services
 from app.wire.resources import model_list, model_object, speech_model_list
 
 router = APIRouter(tags=["models"])
 
 
 @router.get("/models")
-async def list_models(server: Everything) -> dict[str, Any]:
+async def list_models(services: Services) -> dict[str, Any]:
     """List the models, and the names that stand for them."""
-    return model_list((model, server.state(model.id)) for model in server.registry.listing())
+    return model_list(services.models.all())
 
 
 @router.get("/audio/models")
-async def list_speech_models(server: Everything) -> dict[str, Any]:
+async def list_speech_models(services: Services) -> dict[str, Any]:
     """List the names of models that speak, in the shape that Open WebUI reads."""
-    speech = server.registry.listing("speech")
-    return speech_model_list((model, server.state(model.id)) for model in speech)
+    return speech_model_list(services.models.all("speech"))
 
 
 @router.get("/models/{model:path}")
-async def retrieve_model(model: str, server: Everything) -> dict[str, Any]:
+async def retrieve_model(model: str, services: Services) -> dict[str, Any]:
     """One model."""
-    listing = server.registry.find(model)
-    return model_object(listing, server.state(listing.id))
+    return model_object(*services.models.find(model))

@@ -17,12 +17,11 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import faults
 from app.api.browsers import is_allowed
-from app.api.deps import CallerOf, IntakeOf
+from app.api.deps import CallerOf, Intake, IntakeOf, Services
 from app.api.forms import read_json
 from app.api.live_outbox import Outbox, SlowReader
 from app.api.middleware import OPENED_BY
 from app.api.sockets import END
-from app.container import Container
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (
     ApiError,
@@ -34,6 +33,7 @@ from app.errors import (
     UpgradeRequired,
 )
 from app.services.steps.live_session import LiveSession
+from app.services.use_cases import UseCases
 from app.telemetry import note
 from app.wire import realtime as wire
 from app.wire.client_secrets import secret_answer, secret_request
@@ -49,52 +49,56 @@ GOING_AWAY, POLICY, FAULT, RESTART = 1001, 1008, 1011, 1012
 
 
 @router.get("/realtime", include_in_schema=False)
-async def needs_upgrade(request: Request) -> Response:
+async def needs_upgrade(intake: IntakeOf) -> Response:
     """A plain GET."""
-    _check_enabled(request.app.state.container)
+    _check_enabled(intake)
     raise UpgradeRequired
 
 
 @router.post("/realtime/client_secrets", include_in_schema=False)
-async def create_client_secret(request: Request, intake: IntakeOf, caller: CallerOf) -> Response:
+async def create_client_secret(
+    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
+) -> Response:
     """Make a key for a browser."""
-    return await _secret(request, intake, caller, beta=False)
+    return await _secret(request, services, intake, caller, beta=False)
 
 
 @router.post("/realtime/transcription_sessions", include_in_schema=False)
-async def create_transcription_session(request: Request, intake: IntakeOf, caller: CallerOf) -> Response:
+async def create_transcription_session(
+    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
+) -> Response:
     """The same as clients of the beta ask for it."""
-    return await _secret(request, intake, caller, beta=True)
+    return await _secret(request, services, intake, caller, beta=True)
 
 
-async def _secret(request: Request, intake: IntakeOf, caller: CallerOf, *, beta: bool) -> Response:
-    container: Container = request.app.state.container
-    _check_enabled(container)
+async def _secret(
+    request: Request, services: Services, intake: IntakeOf, caller: CallerOf, *, beta: bool
+) -> Response:
+    _check_enabled(intake)
     body = await read_json(request, intake.limits, intake.uploads)
-    wanted = secret_request(body, container.live.defaults, beta=beta)
+    wanted = secret_request(body, services.live.defaults, beta=beta)
     path = "input_audio_transcription.model" if beta else "session.audio.input.transcription.model"
-    _check_model(container, wanted.settings.model, path)
-    value, secret = container.client_secrets.create(caller, wanted.settings, wanted.seconds)
+    _check_model(services, wanted.settings.model, path)
+    value, secret = services.client_secrets.create(caller, wanted.settings, wanted.seconds)
     session = f"sess_{secrets.token_hex(12)}"
     return JSONResponse(secret_answer(value, secret.expires_at, secret.settings, session, beta=beta))
 
 
 @router.websocket("/realtime")
-async def realtime(socket: WebSocket) -> None:
+async def realtime(socket: WebSocket, services: Services, intake: IntakeOf) -> None:
     """One live session."""
-    container: Container = socket.app.state.container
     try:
-        settings = _asked(socket, container)
-        with container.live_sessions.place():
-            await _Conversation(socket, container).run(settings)
+        settings = _asked(socket, services, intake)
+        with services.live_sessions.place():
+            await _Conversation(socket, services, intake).run(settings)
     except ApiError as refused:
         await faults.response(refused)(socket.scope, socket.receive, socket.send)
 
 
-def _asked(socket: WebSocket, container: Container) -> LiveSettings:
+def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSettings:
     """The first settings of a session. Raises `ApiError`."""
-    _check_enabled(container)
-    origin, origins = socket.headers.get("origin"), container.settings.realtime.origins
+    _check_enabled(intake)
+    origin, origins = socket.headers.get("origin"), intake.realtime.origins
     if origin is not None and origins and not is_allowed(origin, origins):
         raise OriginNotAllowed(origin)
     query = socket.query_params
@@ -103,24 +107,24 @@ def _asked(socket: WebSocket, container: Container) -> LiveSettings:
     if "call_id" in query:
         raise InvalidRequest("This server has no calls.", param="call_id", code="unsupported_parameter")
     secret = socket.scope.get(OPENED_BY)
-    settings = secret.settings if secret else container.live.defaults
+    settings = secret.settings if secret else services.live.defaults
     if model := query.get("model"):
-        container.live.model(model)
+        services.live.model(model)
         change = {"input_audio_transcription": {"model": model}}
         settings = updated(settings, change, settings, beta=True)
     note(model=settings.model[:100])
     return settings
 
 
-def _check_enabled(container: Container) -> None:
-    if not container.settings.realtime.enabled:
+def _check_enabled(intake: Intake) -> None:
+    if not intake.realtime.enabled:
         raise UnknownUrl("Live transcription is switched off here (`realtime.enabled`).")
 
 
-def _check_model(container: Container, name: str, param: str) -> None:
+def _check_model(services: UseCases, name: str, param: str) -> None:
     """Raises `InvalidRequest` that names `param`."""
     try:
-        container.live.model(name)
+        services.live.model(name)
     except (ModelNotFound, InvalidValue):
         raise unfit_model(name, param) from None
 
@@ -128,14 +132,15 @@ def _check_model(container: Container, name: str, param: str) -> None:
 class _Conversation:
     """One connection from its upgrade to its end."""
 
-    def __init__(self, socket: WebSocket, container: Container) -> None:
+    def __init__(self, socket: WebSocket, services: UseCases, intake: Intake) -> None:
         self._socket = socket
-        self._container = container
-        self._rules = container.settings.realtime
+        self._services = services
+        self._threads = intake.threads
+        self._rules = intake.realtime
         offered = socket.scope.get("subprotocols", [])
         self._protocol = PROTOCOL if PROTOCOL in offered else None
         beta = BETA_PROTOCOL in offered or "realtime=v1" in socket.headers.get("openai-beta", "")
-        seconds = min(self._rules.session_seconds, container.settings.limits.request_seconds)
+        seconds = min(self._rules.session_seconds, intake.limits.request_seconds)
         self._seconds = seconds
         self._shown = wire.Shown(f"sess_{secrets.token_hex(12)}", int(time.time() + seconds), beta)
         self._outbox = Outbox(
@@ -145,7 +150,7 @@ class _Conversation:
 
     async def run(self, settings: LiveSettings) -> None:
         """Raises `ApiError` before the upgrade only."""
-        self._session = await self._container.live.open(settings, self._tell)
+        self._session = await self._services.live.open(settings, self._tell)
         try:
             await self._socket.accept(self._protocol)
             self._outbox.put(wire.session_event("created", self._shown, settings))
@@ -156,7 +161,7 @@ class _Conversation:
     async def _talk(self, session: LiveSession) -> None:
         reading = asyncio.ensure_future(self._read(session))
         sending = asyncio.ensure_future(self._outbox.run())
-        stopping = asyncio.ensure_future(self._container.live_sessions.stopping.wait())
+        stopping = asyncio.ensure_future(self._services.live_sessions.stopping.wait())
         tasks = (reading, sending, stopping)
         try:
             await asyncio.wait(tasks, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -224,7 +229,7 @@ class _Conversation:
             cause: str | None = None
             try:
                 if len(frame) > LONG_FRAME:
-                    cause, event = await self._container.threads.run(lambda frame=frame: _event(frame))  # type: ignore[misc]
+                    cause, event = await self._threads.run(lambda frame=frame: _event(frame))  # type: ignore[misc]
                 else:
                     raw = wire.decoded(frame)
                     cause = wire.event_id(raw)
@@ -245,11 +250,9 @@ class _Conversation:
             session.clear()
             self._outbox.put(wire.cleared())
         else:
-            settings = updated(
-                session.settings, event.session, self._container.live.defaults, beta=event.beta
-            )
+            settings = updated(session.settings, event.session, self._services.live.defaults, beta=event.beta)
             name = "input_audio_transcription" if event.beta else "audio.input.transcription"
-            _check_model(self._container, settings.model, f"session.{name}.model")
+            _check_model(self._services, settings.model, f"session.{name}.model")
             session.update(settings)
             self._outbox.put(wire.session_event("updated", self._shown, settings))
 

@@ -14,9 +14,9 @@ import time
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.connection_limits import ConnectionBook, ConnectionLimits
 from app.api.connections import Connection, protocol
 from app.api.sockets import MESSAGE_BYTES, PING_SECONDS, Socket
+from app.api.waiting_connections import ConnectionBook, ConnectionLimits
 from app.settings import Settings
 from app.settings.source import SettingsError
 
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
         """Lets running requests end, then cancels them: `RequestFrame` and the streams answer for each."""
         for server in self.servers:
             server.close()
-        self._app.state.container.live_sessions.stopping.set()  # they end by themselves, soon
+        self._app.state.services.live_sessions.stopping.set()  # they end by themselves, soon
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
                 connection.shutdown()

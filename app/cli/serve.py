@@ -117,8 +117,8 @@ async def _first_key(settings: Settings) -> None:
     """Creates a first API key, because a server without keys does not start on an address that others can
     reach.
     """
-    from app.container import is_loopback
     from app.services.keys import KeyService
+    from app.settings.server import is_loopback
     from app.store.database import Database
     from app.store.keys import KeyStore
 

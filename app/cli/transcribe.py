@@ -182,7 +182,7 @@ async def _run(
 async def _tell_loading(container: Container, model: str, batch: FileBatch) -> None:
     """Says so if the model is not in memory after a second."""
     await asyncio.sleep(1)
-    if container.state(model) == "loading":
+    if container.services.models.state(model) == "loading":
         batch.note(f"loading {model} ...")
 
 

@@ -10,31 +10,29 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from app.container import parts
 from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
-from app.container.start import StartRefused, check_exposure, check_start, is_loopback
-from app.errors import ApiError
+from app.container.start import StartRefused, check_exposure, check_start
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Admission
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings
-from app.runtime.residence import ModelState
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
-from app.services.about import AboutService
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
 from app.services.keys import KeyService
 from app.services.live import LiveSessions
+from app.services.model_list import ModelListService
+from app.services.readiness import ReadinessService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
+from app.services.use_cases import UseCases
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
 from app.settings import Settings
-from app.settings.realtime import RealtimeSettings
 from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
@@ -47,29 +45,15 @@ __all__ = [
     "SPEAKER_ENCODER",
     "Container",
     "StartRefused",
-    "UseCases",
     "check_exposure",
     "check_start",
     "diarization_model",
-    "is_loopback",
     "model_registry",
     "weights_store",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UseCases:
-    """The use cases that routes may call."""
-
-    transcription: TranscriptionService
-    speech: SpeechService
-    voices: VoiceListService
-    custom_voices: VoiceService
-    consents: ConsentService
-    about: AboutService
-
-
-FILES = 16
+EDITED_FILES = 16
 """Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
 
 
@@ -93,7 +77,7 @@ class Container:
         self.audit = AuditLog(self.database)
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
-        self.files = Admission(FILES, settings.limits.request_seconds)
+        self.files = Admission(EDITED_FILES, settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
@@ -102,7 +86,7 @@ class Container:
         self.place = parts.place(settings.runtime, finder, self.meters)
         self.runner = self._runner()
         self.diarization_model = diarization_model(settings, self.registry)
-        self._add_use_cases(settings.realtime)
+        self.services = self._use_cases()
         self.request_rules = parts.request_rules(settings)
         self.speech_rules = SpeechRequestRules(
             characters=settings.speech.input_characters, strict=settings.compat.strict
@@ -135,24 +119,6 @@ class Container:
         if any(model.kind == "speech" for model in models):
             self.speech.warm_up()
 
-    async def problems(self) -> dict[str, str]:
-        """Why the server is not ready: what is wrong, by name."""
-        told = {"memory": self.shortage.problem, "database": await self.database.problem()}
-        for name in self.settings.models.preload:
-            try:
-                told[name] = self.runner.problem(self.registry.resolve(name))
-            except ApiError as wrong:
-                told[name] = wrong.message
-        return {name: problem for name, problem in told.items() if problem}
-
-    def state(self, name: str) -> ModelState | None:
-        """Whether the model behind a name is in memory; None where the voice decides which model it is."""
-        try:
-            model = self.registry.resolve(name)
-        except ApiError:
-            return None
-        return None if model.folder == self.registry.weights else self.runner.state(model)
-
     async def close(self) -> None:
         """Closes everything in reverse order, even if one of them fails."""
         async with AsyncExitStack() as stack:
@@ -161,12 +127,6 @@ class Container:
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
-
-    def _add_use_cases(self, chosen: RealtimeSettings) -> None:
-        self.services = self._use_cases()
-        self.live = parts.live(self.settings, self.runner, self.threads, self.registry)
-        self.live_sessions = LiveSessions(chosen.sessions or 4 * (os.cpu_count() or 1))
-        self.client_secrets = ClientSecretService(self.keys, chosen.secrets)
 
     def _runner(self) -> LaneRunner:
         return LaneRunner(
@@ -191,11 +151,30 @@ class Container:
         )
         transcription = parts.transcription(base, parts.diarization(base, self.diarization_model))
         custom = parts.custom_voices(base)
+        realtime = self.settings.realtime
         return UseCases(
             transcription=transcription,
             speech=parts.speech(base, self.voices, custom),
+            live=parts.live(base),
+            live_sessions=LiveSessions(realtime.sessions or 4 * (os.cpu_count() or 1)),
+            models=ModelListService(self.registry, self.runner),
             voices=VoiceListService(self.voices, custom, self.threads),
             custom_voices=custom,
             consents=parts.consents(base, transcription),
+            keys=self.keys,
+            client_secrets=ClientSecretService(self.keys, realtime.secrets),
             about=parts.about(self.settings),
+            readiness=self._readiness(),
+            meters=self.meters,
+        )
+
+    def _readiness(self) -> ReadinessService:
+        return ReadinessService(
+            self.database,
+            self.runner,
+            self.registry,
+            self.shortage,
+            preload=self.settings.models.preload,
+            folder=self.settings.folder,
+            free_bytes=self.settings.storage.free_bytes,
         )

@@ -146,7 +146,8 @@ def speech(base: SharedParts, book: VoiceBook, custom: VoiceService) -> SpeechSe
     return SpeechService(base.runner, base.threads, book, custom, rules)
 
 
-def live(settings: Settings, runner: Runner, threads: WorkThreads, registry: Registry) -> LiveService:
+def live(base: SharedParts) -> LiveService:
+    settings = base.settings
     chosen = settings.realtime
     rules = LiveRules(
         model=chosen.model,
@@ -159,7 +160,7 @@ def live(settings: Settings, runner: Runner, threads: WorkThreads, registry: Reg
         buffer_seconds=chosen.buffer_seconds,
         ahead_seconds=chosen.ahead_seconds,
     )
-    return LiveService(runner, threads, registry, rules, LIVE_MODELS)
+    return LiveService(base.runner, base.threads, base.registry, rules, LIVE_MODELS)
 
 
 def request_rules(settings: Settings) -> RequestRules:

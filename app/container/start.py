@@ -5,7 +5,6 @@ Law: checks only, quick and without loading a model. Messages name the setting a
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +12,7 @@ from app.container.parts import diarization_model, model_registry
 from app.models.registry import Registry
 from app.services.keys import KeyService
 from app.settings import Settings
+from app.settings.server import is_loopback
 from app.store.database import Database
 from engines import catalog
 
@@ -39,14 +39,6 @@ async def check_exposure(settings: Settings, keys: KeyService) -> None:
         "with `antiphon keys create NAME`, or set `auth.keys`, or listen on 127.0.0.1; to serve everyone on "
         "purpose, set `auth.allow_open = true`."
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_models(settings: Settings, registry: Registry) -> None:

@@ -9,8 +9,14 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from pathlib import Path
+
+from app.errors import ApiError
+from app.models.registry import Registry
+from app.runtime.runner import Runner
+from app.runtime.shortage import MemoryShortage
+from app.store.database import Database
 
 FRESH_SECONDS = 1.0
 DATABASE_SECONDS = 2.0
@@ -21,10 +27,24 @@ class ReadinessService:
     """Finds the problems that keep the server from answering requests."""
 
     def __init__(
-        self, parts: Callable[[], Awaitable[dict[str, str]]], folder: Path, *, free_bytes: int
+        self,
+        database: Database,
+        runner: Runner,
+        registry: Registry,
+        shortage: MemoryShortage,
+        *,
+        preload: Sequence[str],
+        folder: Path,
+        free_bytes: int,
     ) -> None:
-        """`parts`: the problems of models, memory and database, by name. `folder`: of the storage."""
-        self._parts = parts
+        """`preload`: names of the models that must be loaded. `folder`: of the storage. `free_bytes`: what
+        its disk must have left.
+        """
+        self._database = database
+        self._runner = runner
+        self._registry = registry
+        self._shortage = shortage
+        self._preload = preload
         self._folders = {"storage folder": folder, "temporary folder": Path(tempfile.gettempdir())}
         self._free_bytes = free_bytes
         self._lock = asyncio.Lock()
@@ -35,20 +55,29 @@ class ReadinessService:
         """The problems by name; empty if the server is ready."""
         async with self._lock:
             if time.monotonic() >= self._until:
-                self._known = await self._look()
+                self._known = await self.look()
                 self._until = time.monotonic() + FRESH_SECONDS
         return self._known
 
-    async def _look(self) -> dict[str, str]:
-        parts, disk = await asyncio.gather(self._part_problems(), asyncio.to_thread(self._disk_problem))
-        return parts | ({"disk": disk} if disk else {})
+    async def look(self) -> dict[str, str]:
+        """The problems at this moment, which are not cached."""
+        database, disk = await asyncio.gather(self._database_problem(), asyncio.to_thread(self._disk_problem))
+        told = {"memory": self._shortage.problem, "database": database, "disk": disk}
+        told |= {name: self._model_problem(name) for name in self._preload}
+        return {name: problem for name, problem in told.items() if problem}
 
-    async def _part_problems(self) -> dict[str, str]:
+    def _model_problem(self, name: str) -> str | None:
+        try:
+            return self._runner.problem(self._registry.resolve(name))
+        except ApiError as wrong:
+            return wrong.message
+
+    async def _database_problem(self) -> str | None:
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                return await self._parts()
+                return await self._database.problem()
         except TimeoutError:
-            return {"database": f"The database did not answer within {DATABASE_SECONDS:g} seconds."}
+            return f"The database did not answer within {DATABASE_SECONDS:g} seconds."
 
     def _disk_problem(self) -> str | None:
         for name, folder in self._folders.items():

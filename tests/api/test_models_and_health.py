@@ -9,10 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.container import Container, StartRefused, check_exposure, is_loopback
+from app.container import Container, StartRefused, check_exposure
 from app.main import create_app
 from app.runtime import model_life, shortage
 from app.settings import Settings
+from app.settings.server import is_loopback
 from app.settings.source import load_settings
 from app.store.schema import upgrade
 from engines.errors import WeightsBroken, import_failure

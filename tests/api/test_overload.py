@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.container import FILES, Container
+from app.container import EDITED_FILES, Container
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
@@ -166,10 +166,10 @@ async def test_files_of_segments_are_made_one_after_the_other_and_only_so_many_w
     document = {"format": "srt", "segments": [{"start": 0, "end": 1, "text": "word " * 20_000}]}
 
     async with app_with(settings, engine) as (container, client):
-        asked = [client.post(f"{URL}/render", json=document) for _ in range(FILES + 4)]
+        asked = [client.post(f"{URL}/render", json=document) for _ in range(EDITED_FILES + 4)]
         answers = await asyncio.gather(*asked)
         statuses = sorted(answer.status_code for answer in answers)
-        assert statuses == [200] * FILES + [429] * 4
+        assert statuses == [200] * EDITED_FILES + [429] * 4
         assert container.files.count == 0
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert int(refused.headers["retry-after"]) >= 1

@@ -74,12 +74,12 @@ async def test_readiness_says_that_a_process_ended_until_the_next_one_is_up(
     placed: Container, caller: httpx2.AsyncClient
 ) -> None:
     assert (await post(caller)).status_code == 200
-    assert await placed.problems() == {}
+    assert await placed.services.readiness.look() == {}
     assert kill(placed)
     await until(lambda: any(lane.life.problem for lane in placed.runner._lanes.values()), 1.0)
-    assert "SIGKILL" in (await placed.problems())["whisper-1"]
+    assert "SIGKILL" in (await placed.services.readiness.look())["whisper-1"]
     await until(lambda: not any(lane.life.problem for lane in placed.runner._lanes.values()))
-    assert await placed.problems() == {}
+    assert await placed.services.readiness.look() == {}
 
 
 @pytest.mark.slow

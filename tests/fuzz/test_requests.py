@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.container import Container
 from tests.support.fuzz import ODD_TEXTS, Outcomes, RawCaller, cut, mutated
 from tests.support.sound import tone, wav
 
@@ -201,7 +202,7 @@ async def test_headers(caller: RawCaller, cases: Cases) -> None:
     outcomes.assert_deep()
 
 
-async def test_nothing_is_left_behind(caller: RawCaller, cases: Cases) -> None:
+async def test_nothing_is_left_behind(container: Container, caller: RawCaller, cases: Cases) -> None:
     """All of a hundred requests at once; afterwards every place is free."""
     chances = [chance for _, chance in cases("together")][:100]
     kind = [(b"content-type", b"multipart/form-data; boundary=x")]
@@ -215,4 +216,4 @@ async def test_nothing_is_left_behind(caller: RawCaller, cases: Cases) -> None:
     for case, answer in enumerate(answers):
         outcomes.add(case, answer)
     outcomes.assert_deep()
-    assert caller.container.uploads.count == 0
+    assert container.uploads.count == 0

@@ -16,8 +16,6 @@ from urllib.parse import unquote
 
 from fastapi import FastAPI
 
-from app.container import Container
-
 CASES = 150
 """Cases of each fuzzer where the command line does not say."""
 LONGEST_ANSWER = 20.0
@@ -117,7 +115,6 @@ class RawCaller:
     def __init__(self, app: FastAPI, host: bytes = b"test") -> None:
         self._app = app
         self._host = host
-        self.container: Container = app.state.container
 
     async def __call__(
         self,

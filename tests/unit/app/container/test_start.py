@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import pytest
 
-from app.container import Container, StartRefused, UseCases, model_registry, parts
+from app.container import Container, StartRefused, model_registry, parts
 from app.container.start import check_models
 from app.services import consents, diarization, speech, transcription, voices
+from app.services.use_cases import UseCases
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.conftest import ROOT
@@ -58,13 +59,13 @@ async def test_readiness_tells_the_database(
 ) -> None:
     upgrade(settings.database_url)
     container = Container(settings)
-    assert "database" not in await container.problems()
+    assert "database" not in await container.services.readiness.look()
     monkeypatch.setattr("app.store.database._free", lambda _: 0.0)
-    assert "full" in (await container.problems())["database"]
+    assert "full" in (await container.services.readiness.look())["database"]
     monkeypatch.undo()
     file = tmp_path / "antiphon.db"
     await asyncio.to_thread(file.rename, tmp_path / "gone.db")
-    assert "gone" in (await container.problems())["database"]
+    assert "gone" in (await container.services.readiness.look())["database"]
     await container.close()
 
 
@@ -77,16 +78,16 @@ def test_rules_go_by_name(module: ModuleType) -> None:
 
 
 def test_routes_see_use_cases_alone() -> None:
-    """What a route reaches by `services` is a use case; what reads requests comes as `intake`."""
+    """What a route reaches by `services` is a use case; what reads requests comes as `intake`. Of the app's
+    state, only `deps` reads more than whether the server is stopping.
+    """
     known = {field.name for field in dataclasses.fields(UseCases)}
-    for name in ("transcriptions", "speech", "voices", "voice_consents"):
-        tree = ast.parse((ROOT / f"app/api/{name}.py").read_text())
-        reached = {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "services"
-        }
-        assert reached
-        assert reached <= known, name
+    reaching: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "app/api").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("services"):
+                reaching.setdefault(path.stem, set()).add(node.attr)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith(".state"):
+                assert path.stem == "deps" or node.attr in ("stopping", "services"), path
+    assert len(reaching) >= 8
+    assert not {name: attributes - known for name, attributes in reaching.items() if attributes - known}
