@@ -19,9 +19,9 @@ from engines.types import Samples
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FRAME = 512
+FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
-CONTEXT = 64
+CONTEXT_SAMPLES = 64
 """Samples of the frame before, which the network needs as well."""
 SILENCE_PEAK = 1e-4
 """Peak below which a frame is silence (-80 dBFS)."""
@@ -42,7 +42,7 @@ class Silero:
 class SileroStream:
     """The detector for one audio, with its recurrent state."""
 
-    frame = FRAME
+    frame = FRAME_SAMPLES
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
@@ -53,18 +53,18 @@ class SileroStream:
     def _reset(self) -> None:
         self._hidden = np.zeros((1, 1, 128), np.float32)
         self._cell = np.zeros((1, 1, 128), np.float32)
-        self._context: Samples = np.zeros(CONTEXT, np.float32)
+        self._context: Samples = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def feed(self, samples: Samples) -> Samples:
         joined = np.concatenate([self._rest, samples])
-        whole = len(joined) - len(joined) % FRAME
+        whole = len(joined) - len(joined) % FRAME_SAMPLES
         self._rest = joined[whole:]
         return self._run(joined[:whole])
 
     def flush(self) -> Samples:
         if not len(self._rest):
             return np.zeros(0, np.float32)
-        padded = np.pad(self._rest, (0, FRAME - len(self._rest)))
+        padded = np.pad(self._rest, (0, FRAME_SAMPLES - len(self._rest)))
         self._rest = np.zeros(0, np.float32)
         return self._run(padded)
 
@@ -72,7 +72,7 @@ class SileroStream:
         """Long silence is skipped frame by frame, so that the result does not depend on the size of
         blocks.
         """
-        frames = samples.reshape(-1, FRAME)
+        frames = samples.reshape(-1, FRAME_SAMPLES)
         chances = np.zeros(len(frames), np.float32)
         for begin, end, asleep in self._stretches(frames):
             if asleep:
@@ -93,8 +93,8 @@ class SileroStream:
                 yield begin, end, bool(asleep[begin])
 
     def _infer(self, frames: Samples) -> Samples:
-        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
-        self._context = frames[-1, -CONTEXT:]
+        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT_SAMPLES:]])
+        self._context = frames[-1, -CONTEXT_SAMPLES:]
         inputs = {"input": np.concatenate([before, frames], 1), "h": self._hidden, "c": self._cell}
         chances, self._hidden, self._cell = self._session.run(None, inputs)
         return np.asarray(chances, np.float32).reshape(-1)

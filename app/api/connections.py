@@ -26,7 +26,7 @@ from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOu
 from app.telemetry import bound, new_request_id
 
 log = logging.getLogger(__name__)
-PIPELINED = 64
+PIPELINED_REQUESTS = 64
 """Pipelined requests: those that wait on one connection while another is answered. A client that sends
 more is refused."""
 LINGER_SECONDS = 2.0
@@ -101,8 +101,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if len(self.pipeline) >= PIPELINED:
-            self._fail(InvalidRequest(f"More than {PIPELINED} requests wait on this connection."))
+        if len(self.pipeline) >= PIPELINED_REQUESTS:
+            self._fail(InvalidRequest(f"More than {PIPELINED_REQUESTS} requests wait on this connection."))
         if self.parser.get_method() == b"CONNECT":
             self._fail(InvalidRequest("This server is no proxy: it does not know the method CONNECT."))
         if self._asks_in_vain:

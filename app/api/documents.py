@@ -32,10 +32,10 @@ ERRORS = {
     503: "A model or the database cannot be used now, or the server stops. Try again later.",
     507: "The disk of the server is full. `Retry-After` tells when to try again.",
 }  # fmt: skip
-READING = (400, 401, 403, 404, 429, 431, 500, 503)
-WORKING = (*READING, 408, 507)
-UPLOADING = tuple(ERRORS)
-RETRIED = (429, 503, 507)
+READING_STATUSES = (400, 401, 403, 404, 429, 431, 500, 503)
+WORKING_STATUSES = (*READING_STATUSES, 408, 507)
+UPLOADING_STATUSES = tuple(ERRORS)
+RETRIED_STATUSES = (429, 503, 507)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Operation:
     id: str
     answers: dict[str, dict[str, Any]]
     """Schemas of a success by media type; a client that can read one only takes the first that it knows."""
-    errors: tuple[int, ...] = READING
+    errors: tuple[int, ...] = READING_STATUSES
     endpoint: Endpoint | None = None
     """The endpoint of `request_fields` whose fields it takes."""
     body: str = ""
@@ -98,25 +98,29 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         endpoint="transcriptions",
         body=FORM,
         answers=_TRANSCRIPTIONS,
-        errors=UPLOADING,
+        errors=UPLOADING_STATUSES,
     ),
     ("post", "/v1/audio/transcriptions/render"): Operation(
         id="renderTranscription",
         endpoint="render",
         body=JSON,
         answers={media_type.partition(";")[0]: BINARY for media_type in RENDERED_MEDIA_TYPES.values()},
-        errors=WORKING,
+        errors=WORKING_STATUSES,
         extension=True,
     ),
     ("get", "/v1/about"): Operation(id="about", answers=_json("About"), extension=True),
     ("post", "/v1/audio/translations"): Operation(
-        id="createTranslation", endpoint="translations", body=FORM, answers=_TRANSLATIONS, errors=UPLOADING
+        id="createTranslation",
+        endpoint="translations",
+        body=FORM,
+        answers=_TRANSLATIONS,
+        errors=UPLOADING_STATUSES,
     ),
     ("post", "/v1/audio/speech"): Operation(
-        id="createSpeech", endpoint="speech", body=JSON, answers=_SPEECH, errors=WORKING
+        id="createSpeech", endpoint="speech", body=JSON, answers=_SPEECH, errors=WORKING_STATUSES
     ),
     ("post", "/v1/audio/voices"): Operation(
-        id="createVoice", endpoint="voices", body=FORM, answers=_json("Voice"), errors=UPLOADING
+        id="createVoice", endpoint="voices", body=FORM, answers=_json("Voice"), errors=UPLOADING_STATUSES
     ),
     ("get", "/v1/audio/voices"): Operation(
         id="listVoices", endpoint="list_voices", answers=_json("VoiceList"), extension=True
@@ -130,7 +134,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         endpoint="voice_consents",
         body=FORM,
         answers=_json("VoiceConsent"),
-        errors=UPLOADING,
+        errors=UPLOADING_STATUSES,
     ),
     ("get", "/v1/audio/voice_consents"): Operation(
         id="listVoiceConsents", endpoint="list_consents", answers=_json("VoiceConsentList")
@@ -139,7 +143,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         id="retrieveVoiceConsent", answers=_json("VoiceConsent")
     ),
     ("post", "/v1/audio/voice_consents/{consent}"): Operation(
-        id="updateVoiceConsent", endpoint="consent", body=JSON, answers=_json("VoiceConsent"), errors=WORKING
+        id="updateVoiceConsent",
+        endpoint="consent",
+        body=JSON,
+        answers=_json("VoiceConsent"),
+        errors=WORKING_STATUSES,
     ),
     ("delete", "/v1/audio/voice_consents/{consent}"): Operation(
         id="deleteVoiceConsent", answers=_json("DeletedVoiceConsent")
@@ -179,7 +187,7 @@ def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Set
     """
     spoken["responses"] = {
         status: answer for status, answer in spoken.get("responses", {}).items() if status == "200"
-    } | {str(status): _error(status) for status in (operation.errors if operation else READING)}
+    } | {str(status): _error(status) for status in (operation.errors if operation else READING_STATUSES)}
     if operation is None:
         return
     spoken["operationId"] = operation.id
@@ -206,5 +214,5 @@ def _error(status: int) -> dict[str, Any]:
     return {
         "description": ERRORS[status],
         "content": _contents({JSON: ref("Error")}),
-        **({"headers": headers} if status in RETRIED else {}),
+        **({"headers": headers} if status in RETRIED_STATUSES else {}),
     }

@@ -15,11 +15,11 @@ from starlette.formparsers import MultiPartParser
 
 from app.errors import InvalidRequest, UploadTooLarge
 
-FILES = 10
+MOST_FILES = 10
 """Files in one form."""
 CLIP_MEMORY = 64 * 1024
 """Bytes of a clip's data URL that stay in memory; the rest is written to disk."""
-BOUNDARY = 256
+BOUNDARY_BYTES = 256
 """Bytes of a boundary; RFC 2046 allows 70."""
 
 
@@ -49,7 +49,7 @@ class BoundedParser(MultiPartParser):
         super().__init__(
             _boundary_alone(headers),
             stream,
-            max_files=FILES,
+            max_files=MOST_FILES,
             max_fields=bounds.fields,
             max_part_size=max(bounds.text_bytes, bounds.clip_bytes),
         )
@@ -122,7 +122,7 @@ def _boundary_alone(headers: Headers) -> Headers:
     """The content type with nothing but its boundary. Raises `InvalidRequest`."""
     _, options = parse_options_header(headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
-    if not 0 < len(boundary) <= BOUNDARY or any(sign in b'"\\\r\n' for sign in boundary):
+    if not 0 < len(boundary) <= BOUNDARY_BYTES or any(sign in b'"\\\r\n' for sign in boundary):
         raise InvalidRequest(
             "The content type must name the boundary: multipart/form-data; boundary=...",
             code="invalid_content_type",

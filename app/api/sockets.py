@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
 PING_SECONDS = 20.0
-FRAGMENTS = 10_000
+MOST_FRAGMENTS = 10_000
 """Frames of one message; empty ones would otherwise cost memory without end."""
 UNREAD_BYTES = 4 * 2**20
 """Written and not taken by the client; answers to its pings among them."""
@@ -28,7 +28,7 @@ class Socket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if len(self.frames) > FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
+        if len(self.frames) > MOST_FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
 
     def handle_connect(self, event: Any) -> None:

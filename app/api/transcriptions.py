@@ -23,7 +23,7 @@ from app.wire.cue_breaks import CueRules
 from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
 from app.wire.media_types import RENDERED_MEDIA_TYPES, TRANSCRIPT_MEDIA_TYPES
 from app.wire.render import BODY_BYTES, render_request, rendered
-from app.wire.request_fields import FILE, KNOWN
+from app.wire.request_fields import FILE, MOST_KNOWN_SPEAKERS
 from app.wire.requests import TranscriptionRequest, transcription_request
 from app.wire.transcripts import render
 from engines.types import Task
@@ -61,7 +61,7 @@ def _file(body: bytes, cues: CueRules) -> tuple[bytes, str]:
 
 async def _answer(request: Request, service: TranscriptionService, intake: Intake, task: Task) -> Response:
     async with AsyncExitStack() as stack:
-        reading = read_form(request, intake.limits, intake.uploads, references=KNOWN)
+        reading = read_form(request, intake.limits, intake.uploads, references=MOST_KNOWN_SPEAKERS)
         form = await stack.enter_async_context(reading)
         wanted = await asyncio.to_thread(transcription_request, form.fields, intake.transcriptions, task)
         note(model=wanted.job.model[:100])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SHORTEST_AUDIO = 0.1
 """Seconds; the API refuses less."""
-BLOCK = 5 * SAMPLE_RATE
+BLOCK_SAMPLES = 5 * SAMPLE_RATE
 """Samples of a block, at least; only the last one is shorter."""
 BROKEN_PACKETS = 1000
 """Consecutive packets that may fail to decode; after more, the rest of the file is not read."""
@@ -73,7 +73,7 @@ class AudioSource:
         for piece in self._pieces():
             waiting.append(piece)
             count += len(piece)
-            if count >= BLOCK:
+            if count >= BLOCK_SAMPLES:
                 yield level.feed(np.concatenate(waiting))
                 waiting, count = [], 0
         if count:

@@ -1,7 +1,7 @@
 """PCM -> mp3, opus, aac, flac, wav or raw PCM, piece by piece.
 
 Law: two verbs, feed and flush; a decoder gives back what was fed, to the sample or nearly so. The sound must
-begin with `LEAD` samples of silence, and `flush` pads it to a multiple of `GRAIN` samples, because some
+begin with `LEAD_SAMPLES` of silence, and `flush` pads it to a multiple of `AAC_FRAME_SAMPLES`, because some
 formats cannot store where the sound begins and ends.
 """
 
@@ -22,11 +22,11 @@ from engines.types import Samples
 if TYPE_CHECKING:
     from av import AudioFrame
 
-RATE = 24_000
+SPEECH_RATE = 24_000
 """Hertz of all speech that is sent."""
-GRAIN = 1024
+AAC_FRAME_SAMPLES = 1024
 """Samples of a frame of AAC, which has the longest frames of these formats."""
-LEAD = 1440
+LEAD_SAMPLES = 1440
 """Samples of silence at the start (60 ms)."""
 
 
@@ -93,7 +93,7 @@ class _Raw:
         return _int16(samples).tobytes()
 
     def flush(self) -> bytes:
-        return bytes(2 * (-self._count % GRAIN))
+        return bytes(2 * (-self._count % AAC_FRAME_SAMPLES))
 
 
 class _Sink:
@@ -126,14 +126,14 @@ class _Coded:
         if comment:
             self._container.metadata["comment"] = comment
         codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
-        stream = self._container.add_stream(recipe.codec, rate=RATE, options=codec)
+        stream = self._container.add_stream(recipe.codec, rate=SPEECH_RATE, options=codec)
         assert isinstance(stream, av.AudioStream)  # every codec in the table is an audio codec
         self._stream = stream
         self._stream.codec_context.layout = "mono"
         self._stream.codec_context.format = recipe.sample_format
         if recipe.bit_rate:
             self._stream.codec_context.bit_rate = recipe.bit_rate
-        self._resampler = av.AudioResampler(format=recipe.sample_format, layout="mono", rate=RATE)
+        self._resampler = av.AudioResampler(format=recipe.sample_format, layout="mono", rate=SPEECH_RATE)
         self._count = 0
         self._packets = 0
 
@@ -143,7 +143,7 @@ class _Coded:
         return self._sink.take()
 
     def flush(self) -> bytes:
-        if rest := -self._count % GRAIN:
+        if rest := -self._count % AAC_FRAME_SAMPLES:
             self._encode(np.zeros(rest, np.float32))
         self._mux(None)
         self._container.close()
@@ -153,7 +153,7 @@ class _Coded:
         import av
 
         frame = av.AudioFrame.from_ndarray(_int16(samples)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = RATE, self._count
+        frame.sample_rate, frame.pts = SPEECH_RATE, self._count
         self._count += len(samples)
         for converted in self._resampler.resample(frame):
             self._mux(converted)

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from app.audio.voicing import UNHEARD, loudness
+from app.audio.voicing import LOUDNESS_GATE, loudness
 from engines.types import Pcm
 
 MOST_VOICES = 1000
@@ -41,7 +41,7 @@ class LoudnessBook:
     def note(self, voice: Hashable, sound: Pcm) -> None:
         """Measures one more utterance."""
         measured = loudness(sound)
-        if measured <= UNHEARD:
+        if measured <= LOUDNESS_GATE:
             return
         with self._lock:
             power, seconds = self._heard.pop(voice, (0.0, 0.0))

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.audio.encode import LEAD, RATE
+from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
 from engines.types import Pcm, Samples
 
 if TYPE_CHECKING:
     from av import AudioFrame
     from av.filter.graph import Graph
 
-QUIET = 10 ** (-45 / 20)
+QUIET_SHARE = 10 ** (-45 / 20)
 """Share of the peak; quieter sound at the edges of an utterance is silence (-45 dB)."""
-MARGIN = 0.03
+EDGE_SECONDS = 0.03
 """Seconds of silence that stay at each edge of an utterance."""
-FADE = 0.005
+FADE_SECONDS = 0.005
 """Seconds of the fade at each edge."""
-CEILING = 10 ** (-1 / 20)
+PEAK_CEILING = 10 ** (-1 / 20)
 """Highest sample: -1 dBFS."""
-UNHEARD = -70.0
+LOUDNESS_GATE = -70.0
 """LUFS: the absolute gate of ITU-R BS.1770-4, below which nothing is measured."""
 
 
@@ -46,7 +46,7 @@ class Voicing:
         early = self._reopen(sound.rate) if sound.rate != self._rate else np.zeros(0, np.float32)
         silence = np.zeros(int(pause * sound.rate), np.float32)
         later = self._push(np.concatenate([spoken, silence]))
-        lead = np.zeros(0 if self._begun else LEAD, np.float32)
+        lead = np.zeros(0 if self._begun else LEAD_SAMPLES, np.float32)
         self._begun = True
         return np.concatenate([lead, early, later])
 
@@ -77,12 +77,12 @@ def trimmed(sound: Pcm) -> Samples:
     """The utterance without the silence at both ends, faded in and out."""
     level = np.abs(sound.samples)
     peak = float(level.max(initial=0.0))
-    heard = np.flatnonzero(level >= max(peak * QUIET, 1e-4))
+    heard = np.flatnonzero(level >= max(peak * QUIET_SHARE, 1e-4))
     if not len(heard):
         return np.zeros(0, np.float32)
-    margin = int(MARGIN * sound.rate)
+    margin = int(EDGE_SECONDS * sound.rate)
     spoken = sound.samples[max(0, heard[0] - margin) : heard[-1] + 1 + margin].astype(np.float32)
-    ramp = np.linspace(0, 1, min(int(FADE * sound.rate), len(spoken) // 2), dtype=np.float32)
+    ramp = np.linspace(0, 1, min(int(FADE_SECONDS * sound.rate), len(spoken) // 2), dtype=np.float32)
     if len(ramp):
         spoken[: len(ramp)] *= ramp
         spoken[-len(ramp) :] *= ramp[::-1]
@@ -90,23 +90,23 @@ def trimmed(sound: Pcm) -> Samples:
 
 
 def loudness(sound: Pcm) -> float:
-    """Integrated loudness in LUFS (EBU R 128); `UNHEARD` for silence and for less than 0.4 s."""
+    """Integrated loudness in LUFS (EBU R 128); `LOUDNESS_GATE` for silence and for less than 0.4 s."""
     graph = _graph(sound.rate, [("ebur128", "metadata=1")])
     import av
 
     frame = av.AudioFrame.from_ndarray(sound.samples[None].astype(np.float32), format="flt", layout="mono")
     frame.sample_rate = sound.rate
     graph.push(frame)
-    integrated = UNHEARD
+    integrated = LOUDNESS_GATE
     for measured in _frames(graph):
         integrated = float(measured.metadata.get("lavfi.r128.I", integrated))
     return integrated
 
 
 def _filters(rate: int, tempo: float, gain: float) -> Graph:
-    steps = [("aresample", str(RATE)), *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)]]
+    steps = [("aresample", str(SPEECH_RATE)), *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)]]
     if gain:
-        limit = f"limit={CEILING:.4f}:level=false:latency=true"
+        limit = f"limit={PEAK_CEILING:.4f}:level=false:latency=true"
         steps += [("volume", f"{gain:.2f}dB"), ("alimiter", limit)]
     return _graph(rate, [*steps, ("aformat", "sample_fmts=flt:channel_layouts=mono")])
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from engines.types import SAMPLE_RATE, Samples
 
-FRAME = 512
+FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
-FRAMES_PER_SECOND = SAMPLE_RATE / FRAME
-MARGIN = 0.15
+FRAMES_PER_SECOND = SAMPLE_RATE / FRAME_SAMPLES
+QUIET_MARGIN = 0.15
 """A frame is quiet if its probability of speech is lower than the threshold by this."""
 SHORTEST_SILENCE = 3
 """Frames of silence at which a window may be cut if it has no longer silence."""
@@ -124,7 +124,7 @@ class WindowCutter:
         """
         rules = self._rules
         low = start + _frames(rules.earliest)
-        quiet = self._chances[low:limit] < max(rules.threshold - MARGIN, 0.01)
+        quiet = self._chances[low:limit] < max(rules.threshold - QUIET_MARGIN, 0.01)
         runs = [(a + low, b + low) for a, b in _runs(quiet)]
         enough = _frames(rules.silence)
         runs = [r for r in runs if r[1] - r[0] >= enough] or [
@@ -138,16 +138,16 @@ class WindowCutter:
         return a + pad, max(a + pad, b - pad)
 
     def _quietest(self, low: int, high: int) -> int:
-        frames = self._samples[low * FRAME : high * FRAME].reshape(-1, FRAME)
+        frames = self._samples[low * FRAME_SAMPLES : high * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
         energy = np.convolve(np.square(frames).mean(axis=1), np.ones(3) / 3, mode="same")
         return low + 1 + int(np.argmin(energy[1:-1]))
 
     def _cut(self, start: int, end: int) -> Cut:
-        at = (self._origin + start) * FRAME / SAMPLE_RATE
-        return Cut(at, self._samples[start * FRAME : end * FRAME].copy())
+        at = (self._origin + start) * FRAME_SAMPLES / SAMPLE_RATE
+        return Cut(at, self._samples[start * FRAME_SAMPLES : end * FRAME_SAMPLES].copy())
 
     def _drop(self, frames: int) -> None:
-        self._samples = self._samples[frames * FRAME :].copy()
+        self._samples = self._samples[frames * FRAME_SAMPLES :].copy()
         self._chances = self._chances[frames:].copy()
         self._origin += frames
 
@@ -174,23 +174,23 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 class EverythingIsSpeech:
     """A detector for requests that switch detection off: all but digital silence is speech."""
 
-    frame = FRAME
+    frame = FRAME_SAMPLES
 
     def __init__(self) -> None:
         self._rest: Samples = np.zeros(0, np.float32)
 
     def feed(self, samples: Samples) -> Samples:
         joined = np.concatenate([self._rest, samples])
-        whole = len(joined) - len(joined) % FRAME
+        whole = len(joined) - len(joined) % FRAME_SAMPLES
         self._rest = joined[whole:]
         return _audible(joined[:whole])
 
     def flush(self) -> Samples:
         rest, self._rest = self._rest, self._rest[:0]
-        return _audible(np.pad(rest, (0, FRAME - len(rest)))) if len(rest) else rest
+        return _audible(np.pad(rest, (0, FRAME_SAMPLES - len(rest)))) if len(rest) else rest
 
 
 def _audible(samples: Samples) -> Samples:
     """1 for each frame with any sound above -80 dBFS, else 0."""
-    peaks = np.abs(samples.reshape(-1, FRAME)).max(axis=1, initial=0.0)
+    peaks = np.abs(samples.reshape(-1, FRAME_SAMPLES)).max(axis=1, initial=0.0)
     return np.asarray(peaks >= 1e-4, np.float32)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.domain import Caller, VoiceConsent
 
 app = typer.Typer(no_args_is_help=True, help="Record, list and delete the consents that custom voices need.")
-PAGE = 100
+PAGE_SIZE = 100
 
 
 @app.command("create")
@@ -121,7 +121,7 @@ async def every_consent(container: Container, caller: Caller) -> list[VoiceConse
     consents: list[VoiceConsent] = []
     more = True
     while more:
-        page, more = await container.consents.list(caller, consents[-1].id if consents else None, PAGE)
+        page, more = await container.consents.list(caller, consents[-1].id if consents else None, PAGE_SIZE)
         consents += page
     return consents
 

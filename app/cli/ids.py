@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from app.cli.failures import CommandError
 
-SHOWN = 10
+SHOWN_CANDIDATES = 10
 """Candidates that are listed for an ambiguous beginning."""
 
 
@@ -23,6 +23,6 @@ def whole_id(typed: str, ids: Iterable[str], what: str) -> str:
         return matches[0]
     if not matches:
         raise CommandError(f"There is no {what} {typed!r}.")
-    listed = "\n".join(f"  {known_id}" for known_id in matches[:SHOWN])
-    more = f"\n  and {len(matches) - SHOWN} more" if len(matches) > SHOWN else ""
+    listed = "\n".join(f"  {known_id}" for known_id in matches[:SHOWN_CANDIDATES])
+    more = f"\n  and {len(matches) - SHOWN_CANDIDATES} more" if len(matches) > SHOWN_CANDIDATES else ""
     raise CommandError(f"{len(matches)} {what}s begin with {typed!r}; type more of one:\n{listed}{more}")

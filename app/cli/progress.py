@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-SMALL = 5_000_000
+SMALL_BYTES = 5_000_000
 """Bytes of a file that shares its bar with others."""
 
 
@@ -48,12 +48,12 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
             with lock:  # files are fetched in parallel
                 if not shown:  # nothing is drawn where nothing is fetched
                     shown.append(stack.enter_context(progress_bars()))
-                if total < SMALL:
+                if total < SMALL_BYTES:
                     small[name] = (done, total)
                     name = "small files"
                     done, total = (sum(values) for values in zip(*small.values(), strict=True))
                 if name not in bars:
-                    if total >= SMALL and not sys.stderr.isatty():
+                    if total >= SMALL_BYTES and not sys.stderr.isatty():
                         print(f"{name}: {total / 1e6:,.1f} MB", file=sys.stderr)
                     bars[name] = shown[0].add_task(name, total=total)
             shown[0].update(bars[name], completed=done, total=total)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.domain import SpeakerRequest, Transcript
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
-BAR = 24
+BAR_WIDTH = 24
 """Characters of a whole bar."""
 
 
@@ -24,14 +24,14 @@ def speaker_options(
     """The values of `--speaker NAME=FILE` and `--speakers`. Raises `typer.BadParameter`."""
     from app.domain import SpeakerReference, SpeakerRequest
     from app.wire.diarization_request import FORMATS
-    from app.wire.request_fields import KNOWN
+    from app.wire.request_fields import MOST_KNOWN_SPEAKERS
 
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} cannot say who speaks; choose one of {', '.join(FORMATS)}.")
     if translate:
         raise typer.BadParameter("A translation does not say who speaks.")
-    if len(clips) > KNOWN:
-        raise typer.BadParameter(f"--speaker can be given {KNOWN} times at most.")
+    if len(clips) > MOST_KNOWN_SPEAKERS:
+        raise typer.BadParameter(f"--speaker can be given {MOST_KNOWN_SPEAKERS} times at most.")
     references = []
     for clip in clips:
         name, _, file = clip.partition("=")
@@ -63,7 +63,7 @@ def shares(transcript: Transcript, title: str) -> Table:
     )
     table.columns[0].overflow = "fold"
     for number, (name, time) in enumerate(seconds.items()):
-        bar = "█" * max(1, round(BAR * time / whole))
+        bar = "█" * max(1, round(BAR_WIDTH * time / whole))
         row = (escape(printable(name)), f"{time:.1f} s", f"{100 * time / whole:.0f} %", bar, str(turns[name]))
         table.add_row(*row, style=COLOURS[number % len(COLOURS)])
     return table

@@ -22,7 +22,7 @@ from app.models.errors import WeightsError
 from app.models.fetch import FetchProgress, silent
 from app.models.files import move_durably
 from app.models.manifest import MANIFEST, MANIFEST_BYTES, manifest_bytes, read_manifest, write_manifest
-from app.models.mirrors import CHUNK, copy_bounded
+from app.models.mirrors import CHUNK_BYTES, copy_bounded
 from app.models.weights import STAGING, WeightsStore, file_state, slug, unslug
 
 
@@ -64,7 +64,7 @@ class _SmallReads(io.FileIO):
     """A file that refuses to read much at once: a header of a tar may claim a length of gigabytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= CHUNK:
+        if size is None or not 0 <= size <= CHUNK_BYTES:
             raise ValueError("a header of the tar is too long")
         return super().read(size)
 

@@ -17,7 +17,7 @@ from app.models.hub import ask_hub
 from app.models.mirrors import FolderMirror, Mirror, hub_mirror, url_mirror
 from app.models.packages import PackageMirror
 
-PARALLEL = 4
+PARALLEL_FILES = 4
 """Files that are fetched at once."""
 FetchProgress = Callable[[str, int, int], None]
 """Called with a file's name, its bytes so far and its size in bytes; from several threads."""
@@ -64,7 +64,7 @@ class Fetcher:
             _fetch_file(entry, file, staged, mirrors, report)
             move_durably(staged, folder / file.name)
 
-        with ThreadPoolExecutor(PARALLEL) as pool:
+        with ThreadPoolExecutor(PARALLEL_FILES) as pool:
             for job in [pool.submit(one, file) for file in files]:
                 job.result()
 

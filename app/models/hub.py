@@ -23,7 +23,7 @@ PIPELINE_FILES = re.compile(
 POCKET_FOLDER = "languages/english"
 POCKET_TOKENIZER = "kyutai/pocket-tts-without-voice-cloning"
 """The repository that has the tokenizer of `kyutai/pocket-tts`, whose weights are gated."""
-SECONDS = 30.0
+HUB_SECONDS = 30.0
 """How long the hub may take to answer."""
 
 
@@ -93,7 +93,7 @@ def _repository(hub: str, model: str, token: str) -> Any:
 
     try:
         api = HfApi(endpoint=hub.rstrip("/"), token=token or False)
-        return api.model_info(model, files_metadata=True, timeout=SECONDS)
+        return api.model_info(model, files_metadata=True, timeout=HUB_SECONDS)
     except OfflineModeIsEnabled:
         raise WeightsError(
             f"`{model}` cannot be fetched: the environment has HF_HUB_OFFLINE, which forbids it."

@@ -15,9 +15,9 @@ from app.models.errors import MirrorError
 
 BytesSoFar = Callable[[int], None]
 """Called with the number of a file's bytes that have arrived."""
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 """Bytes that are read and written at once."""
-TRIES = 3
+MOST_TRIES = 3
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """Seconds that a host may send nothing."""
@@ -39,7 +39,7 @@ class Mirror(Protocol):
 
 def copy_bounded(source: Any, target: Any, limit: int, report: BytesSoFar | None = None) -> None:
     """Copies until `target` has `limit` bytes. Raises `MirrorError` if `source` has more."""
-    while chunk := source.read(CHUNK):
+    while chunk := source.read(CHUNK_BYTES):
         if target.tell() + len(chunk) > limit:
             raise MirrorError("delivered more bytes than the file has")
         target.write(chunk)
@@ -81,7 +81,7 @@ class WebMirror:
     def fetch(self, file: FileEntry, to: Path, report: BytesSoFar) -> None:
         import httpx2
 
-        for attempt in range(TRIES):
+        for attempt in range(MOST_TRIES):
             if self._dead:
                 raise MirrorError(self._dead)
             try:
@@ -89,7 +89,7 @@ class WebMirror:
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 self._dead = "cannot be reached"
             except httpx2.HTTPError as wrong:
-                if attempt == TRIES - 1:
+                if attempt == MOST_TRIES - 1:
                     raise MirrorError(f"broke off ({type(wrong).__name__})") from None
                 time.sleep(2**attempt)
         raise MirrorError(self._dead)
@@ -113,7 +113,7 @@ class WebMirror:
     def _write(self, answer: Any, file: FileEntry, to: Path, report: BytesSoFar, have: int) -> None:
         with to.open("r+b" if have else "wb") as target:
             target.seek(have)
-            for chunk in answer.iter_bytes(CHUNK):
+            for chunk in answer.iter_bytes(CHUNK_BYTES):
                 have += len(chunk)
                 if have > file.size:
                     raise MirrorError("sent more bytes than the file has")

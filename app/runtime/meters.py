@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from app import __version__
 from engines.types import WindowResult
 
-ROWS = (1, 2, 4, 8, 16, 32, 64)
-SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
-OVERHEADS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
-LABELS = ("model",)
+ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+SECOND_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+OVERHEAD_BUCKETS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
+MODEL_LABEL = ("model",)
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """Other methods are counted as `other`, because clients can send any word."""
 
@@ -31,7 +31,7 @@ class _RequestCounts:
             "antiphon_request_seconds",
             "Time from a request to the end of its answer.",
             ("route",),
-            buckets=SECONDS,
+            buckets=SECOND_BUCKETS,
             registry=registry,
         )
 
@@ -40,10 +40,10 @@ class _LaneCounts:
     """Metrics of queues, batches and models."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        counter = partial(Counter, labelnames=LABELS, registry=registry)
-        gauge = partial(Gauge, labelnames=LABELS, registry=registry)
-        times = partial(Histogram, labelnames=LABELS, buckets=SECONDS, registry=registry)
-        sizes = partial(Histogram, labelnames=LABELS, buckets=ROWS, registry=registry)
+        counter = partial(Counter, labelnames=MODEL_LABEL, registry=registry)
+        gauge = partial(Gauge, labelnames=MODEL_LABEL, registry=registry)
+        times = partial(Histogram, labelnames=MODEL_LABEL, buckets=SECOND_BUCKETS, registry=registry)
+        sizes = partial(Histogram, labelnames=MODEL_LABEL, buckets=ROW_BUCKETS, registry=registry)
         self.jobs = gauge("antiphon_queue_jobs", "Windows or utterances that wait.")
         self.seconds = gauge("antiphon_queue_seconds", "Seconds of sound that wait.")
         self.wait = times("antiphon_wait_seconds", "Time from submission to work.")
@@ -60,7 +60,7 @@ class _WindowCosts:
     """Metrics of the cost of transcribed windows."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        counter = partial(Counter, labelnames=LABELS, registry=registry)
+        counter = partial(Counter, labelnames=MODEL_LABEL, registry=registry)
         self.frames = counter("antiphon_frames", "Encoder frames (10 ms each) that windows took.")
         self.saved = counter(
             "antiphon_frames_saved", "Encoder frames that full windows would have taken beyond those."
@@ -68,7 +68,7 @@ class _WindowCosts:
         self.redone = Counter(
             "antiphon_redone",
             "Rounds whose cheap result was doubted and done again, by what was added.",
-            (*LABELS, "with"),
+            (*MODEL_LABEL, "with"),
             registry=registry,
         )
         self.fallbacks = counter("antiphon_fallbacks", "Windows decoded again at a higher temperature.")
@@ -78,20 +78,20 @@ class _ProcessCounts:
     """Processes of models."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(Gauge, labelnames=LABELS, registry=registry)
+        gauge = partial(Gauge, labelnames=MODEL_LABEL, registry=registry)
         self.up = gauge("antiphon_child_up", "Whether the process of a model is loaded (1 or 0).")
         self.bytes = gauge("antiphon_child_bytes", "Memory of a model's process.")
         self.restarts = Counter(
             "antiphon_child_restarts",
             "Processes of a model that ended without being asked to, or were replaced.",
-            (*LABELS, "reason"),
+            (*MODEL_LABEL, "reason"),
             registry=registry,
         )
         self.overhead = Histogram(
             "antiphon_call_overhead_seconds",
             "Time of a call to the process of a model beyond the work itself.",
-            LABELS,
-            buckets=OVERHEADS,
+            MODEL_LABEL,
+            buckets=OVERHEAD_BUCKETS,
             registry=registry,
         )
 

@@ -23,7 +23,7 @@ from engines.types import Diarization, DiarizeOptions, KnownSpeaker, Pcm, Sample
 PARAM = "known_speaker_references"
 SHORTEST_CLIP, LONGEST_CLIP = 2.0, 10.0
 """Seconds of the shortest and the longest clip of a known speaker; the bounds are OpenAI's."""
-SLACK = 0.05
+CLIP_TOLERANCE = 0.05
 """Tolerance of these bounds in seconds, because audio codecs add or cut a little."""
 LEAST_SPEECH = 1.0
 """Seconds of speech that a clip must have."""
@@ -78,11 +78,11 @@ class DiarizationService:
     async def _vector(self, audio: bytes, permit: Permit) -> Samples:
         try:
             heard = await listen(
-                self._runner, self._threads, io.BytesIO(audio), LONGEST_CLIP + SLACK, permit, PARAM
+                self._runner, self._threads, io.BytesIO(audio), LONGEST_CLIP + CLIP_TOLERANCE, permit, PARAM
             )
         except AudioTooLong:
             raise InvalidValue(f"The clip is longer than {LONGEST_CLIP:g} seconds.", param=PARAM) from None
-        if heard.sound.seconds < SHORTEST_CLIP - SLACK:
+        if heard.sound.seconds < SHORTEST_CLIP - CLIP_TOLERANCE:
             raise InvalidValue(
                 f"The clip has {heard.sound.seconds:.1f} seconds; "
                 f"{SHORTEST_CLIP:g} to {LONGEST_CLIP:g} are needed.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
-from app.audio.decode import BLOCK, AudioSource, open_audio
+from app.audio.decode import BLOCK_SAMPLES, AudioSource, open_audio
 from app.audio.peaks import PeakMeter
 from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
@@ -33,7 +33,7 @@ from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 Progress = Callable[[float, float | None], None]
 """A callback that gets the seconds decoded so far and the seconds that the file claims."""
-LEAD = 180.0
+MOST_LEAD_SECONDS = 180.0
 """Seconds of decoded sound by which transcription and diarization may be apart."""
 
 
@@ -52,7 +52,7 @@ class TranscriptionRules:
 
     def held(self, expected: float | None, lead: float) -> float:
         """Seconds of decoded audio that a request holds at most: its windows, what is being cut, the lead."""
-        most = (self.windows_ahead + 1) * CutRules().longest + BLOCK / SAMPLE_RATE + lead
+        most = (self.windows_ahead + 1) * CutRules().longest + BLOCK_SAMPLES / SAMPLE_RATE + lead
         return most if expected is None else min(most, expected)
 
 
@@ -125,7 +125,7 @@ class TranscriptionService:
         permit: Permit,
     ) -> OpenTranscription:
         who = await self._who(wanted, permit)
-        source = await self._source(file, permit, lead=LEAD)
+        source = await self._source(file, permit, lead=MOST_LEAD_SECONDS)
         transcriber = self.transcriber(model, job, permit)
         return SpokenTranscription(
             self._runner,
@@ -135,7 +135,7 @@ class TranscriptionService:
             transcriber,
             job.vad,
             who=who,
-            lead=LEAD,
+            lead=MOST_LEAD_SECONDS,
             text_first=wanted.text_first,
         )
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from app.settings.places import CONFIG_FILE, CONFIG_VARIABLE
 from app.settings.source import groups, variable
 
-WIDTH = 100
+COMMENT_WIDTH = 100
 """Columns of a comment."""
 
 
@@ -54,7 +54,7 @@ def _explained(group: str, key: str, field: FieldInfo) -> list[str]:
 def _comment(text: str) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        COMMENT_WIDTH,
         initial_indent="# ",
         subsequent_indent="# ",
         break_long_words=False,

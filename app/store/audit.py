@@ -20,9 +20,9 @@ from app.store.database import Database
 from app.store.tables import AuditRow
 
 log = logging.getLogger(__name__)
-ROWS = 1000
+WAITING_ROWS = 1000
 """Rows that may wait to be written."""
-BATCH = 100
+TRANSACTION_ROWS = 100
 """Rows of one transaction."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two attempts while the database fails: doubled each time."""
@@ -56,7 +56,7 @@ class AuditLog:
     def add(self, caller: Caller, entry: AuditEntry) -> None:
         """Queues one row: neither waits nor fails."""
         at = int(time.time())
-        if len(self._waiting) >= ROWS:
+        if len(self._waiting) >= WAITING_ROWS:
             _lost(caller, entry, at)
             return
         self._waiting.append((caller, entry, at))
@@ -88,7 +88,7 @@ class AuditLog:
     async def _write(self) -> bool:
         """One transaction; a row leaves the queue only when it is stored. Returns whether it succeeded."""
         try:
-            await self._store(list(islice(self._waiting, BATCH)))
+            await self._store(list(islice(self._waiting, TRANSACTION_ROWS)))
         except ApiError as failure:
             if not self._failing:
                 log.warning("audit rows cannot be written and wait in memory: %s", failure.message)

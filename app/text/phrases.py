@@ -21,7 +21,7 @@ NEGATIONS = {code: frozenset(raw["negations"].split()) for code, raw in _DATA.it
 NEGATING_SIGNS = {code: raw["negating_signs"] for code, raw in _DATA.items() if "negating_signs" in raw}
 LONGEST_TAG = 40
 """Characters of a BCP 47 tag."""
-HEARD = 2000
+COMPARED_CHARACTERS = 2000
 """Characters of a transcript that are compared."""
 
 
@@ -51,7 +51,7 @@ def expected_phrase(tag: str, organisation: str) -> str | None:
 
 def match(heard: str, language: str, organisation: str) -> PhraseMatch:
     """The better match of the organisation's phrase and of OpenAI's. `language`: a key of `PHRASES`."""
-    text = heard[:HEARD]
+    text = heard[:COMPARED_CHARACTERS]
     phrases = {PHRASES[language], PHRASES[language].replace(OPENAI, organisation)}
     score, phrase = max((_score(text, phrase), phrase) for phrase in phrases)
     return PhraseMatch(text, phrase, score, _negated(text, phrase, language))

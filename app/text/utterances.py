@@ -16,7 +16,7 @@ from engines.scripts import primary_subtag
 
 LONGEST_LINE = 5000
 """Characters after which a line that has not ended yet is divided."""
-BUDGETS = (40, 80, 140, 220)
+CHARACTER_BUDGETS = (40, 80, 140, 220)
 """Most characters of the first, second, ... utterance; the last number is for all that follow."""
 PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
 """Seconds of silence after an utterance, by what it ends: a clause, a sentence, a paragraph."""
@@ -77,7 +77,7 @@ class Utterances:
 
     @property
     def _budget(self) -> int:
-        return BUDGETS[min(self._count, len(BUDGETS) - 1)]
+        return CHARACTER_BUDGETS[min(self._count, len(CHARACTER_BUDGETS) - 1)]
 
     def _cut(self, text: str, language: str, end: str) -> Iterator[Piece]:
         """Utterances within the budget, divided at ends of clauses, else between words."""

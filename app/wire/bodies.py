@@ -9,9 +9,9 @@ from typing import Any
 from app.errors import InvalidRequest, InvalidValue, MissingField
 from app.wire.texts import clean
 
-DIGITS = 300
+MOST_DIGITS = 300
 """The most digits of a whole number; a longer one exceeds every bound, and is slow to convert."""
-COLLECTIONS = 10_000
+MOST_COLLECTIONS = 10_000
 """Objects and arrays in one text. Each takes up to a hundred times its two characters in memory, and while
 millions of them are made, Python lets no other thread run."""
 
@@ -20,7 +20,7 @@ class TooManyCollections(ValueError):
     """A text with more objects and arrays than a request can need."""
 
 
-def json_object(body: bytes, most: int = COLLECTIONS) -> dict[str, Any]:
+def json_object(body: bytes, most: int = MOST_COLLECTIONS) -> dict[str, Any]:
     """The object in a body. `most`: objects and arrays. Raises `InvalidRequest`.
 
     JSON is UTF-8 (RFC 8259, section 8.1), whatever the content type says.
@@ -63,7 +63,7 @@ def optional_flag(raw: dict[str, Any], name: str) -> bool | None:
     return value
 
 
-def load(text: str, most: int = COLLECTIONS) -> Any:
+def load(text: str, most: int = MOST_COLLECTIONS) -> Any:
     """Parsed JSON; whole numbers of any length are taken. Raises `ValueError` or `RecursionError`.
 
     Brackets within strings are counted too, which no request of a person comes near.
@@ -74,4 +74,6 @@ def load(text: str, most: int = COLLECTIONS) -> Any:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
+    return (
+        int(digits) if len(digits) <= MOST_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
+    )

@@ -11,7 +11,7 @@ from app.wire.bodies import json_object
 from app.wire.fields import bounded_integer
 from app.wire.realtime_session import session_object, updated
 
-SHORTEST, LONGEST, USUAL = 10, 7200, 600
+SHORTEST_SECONDS, LONGEST_SECONDS, USUAL_SECONDS = 10, 7200, 600
 """Seconds that a secret may be valid."""
 
 
@@ -49,12 +49,12 @@ def secret_answer(
 
 def _seconds(path: str, value: Any) -> int:
     if value is None:
-        return USUAL
+        return USUAL_SECONDS
     if not isinstance(value, dict) or value.get("anchor", "created_at") != "created_at":
         raise InvalidValue(
             f"Invalid value for '{path}.anchor': expected 'created_at'.", param=f"{path}.anchor"
         )
-    seconds = value.get("seconds", USUAL)
+    seconds = value.get("seconds", USUAL_SECONDS)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise InvalidValue(f"Invalid value for '{path}.seconds': expected a number.", param=f"{path}.seconds")
-    return bounded_integer(f"{path}.seconds", seconds, SHORTEST, LONGEST)
+    return bounded_integer(f"{path}.seconds", seconds, SHORTEST_SECONDS, LONGEST_SECONDS)

@@ -58,8 +58,8 @@ def _references(reader: FormReader) -> tuple[SpeakerReference, ...]:
             "needs a name and a clip.",
             param=REFERENCES if len(urls) < len(names) else NAMES,
         )
-    if len(names) > table.KNOWN:
-        raise InvalidValue(f"At most {table.KNOWN} known speakers can be given.", param=NAMES)
+    if len(names) > table.MOST_KNOWN_SPEAKERS:
+        raise InvalidValue(f"At most {table.MOST_KNOWN_SPEAKERS} known speakers can be given.", param=NAMES)
     checked = [_name(index, name) for index, name in enumerate(names)]
     if len(set(checked)) < len(checked):
         raise InvalidValue(f"'{NAMES}' has the same name twice.", param=NAMES)

@@ -24,7 +24,7 @@ _RELATIONS = (
     '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
     'officeDocument" Target="word/document.xml"/></Relationships>'
 )
-_OLDEST = (1980, 1, 1, 0, 0, 0)
+_OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip file can hold: with a fixed date the bytes do not depend on the day."""
 
 
@@ -54,7 +54,7 @@ def to_docx(title: str, paragraphs: Iterable[Paragraph], language: str = "") -> 
             ("_rels/.rels", _RELATIONS),
             ("word/document.xml", document),
         ):
-            entry = zipfile.ZipInfo(name, _OLDEST)
+            entry = zipfile.ZipInfo(name, _OLDEST_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, text)
     return out.getvalue()

@@ -28,10 +28,10 @@ BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
 MOST_WORDS = 200_000
 """Words of all segments together: about twenty hours of speech."""
-SPARE = 30_000
+SPARE_BRACKETS = 30_000
 """Brackets that may stand in the text itself."""
 LONGEST_NAME = 200
-LATEST = 1_000_000.0
+LATEST_SECONDS = 1_000_000.0
 """Greatest time in seconds: no recording is so long, and times stay exact in every format."""
 
 
@@ -49,7 +49,7 @@ class RenderRequest:
 
 def render_request(body: bytes) -> RenderRequest:
     """Raises `InvalidValue` or `InvalidRequest` that names the field."""
-    return edited(BodyReader(json_object(body, MOST_SEGMENTS + MOST_WORDS + SPARE), "render"))
+    return edited(BodyReader(json_object(body, MOST_SEGMENTS + MOST_WORDS + SPARE_BRACKETS), "render"))
 
 
 def edited(reader: BodyReader) -> RenderRequest:
@@ -111,8 +111,8 @@ def _segment(name: str, entry: Any, most: int) -> SpokenSegment:
 
 
 def _times(name: str, entry: Mapping[str, Any]) -> tuple[float, float]:
-    start = bounded_number(f"{name}.start", entry.get("start"), 0, LATEST)
-    end = bounded_number(f"{name}.end", entry.get("end"), 0, LATEST)
+    start = bounded_number(f"{name}.start", entry.get("start"), 0, LATEST_SECONDS)
+    end = bounded_number(f"{name}.end", entry.get("end"), 0, LATEST_SECONDS)
     if end < start:
         raise InvalidValue(f"'{name}.end' lies before its 'start'.", param=f"{name}.end")
     return start, end

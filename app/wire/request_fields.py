@@ -30,7 +30,7 @@ TRANSLATION_FORMATS: tuple[ResponseFormat, ...] = ("json", "text", "srt", "verbo
 RENDER_FORMATS: tuple[RenderFormat, ...] = ("srt", "vtt", "text", "json", "docx")
 AUDIO_FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 LISTS = ("texts", "choices", "clips")
-KNOWN = 4
+MOST_KNOWN_SPEAKERS = 4
 """The most known speakers of one request, as in OpenAI's API."""
 
 
@@ -153,11 +153,11 @@ BEAM_SIZE = RequestField(
     sentence="Beams of the search.",
 )
 SPEAKER_NAMES = RequestField(
-    name="known_speaker_names", kind="texts", endpoints=TRANSCRIPTIONS, most=KNOWN,
+    name="known_speaker_names", kind="texts", endpoints=TRANSCRIPTIONS, most=MOST_KNOWN_SPEAKERS,
     sentence="Names of known speakers, one for each clip.",
 )
 SPEAKER_CLIPS = RequestField(
-    name="known_speaker_references", kind="clips", endpoints=TRANSCRIPTIONS, most=KNOWN,
+    name="known_speaker_references", kind="clips", endpoints=TRANSCRIPTIONS, most=MOST_KNOWN_SPEAKERS,
     high_setting="limits.reference_bytes",
     sentence="A clip of each known speaker, 2 to 10 seconds, as a data URL "
     "(`data:audio/wav;base64,...`). An address is never fetched.",

@@ -16,7 +16,7 @@ from engines.types import Segment, Word
 
 PARAGRAPH_PAUSE = 2.0
 """Seconds of silence that no cue spans."""
-PARAGRAPH = 200
+PARAGRAPH_WORDS = 200
 """Words after which a run ends at the next end of a sentence; after twice as many it ends at any word."""
 
 
@@ -125,7 +125,9 @@ def _paragraphs(words: Sequence[Word]) -> Iterator[list[Word]]:
     run: list[Word] = []
     for word in words:
         far = bool(run) and word.start - run[-1].end >= PARAGRAPH_PAUSE
-        full = len(run) > PARAGRAPH and (run[-1].text.endswith(SENTENCE_ENDS) or len(run) > 2 * PARAGRAPH)
+        full = len(run) > PARAGRAPH_WORDS and (
+            run[-1].text.endswith(SENTENCE_ENDS) or len(run) > 2 * PARAGRAPH_WORDS
+        )
         if far or full:
             yield run
             run = []

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 COST = 0.5
 QUALITY = 2
 HONOURS: frozenset[str] = frozenset()
-RATE = 24_000
-STYLE = (510, 256)
+KOKORO_RATE = 24_000
+STYLE_SHAPE = (510, 256)
 """A style table: one style vector for each number of phonemes."""
 LANGUAGES = {
     "a": "en-US", "b": "en-GB", "e": "es", "f": "fr-FR", "h": "hi",
@@ -79,7 +79,7 @@ class KokoroSynthesizer:
         asian = utterance.voice[:1] in ("j", "z")
         batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
         sounds = [self._speak(tokens, style) for tokens in batches]
-        return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), RATE)
+        return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), KOKORO_RATE)
 
     def close(self) -> None:
         self._styles.clear()
@@ -111,9 +111,9 @@ class KokoroSynthesizer:
             if voice not in {known.name for known in voices(self._folder)}:
                 raise EngineError(f"There is no voice `{voice}`.")
             table = np.fromfile(path, "<f4")
-            if table.size != STYLE[0] * STYLE[1]:
+            if table.size != STYLE_SHAPE[0] * STYLE_SHAPE[1]:
                 raise WeightsBroken(f"The voice `{voice}` is damaged.")
-            self._styles[voice] = table.reshape(STYLE)
+            self._styles[voice] = table.reshape(STYLE_SHAPE)
         return self._styles[voice]
 
 
@@ -123,7 +123,7 @@ def _voice(name: str) -> Voice:
     also = (*ALSO, *(("zh", "ja") if asian else ()))
     extra = "" if asian or name[0] not in "jz" else "asian"
     extra = extra if installed("kokoro_onnx") else "kokoro"
-    return Voice(name, LANGUAGES[name[0]], _gender(name), RATE, also=also, extra=extra)
+    return Voice(name, LANGUAGES[name[0]], _gender(name), KOKORO_RATE, also=also, extra=extra)
 
 
 def _gender(name: str) -> Gender:

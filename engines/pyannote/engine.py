@@ -25,7 +25,7 @@ from engines.pyannote import setup
 from engines.speakers.windows import Seen, SpeakerVoices, Windows, joined
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
-FLIP = 0.05
+SHORTEST_TURN_SECONDS = 0.05
 """Seconds; shorter turns are noise of the segmentation and are dropped."""
 
 
@@ -116,6 +116,6 @@ def _turns(annotation: Any, labels: Sequence[str], seconds: float) -> list[tuple
     turns = []
     for segment, _, label in annotation.itertracks(yield_label=True):
         end = min(segment.end, seconds)
-        if end - segment.start >= FLIP:
+        if end - segment.start >= SHORTEST_TURN_SECONDS:
             turns.append((max(segment.start, 0.0), end, labels.index(label)))
     return sorted(turns)

@@ -35,7 +35,7 @@ from engines.whisper.rows import (
     GRID_FRAMES,
     MEASURED_WIDTHS,
     MIN_REST,
-    PADDING,
+    PADDING_FRAMES,
     PADDING_UNMEASURED,
     Row,
     doubtful,
@@ -72,7 +72,7 @@ class WhisperTranscriber:
 
     @property
     def lengths(self) -> LengthClasses:
-        return LengthClasses(GRID_FRAMES, self._padding or PADDING, FULL_FRAMES)
+        return LengthClasses(GRID_FRAMES, self._padding or PADDING_FRAMES, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features(window.pcm.samples))
@@ -95,7 +95,7 @@ class WhisperTranscriber:
     def _measured_padding(self) -> int:
         bands = self._model.feature_extractor.mel_filters.shape[0]
         width = self._model.encode(np.zeros((1, bands, GRID_FRAMES), np.float32)).shape[2]
-        return PADDING if width in MEASURED_WIDTHS else PADDING_UNMEASURED
+        return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
     def _row(self, window: Window) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:

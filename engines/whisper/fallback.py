@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FIRST_TIMESTAMP = 50
 """Greatest value of the first timestamp: one second, in steps of 0.02 s."""
-CANDIDATES = 5
+SAMPLED_CANDIDATES = 5
 """Sequences that are sampled at a temperature above zero; the likeliest one is the result."""
 GREEDY_MIN_LOGPROB = -0.35
 """Mean log-probability from which a greedy result needs no beam search."""
@@ -153,7 +153,7 @@ def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any
     if search.temperature > 0:
         return {
             "beam_size": 1,
-            "num_hypotheses": 1 if options.logprobs else CANDIDATES,
+            "num_hypotheses": 1 if options.logprobs else SAMPLED_CANDIDATES,
             "sampling_topk": 0,
             "sampling_temperature": search.temperature,
         }

@@ -40,14 +40,14 @@ MAX_ROUNDS = 30
 """The most rounds of one window."""
 MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
-PADDING = 400
+PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 PADDING_UNMEASURED = 600
 """The same for models that were not measured."""
 MEASURED_WIDTHS = (512,)
 """Encoder widths of the models with which the padding was measured: base."""
-SILENCE = -1.5
-RANGE = 2.0
+SILENCE_FEATURE = -1.5
+FEATURE_RANGE = 2.0
 """Padding value: max(SILENCE, loudest feature - RANGE), which log-mel extraction gives for silence."""
 MAX_SILENT_END = 300
 """Frames without text at the end of a round from which the result is doubtful."""
@@ -109,7 +109,7 @@ class Row:
         loud noise among features, which the model has never seen.
         """
         rest = self.features[:, self.seek : self.seek + size]
-        silence = max(SILENCE, float(self.features.max()) - RANGE)
+        silence = max(SILENCE_FEATURE, float(self.features.max()) - FEATURE_RANGE)
         return np.pad(rest, ((0, 0), (0, size - rest.shape[1])), constant_values=silence)
 
     def spent(self, **counts: int) -> None:

@@ -258,7 +258,7 @@ async def test_text_comes_where_the_diarizer_cannot_be_loaded(
     settings: Settings, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody reads the sound for the diarizer, and the transcription may lead it by a second only."""
-    monkeypatch.setattr("app.services.transcription.LEAD", 1.0)
+    monkeypatch.setattr("app.services.transcription.MOST_LEAD_SECONDS", 1.0)
     upgrade(settings.database_url)
     broken = ToneDiarization(ToneDiarizer(), WeightsBroken("The checkpoint cannot be read."))
     (settings.weights_folder / "pyannote-starter").mkdir(parents=True)

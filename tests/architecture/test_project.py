@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,64 @@ def test_rules_and_options_are_keyword_only() -> None:
                 checked += 1
                 assert any("kw_only=True" in ast.unparse(call) for call in calls), f"{path}: {node.name}"
     assert checked >= 15
+
+
+def is_number(value: ast.expr) -> bool:
+    """A number, or a calculation or tuple of numbers."""
+    match value:
+        case ast.Constant():
+            return isinstance(value.value, int | float) and not isinstance(value.value, bool)
+        case ast.BinOp():
+            return is_number(value.left) or is_number(value.right)
+        case ast.UnaryOp():
+            return is_number(value.operand)
+        case ast.Tuple():
+            return bool(value.elts) and all(is_number(element) for element in value.elts)
+    return False
+
+
+def named_numbers(tree: ast.Module) -> Iterator[str]:
+    """The names of the constants of a module that are numbers."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and is_number(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for name in (name for target in targets for name in ast.walk(target)):
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id.strip("_")
+
+
+def test_a_number_says_what_it_is_and_of_what() -> None:
+    """`MARGIN`, `RATE` or `SECONDS` alone say nothing: the name of a number has two words, but for units, for
+    what the system calls so, and for the attributes of engines that `engines/contracts.py` explains.
+    """
+    plain = {"MIB", "SIGKILL", "COST", "QUALITY", "RATE"}
+    checked = 0
+    for path in modules():
+        for name in named_numbers(ast.parse(path.read_text())):
+            checked += 1
+            assert "_" in name or name in plain or path.relative_to(ROOT).as_posix() in UNNAMED, (
+                f"{path}: {name}"
+            )
+    assert checked > 200
+
+
+UNNAMED = {
+    "app/api/realtime.py",
+    "app/services/steps/live_item.py",
+    "app/services/steps/turns.py",
+    "app/wire/realtime_session.py",
+    "engines/speakers/bands.py",
+    "engines/speakers/campplus.py",
+    "engines/speakers/checkpoint.py",
+    "engines/speakers/encoder.py",
+    "engines/speakers/graph.py",
+    "engines/speakers/known.py",
+    "engines/speakers/runs.py",
+    "engines/speakers/segmentation.py",
+    "engines/speakers/turns.py",
+    "engines/speakers/windows.py",
+}
+"""Files whose numbers do not have such names yet."""
 
 
 def test_the_app_sees_of_engines_an_allow_list() -> None:

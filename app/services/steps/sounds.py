@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from contextlib import aclosing
 
-from app.audio.encode import RATE, Encoder
+from app.audio.encode import SPEECH_RATE, Encoder
 from app.audio.loudness import LoudnessBook
 from app.audio.voicing import Voicing
 from app.domain import LocalVoice, SpeechJob
@@ -93,7 +93,7 @@ class SpokenFile:
     @property
     def seconds(self) -> float:
         """Seconds of sound so far."""
-        return self._samples / RATE
+        return self._samples / SPEECH_RATE
 
     def feed(self, piece: Piece, sound: Pcm) -> bytes:
         """The bytes of one more utterance. The first one decides the gain of the whole answer."""

@@ -21,14 +21,14 @@ LONG_SEGMENT = 15.0
 """Seconds from which a segment ends with its sentence."""
 LONGEST_SEGMENT = 60.0
 """Seconds after which a segment ends in any case, so that a stream never waits for longer."""
-STRAY = 0.6
+STRAY_SECONDS = 0.6
 """Seconds: a single word of another speaker within a sentence that is no longer than this is taken for an
 error."""
-NEAR = 3
+NEAR_WORDS = 3
 """Greatest number of words by which a change of speakers is moved to the end of a sentence."""
-EDGE, CLOSE = 0.35, 0.2
+PAUSE_TOLERANCE, SPEECH_TOLERANCE = 0.35, 0.2
 """Seconds by which a word's time may be wrong where speakers change: after a pause, and without one."""
-BREATH = 0.3
+PAUSE_SECONDS = 0.3
 """Seconds of a pause at which speakers are likely to change."""
 
 
@@ -107,7 +107,11 @@ def smoothed(said: Sequence[_Said], turns: TurnIndex) -> list[_Said]:
     for i in range(1, len(found) - 1):
         before, here, after = found[i - 1], found[i], found[i + 1]
         alone = before.speaker == after.speaker != here.speaker
-        if alone and here.word.end - here.word.start <= STRAY and _inside(before.word, here.word, after.word):
+        if (
+            alone
+            and here.word.end - here.word.start <= STRAY_SECONDS
+            and _inside(before.word, here.word, after.word)
+        ):
             found[i] = _Said(here.word, before.speaker)
     for i in range(1, len(found)):
         _snap(found, i, turns)
@@ -129,7 +133,7 @@ def _snap(said: list[_Said], change: int, turns: TurnIndex) -> None:
     before, after = said[change - 1].speaker, said[change].speaker
     if before == after or _ends(said[change - 1].word):
         return
-    for count in range(1, NEAR + 1):
+    for count in range(1, NEAR_WORDS + 1):
         first, last = change - count, change + count
         if _border(said, first, first - 1, before) and _movable(said, first, change, before, after, turns):
             said[first:change] = [_Said(s.word, after) for s in said[first:change]]
@@ -147,13 +151,13 @@ def _border(said: Sequence[_Said], at: int, stays: int, speaker: int) -> bool:
 def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, turns: TurnIndex) -> bool:
     """Whether words first..last could be the other speaker's: a pause before them makes that likelier."""
     pause = said[first].word.start - said[first - 1].word.end
-    edge = EDGE if pause >= BREATH else CLOSE
+    edge = PAUSE_TOLERANCE if pause >= PAUSE_SECONDS else SPEECH_TOLERANCE
     return all(s.speaker == owner and turns.near(s.word, to, edge) for s in said[first:last])
 
 
 def _inside(before: Word, word: Word, after: Word) -> bool:
     """Whether a word is within a sentence that is spoken without a pause."""
-    flows = word.start - before.end < EDGE and after.start - word.end < EDGE
+    flows = word.start - before.end < PAUSE_TOLERANCE and after.start - word.end < PAUSE_TOLERANCE
     return flows and not _ends(before) and not _ends(word)
 
 

@@ -18,7 +18,7 @@ from app.settings.base import MIB
 from app.settings.limits import LimitsSettings
 from app.wire.diarization_request import speaker_request
 from app.wire.reader import FormReader
-from app.wire.request_fields import KNOWN
+from app.wire.request_fields import MOST_KNOWN_SPEAKERS
 
 LIMITS = LimitsSettings()
 CHUNK = 64 * 1024
@@ -78,14 +78,16 @@ def memory() -> Iterator[None]:
 @pytest.mark.parametrize("name", ["prompt", "f{}", "known_speaker_names[]"])
 async def test_text_is_bounded_while_it_comes_in(name: str) -> None:
     parts = (part(name.format(i), b"x" * (900 * 1024)) for i in range(45))
-    error = await refused(request(parts), references=KNOWN)
+    error = await refused(request(parts), references=MOST_KNOWN_SPEAKERS)
     assert (error.status, error.param) == (400, name.format(1))
     assert tracemalloc.get_traced_memory()[1] < 6 * MIB
 
 
 @pytest.mark.usefixtures("memory")
 async def test_one_endless_text() -> None:
-    error = await refused(request(part("prompt", b"x" * 1024 * 1024) for _ in range(1)), references=KNOWN)
+    error = await refused(
+        request(part("prompt", b"x" * 1024 * 1024) for _ in range(1)), references=MOST_KNOWN_SPEAKERS
+    )
     assert isinstance(error, InvalidRequest)
     assert error.param == "prompt"
 
@@ -93,26 +95,26 @@ async def test_one_endless_text() -> None:
 @pytest.mark.usefixtures("memory")
 async def test_clips_are_on_disk_until_the_form_is_complete_and_exist_once_afterwards() -> None:
     clip = b"data:audio/wav;base64," + base64.b64encode(bytes(4 * MIB))
-    names = [part("known_speaker_names[]", b"n%d" % i) for i in range(KNOWN)]
+    names = [part("known_speaker_names[]", b"n%d" % i) for i in range(MOST_KNOWN_SPEAKERS)]
 
     def parts() -> Iterator[bytes]:
         yield from names
-        for index in range(KNOWN):
+        for index in range(MOST_KNOWN_SPEAKERS):
             yield part("known_speaker_references[]", clip)
-            if index == KNOWN - 1:
+            if index == MOST_KNOWN_SPEAKERS - 1:
                 # The test's own copy of one part is all that is in memory: no clip has stayed.
                 assert tracemalloc.get_traced_memory()[0] < 3 * len(clip)
 
-    async for form in read(request(parts()), references=KNOWN):
+    async for form in read(request(parts()), references=MOST_KNOWN_SPEAKERS):
         found = speaker_request(FormReader(form.fields, "transcriptions"), "diarized_json")
         assert found
-        assert [len(reference.audio) for reference in found.references] == [4 * MIB] * KNOWN
-        clips, test_s_own = KNOWN * 4 * MIB, 3 * len(clip)
+        assert [len(reference.audio) for reference in found.references] == [4 * MIB] * MOST_KNOWN_SPEAKERS
+        clips, test_s_own = MOST_KNOWN_SPEAKERS * 4 * MIB, 3 * len(clip)
         assert tracemalloc.get_traced_memory()[0] < clips + test_s_own
 
 
 @pytest.mark.usefixtures("memory")
-@pytest.mark.parametrize("references", [0, KNOWN])
+@pytest.mark.parametrize("references", [0, MOST_KNOWN_SPEAKERS])
 async def test_clips_are_bounded_too(references: int) -> None:
     parts = (part("known_speaker_references[]", b"x" * 5 * MIB) for _ in range(8))
     error = await refused(request(parts), references=references)
@@ -198,7 +200,7 @@ async def test_a_form_that_ends_too_soon_leaves_no_open_file() -> None:
 async def test_an_array_of_tiny_strings_does_not_multiply_in_memory() -> None:
     array = b"[" + b",".join([b'"ab"'] * 4_000_000) + b"]"
     form = request([part("known_speaker_references", array)])
-    async for read_one in read(form, references=KNOWN):
+    async for read_one in read(form, references=MOST_KNOWN_SPEAKERS):
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         with pytest.raises(ApiError, match="more than 4 entries"):

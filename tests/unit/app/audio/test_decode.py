@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from app.audio.convert import MOST_CHANGES, Converter
-from app.audio.decode import BLOCK, open_audio
+from app.audio.decode import BLOCK_SAMPLES, open_audio
 from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import Samples
 from tests.support.sound import encode, film, float_wav, pcm_wav, silence, tone, wav
@@ -78,7 +78,7 @@ def test_the_sound_of_a_film() -> None:
 def test_blocks_are_small_whatever_the_length() -> None:
     source = open_audio(io.BytesIO(wav(silence(60))), limit=100, cancelled=lambda: False)
     assert source.expected == pytest.approx(60)
-    assert max(len(block) for block in source.blocks()) < 2 * BLOCK
+    assert max(len(block) for block in source.blocks()) < 2 * BLOCK_SAMPLES
     assert source.seconds == pytest.approx(60)
     source.close()
 

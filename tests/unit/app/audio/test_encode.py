@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.audio.encode import GRAIN, LEAD, RATE, encoder
+from app.audio.encode import AAC_FRAME_SAMPLES, LEAD_SAMPLES, SPEECH_RATE, encoder
 from app.domain import AudioFormat
 from engines.types import Samples
 from tests.support.decoded import decode
@@ -20,9 +20,9 @@ FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 
 def speech(seconds: float) -> Samples:
     """Sound behind the silence that encoders ask for."""
-    times = np.arange(int(seconds * RATE)) / RATE
+    times = np.arange(int(seconds * SPEECH_RATE)) / SPEECH_RATE
     hum = 0.3 * np.sin(2 * np.pi * 300 * times)
-    return np.concatenate([np.zeros(LEAD), hum]).astype(np.float32)
+    return np.concatenate([np.zeros(LEAD_SAMPLES), hum]).astype(np.float32)
 
 
 def encode(form: AudioFormat, samples: Samples, block: int, *, whole: bool) -> bytes:
@@ -40,7 +40,7 @@ def test_decoding_gives_the_duration_and_the_sound(
 ) -> None:
     samples = speech(seconds)
     found = decode(encode(form, samples, block, whole=whole), form)
-    padded = (len(samples) + -len(samples) % GRAIN) / RATE
+    padded = (len(samples) + -len(samples) % AAC_FRAME_SAMPLES) / SPEECH_RATE
     assert found.seconds == pytest.approx(padded, abs=0.020)
     at = int((0.06 + seconds / 2) * found.rate)
     middle = found.samples[max(0, at - found.rate // 50) : at + found.rate // 50]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.audio.encode import LEAD, RATE
+from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
 from app.audio.loudness import LoudnessBook
-from app.audio.voicing import CEILING, UNHEARD, Voicing, loudness, trimmed
+from app.audio.voicing import LOUDNESS_GATE, PEAK_CEILING, Voicing, loudness, trimmed
 from engines.types import Pcm, Samples
 
 
@@ -25,41 +25,43 @@ def voiced(sounds: list[Pcm], pause: float = 0.2, tempo: float = 1.0, gain: floa
 
 def test_silence_is_trimmed_and_pauses_are_ours() -> None:
     found = voiced([utterance(1.0), utterance(1.0)])
-    expected = LEAD / RATE + 2 * (1.0 + 2 * 0.03 + 0.2)
-    assert len(found) / RATE == pytest.approx(expected, abs=0.01)
+    expected = LEAD_SAMPLES / SPEECH_RATE + 2 * (1.0 + 2 * 0.03 + 0.2)
+    assert len(found) / SPEECH_RATE == pytest.approx(expected, abs=0.01)
     heard = np.flatnonzero(np.abs(found) > 0.01)
-    assert heard[0] / RATE < 0.1
+    assert heard[0] / SPEECH_RATE < 0.1
 
 
 @pytest.mark.parametrize("tempo", [0.25, 0.5, 0.8, 1.25, 2.0, 3.0, 4.0])
 def test_tempo_is_true_and_keeps_the_pitch(tempo: float) -> None:
     sounds = [utterance(3.0) for _ in range(3)]
     found = voiced(sounds, tempo=tempo)
-    lead = LEAD / RATE
-    assert (len(found) / RATE - lead) == pytest.approx((len(voiced(sounds)) / RATE - lead) / tempo, rel=0.03)
-    spectrum = np.abs(np.fft.rfft(found[RATE // 2 : RATE // 2 + 4096]))
-    assert np.argmax(spectrum) * RATE / 4096 == pytest.approx(250, abs=15)
+    lead = LEAD_SAMPLES / SPEECH_RATE
+    assert (len(found) / SPEECH_RATE - lead) == pytest.approx(
+        (len(voiced(sounds)) / SPEECH_RATE - lead) / tempo, rel=0.03
+    )
+    spectrum = np.abs(np.fft.rfft(found[SPEECH_RATE // 2 : SPEECH_RATE // 2 + 4096]))
+    assert np.argmax(spectrum) * SPEECH_RATE / 4096 == pytest.approx(250, abs=15)
 
 
 def test_joins_do_not_click() -> None:
     found = voiced([utterance(0.5, silence=0.0) for _ in range(4)], pause=0.05)
-    steepest = 2 * np.pi * 250 / RATE * 0.2
+    steepest = 2 * np.pi * 250 / SPEECH_RATE * 0.2
     assert np.abs(np.diff(found)).max() < 1.2 * steepest
 
 
 def test_rates_may_change_between_utterances() -> None:
     found = voiced([utterance(1.0, 22_050), utterance(1.0, 16_000), utterance(1.0, 24_000)])
-    assert len(found) / RATE == pytest.approx(LEAD / RATE + 3 * 1.26, abs=0.02)
+    assert len(found) / SPEECH_RATE == pytest.approx(LEAD_SAMPLES / SPEECH_RATE + 3 * 1.26, abs=0.02)
 
 
 def test_gain_does_not_clip() -> None:
     found = voiced([utterance(1.0, volume=0.5)], gain=18.0)
-    assert np.abs(found).max() <= CEILING + 0.01
+    assert np.abs(found).max() <= PEAK_CEILING + 0.01
 
 
 def test_silence_is_no_sound() -> None:
     assert len(trimmed(Pcm(np.zeros(1000, np.float32)))) == 0
-    assert loudness(Pcm(np.zeros(48_000, np.float32))) == UNHEARD
+    assert loudness(Pcm(np.zeros(48_000, np.float32))) == LOUDNESS_GATE
 
 
 def test_loudness_is_that_of_the_norm() -> None:
@@ -75,7 +77,7 @@ def test_voices_come_to_the_same_loudness() -> None:
     for volume in (0.04, 0.2, 0.7):
         sound = utterance(3.0, volume=volume)
         made = Voicing(tempo=1.0, gain=book.gain(volume, sound, -16.0))
-        levels.append(loudness(Pcm(np.concatenate([made.feed(sound, 0.0), made.flush()]), RATE)))
+        levels.append(loudness(Pcm(np.concatenate([made.feed(sound, 0.0), made.flush()]), SPEECH_RATE)))
     assert levels == pytest.approx([-16.0] * 3, abs=0.7)
 
 

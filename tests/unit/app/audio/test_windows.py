@@ -7,21 +7,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.audio.windows import FRAME, Cut, CutRules, WindowCutter
+from app.audio.windows import FRAME_SAMPLES, Cut, CutRules, WindowCutter
 from engines.types import SAMPLE_RATE
 
 RULES = CutRules()
-FRAME_SECONDS = FRAME / SAMPLE_RATE
+FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
 
 
 def cut_all(chances: list[float], block: int, rest: int = 0, rules: CutRules = RULES) -> list[Cut]:
     """All windows of an audio of `len(chances)` frames and `rest` samples, fed `block` frames at a time."""
-    samples = np.random.default_rng(1).normal(0, 0.1, len(chances) * FRAME + rest).astype(np.float32)
+    samples = np.random.default_rng(1).normal(0, 0.1, len(chances) * FRAME_SAMPLES + rest).astype(np.float32)
     cutter, cuts = WindowCutter(rules), []
     for at in range(0, len(chances), block):
         piece = np.array(chances[at : at + block], np.float32)
-        cuts += cutter.feed(samples[at * FRAME : (at + len(piece)) * FRAME], piece)
-    cuts += cutter.feed(samples[len(chances) * FRAME :], np.zeros(0, np.float32))
+        cuts += cutter.feed(samples[at * FRAME_SAMPLES : (at + len(piece)) * FRAME_SAMPLES], piece)
+    cuts += cutter.feed(samples[len(chances) * FRAME_SAMPLES :], np.zeros(0, np.float32))
     return cuts + cutter.flush(np.full(1, chances[-1] if chances else 0.0, np.float32) if rest else None)
 
 
@@ -32,7 +32,7 @@ stretches = st.lists(st.tuples(st.booleans(), st.integers(1, 1500)), max_size=12
 
 
 @settings(deadline=None, max_examples=60)
-@given(stretches, st.integers(1, 700), st.integers(0, FRAME - 1))
+@given(stretches, st.integers(1, 700), st.integers(0, FRAME_SAMPLES - 1))
 def test_windows_cover_the_speech_and_never_overlap(chances: list[float], block: int, rest: int) -> None:
     cuts = cut_all(chances, block, rest)
     covered = np.zeros(len(chances) + 1, bool)
@@ -66,7 +66,7 @@ def test_memory_is_bounded_in_silence_and_in_speech() -> None:
     for chance in (0.0, 0.9):
         cutter = WindowCutter(RULES)
         for _ in range(400):
-            cutter.feed(np.zeros(156 * FRAME, np.float32), np.full(156, chance, np.float32))
+            cutter.feed(np.zeros(156 * FRAME_SAMPLES, np.float32), np.full(156, chance, np.float32))
             assert len(cutter._samples) / SAMPLE_RATE < RULES.longest + 6
 
 
@@ -79,8 +79,8 @@ def test_a_long_speech_is_cut_in_its_pause() -> None:
 
 
 def test_a_speech_without_pause_is_cut_where_it_is_quietest() -> None:
-    samples = np.ones(1200 * FRAME, np.float32)
-    samples[880 * FRAME : 890 * FRAME] = 0.001
+    samples = np.ones(1200 * FRAME_SAMPLES, np.float32)
+    samples[880 * FRAME_SAMPLES : 890 * FRAME_SAMPLES] = 0.001
     cuts = WindowCutter(RULES).feed(samples, np.full(1200, 0.9, np.float32))
     end = cuts[0].start + len(cuts[0].samples) / SAMPLE_RATE
     assert 880 * FRAME_SECONDS <= end <= 890 * FRAME_SECONDS

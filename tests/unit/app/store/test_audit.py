@@ -77,7 +77,7 @@ async def test_a_locked_database_is_told_once_and_rows_wait(
 async def test_what_finds_no_room_is_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(audit_module, "ROWS", 2)
+    monkeypatch.setattr(audit_module, "WAITING_ROWS", 2)
     database = Database(f"sqlite:///{tmp_path}/none.db")  # without a table: every write fails
     monkeypatch.setattr(AuditLog, "_write", _never)
     log = AuditLog(database)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.text.delivery import Delivery, delivery
 from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
-from app.text.utterances import BUDGETS, LONGEST_LINE, Piece, Utterances
+from app.text.utterances import CHARACTER_BUDGETS, LONGEST_LINE, Piece, Utterances
 from engines.scripts import primary_subtag
 
 PARAGRAPH = (
@@ -52,14 +52,14 @@ def test_a_line_without_end_is_cut_the_same_however_it_comes() -> None:
 def test_any_text_is_cut_into_bounded_utterances(text: str, language: str) -> None:
     for piece in cut(text, language=language):
         assert piece.text.strip() == piece.text != ""
-        assert len(piece.text) <= 2 * BUDGETS[-1]
+        assert len(piece.text) <= 2 * CHARACTER_BUDGETS[-1]
         assert piece.pause > 0
 
 
 def test_the_first_utterance_is_short_and_the_next_are_longer() -> None:
     pieces = cut(PARAGRAPH * 4)
     lengths = [len(piece.text) for piece in pieces]
-    assert lengths[0] <= 1.5 * BUDGETS[0]
+    assert lengths[0] <= 1.5 * CHARACTER_BUDGETS[0]
     assert max(lengths[2:]) > 2 * lengths[0]
     assert pieces[0].text == "When the first settlers came to the valley,"
 

@@ -10,7 +10,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
 from engines.whisper.results import Decoded
-from engines.whisper.rows import FULL_FRAMES, PADDING, Row, doubtful, most_tokens
+from engines.whisper.rows import FULL_FRAMES, PADDING_FRAMES, Row, doubtful, most_tokens
 from tests.conftest import JFK
 from tests.support.sound import decode
 
@@ -18,7 +18,7 @@ T = 1000
 OPTIONS = TranscribeOptions()
 
 
-def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING) -> Row:
+def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING_FRAMES) -> Row:
     window = Window(Pcm(np.zeros(int(16_000 * seconds), np.float32)))
     features = np.ones((80, int(100 * seconds)), np.float32)
     return Row(window, features, LanguageGuess("en", probability), padding)
@@ -46,7 +46,7 @@ def test_silence_is_what_whisper_sees_where_sound_was_filled_up() -> None:
     extract = FeatureExtractor()
     speech = decode(JFK.read_bytes())
     whole = np.asarray(extract(np.pad(speech, (0, 5 * 16_000))))
-    mine = Row(Window(Pcm(speech)), np.asarray(extract(speech), np.float32), None, PADDING)
+    mine = Row(Window(Pcm(speech)), np.asarray(extract(speech), np.float32), None, PADDING_FRAMES)
     count = len(speech) // 160
     assert np.allclose(mine.piece(1500)[:, count + 3 :], whole[:, count + 3 : 1500], atol=1e-3)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engines.types import Pcm, Window
 from engines.whisper.engine import WhisperTranscriber
-from engines.whisper.rows import PADDING, Row
+from engines.whisper.rows import PADDING_FRAMES, Row
 
 
 def window(samples: int) -> Window:
@@ -18,12 +18,12 @@ def window(samples: int) -> Window:
 def transcriber() -> WhisperTranscriber:
     """Without a model: keys are arithmetic."""
     made = WhisperTranscriber.__new__(WhisperTranscriber)
-    made._padding = PADDING
+    made._padding = PADDING_FRAMES
     return made
 
 
 def size(samples: int) -> int:
-    return Row(window(samples), np.zeros((80, -(-samples // 160)), np.float32), None, PADDING).size
+    return Row(window(samples), np.zeros((80, -(-samples // 160)), np.float32), None, PADDING_FRAMES).size
 
 
 @given(st.integers(1_600, 480_000), st.integers(1_600, 480_000))

@@ -12,7 +12,7 @@ from ctranslate2 import StorageView
 from ctranslate2.models import Whisper
 
 from engines.types import TranscribeOptions
-from engines.whisper.fallback import CANDIDATES, Batch, decode_rows, searches
+from engines.whisper.fallback import SAMPLED_CANDIDATES, Batch, decode_rows, searches
 from engines.whisper.results import Decoded
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
@@ -108,7 +108,7 @@ def test_a_loop_that_no_search_breaks_is_given_up_early() -> None:
 def test_a_loop_that_sampling_breaks_is_replaced() -> None:
     model = Scripted({(0.2, 1): Generated(GOOD, -0.5)}, Generated(LOOP, -0.1))
     assert run(model).tokens == GOOD
-    assert model.calls[-1] == (0.2, 1, CANDIDATES)
+    assert model.calls[-1] == (0.2, 1, SAMPLED_CANDIDATES)
 
 
 def test_a_loop_of_a_short_encoding_gets_no_beam_search() -> None:
