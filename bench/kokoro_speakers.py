@@ -10,6 +10,7 @@ import time
 import av
 import numpy as np
 
+from app.audio.filters import samples
 from engines.kokoro import engine as kokoro
 from engines.kokoro import match as kokoro_match
 from engines.speakers import encoder
@@ -33,7 +34,7 @@ def at_16_khz(sound: Pcm) -> Samples:
     frame = av.AudioFrame.from_ndarray(sound.samples[None], format="flt", layout="mono")
     frame.sample_rate = sound.rate
     frames = [*convert.resample(frame), *convert.resample(None)]
-    return np.concatenate([f.to_ndarray().reshape(-1) for f in frames]).astype(np.float32)
+    return np.concatenate([samples(piece) for piece in frames]).astype(np.float32)
 
 
 def main() -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.audio.filters import Step, chain, finished
 from app.errors import NotAudio
 from engines.types import SAMPLE_RATE, Samples
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioResampler
+    from av import AudioFrame
+    from av.filter.graph import Graph
 
 LOWEST_RATE = 1000
 """Hertz. Below it, a frame of a tiny file could grow to gigabytes at our rate."""
@@ -31,9 +33,7 @@ MOST_CHANGES = 1000
 """Changes of rate, layout or format in one stream; each of them makes a new resampler."""
 # FFmpeg mixes integers with weights whose sum is 1, but floats with weights whose sum may be more, so that a
 # loud stereo file would be clipped.
-NORMALISED = {"rematrix_maxval": "1.0"}
-_SCALES = {"u1": (128.0, 128.0), "i2": (0.0, 2.0**15), "i4": (0.0, 2.0**31)}
-"""Type of integer samples -> the value of silence, and the distance from it to full scale."""
+NORMALISED = "rematrix_maxval=1.0"
 
 
 class Converter:
@@ -42,47 +42,52 @@ class Converter:
     def __init__(self, rate: int = SAMPLE_RATE) -> None:
         """`rate`: hertz of the result."""
         self._rate = rate
-        self._resampler: AudioResampler | None = None
+        self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
-        self._averaged = False
         self._changes = 0
 
     def feed(self, frame: AudioFrame) -> list[Samples]:
         """The samples that are ready. Raises `NotAudio`; FFmpeg's errors pass through."""
-        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        early: list[Samples] = []
+        frame.pts = None
+        shape = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
         if shape != self._shape:  # a stream may change on the way, but a resampler cannot
             early = self.flush()
-            self._open(frame)
             self._shape = shape
-        frame.pts = None
-        return [*early, *self._resampled(frame)]
+            return [*early, *self._opened(frame)]
+        assert self._graph  # it belongs to the shape
+        self._graph.push(frame)
+        return finished(self._graph)
 
     def flush(self) -> list[Samples]:
         """The samples that the resampler still holds."""
-        return _arrays(self._resampler.resample(None)) if self._resampler else []
+        graph, self._graph, self._shape = self._graph, None, ()
+        if graph is None:
+            return []
+        graph.push(None)
+        return finished(graph)
 
-    def _open(self, frame: AudioFrame) -> None:
+    def _opened(self, frame: AudioFrame) -> list[Samples]:
+        """The samples that are ready after the first frame of a shape.
+
+        FFmpeg has no mixing weights for some layouts: of these, the mean of the channels is taken.
+        """
+        import av
+
         self._changes += 1
         if self._changes > MOST_CHANGES:
             raise NotAudio("The sampling rate or the channels of this file change too often.")
         check_shape(frame.sample_rate, frame.layout.nb_channels)
-        self._resampler = _resampler(self._rate)
-        self._averaged = False
-
-    def _resampled(self, frame: AudioFrame) -> list[Samples]:
-        """FFmpeg has no mixing weights for some layouts: for these, the mean of the channels is resampled."""
-        import av
-
-        assert self._resampler  # opened by `feed`
-        if not self._averaged:
-            try:
-                return _arrays(self._resampler.resample(frame))
-            except av.ArgumentError:
-                if frame.layout.nb_channels == 1:
-                    raise
-            self._resampler, self._averaged = _resampler(self._rate), True
-        return _arrays(self._resampler.resample(_mean(frame)))
+        try:
+            self._graph = _resampler(frame, self._rate, [])
+            self._graph.push(frame)
+            return finished(self._graph)
+        except av.ArgumentError:
+            if frame.layout.nb_channels == 1:
+                raise
+        as_floats = ("aformat", "sample_fmts=fltp")
+        self._graph = _resampler(frame, self._rate, [as_floats, ("pan", _mean(frame.layout.nb_channels))])
+        self._graph.push(frame)
+        return finished(self._graph)
 
 
 def check_shape(rate: int, channels: int) -> None:
@@ -126,25 +131,16 @@ def _full_scale(samples: Samples) -> float:
     return next((scale for scale in INTEGER_SCALES if loudest <= scale), 1.0)
 
 
-def _resampler(rate: int) -> AudioResampler:
-    import av
-
-    return av.AudioResampler(format="flt", layout="mono", rate=rate, options=NORMALISED)
-
-
-def _mean(frame: AudioFrame) -> AudioFrame:
-    """The mean of all channels, as a mono frame of floats."""
-    import av
-
-    samples = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    by_channel = samples if frame.format.is_planar else samples.reshape(-1, channels).T
-    zero, full_scale = _SCALES.get(by_channel.dtype.str[1:], (0.0, 1.0))
-    mono = (by_channel.mean(axis=0) - zero) / full_scale
-    mixed = av.AudioFrame.from_ndarray(mono.astype(np.float32)[None], format="flt", layout="mono")
-    mixed.sample_rate = frame.sample_rate
-    return mixed
+def _resampler(frame: AudioFrame, rate: int, first: list[Step]) -> Graph:
+    source = {
+        "sample_rate": str(frame.sample_rate),
+        "sample_fmt": frame.format.name,
+        "channel_layout": frame.layout.name,
+    }
+    form = f"sample_fmts=flt:channel_layouts=mono:sample_rates={rate}"
+    return chain(source, [*first, ("aresample", f"{rate}:{NORMALISED}"), ("aformat", form)])
 
 
-def _arrays(frames: list[AudioFrame]) -> list[Samples]:
-    return [np.asarray(frame.to_ndarray(), np.float32).reshape(-1) for frame in frames]
+def _mean(channels: int) -> str:
+    """Options of the filter that mixes channels by weights."""
+    return "mono|c0=" + "+".join(f"{1 / channels:.9f}*c{number}" for number in range(channels))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from app.audio.convert import Converter, Level
+from app.audio.layouts import check_frames, check_packet, make_plain
 from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import SAMPLE_RATE, Samples
 
@@ -110,7 +111,10 @@ class AudioSource:
             if self._cancelled():
                 raise RequestTimedOut
             try:
-                frames = next(packets).decode()
+                packet = next(packets)
+                check_packet(packet)
+                frames = packet.decode()
+                check_frames(frames)
             except (StopIteration, EOFError):
                 break
             except _unreadable_errors() as wrong:
@@ -180,6 +184,7 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     if stream.codec_context is None:
         raise NotAudio("The audio codec of this file is not supported.")
     stream.codec_context.thread_count = 1
+    make_plain(stream)
     return stream
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from app.audio.filters import samples
 from app.domain.live import SoundFormat
 from engines.types import SAMPLE_RATE
 
@@ -74,7 +75,7 @@ class PieceDecoder:
 
 
 def _joined(frames: Iterable[AudioFrame]) -> Samples16:
-    parts = [frame.to_ndarray().reshape(-1).astype(np.int16) for frame in frames]
+    parts = [samples(frame).astype(np.int16) for frame in frames]
     return np.concatenate([np.zeros(0, np.int16), *parts])
 
 

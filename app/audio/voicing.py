@@ -5,16 +5,15 @@ Law: two verbs, feed and flush. Each utterance is faded in and out, so that no j
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
+from app.audio.filters import Step, finished, frames, mono_chain
 from engines.types import Pcm, Samples
 
 if TYPE_CHECKING:
-    from av import AudioFrame
     from av.filter.graph import Graph
 
 QUIET_SHARE = 10 ** (-45 / 20)
@@ -91,24 +90,27 @@ def trimmed(sound: Pcm) -> Samples:
 
 def loudness(sound: Pcm) -> float:
     """Integrated loudness in LUFS (EBU R 128); `LOUDNESS_GATE` for silence and for less than 0.4 s."""
-    graph = _graph(sound.rate, [("ebur128", "metadata=1")])
+    graph = mono_chain(sound.rate, [("ebur128", "metadata=1")])
     import av
 
     frame = av.AudioFrame.from_ndarray(sound.samples[None].astype(np.float32), format="flt", layout="mono")
     frame.sample_rate = sound.rate
     graph.push(frame)
     integrated = LOUDNESS_GATE
-    for measured in _frames(graph):
+    for measured in frames(graph):
         integrated = float(measured.metadata.get("lavfi.r128.I", integrated))
     return integrated
 
 
 def _filters(rate: int, tempo: float, gain: float) -> Graph:
-    steps = [("aresample", str(SPEECH_RATE)), *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)]]
+    steps: list[Step] = [
+        ("aresample", str(SPEECH_RATE)),
+        *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)],
+    ]
     if gain:
         limit = f"limit={PEAK_CEILING:.4f}:level=false:latency=true"
         steps += [("volume", f"{gain:.2f}dB"), ("alimiter", limit)]
-    return _graph(rate, [*steps, ("aformat", "sample_fmts=flt:channel_layouts=mono")])
+    return mono_chain(rate, [*steps, ("aformat", "sample_fmts=flt:channel_layouts=mono")])
 
 
 def _tempo_steps(tempo: float) -> list[float]:
@@ -119,34 +121,8 @@ def _tempo_steps(tempo: float) -> list[float]:
     return [tempo ** (1 / count)] * count if abs(tempo - 1) > 1e-3 else []
 
 
-def _graph(rate: int, steps: Sequence[tuple[str, str | None]]) -> Graph:
-    from av.filter import Graph
-
-    graph = Graph()
-    last = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono")
-    for name, options in [*steps, ("abuffersink", None)]:
-        step = graph.add(name, options)
-        last.link_to(step)
-        last = step
-    graph.configure()
-    return graph
-
-
-def _frames(graph: Graph) -> Iterator[AudioFrame]:
-    """The frames that the filters have finished."""
-    import av
-
-    while True:
-        try:
-            frame = graph.pull()
-        except (BlockingIOError, EOFError):
-            return
-        assert isinstance(frame, av.AudioFrame)  # the filters give audio frames only
-        yield frame
-
-
 def _pulled(graph: Graph) -> Samples:
-    return np.concatenate([np.zeros(0, np.float32), *(f.to_ndarray().reshape(-1) for f in _frames(graph))])
+    return np.concatenate([np.zeros(0, np.float32), *finished(graph)])
 
 
 def _drained(graph: Graph) -> Samples:

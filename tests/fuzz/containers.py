@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 
 from tests.support.fuzz import mutated
-from tests.support.sound import encode, film, float_wav, pcm_wav, silent_flac, tone, wav
+from tests.support.sound import caf, encode, film, float_wav, many_channels, pcm_wav, silent_flac, tone, wav
 
 ENCODED = (
     ("wav", "pcm_s16le", 16_000, "mono"),
@@ -45,6 +45,7 @@ ENCODED = (
     ("tta", "tta", 44_100, "stereo"),
     ("wv", "wavpack", 44_100, "stereo"),
     ("nut", "pcm_s16le", 44_100, "mono"),
+    ("latm", "aac", 44_100, "stereo"),
 )
 SOUND = tone(0.5)
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -58,8 +59,12 @@ def seeds() -> dict[str, bytes]:
     files["mp4 with pictures"] = film(SOUND)
     files["flac of silence"] = silent_flac(20)
     files["wav of floats"] = float_wav(SOUND)
-    for channels in (5, 9, 33, 64, 65):
+    for channels in (5, 8, 9, 33, 64, 65):
         files[f"wav of {channels} channels"] = pcm_wav(np.tile(SOUND[:4000, None], channels))
+        if channels <= 64:
+            files[f"wavpack of {channels} planes"] = many_channels(SOUND[:4000], channels)
+    for labels in ((2, 1), (1, 1, 1), (1, 2, 500, 600, 7)):
+        files[f"caf of channels {labels}"] = caf(SOUND, labels)
     odd = SOUND.copy()
     odd[::50], odd[1::50], odd[2::50] = np.nan, np.inf, 1e30
     files["wav of odd floats"] = float_wav(odd)

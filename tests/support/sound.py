@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 
 import av
@@ -76,6 +77,35 @@ def encode(samples: Floats, container: str, codec: str, rate: int = 48_000, layo
     return buffer.getvalue()
 
 
+def many_channels(samples: Floats, channels: int, container: str = "wv", codec: str = "wavpack") -> bytes:
+    """The same sound in up to 64 channels, from a codec that gives each channel a plane of its own."""
+    buffer = io.BytesIO()
+    weights = "|".join([f"{channels}C", *(f"c{number}=c0" for number in range(channels))])
+    with av.open(buffer, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=RATE, layout=f"{channels} channels")
+        assert isinstance(stream, av.AudioStream)
+        steps = [("pan", weights), ("aformat", f"sample_fmts={stream.codec_context.format.name}")]
+        for frame in filtered(samples, steps):
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def caf(samples: Floats, labels: Sequence[int]) -> bytes:
+    """Core Audio Format with a channel for each label: 1 is left, 2 right, 3 centre, 500 is nothing known."""
+    count = len(labels)
+    data = np.tile((samples * 32767).astype(">i2")[:, None], count).tobytes()
+    form = struct.pack(">d4sIIIII", RATE, b"lpcm", 0, 2 * count, 1, count, 16)
+    layout = struct.pack(">III", 0, 0, count)
+    layout += b"".join(struct.pack(">IIfff", label, 0, 0, 0, 0) for label in labels)
+    chunks = ((b"desc", form), (b"chan", layout), (b"data", bytes(4) + data))
+    return (
+        b"caff"
+        + struct.pack(">HH", 1, 0)
+        + b"".join(kind + struct.pack(">q", len(content)) + content for kind, content in chunks)
+    )
+
+
 def decode(data: bytes) -> Floats:
     """Any audio as mono samples of 16 kHz."""
     with av.open(io.BytesIO(data), "r") as source:
@@ -137,20 +167,28 @@ def _crc(data: bytes, bits: int, polynomial: int) -> int:
 
 def stretched(samples: Floats, tempo: float) -> Floats:
     """The same speech, faster or slower by `tempo` (0.5 to 2), at the same pitch."""
+    frames = filtered(samples, [("atempo", str(tempo))])
+    pieces = [np.asarray(frame.to_ndarray(), np.float32).reshape(-1) for frame in frames]
+    return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+
+def filtered(samples: Floats, steps: Sequence[tuple[str, str]]) -> list[av.AudioFrame]:
+    """Mono samples of 16 kHz after FFmpeg's filters."""
     graph = av.filter.Graph()
-    first = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono")
-    change, last = graph.add("atempo", str(tempo)), graph.add("abuffersink")
-    first.link_to(change)
-    change.link_to(last)
+    last = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono")
+    for name, options in [*steps, ("abuffersink", "")]:
+        step = graph.add(name, options or None)
+        last.link_to(step)
+        last = step
     graph.configure()
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
     frame.sample_rate = RATE
     graph.push(frame)
     graph.push(None)
-    pieces = [np.zeros(0, np.float32)]
+    frames: list[av.AudioFrame] = []
     with suppress(av.error.EOFError, av.error.BlockingIOError):
         while True:
             pulled = graph.pull()
             assert isinstance(pulled, av.AudioFrame)
-            pieces.append(np.asarray(pulled.to_ndarray(), np.float32).reshape(-1))
-    return np.concatenate(pieces)
+            frames.append(pulled)
+    return frames
