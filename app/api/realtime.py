@@ -45,7 +45,7 @@ PROTOCOL = "realtime"
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 LONG_FRAME = 65_536
 """Characters from which a frame is read on a thread."""
-GOING_AWAY, POLICY, FAULT, RESTART = 1001, 1008, 1011, 1012
+GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
 
 
 @router.get("/realtime", include_in_schema=False)
@@ -172,17 +172,17 @@ class _Conversation:
             elif stopping.done():
                 reading.cancel()
                 await self._finish(session, sending)
-                await self._end(RESTART, "the server stops")
+                await self._end(SERVICE_RESTART, "the server stops")
             else:
                 reading.cancel()
                 await self._expire(sending)
         except SlowReader:
-            await self._end(POLICY, "events were not read")
+            await self._end(POLICY_VIOLATION, "events were not read")
         except (asyncio.CancelledError, OSError):
-            await self._end(RESTART, "the server stops")
+            await self._end(SERVICE_RESTART, "the server stops")
         except Exception as failure:  # noqa: BLE001 - a fault of ours; the client is told and the trace logged
             faults.internal(failure)
-            await self._end(FAULT, "the server had an error")
+            await self._end(INTERNAL_FAULT, "the server had an error")
         finally:
             for task in tasks:
                 task.cancel()

@@ -8,14 +8,18 @@ service that it would have given to a request that has been waiting all along is
 Each row gets a virtual finish time: the service that its request has had, plus the rows before it, plus its
 own length. The row with the earliest finish time is served first, and rows with the same key fill its batch
 in that order. So a short clip never waits behind the whole of a long file, and a stream of short clips never
-starves a long file. A request that starts to wait is given the virtual time of that moment: it gets no
-credit for the time that it was absent, and keeps what it was served in advance.
+starves a long file. An urgent row is dated earlier, but its seconds count as usual: a request with many
+urgent rows uses up its lead and falls behind. A request that starts to wait is given the virtual time of that
+moment: it gets no credit for the time that it was absent, and keeps what it was served in advance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+URGENT_LEAD = 30.0
+"""Seconds of audio by which an urgent row is dated earlier: about one window of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class WaitingRow:
     """Rows of equal keys may share a batch."""
     seconds: float
     """Seconds of audio."""
+    urgent: bool = False
+    """Whether somebody waits for it who has finished speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +74,5 @@ def by_finish_time(waiting: Sequence[WaitingRow], shares: FairShare) -> list[Wai
     dated: list[tuple[float, WaitingRow]] = []
     for row in waiting:
         ends[row.request] = ends.get(row.request, shares.due(row.request)) + row.seconds
-        dated.append((ends[row.request], row))
+        dated.append((ends[row.request] - URGENT_LEAD * row.urgent, row))
     return [row for _, row in sorted(dated, key=lambda pair: pair[0])]

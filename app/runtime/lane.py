@@ -64,13 +64,20 @@ class Lane:
         self._hire(1)
 
     def submit(
-        self, work: Work[object, Result_co], *, key: Hashable, seconds: float, permit: Permit
+        self,
+        work: Work[object, Result_co],
+        *,
+        key: Hashable,
+        seconds: float,
+        permit: Permit,
+        urgent: bool = False,
     ) -> Future[Result_co]:
         """Queues one row of work. The future fails with `EngineError` or `ApiError`.
 
-        `key`: works of equal keys may share a batch. `seconds`: of sound, roughly.
+        `key`: works of equal keys may share a batch. `seconds`: of sound, roughly. `urgent`: goes before
+        other rows, within the fair share.
         """
-        entry = Entry(work, (type(work), key), seconds, permit)
+        entry = Entry(work, (type(work), key), seconds, permit, urgent)
         self._queue.add(entry)
         return entry.future
 

@@ -108,11 +108,17 @@ class LaneRunner:
         return self._admission.admit()
 
     async def transcribe(
-        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+        self,
+        model: ModelSpec,
+        window: Window,
+        options: TranscribeOptions,
+        permit: Permit,
+        *,
+        urgent: bool = False,
     ) -> WindowResult:
         window, key = await self._prepared(model, window, options, permit)
         work = Transcribe((window,), options)
-        result = await self._row(model, work, window.pcm.seconds, permit, key=key)
+        result = await self._row(model, work, window.pcm.seconds, permit, key=key, urgent=urgent)
         self._meters.transcribed(model.id, result)
         return result
 
@@ -222,12 +228,14 @@ class LaneRunner:
         seconds: float,
         permit: Permit,
         key: Hashable = None,
+        *,
+        urgent: bool = False,
     ) -> Result_co:
         """The result of one row. At the deadline this returns, even if the batch still waits or runs.
 
         Raises `EngineError` or `ApiError`.
         """
-        future = self._lane(model).submit(work, key=key, seconds=seconds, permit=permit)
+        future = self._lane(model).submit(work, key=key, seconds=seconds, permit=permit, urgent=urgent)
         left = permit.cancel.left
         try:
             async with asyncio.timeout(left if math.isfinite(left) else None):

@@ -46,6 +46,8 @@ class Entry(Generic[Result_co]):
     seconds: float
     """Seconds of sound, roughly."""
     permit: Permit
+    urgent: bool = False
+    """Whether it goes before other rows, within the fair share."""
     future: Future[Result_co] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
     crashes: int = 0
@@ -190,7 +192,7 @@ class WorkQueue:
     def _picked(self, free: int) -> list[Entry[object]]:
         """Removes the next batch. `free`: threads that could take one, this one included."""
         waiting = [
-            WaitingRow(number, entry.permit.number, entry.key, entry.seconds)
+            WaitingRow(number, entry.permit.number, entry.key, entry.seconds, entry.urgent)
             for number, entry in self._entries.items()
         ]
         chosen = set(pick(waiting, self._shares, self._limits.shared(len(waiting), free)))

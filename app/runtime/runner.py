@@ -76,9 +76,18 @@ class Runner(Protocol):
         ...
 
     async def transcribe(
-        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+        self,
+        model: ModelSpec,
+        window: Window,
+        options: TranscribeOptions,
+        permit: Permit,
+        *,
+        urgent: bool = False,
     ) -> WindowResult:
-        """Raises `EngineError` or `ApiError`; is cancelled with the permit."""
+        """`urgent`: goes before other windows, within the fair share of its request.
+
+        Raises `EngineError` or `ApiError`; is cancelled with the permit.
+        """
         ...
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:

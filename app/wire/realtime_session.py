@@ -24,7 +24,7 @@ from app.wire.languages import language_code
 from app.wire.texts import clean, is_id
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
-RATES = (8000, 16_000, 24_000, 48_000)
+PCM_RATES = (8000, 16_000, 24_000, 48_000)
 LIVE_MODELS = ("gpt-live-transcribe", "gpt-realtime-whisper")
 """OpenAI's names that have no other endpoint; any transcription model answers to them."""
 PROMPT_CHARACTERS = 10_000
@@ -147,9 +147,9 @@ def _read_format(path: str, value: Any, settings: LiveSettings, default: LiveSet
     rate = form.get("rate", 24_000 if kind == "audio/pcm" else 8000)
     if kind != "audio/pcm":
         return replace(settings, format=SoundFormat("pcmu" if kind == "audio/pcmu" else "pcma", 8000))
-    if isinstance(rate, bool) or rate not in RATES:
+    if isinstance(rate, bool) or rate not in PCM_RATES:
         raise InvalidValue(
-            f"Invalid value for '{path}.rate': expected one of {', '.join(map(str, RATES))}.",
+            f"Invalid value for '{path}.rate': expected one of {', '.join(map(str, PCM_RATES))}.",
             param=f"{path}.rate",
         )
     return replace(settings, format=SoundFormat("pcm", int(rate)))

@@ -45,7 +45,13 @@ class FakeRunner:
         return self.admission.admit()
 
     async def transcribe(
-        self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit
+        self,
+        model: ModelSpec,
+        window: Window,
+        options: TranscribeOptions,
+        permit: Permit,
+        *,
+        urgent: bool = False,
     ) -> WindowResult:
         self.calls.append("transcribe")
         self.windows.append(window)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.domain.live import LiveWord
 from engines.types import Segment, Token
@@ -65,3 +66,19 @@ def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:
     while tokens and sum(len(token.data) for token in taken) < size:
         taken.append(tokens.pop(0))
     return tuple(taken)
+
+
+def unspaced(word: LiveWord) -> LiveWord:
+    """The first word of an item has no space before it, nor have its tokens."""
+    cut = len(word.text) - len(word.text.lstrip())
+    tokens = list(word.tokens)
+    while cut and tokens:
+        data = tokens[0].data.lstrip()
+        lost = len(tokens[0].data) - len(data)
+        if not lost:
+            break
+        tokens[0] = Token(tokens[0].id, data, tokens[0].logprob)
+        if data:
+            break
+        tokens.pop(0)
+    return replace(word, text=word.text.lstrip(), tokens=tuple(tokens))

@@ -24,7 +24,7 @@ from app.domain.live import (
 from app.errors import ApiError, from_engine
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.services.steps.agreement import agreed, continuation, words_of
+from app.services.steps.agreement import agreed, continuation, unspaced, words_of
 from app.services.steps.live_tape import Tape
 from app.services.steps.turns import SpeechSpan, stretch
 from engines.errors import EngineError
@@ -34,18 +34,17 @@ from engines.types import (
     LanguageGuess,
     Pcm,
     Segment,
-    Token,
     TranscribeOptions,
     Window,
     WindowResult,
 )
 
 log = logging.getLogger(__name__)
-DELAYS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh": 3.0}
+DELAY_SECONDS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh": 3.0}
 """Seconds of new speech between two looks."""
 FIRST_LOOK = 0.8
 """Seconds of speech before the first look."""
-PAUSE = 0.2
+PAUSE_SECONDS = 0.2
 """Seconds of silence after which what was said is looked at without waiting for more."""
 MOST_SECONDS = 28.0
 """Of one look."""
@@ -53,9 +52,9 @@ TRIM_SECONDS = 12.0
 """Unconfirmed audio beyond which sure words are not looked at again."""
 TRIM_AGE = 2.0
 """Seconds that a word is old before the audio is cut after it."""
-PAD = 0.3
+PAD_SECONDS = 0.3
 """Seconds of sound before and after speech that a look has."""
-CONTEXT = 200
+CONTEXT_CHARACTERS = 200
 """Characters of the text before that the model is given."""
 
 
@@ -135,8 +134,8 @@ class LiveItem:
     def _due(self, now: int) -> bool:
         if not self.heard or self.heard <= self.looked:
             return False
-        step = DELAYS[self.settings.delay or "medium"] if self.told or self.guess else FIRST_LOOK
-        return self.behind >= step or now - self.heard >= PAUSE * SAMPLE_RATE
+        step = DELAY_SECONDS[self.settings.delay or "medium"] if self.told or self.guess else FIRST_LOOK
+        return self.behind >= step or now - self.heard >= PAUSE_SECONDS * SAMPLE_RATE
 
 
 class ItemTranscriber:
@@ -192,7 +191,7 @@ class ItemTranscriber:
             chances,
             item.threshold,
             most=int(MOST_SECONDS * SAMPLE_RATE / frame),
-            pad=round(PAD * SAMPLE_RATE / frame),
+            pad=round(PAD_SECONDS * SAMPLE_RATE / frame),
         )
         if part is None:
             if not last:
@@ -200,7 +199,7 @@ class ItemTranscriber:
             return False
         closing = last or part.full
         spoken = (first + part.end) * frame if part.full else item.heard
-        paused = end - spoken >= PAUSE * SAMPLE_RATE
+        paused = end - spoken >= PAUSE_SECONDS * SAMPLE_RATE
         if last and not part.full and item.guess and item.looked >= spoken:
             self._add(item, item.guess)  # the last look has heard all of it
             item.guess = []
@@ -218,7 +217,9 @@ class ItemTranscriber:
         frame = self._tape.frame
         start = max((first + part.start) * frame, item.done)
         sound = self._tape.sound(start, (first + part.end) * frame)
-        before = "".join(word.text for word in item.told[: len(item.told) - len(item.sure)])[-CONTEXT:]
+        before = "".join(word.text for word in item.told[: len(item.told) - len(item.sure)])[
+            -CONTEXT_CHARACTERS:
+        ]
         window = Window(
             Pcm(sound),
             start=start / SAMPLE_RATE,
@@ -228,15 +229,17 @@ class ItemTranscriber:
         )
         options = self._rules.careful if careful else self._rules.quick
         options = replace(options, words=True, logprobs=item.settings.logprobs)
-        result = await self._transcribed(item, window, options)
+        result = await self._transcribed(item, window, options, urgent=item.end is not None)
         item.prompt_tokens = max(item.prompt_tokens, result.prompt_tokens)
         if not item.language and result.segments and (careful or len(sound) >= 2 * SAMPLE_RATE):
             item.language = result.language.code
         return words_of(result.segments)
 
-    async def _transcribed(self, item: LiveItem, window: Window, options: TranscribeOptions) -> WindowResult:
+    async def _transcribed(
+        self, item: LiveItem, window: Window, options: TranscribeOptions, *, urgent: bool
+    ) -> WindowResult:
         try:
-            return await self._runner.transcribe(item.model, window, options, self._permit)
+            return await self._runner.transcribe(item.model, window, options, self._permit, urgent=urgent)
         except EngineError as failure:
             raise from_engine(failure) from failure
 
@@ -252,7 +255,7 @@ class ItemTranscriber:
 
     def _add(self, item: LiveItem, words: list[LiveWord]) -> None:
         if not item.told and words:
-            words = [_unspaced(words[0]), *words[1:]]
+            words = [unspaced(words[0]), *words[1:]]
         words = [word for word in words if word.text]
         if words:
             item.told += words
@@ -281,19 +284,3 @@ class ItemTranscriber:
             prompt_tokens=item.prompt_tokens,
         )
         return ItemCompleted(item.name, item.text, transcript, item.settings)
-
-
-def _unspaced(word: LiveWord) -> LiveWord:
-    """The first word of an item has no space before it, nor have its tokens."""
-    cut = len(word.text) - len(word.text.lstrip())
-    tokens = list(word.tokens)
-    while cut and tokens:
-        data = tokens[0].data.lstrip()
-        lost = len(tokens[0].data) - len(data)
-        if not lost:
-            break
-        tokens[0] = Token(tokens[0].id, data, tokens[0].logprob)
-        if data:
-            break
-        tokens.pop(0)
-    return replace(word, text=word.text.lstrip(), tokens=tuple(tokens))

@@ -49,7 +49,7 @@ QUICK_SECONDS = 0.25
 """Audio up to this length takes less time on the event loop than the way to a thread."""
 SENTENCE_PAUSE = 0.3
 """Seconds of silence that end a turn whose text ends a sentence."""
-PATIENCE = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
+PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
 """Seconds of silence that end any other turn: a quarter of the longest wait of each eagerness."""
 
 
@@ -240,7 +240,7 @@ class LiveSession:
         turns = self._open.settings.turns if self._open else self.settings.turns
         if isinstance(turns, SemanticTurns):
             ended = self._open is not None and self._open.ends_sentence
-            return self._frames(SENTENCE_PAUSE if ended else PATIENCE[turns.eagerness])
+            return self._frames(SENTENCE_PAUSE if ended else PATIENCE_SECONDS[turns.eagerness])
         return self._frames(turns.silence_duration_ms / 1000) if turns else 0
 
     def _new_finder(self) -> TurnFinder:

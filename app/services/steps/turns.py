@@ -12,7 +12,7 @@ from typing import Literal
 
 START_FRAMES = 2
 """Frames in a row over the threshold that begin a turn."""
-HYSTERESIS = 0.15
+SPEECH_HYSTERESIS = 0.15
 """Speech has ended once the probability is so much under the threshold."""
 LEAST_SPEECH = 3
 """Frames of speech without which a stretch is not transcribed: models invent text for noise."""
@@ -53,7 +53,9 @@ class TurnFinder:
         """`silence`: frames of silence that end a turn now."""
         if self._start is None:
             return self._waiting(frame, chance)
-        self._silent = self._silent + 1 if chance < max(self._rules.threshold - HYSTERESIS, 0.01) else 0
+        self._silent = (
+            self._silent + 1 if chance < max(self._rules.threshold - SPEECH_HYSTERESIS, 0.01) else 0
+        )
         if self._silent >= max(silence, 1):
             return [self._stop(frame + 1)]
         if frame + 1 - self._start >= self._rules.longest:

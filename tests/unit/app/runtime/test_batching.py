@@ -111,3 +111,37 @@ def test_a_request_wins_nothing_by_leaving_and_coming_back() -> None:
     turns = FairShare(100.0, {"greedy": 160.0, "other": 100.0}).arrived("greedy")
     assert turns.due("greedy") == 160.0
     assert turns.arrived("new").due("new") == 100.0
+
+
+def test_an_urgent_row_goes_before_rows_that_came_earlier() -> None:
+    turns = FairShare()
+    for request in range(8):
+        turns = turns.arrived(request)
+    waiting = [WaitingRow(number, number, "look", 4.0) for number in range(7)]
+    waiting.append(WaitingRow(7, 7, "last look", 9.0, urgent=True))
+    batch, _ = serve(waiting, turns, BatchLimits(rows=8))
+    assert [row.id for row in batch] == [7]
+
+
+def test_urgent_rows_do_not_starve_a_long_file() -> None:
+    turns = FairShare().arrived("long").arrived("speaker")
+    waiting = [WaitingRow(0, "long", "k", 30.0), WaitingRow(1, "speaker", "k", 5.0, urgent=True)]
+    for number in range(2, 100):
+        batch, turns = serve(waiting, turns, BatchLimits(rows=1))
+        if batch[0].request == "long":
+            break
+        turns = turns.arrived("speaker")
+        waiting.append(WaitingRow(number, "speaker", "k", 5.0, urgent=True))
+    assert number <= 14, "the lead of 30 s, and the 30 s of the window, in rows of 5 s"
+
+
+def test_urgent_rows_of_ever_new_requests_do_not_starve_a_long_file() -> None:
+    turns = FairShare().arrived("long").arrived(1)
+    waiting = [WaitingRow(0, "long", "k", 30.0), WaitingRow(1, 1, "k", 5.0, urgent=True)]
+    for number in range(2, 100):
+        batch, turns = serve(waiting, turns, BatchLimits(rows=1))
+        if batch[0].request == "long":
+            break
+        turns = turns.arrived(number)
+        waiting.append(WaitingRow(number, number, "k", 5.0, urgent=True))
+    assert number < 40

@@ -1,0 +1,152 @@
+"""One live session without a model: speech is what is loud, and each second of it is one word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.domain import ModelSpec
+from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, SoundFormat
+from app.runtime.admission import Permit
+from app.runtime.threads import WorkThreads
+from app.services.steps.live_item import LookRules
+from app.services.steps.live_session import LiveRules, LiveSession
+from engines.types import (
+    SAMPLE_RATE,
+    LanguageGuess,
+    Samples,
+    Segment,
+    TranscribeOptions,
+    Window,
+    WindowResult,
+    Word,
+)
+from tests.support.fake_runner import FakeRunner
+
+WORDS_MODEL = ModelSpec("whisper-base", "transcription", "fake", Path("/nowhere"), 0, "")
+WIDE = SoundFormat("pcm", SAMPLE_RATE)
+FRAME_SAMPLES = 512
+
+
+class LoudIsSpeech:
+    """A detector whose frames are speech where the sound is loud."""
+
+    frame = FRAME_SAMPLES
+
+    def __init__(self) -> None:
+        self._rest = np.zeros(0, np.float32)
+
+    def feed(self, samples: Samples) -> Samples:
+        joined = np.concatenate([self._rest, samples])
+        whole = len(joined) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = joined[whole:]
+        loud = np.abs(joined[:whole].reshape(-1, FRAME_SAMPLES)).max(axis=1, initial=0) > 0.1
+        chances: Samples = loud.astype(np.float32)
+        return chances
+
+    def flush(self) -> Samples:
+        return np.zeros(0, np.float32)
+
+
+@dataclass
+class WordRunner(FakeRunner):
+    """Hears the word `wN` in second N; remembers what it was asked."""
+
+    urgent: list[bool] = field(default_factory=list)
+    options: list[TranscribeOptions] = field(default_factory=list)
+    requests: set[int] = field(default_factory=set)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Closed: looks wait for it."""
+    failures: list[Exception] = field(default_factory=list)
+    """Raised one after the other before anything is heard."""
+    given_up: int = 0
+    """Looks that were cancelled."""
+
+    async def transcribe(
+        self,
+        model: ModelSpec,
+        window: Window,
+        options: TranscribeOptions,
+        permit: Permit,
+        *,
+        urgent: bool = False,
+    ) -> WindowResult:
+        self.windows.append(window)
+        self.urgent.append(urgent)
+        self.requests.add(permit.number)
+        self.options.append(options)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        if self.failures:
+            raise self.failures.pop(0)
+        words = tuple(
+            Word(f" w{second}", float(second), second + 0.9, 0.9)
+            for second in range(round(window.start + 0.1), int(window.end + 0.5))
+        )
+        segment = Segment(window.start, window.end, "".join(word.text for word in words), words=words)
+        return WindowResult((segment,), LanguageGuess(window.language or "en", 1.0))
+
+
+@dataclass
+class Stage:
+    """A session and everything that it told."""
+
+    session: LiveSession
+    runner: WordRunner
+    events: list[LiveEvent]
+
+    async def hear(self, kind: str, seconds: float, piece: float = 0.1) -> None:
+        """`kind`: `speech` or `silence`, in pieces of so many seconds."""
+        level = 8000 if kind == "speech" else 0
+        for _ in range(round(seconds / piece)):
+            await self.session.append(np.full(round(piece * SAMPLE_RATE), level, "<i2").tobytes())
+            await asyncio.sleep(0)
+
+    def of(self, *kinds: type) -> list[LiveEvent]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def names(self) -> list[str]:
+        return [type(event).__name__ for event in self.events if not isinstance(event, ItemText)]
+
+    def texts(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, ItemCompleted)]
+
+
+@asynccontextmanager
+async def staged(
+    settings: LiveSettings | None = None, *, buffer: float = 600, ahead: float = 30, gate: bool = True
+) -> AsyncIterator[Stage]:
+    """A session at 16 kHz. `gate`: whether the model answers at once."""
+    runner, threads, events = WordRunner(), WorkThreads(2), list[LiveEvent]()
+    if gate:
+        runner.gate.set()
+    quick, careful = TranscribeOptions(beam_size=1), TranscribeOptions()
+    rules = LiveRules(
+        model="whisper-1",
+        looks=LookRules(quick=quick, careful=careful),
+        buffer_seconds=buffer,
+        ahead_seconds=ahead,
+    )
+    session = LiveSession(
+        runner,
+        threads,
+        lambda _: WORDS_MODEL,
+        rules,
+        runner.admit(),
+        LoudIsSpeech(),
+        settings or LiveSettings(model="whisper-1", format=WIDE),
+        events.append,
+    )
+    try:
+        yield Stage(session, runner, events)
+    finally:
+        await session.close()
+        threads.close()
