@@ -28,7 +28,8 @@ from app.runtime.batching import BatchLimits
 from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import LaneRunner, RunnerRules
 from app.runtime.orders import EngineSettings
-from app.runtime.processes import Processes, ProcessHost
+from app.runtime.process_host import ProcessHost
+from app.runtime.processes import Processes
 from app.runtime.threads import WorkThreads
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Utterance, Window
 from engines.work import Place

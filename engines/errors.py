@@ -46,19 +46,20 @@ class EngineOutOfMemory(EngineError):
 class EngineDied(EngineError):
     """The process of an engine ended while it worked. What it did is lost."""
 
-    def __init__(self, reason: str, *, signal: int = 0, status: int = 0) -> None:
+    def __init__(self, reason: str, *, signal: int = 0, status: int = 0, memory: bool = False) -> None:
         """`signal`: the signal that ended the process, if any. `status`: its exit status, if it ended by
-        itself.
+        itself. `memory`: whether the kernel ended a process meanwhile because memory ran out.
         """
         super().__init__(f"The engine ended unexpectedly: {reason}.")
         self.reason = reason
         self.signal = signal
         self.status = status
+        self.memory = memory
 
     @property
     def killed(self) -> bool:
-        """Whether somebody else ended it: a person, a supervisor, or the kernel that needed memory."""
-        return self.signal in (SIGKILL, SIGTERM)
+        """Whether somebody else ended it, such as a person or a supervisor."""
+        return self.signal in (SIGKILL, SIGTERM) and not self.memory
 
 
 class EngineStuck(EngineDied):

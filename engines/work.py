@@ -211,6 +211,11 @@ class Host(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """`cpu` or `cuda`."""
+        ...
+
+    @property
     def problem(self) -> str | None:
         """Why it cannot answer at the moment, though it was loaded; None if it can."""
         ...

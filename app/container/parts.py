@@ -20,7 +20,8 @@ from app.runtime.batching import BatchLimits
 from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import RunnerRules
 from app.runtime.meters import Meters
-from app.runtime.processes import Processes, ProcessRules
+from app.runtime.process_host import ProcessRules
+from app.runtime.processes import Processes
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.about import AboutService

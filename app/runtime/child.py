@@ -16,13 +16,16 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.in_process import InProcess
-from app.runtime.pipe import Frame, FrameKind, Pipe
-from engines.work import Host
+from app.runtime.kept_windows import Send, SentWork, WindowKeeper
+from app.runtime.pipe import FrameKind, Pipe
+from engines.work import Host, Work
 
 log = logging.getLogger("engines")
 PR_SET_PDEATHSIG = 1
@@ -30,56 +33,72 @@ OOM_SCORE = 500
 """Value of `oom_score_adj`: when memory runs out, the kernel ends the child before the server."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A work to do, and the number under which it is answered."""
+
+    number: int
+    work: Callable[[], Work[object, object]]
+    """Waits for the features of its windows."""
+
+
 class CallServer:
-    """Does the work of the frames: `calls` works in parallel, and the features of one window at the same
-    time.
-    """
+    """Does the work of the frames: `calls` works in parallel."""
 
     def __init__(self, pipe: Pipe, host: Host) -> None:
         self._pipe = pipe
         self._host = host
-        self._works: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
-        self._windows: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
-        self._threads = [self._thread(self._works) for _ in range(host.calls)]
-        self._threads.append(self._thread(self._windows))
+        self._windows = WindowKeeper(host.prepare)
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(host.calls)]
+        for thread in self._threads:
+            thread.start()
 
     def run(self) -> None:
         """Runs until the server closes the pipe or sends `CLOSE`."""
-        while frame := self._pipe.receive():
-            if frame.kind == FrameKind.CLOSE:
-                break
-            (self._windows if frame.kind == FrameKind.PREPARE else self._works).put(frame)
+        while (frame := self._pipe.receive()) and frame.kind != FrameKind.CLOSE:
+            if frame.kind == FrameKind.DO:
+                sent: SentWork = frame.value
+                self._calls.put(Call(frame.call, self._windows.work(sent.work)))
+                self._windows.forget(sent.forget)
+            elif frame.kind == FrameKind.KEEP:
+                new: Send = frame.value
+                self._windows.forget(new.forget)
+                self._windows.keep(frame.call, new.window)
+            else:
+                self._windows.forget(frame.value)
+                if not self._sent(frame.call, FrameKind.DONE, Done(None, 0.0)):
+                    return
 
     def close(self) -> None:
         """Lets the running works end and closes the engine."""
-        for _ in self._threads[:-1]:
-            self._works.put(None)
-        self._windows.put(None)
+        for _ in self._threads:
+            self._calls.put(None)
         for thread in self._threads:
             thread.join()
+        self._windows.close()
         self._host.close()
 
-    def _thread(self, frames: queue.SimpleQueue[Frame | None]) -> threading.Thread:
-        thread = threading.Thread(target=self._serve, args=(frames,), daemon=True)
-        thread.start()
-        return thread
+    def _serve(self) -> None:
+        while call := self._calls.get():
+            if not self._sent(call.number, *self._answer(call)):
+                return
 
-    def _serve(self, frames: queue.SimpleQueue[Frame | None]) -> None:
-        while frame := frames.get():
-            try:
-                self._pipe.send(frame.call, *self._answer(frame))
-            except OSError:
-                return  # the server has ended, and this process ends too
-            except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
-                self._pipe.send(frame.call, FrameKind.FAILED, Failure.of(error))
-
-    def _answer(self, frame: Frame) -> tuple[FrameKind, object]:
-        began = time.monotonic()
+    def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
+        """Whether the server is still there."""
         try:
-            if frame.kind == FrameKind.PREPARE:
-                value: object = self._host.prepare(frame.value)
-            else:
-                value = list(self._host.do(frame.value, float("inf")))
+            self._pipe.send(number, kind, value)
+        except OSError:
+            return False  # the server has ended, and this process ends too
+        except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
+            self._pipe.send(number, FrameKind.FAILED, Failure.of(error))
+        return True
+
+    def _answer(self, call: Call) -> tuple[FrameKind, object]:
+        try:
+            work = call.work()
+            began = time.monotonic()
+            value = list(self._host.do(work, float("inf")))
         except BaseException as error:  # noqa: BLE001 - an engine may raise anything
             return FrameKind.FAILED, Failure.of(error)
         return FrameKind.DONE, Done(value, time.monotonic() - began)
@@ -94,7 +113,7 @@ def main() -> None:
         return
     try:
         host = InProcess(order.value[0]).open(order.value[1])
-        facts = Loaded(host.calls, host.looks, host.lengths)
+        facts = Loaded(host.calls, host.looks, host.lengths, host.device)
     except BaseException as error:  # noqa: BLE001 - an engine may raise anything
         pipe.send(order.call, FrameKind.FAILED, Failure.of(error))
         return

@@ -19,16 +19,19 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from app.runtime.child_values import Done, Failure, Loaded
+from app.runtime.kept_windows import Send, SentWork, WindowBook
 from app.runtime.pipe import SEND_SECONDS, FrameKind, FrameTooLarge, Pipe
 from engines.catalog import EngineFinder
 from engines.errors import EngineDied, EngineError, EngineStuck
-from engines.work import Order
+from engines.types import Window
+from engines.work import Order, Work
 
 log = logging.getLogger(__name__)
 LAST_LINES = 30
@@ -42,8 +45,12 @@ HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "doubl
 class Child:
     """A child process that loads one engine. Create it on the thread that calls `watch`."""
 
-    def __init__(self, name: str, finder: EngineFinder, order: Order) -> None:
-        """Raises `EngineError` if no process can be started."""
+    def __init__(
+        self, name: str, finder: EngineFinder, order: Order, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """`variables`: of its environment, beside the server's. Raises `EngineError` if no process can be
+        started.
+        """
         self.name = name
         self.began = time.monotonic()
         self._lock = threading.Lock()
@@ -51,13 +58,18 @@ class Child:
         self._numbers = itertools.count(1)
         self._ended: EngineDied | None = None
         self._why: EngineDied | None = None
+        self._blame = False
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._windows = WindowBook()
+        self._asked_at: float | None = None
+        """When the oldest ping was sent that was not answered yet."""
         self.loaded: Future[Loaded] = Future()
         """Fails with `EngineError`."""
         self._pending[0] = self.loaded
+        self._oom_kills = oom_kills()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _started(theirs, ours)
+            self._process = _started(theirs, ours, variables or {})
         assert self._process.stderr
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
@@ -81,7 +93,33 @@ class Child:
             return pages * os.sysconf("SC_PAGE_SIZE")
         return 0
 
-    def call(self, kind: FrameKind, value: object, seconds: float) -> Done:
+    def keep(self, window: Window) -> Window:
+        """Sends a window before its turn, so that its features are computed while it waits. Returns what to
+        call `do` with. Raises `EngineError`.
+        """
+        if self._windows.full:
+            return window
+        number = next(self._numbers)
+        self._send(number, FrameKind.KEEP, Send(window, self._windows.unneeded()))
+        return self._windows.sent(window, number)
+
+    def ping(self) -> float:
+        """Asks for a sign of life. Returns the seconds since the oldest question without an answer; 0: all
+        were answered.
+        """
+        with suppress(EngineError):
+            now = time.monotonic()
+            self._asked_at = self._asked_at or now
+            self._send(0, FrameKind.PING, self._windows.unneeded())
+        return self.unanswered
+
+    @property
+    def unanswered(self) -> float:
+        """Seconds since the oldest ping that was not answered."""
+        asked = self._asked_at
+        return time.monotonic() - asked if asked else 0.0
+
+    def do(self, work: Work[object, object], seconds: float) -> Done:
         """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
         future: Future[Any] = Future()
         with self._lock:
@@ -89,7 +127,8 @@ class Child:
                 raise self._ended
             number = next(self._numbers)
             self._pending[number] = future
-        self._send(number, kind, value)
+        sent = SentWork(self._windows.work(work), self._windows.unneeded())
+        self._send(number, FrameKind.DO, sent)
         try:
             done: Done = future.result(seconds)
             return done
@@ -104,6 +143,7 @@ class Child:
     def watch(self) -> EngineDied:
         """Delivers results until the process ends. Returns how it ended; all pending calls fail with that."""
         while frame := self._pipe.receive():
+            self._asked_at = None
             with self._lock:
                 future = self._pending.pop(frame.call, None)
             if future is None:
@@ -115,9 +155,12 @@ class Child:
                 future.set_result(frame.value)
         return self._buried()
 
-    def kill(self, why: EngineDied) -> None:
-        """Ends the process at once. `why`: the reason that callers are told."""
+    def kill(self, why: EngineDied, *, blame: bool = False) -> None:
+        """Ends the process at once. `why`: the reason, for `watch`. `blame`: whether the pending calls may
+        have caused it; else they fail as if somebody else had killed the process.
+        """
         self._why = self._why or why
+        self._blame = blame
         with suppress(OSError):
             self._process.kill()
 
@@ -162,7 +205,9 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
             self._process.kill()
-        died = _death(self._process.wait())
+        died = _death(self._process.wait(), self._oom_kills)
+        if self._blame and self._why:
+            died = self._why
         with self._lock:
             self._ended = died
             pending, self._pending = list(self._pending.values()), {}
@@ -181,8 +226,11 @@ class Child:
                     log.warning("process of %s: %s", self.name, text)
 
 
-def _started(theirs: socket.socket, ours: socket.socket) -> subprocess.Popen[bytes]:
+def _started(
+    theirs: socket.socket, ours: socket.socket, variables: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
+    environment.update(variables)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, "-m", "app.runtime.child", str(theirs.fileno()), str(os.getpid())]
     try:
@@ -200,7 +248,17 @@ def _started(theirs: socket.socket, ours: socket.socket) -> subprocess.Popen[byt
         raise EngineError(f"No process can be started: {failure.strerror}.") from failure
 
 
-def _death(status: int) -> EngineDied:
+def oom_kills() -> int:
+    """Processes of this machine that the kernel has ended for want of memory; 0 where it does not tell."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _death(status: int, oom_kills_before: int) -> EngineDied:
+    """`oom_kills_before`: `oom_kills` when the process was started."""
     if status >= 0:
         return EngineDied(f"its process ended with status {status}", status=status)
     number = -status
@@ -208,4 +266,6 @@ def _death(status: int) -> EngineDied:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    return EngineDied(f"its process was ended by {name}", signal=number)
+    memory = number == signal.SIGKILL and oom_kills() > oom_kills_before
+    why = ", probably because memory ran out" if memory else ""
+    return EngineDied(f"its process was ended by {name}{why}", signal=number, memory=memory)

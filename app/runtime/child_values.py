@@ -23,6 +23,8 @@ class Loaded:
     calls: int
     looks: LookSize | None
     lengths: LengthClasses
+    device: str = "cpu"
+    """`cpu` or `cuda`."""
 
 
 @dataclass(frozen=True, slots=True)

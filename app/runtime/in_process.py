@@ -64,21 +64,23 @@ class InProcess:
             self._finder.diarizers(engine).check()
 
     def open(self, order: Order) -> Host:
-        openers: dict[str, Callable[[Order], Host]] = {
+        openers: dict[str, Callable[[Order], _LocalHost]] = {
             "transcription": self._transcriber,
             "speech": self._synthesizer,
             "diarization": self._diarizer,
             "speaker": self._speaker_encoder,
         }
-        return openers[order.kind](order)
+        host = openers[order.kind](order)
+        host.device = host.device or ("cuda" if order.options.device == "cuda" else "cpu")
+        return host
 
-    def _transcriber(self, order: Order) -> Host:
+    def _transcriber(self, order: Order) -> _LocalHost:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
         with suppress(Exception):  # the first real request will raise the same failure
             engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
         return TranscriberHost(engine)
 
-    def _synthesizer(self, order: Order) -> Host:
+    def _synthesizer(self, order: Order) -> _LocalHost:
         kind = self._finder.synthesizers(order.engine)
         engine = kind.load(order.folder, order.options)
         with suppress(Exception):  # as above
@@ -86,10 +88,10 @@ class InProcess:
             engine.synthesize(Utterance("Ready.", voice.name, voice.language))
         return SynthesizerHost(engine, self._finder.cloners)
 
-    def _diarizer(self, order: Order) -> Host:
+    def _diarizer(self, order: Order) -> _LocalHost:
         return DiarizerHost(self._finder.diarizers(order.engine).load(order.folder, order.options))
 
-    def _speaker_encoder(self, order: Order) -> Host:
+    def _speaker_encoder(self, order: Order) -> _LocalHost:
         return EncoderHost(self._finder.speaker_encoders(order.engine)(order.folder, order.options))
 
 
@@ -100,6 +102,8 @@ class _LocalHost:
     looks: LookSize | None = None
     lengths = LengthClasses()
     problem: str | None = None
+    device = ""
+    """`cpu` or `cuda`; empty where the engine does not say."""
 
     def prepare(self, window: Window) -> Window:
         return window
@@ -110,6 +114,9 @@ class _LocalHost:
 
     def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:
         raise _refusal("transcribe")
+
+    def close(self) -> None:
+        raise NotImplementedError
 
     def speak(self, work: Speak) -> Sequence[Pcm]:
         raise _refusal("speak")
@@ -134,6 +141,7 @@ class TranscriberHost(_LocalHost):
         self._engine = engine
         self.calls = engine.calls
         self.lengths = engine.lengths
+        self.device = str(getattr(engine, "device", ""))
 
     def prepare(self, window: Window) -> Window:
         return self._engine.prepare(window)

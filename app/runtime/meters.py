@@ -17,6 +17,7 @@ ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 SECOND_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 OVERHEAD_BUCKETS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
 MODEL_LABEL = ("model",)
+CHILD_LABELS = ("model", "device")
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """Other methods are counted as `other`, because clients can send any word."""
 
@@ -78,22 +79,45 @@ class _ProcessCounts:
     """Processes of models."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(Gauge, labelnames=MODEL_LABEL, registry=registry)
+        gauge = partial(Gauge, labelnames=CHILD_LABELS, registry=registry)
         self.up = gauge("antiphon_child_up", "Whether the process of a model is loaded (1 or 0).")
         self.bytes = gauge("antiphon_child_bytes", "Memory of a model's process.")
         self.restarts = Counter(
             "antiphon_child_restarts",
             "Processes of a model that ended without being asked to, or were replaced.",
-            (*MODEL_LABEL, "reason"),
+            (*CHILD_LABELS, "reason"),
             registry=registry,
         )
         self.overhead = Histogram(
             "antiphon_call_overhead_seconds",
             "Time of a call to the process of a model beyond the work itself.",
-            MODEL_LABEL,
+            CHILD_LABELS,
             buckets=OVERHEAD_BUCKETS,
             registry=registry,
         )
+
+
+class ChildMeter:
+    """The counters of the process of a model on a device."""
+
+    def __init__(self, counts: _ProcessCounts, model: str, device: str) -> None:
+        self._counts = counts
+        self._labels = (model, device)
+
+    def up(self, count: int) -> None:
+        """1: the process is loaded. 0: it has ended."""
+        self._counts.up.labels(*self._labels).set(count)
+        if not count:
+            self._counts.bytes.labels(*self._labels).set(0)
+
+    def restarted(self, reason: str) -> None:
+        """The process ended. `reason`: `crash`, `killed`, `stuck` or `memory`."""
+        self._counts.restarts.labels(*self._labels, reason).inc()
+
+    def called(self, overhead: float, size: int) -> None:
+        """A call took so many seconds longer than its work. `size`: bytes that the process has."""
+        self._counts.overhead.labels(*self._labels).observe(overhead)
+        self._counts.bytes.labels(*self._labels).set(size)
 
 
 class Meters:
@@ -145,18 +169,9 @@ class Meters:
     def failed(self, model: str, jobs: int) -> None:
         self._lanes.failed.labels(model).inc(jobs)
 
-    def child(self, model: str, *, up: bool) -> None:
-        """The process of a model is loaded, or it has ended."""
-        self._processes.up.labels(model).set(up)
-
-    def restarted(self, model: str, reason: str) -> None:
-        """The process of a model ended. `reason`: `crash`, `killed`, `stuck` or `memory`."""
-        self._processes.restarts.labels(model, reason).inc()
-
-    def called(self, model: str, overhead: float, size: int) -> None:
-        """A call to the process of a model took so much longer than its work. `size`: bytes that it has."""
-        self._processes.overhead.labels(model).observe(overhead)
-        self._processes.bytes.labels(model).set(size)
+    def child(self, model: str, device: str) -> ChildMeter:
+        """The counters of a model's process on a device."""
+        return ChildMeter(self._processes, model, device)
 
     def page(self) -> bytes:
         """The exposition text."""

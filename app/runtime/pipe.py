@@ -50,15 +50,17 @@ class FrameKind(IntEnum):
     OPEN = 1
     """To the child: load this engine."""
     DO = 2
-    """To the child: do this work."""
-    PREPARE = 3
-    """To the child: compute the features of this window."""
+    """To the child: do this `SentWork`."""
+    KEEP = 3
+    """To the child: keep the window of this `Send`, and compute its features. It is not answered."""
     CLOSE = 4
     """To the child: end."""
     DONE = 5
     """From the child: the result of a call."""
     FAILED = 6
     """From the child: the failure of a call."""
+    PING = 7
+    """To the child: answer. With numbers of windows that are no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,27 @@
 """The placement `processes`: each loaded engine is a child process, whose crash does not end the server.
 
-Law: keeps one process for a host, starts it again when it has ended, and says whether it can answer. The lane
-decides what happens to work that was lost in a crash; the process itself is in `child_process.py`.
-
-Theory of operation: each host has a thread that starts the process, watches it until it ends and starts the
-next one, after the pause that `CrashHistory` asks for. Calls wait for a process that is up. A call that has
-to be `alone` waits until no other one runs and keeps others out, so that it is known whose fault a death is.
+Law: decides which processes a model gets: one for each of its devices. `process_host.py` keeps each of them
+running.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 
-from app.runtime.call_times import CallTimes
 from app.runtime.child_process import Child
-from app.runtime.child_values import Loaded
 from app.runtime.crash_history import CrashHistory
+from app.runtime.device_group import DeviceGroup
 from app.runtime.in_process import InProcess
 from app.runtime.meters import Meters
-from app.runtime.pipe import FrameKind
+from app.runtime.process_host import ProcessHost, ProcessRules
 from engines.catalog import EngineFinder
-from engines.errors import EngineDied, EngineDown, EngineError, EngineStuck
-from engines.types import Window
-from engines.work import Host, Kind, LengthClasses, LookSize, Order, Result, Work
+from engines.errors import EngineDown
+from engines.work import Host, Kind, Order
 
-log = logging.getLogger(__name__)
-LONGEST_LOAD_SECONDS = 1800.0
-LONGEST_PREPARE_SECONDS = 60.0
-CLOSED, OVERGROWN = EngineDied("it was closed"), EngineDied("it took more memory than `runtime.child_bytes`")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessRules:
-    """Limits of a child process."""
-
-    stuck_seconds: float = 60.0
-    """Seconds; a call that takes longer than this, and longer than usual, fails, and its process is ended."""
-    child_bytes: int = 0
-    """Resident memory beyond which the process is replaced between two calls; 0: no bound."""
+CPU = "cpu"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class Processes:
@@ -66,206 +44,47 @@ class Processes:
         self._here.check(kind, engine)
 
     def open(self, order: Order) -> Host:
-        history = self._histories.setdefault(order, CrashHistory())
+        """One process for each device. If there is no GPU, the first one says so and is the only one."""
+        devices = order.options.devices
+        first = self._host(order, devices[0])
+        if len(devices) == 1 or first.device == CPU:
+            return first
+        hosts = [first]
+        try:
+            hosts += [self._host(order, device) for device in devices[1:]]
+        except BaseException:
+            for host in hosts:
+                host.close()
+            raise
+        return DeviceGroup(hosts)
+
+    def _host(self, order: Order, device: int) -> ProcessHost:
+        """The engine on one device. The process sees no other one, so that it is number 0 there."""
+        options = order.options
+        order = replace(order, options=replace(options, devices=(0,)))
+        history = self._histories.setdefault(
+            replace(order, options=replace(options, devices=(device,))), CrashHistory()
+        )
         pause = history.pause(time.monotonic())
         if pause and history.looping(time.monotonic()):
             raise EngineDown(history.reason, pause)
         name = order.name or order.folder.name
+        variables = {} if options.device == CPU else {VISIBLE: visible(device, os.environ.get(VISIBLE))}
 
         def start() -> Child:
-            return Child(name, self._finder, order)
+            return Child(name, self._finder, order, variables)
 
-        return ProcessHost(name, start, history, self._rules, self._meters)
+        def label(kind: str) -> str:
+            return kind if kind == CPU else f"{kind}:{device}"
 
-
-class ProcessHost:
-    """An engine in a child process; if that ends, in the next one."""
-
-    calls: int
-    looks: LookSize | None
-    lengths: LengthClasses
-
-    def __init__(
-        self,
-        name: str,
-        start: Callable[[], Child],
-        history: CrashHistory,
-        rules: ProcessRules,
-        meters: Meters,
-    ) -> None:
-        """Returns when the engine is loaded. Raises `EngineError`."""
-        self._name, self._start = name, start
-        self._history, self._rules, self._meters = history, rules, meters
-        self._changed = threading.Condition()
-        self._child: Child | None = None
-        """The process that is loaded and up."""
-        self._latest: Child | None = None
-        """The process that was started last."""
-        self._facts: Loaded | None = None
-        self._failure: EngineError | None = None
-        self._closing = False
-        self._running = 0
-        self._alone = 0
-        """Calls that run alone or wait for it."""
-        self._answered = False
-        self._replace = False
-        self._times = CallTimes(rules.stuck_seconds)
-        self._keeper = threading.Thread(target=self._keep, name=f"process-{name}", daemon=True)
-        self._keeper.start()
-        facts = self._first_facts()
-        self.calls, self.looks, self.lengths = facts.calls, facts.looks, facts.lengths
-
-    @property
-    def problem(self) -> str | None:
-        child = self._child
-        if child and child.alive:
-            return None
-        again = "again and again" if self._history.looping(time.monotonic()) else "and is started again"
-        return f"its process ended {again}: {self._history.reason or 'it is being replaced'}"
-
-    def prepare(self, window: Window) -> Window:
-        """The unchanged window, if the process does not run or must run one work alone."""
-        with self._changed:
-            child = self._child
-            if child is None or self._alone:
-                return window
-        try:
-            prepared: Window = child.call(FrameKind.PREPARE, window, LONGEST_PREPARE_SECONDS).value
-        except EngineError:  # the work itself will fail in the same way, for its own request
-            return window
-        return prepared
-
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
-        with self._turn(patience, alone=alone) as child:
-            began = time.monotonic()
-            done = child.call(FrameKind.DO, work, self._times.limit(work))
-            self._answer(work, time.monotonic() - began, done.seconds, child)
-        results: Sequence[Result] = done.value
-        return results
-
-    def close(self) -> None:
-        with self._changed:
-            self._closing = True
-            child = self._latest
-            self._changed.notify_all()
-        if child:
-            child.close()
-        self._keeper.join()
-
-    def _first_facts(self) -> Loaded:
-        with self._changed:
-            in_time = self._changed.wait_for(lambda: self._facts or self._failure, LONGEST_LOAD_SECONDS)
-            facts, failure = self._facts, self._failure
-        if facts and in_time:
-            return facts
-        self.close()
-        raise failure or EngineStuck(LONGEST_LOAD_SECONDS)
-
-    @contextmanager
-    def _turn(self, patience: float, *, alone: bool) -> Iterator[Child]:
-        """The process, as soon as it can take work. Raises `EngineDown`."""
-        seconds = min(patience, threading.TIMEOUT_MAX)
-        with self._changed:
-            self._alone += alone
-            self._changed.wait_for(lambda: self._may_run(alone=alone), seconds)
-            child = self._child if self._may_run(alone=alone) else None
-            if child is None:
-                self._alone -= alone
-                self._changed.notify_all()
-                raise self._down()
-            self._running += 1
-        try:
-            yield child
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._alone -= alone
-                self._changed.notify_all()
-                if self._replace and not self._running:
-                    child.kill(OVERGROWN)
-
-    def _may_run(self, *, alone: bool) -> bool:
-        """Whether the caller may stop waiting: the process can take work, or it will never be able to."""
-        if self._closing or (self._child is None and self._history.looping(time.monotonic())):
-            return True
-        free = not self._running if alone else not self._alone
-        child = self._child
-        return child is not None and child.alive and free and not self._replace
-
-    def _down(self) -> EngineDown:
-        return EngineDown(self._history.reason or "closed", self._history.pause(time.monotonic()))
-
-    def _answer(self, work: Work[object, object], seconds: float, worked: float, child: Child) -> None:
-        self._times.took(work, worked)
-        if not self._answered:
-            self._answered = True
-            self._history.worked()
-        size = child.memory
-        self._meters.called(self._name, max(0.0, seconds - worked), size)
-        if self._rules.child_bytes and size > self._rules.child_bytes:
-            self._replace = True
-
-    def _keep(self) -> None:
-        """Runs one process after another, until the host is closed or the first load fails."""
-        while not self._closing:
-            try:
-                child = self._start()
-            except Exception as failure:  # noqa: BLE001 - given to the caller that opens the host
-                self._note(None, failure)
-            else:
-                self._note(child, self._lived(child))
-            with self._changed:
-                if self._facts is None:
-                    self._failure = self._failure or self._down()
-                    self._changed.notify_all()
-                    return
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closing, self._history.pause(time.monotonic()))
-
-    def _lived(self, child: Child) -> EngineDied:
-        """Runs one process; returns how it ended."""
-        with self._changed:
-            self._latest, self._answered, self._replace = child, False, False
-            if self._closing:
-                child.kill(CLOSED)
-        child.loaded.add_done_callback(lambda loaded: self._is_up(child, loaded))
-        death = child.watch()
-        with self._changed:
-            self._child = None
-        self._meters.child(self._name, up=False)
-        return death
-
-    def _is_up(self, child: Child, loaded: Future[Loaded]) -> None:
-        """Called when the engine is loaded, or failed to load."""
-        failure = loaded.exception()
-        with self._changed:
-            if failure is None:
-                self._facts, self._child = loaded.result(), child
-            elif isinstance(failure, EngineError) and not isinstance(failure, EngineDied):
-                self._failure = failure
-                child.kill(EngineDied(str(failure)))
-            self._changed.notify_all()
-        self._meters.child(self._name, up=failure is None)
-
-    def _note(self, child: Child | None, failure: Exception) -> None:
-        """Reports an unexpected end to the log, the meters and the history."""
-        if self._closing or (self._facts is None and self._failure):
-            return
-        reason = failure.reason if isinstance(failure, EngineDied) else str(failure)
-        lived = time.monotonic() - child.began if child else 0.0
-        if failure is OVERGROWN:
-            log.warning("the process of %s is replaced: %s", self._name, reason)
-            self._meters.restarted(self._name, "memory")
-            return
-        words = child.last_words() if child else ""
-        told = f"{reason}; its last words: {words}" if words else reason
-        pause = self._history.died(time.monotonic(), told, lived=lived, worked=self._answered)
-        self._meters.restarted(self._name, _kind_of(failure))
-        log.error("the process of %s ended: %s; it is started again in %g s", self._name, told, pause)
+        return ProcessHost(
+            name, start, history, self._rules, lambda kind: self._meters.child(name, label(kind))
+        )
 
 
-def _kind_of(failure: Exception) -> str:
-    """The label for metrics: one of a few words, so that there are few time series."""
-    if isinstance(failure, EngineStuck):
-        return "stuck"
-    return "killed" if isinstance(failure, EngineDied) and failure.killed else "crash"
+def visible(device: int, inherited: str | None) -> str:
+    """`CUDA_VISIBLE_DEVICES` for one device, which is counted among those of the inherited value."""
+    if inherited is None:
+        return str(device)
+    names = [name.strip() for name in inherited.split(",") if name.strip()]
+    return names[device] if device < len(names) else inherited

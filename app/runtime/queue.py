@@ -31,8 +31,9 @@ from engines.work import Work
 Result_co = TypeVar("Result_co", covariant=True)
 MOST_CRASHES = 2
 """Processes that one row may crash; the second time it worked alone, so that it is to blame."""
-MOST_KILLS = 5
-"""Processes that may be killed from outside while they work on one row: it need not be to blame."""
+MOST_KILLS = 12
+"""Processes that may be killed from outside while they work on one row: it need not be to blame. Where the
+kernel does not tell that it ended a process for want of memory, this is what bounds the attempts."""
 
 
 @dataclass(slots=True, eq=False)

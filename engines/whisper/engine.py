@@ -66,6 +66,8 @@ class WhisperTranscriber:
         self._on_cpu = model.model.device == "cpu"
         self._padding = self._measured_padding() if adaptive else None
         self.calls = calls
+        self.device = model.model.device
+        """`cpu` or `cuda`; with `auto`, only the loaded model knows."""
 
     def close(self) -> None:
         self._model.model.unload_model()

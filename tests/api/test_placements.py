@@ -13,7 +13,7 @@ import pytest
 
 from app.container import Container
 from app.main import create_app
-from app.runtime.processes import ProcessHost
+from app.runtime.process_host import ProcessHost
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support import scripted

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from app.errors import EngineCrashed, ModelUnavailable, from_engine
-from app.runtime import crash_history
+from app.runtime import crash_history, process_host
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
-from app.runtime.processes import Processes, ProcessHost, ProcessRules
+from app.runtime.process_host import ProcessHost, ProcessRules
+from app.runtime.processes import Processes
 from engines.errors import EngineDied, EngineDown, EngineOutOfMemory, EngineStuck
+from engines.types import EngineOptions, TranscribeOptions, Window
+from engines.work import Order, Transcribe
 from tests.conftest import ROOT
-from tests.contract.test_runner import Setting
+from tests.contract.test_runner import SECOND, Setting
 from tests.support.scripted import FINDER
 from tests.support.waiting import until, wait_until
 
@@ -80,7 +83,10 @@ async def test_a_row_that_crashes_the_engine_fails_alone(setting: Made, script: 
     assert (told.status, told.code, told.retry) == (500, "engine_crashed", False)
     assert isinstance(told, EngineCrashed)
     assert await setting.say(setting.runner.admit()) == "0 of 1", "the next process works"
-    assert b'antiphon_child_restarts_total{model="transcription",reason="crash"} 2.0' in setting.meters.page()
+    assert (
+        b'antiphon_child_restarts_total{device="cpu",model="transcription",reason="crash"} 2.0'
+        in setting.meters.page()
+    )
 
 
 async def test_a_row_that_was_only_there_when_the_engine_crashed_is_tried_again(setting: Made) -> None:
@@ -103,6 +109,78 @@ async def test_a_call_without_end_is_given_up(setting: Made) -> None:
     assert await setting.say(setting.runner.admit()) == "0 of 1"
     assert pid_of(setting.runner) != before
     assert b'reason="stuck"} 2.0' in setting.meters.page()
+
+
+@pytest.mark.parametrize("setting", [ProcessRules(stuck_seconds=0.4)], indirect=True)
+async def test_a_process_without_a_sign_of_life_is_told_and_replaced(
+    setting: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
+    model = setting.model("transcription")
+    await setting.say(setting.runner.admit())
+    before = pid_of(setting.runner)
+    assert before
+    os.kill(before, signal.SIGSTOP)
+    await until(lambda: "silent" in (setting.runner.problem(model) or ""))
+    await until(lambda: pid_of(setting.runner) not in (None, before))
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+    assert b'reason="stuck"} 1.0' in setting.meters.page()
+
+
+@pytest.mark.parametrize("setting", [ProcessRules(stuck_seconds=0.4)], indirect=True)
+async def test_native_code_that_never_lets_go_of_the_interpreter_is_ended_long_before_its_call(
+    setting: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
+    monkeypatch.setattr("app.runtime.call_times.FIRST_TIMES", 1000)
+    with pytest.raises(EngineStuck):
+        await asyncio.wait_for(setting.say(setting.runner.admit(), prompt="grab"), 30)
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+async def test_windows_that_wait_are_sent_before_their_turn_and_once(setting: Made) -> None:
+    busy = await setting.occupied()
+    first = host_of(setting.runner)._child
+    assert first
+    rows = [asyncio.create_task(setting.say(setting.runner.admit(), start=i)) for i in range(4)]
+    await until(lambda: setting.runner.snapshot().waiting == 4)
+    assert first._windows._kept >= 4, "the one that is at work may have waited too"
+    os.kill(first.pid, signal.SIGKILL)  # all four must be sent to the next one
+    setting.go()
+    assert sorted(text[0] for text in await asyncio.gather(*rows)) == ["0", "1", "2", "3"]
+    assert await busy == "0 of 1"
+    await until(lambda: first._windows._kept == len(first._windows._unneeded), what="all are unneeded")
+
+
+@pytest.mark.parametrize(("device", "shown"), [("cpu", None), ("auto", b"3"), ("cuda", b"3")])
+def test_a_process_sees_the_device_that_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, shown: bytes | None
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    options = EngineOptions(device=device, devices=(3,))
+    host = Processes(FINDER).open(Order("transcription", "scripted", tmp_path, options))
+    assert isinstance(host, ProcessHost)
+    assert host._child
+    variables = dict(line.partition(b"=")[::2] for line in about(host._child.pid, "environ").split(b"\0"))
+    assert variables.get(b"CUDA_VISIBLE_DEVICES") == shown
+    host.close()
+
+
+async def test_two_devices_get_equal_work_at_the_same_time(tmp_path: Path) -> None:
+    """Two processes that believe to have a GPU each: every work waits for a file of the other device's."""
+    meters = Meters()
+    options = EngineOptions(device="cuda", devices=(0, 1))
+    place = Processes(FINDER, meters=meters)
+    host = await asyncio.to_thread(place.open, Order("transcription", "scripted", tmp_path, options, "m"))
+    assert host.calls == 2
+    scripts = [f"touch:{tmp_path}/a wait:{tmp_path}/b", f"touch:{tmp_path}/b wait:{tmp_path}/a"]
+    works = [Transcribe((Window(SECOND, prompt=script),), TranscribeOptions()) for script in scripts]
+    await asyncio.gather(*(asyncio.to_thread(host.do, work, 10.0) for work in works))
+    page = meters.page().decode()
+    for device in ("cuda:0", "cuda:1"):
+        assert f'antiphon_child_up{{device="{device}",model="m"}} 1.0' in page
+        assert f'antiphon_call_overhead_seconds_count{{device="{device}",model="m"}} 1.0' in page
+    await asyncio.to_thread(host.close)
 
 
 @pytest.mark.parametrize("setting", [ProcessRules(child_bytes=150 << 20)], indirect=True)
@@ -131,8 +209,7 @@ async def test_a_death_between_two_calls_is_told_until_the_next_process_is_up(se
     pid = pid_of(setting.runner)
     assert pid
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: setting.runner.problem(model), 1.0)
-    assert "SIGKILL" in (setting.runner.problem(model) or "")
+    await until(lambda: "SIGKILL" in (setting.runner.problem(model) or ""), 1.0)
     await until(lambda: setting.runner.problem(model) is None)
     assert setting.runner.state(model) == "loaded"
     assert pid_of(setting.runner) != pid
@@ -213,6 +290,7 @@ def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
         "app.runtime.child",
         "app.runtime.child_values",
         "app.runtime.in_process",
+        "app.runtime.kept_windows",
         "app.runtime.pipe",
     }
     assert not {"pydantic", "fastapi", "sqlalchemy", "av"} & {name.split(".")[0] for name in loaded}

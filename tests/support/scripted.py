@@ -1,8 +1,8 @@
 """Engines that do what their input says, so that a test can steer them in whatever process they run.
 
 A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
-`exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang` and
-`quit` end or block the process; `grow` leaks.
+`exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang`, `grab`
+and `quit` end or block the process; `grow` leaks.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ def _hang() -> None:
     time.sleep(1000)
 
 
+def _grab() -> None:
+    """Native code that never lets go of Python's lock."""
+    ctypes.PyDLL(None).sleep(1000)
+
+
 _LEAK: list[object] = []
 _CRASHES: dict[str, Callable[[], object]] = {
     "abort": os.abort,
@@ -99,6 +104,7 @@ _CRASHES: dict[str, Callable[[], object]] = {
     "eat": _eat,
     "grow": _grow,
     "hang": _hang,
+    "grab": _grab,
     "quit": lambda: os._exit(3),
 }
 

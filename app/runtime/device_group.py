@@ -1,0 +1,69 @@
+"""One model on several devices, with a host for each.
+
+Law: chooses the host for each call; the hosts know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from engines.types import Window
+from engines.work import Host, Result, Work
+
+
+class DeviceGroup:
+    """A host over hosts of the same model."""
+
+    def __init__(self, hosts: Sequence[Host]) -> None:
+        """`hosts`: at least one."""
+        self._hosts = hosts
+        self._lock = threading.Lock()
+        self._running = [0] * len(hosts)
+        self._given = [0] * len(hosts)
+        self.calls = sum(host.calls for host in hosts)
+        self.looks = hosts[0].looks
+        self.lengths = hosts[0].lengths
+        self.device = hosts[0].device
+
+    @property
+    def problem(self) -> str | None:
+        """The first problem, if no device can answer."""
+        problems = [host.problem for host in self._hosts]
+        return None if None in problems else problems[0]
+
+    def prepare(self, window: Window) -> Window:
+        """Which device will do the work is not known yet; if it is another one, that one begins anew."""
+        with self._lock:
+            index = self._idlest()
+        return self._hosts[index].prepare(window)
+
+    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
+        with self._turn() as host:
+            return host.do(work, patience, alone=alone)
+
+    def close(self) -> None:
+        for host in self._hosts:
+            host.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[Host]:
+        with self._lock:
+            index = self._idlest()
+            self._running[index] += 1
+            self._given[index] += 1
+        try:
+            yield self._hosts[index]
+        finally:
+            with self._lock:
+                self._running[index] -= 1
+
+    def _idlest(self) -> int:
+        """The host that can answer and has the least to do; of several, the one that had the fewest calls."""
+
+        def load(index: int) -> tuple[bool, float, int]:
+            host = self._hosts[index]
+            return host.problem is not None, self._running[index] / host.calls, self._given[index]
+
+        return min(range(len(self._hosts)), key=load)

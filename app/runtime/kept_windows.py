@@ -1,0 +1,150 @@
+"""Windows that a process has before it works on them, so that each is sent once and its features are computed
+while it waits.
+
+Law: importable at both ends. The server keeps the whole window as well: another process may have to do the
+work.
+
+Theory of operation: the server sends a window under a number (`Send`) and works on with a `SentWindow`.
+In the work that is sent later, that row is a `KeptRow`. When the server's last reference to a `SentWindow` is
+gone, its number is told with the next frame, and the process forgets the window.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+from engines.types import Window
+from engines.work import Work
+
+Result = TypeVar("Result")
+MOST_KEPT = 24
+"""Windows that a process keeps; each has 3 MB with its features. Further ones are sent with their work."""
+FEATURE_THREADS = 2
+"""Threads of a process that compute features."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """Stands for a window that the process has."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentWork:
+    """What the server sends with a call: the work, and windows that are no longer needed."""
+
+    work: Work[object, object]
+    forget: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A window to keep, and windows that are no longer needed."""
+
+    window: Window
+    forget: tuple[int, ...] = ()
+
+
+class _Claim:
+    """Lives as long as the server needs a window."""
+
+    def __init__(self, number: int, unneeded: deque[int]) -> None:
+        self.number = number
+        self._unneeded = unneeded
+
+    def __del__(self) -> None:
+        self._unneeded.append(self.number)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentWindow(Window):
+    """A window that a process has."""
+
+    claim: _Claim | None = None
+    owner: object = None
+    """The `WindowBook` of that process."""
+
+
+class WindowBook:
+    """The server's record of the windows that one process keeps. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._unneeded: deque[int] = deque()
+        self._lock = threading.Lock()
+        self._kept = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the process keeps as many as it may."""
+        return self._kept - len(self._unneeded) >= MOST_KEPT
+
+    def sent(self, window: Window, number: int) -> SentWindow:
+        """The window, marked as sent under `number`."""
+        with self._lock:
+            self._kept += 1
+        facts = {field.name: getattr(window, field.name) for field in fields(Window)}
+        return SentWindow(**facts, claim=_Claim(number, self._unneeded), owner=self)
+
+    def unneeded(self) -> tuple[int, ...]:
+        """Numbers that were not told yet and that nobody needs any more."""
+        told: list[int] = []
+        with self._lock:
+            while self._unneeded:
+                told.append(self._unneeded.popleft())
+            self._kept -= len(told)
+        return tuple(told)
+
+    def work(self, work: Work[object, Result]) -> Work[object, Result]:
+        """The work as it is sent: windows that the process has are numbers."""
+        if not any(isinstance(row, SentWindow) for row in work.rows):
+            return work
+        return replace(work, rows=tuple(self._row(row) for row in work.rows))
+
+    def _row(self, row: object) -> object:
+        if not isinstance(row, SentWindow):
+            return row
+        if row.owner is self and row.claim:
+            return KeptRow(row.claim.number)
+        return Window(**{field.name: getattr(row, field.name) for field in fields(Window)})
+
+
+class WindowKeeper:
+    """The process's side. `keep` and `work` are called on one thread, in the order of the frames."""
+
+    def __init__(self, prepare: Callable[[Window], Window]) -> None:
+        self._prepare = prepare
+        self._windows: dict[int, Future[Window]] = {}
+        self._threads = ThreadPoolExecutor(FEATURE_THREADS, thread_name_prefix="features")
+
+    def keep(self, number: int, window: Window) -> None:
+        """Computes the features on a thread."""
+        self._windows[number] = self._threads.submit(self._prepared, window)
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if window := self._windows.pop(number, None):
+                window.cancel()
+
+    def work(self, work: Work[object, Result]) -> Callable[[], Work[object, Result]]:
+        """A function that waits for the features and gives the whole work; it may be called on any thread."""
+        rows = [self._windows[row.number] if isinstance(row, KeptRow) else row for row in work.rows]
+        return lambda: replace(work, rows=_awaited(rows))
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def _prepared(self, window: Window) -> Window:
+        try:
+            return self._prepare(window)
+        except Exception:  # noqa: BLE001 - the work itself will fail in the same way, for its own request
+            return window
+
+
+def _awaited(rows: Sequence[object]) -> tuple[object, ...]:
+    return tuple(row.result() if isinstance(row, Future) else row for row in rows)
