@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 # The set of dependencies: `default` serves and stays light, `all` brings every engine, `dev` is for the tests.
 SET := $(if $(ALL),all,default)
+# GPU=1 also brings the CUDA library that CTranslate2 needs; this is the default where the NVIDIA driver is seen.
+GPU ?= $(if $(wildcard /dev/nvidiactl /dev/dxg),1,0)
 # PyTorch's wheels are not locked by hash, because every machine wants its own build: this version is pinned for CPUs.
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu spares a Linux machine without a GPU the CUDA libraries.
 TORCH ?= torch==2.13.0
@@ -19,10 +21,10 @@ help: ## Show this help
 serve: install ## Install, fetch the weights, migrate the database, serve on http://127.0.0.1:8000/v1
 	$(BIN)/antiphon serve --prepare
 
-install: $(VENV)/.installed-$(SET) ## Install what serving needs (ALL=1: every engine)
+install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver)
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (20 minutes on two cores)
-	$(BIN)/antiphon models pull --all
+	$(BIN)/antiphon models pull
 	$(MAKE) --no-print-directory style lint types arrows pytest
 
 check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that need no weights and no network
@@ -63,6 +65,8 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 			--no-emit-package torch --constraint requirements/cpu.in \
 			--custom-compile-command 'make lock' --extra $$set --output-file requirements/$$set.txt \
 			pyproject.toml requirements/build.in || exit 1; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command 'make lock' --output-file requirements/gpu.txt requirements/gpu.in
 
 vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (asks the network)
 	$(BIN)/python -m tests.studio.vendor

@@ -190,20 +190,13 @@ def _start(settings: Settings) -> Finding:
 
 
 def _gpu(settings: Settings) -> Finding:
-    from app.cli.output import counted
+    from app.cli.doctor_gpu import gpu_verdict
+    from engines import cuda
+    from engines.gpus import driver
 
-    try:
-        import ctranslate2
-
-        count = ctranslate2.get_cuda_device_count()
-    except ImportError:
-        return Finding("GPU", "note", "unknown, because CTranslate2 is not installed")
-    if count:
-        return Finding("GPU", "ok", counted(count, "CUDA device"))
-    sentence = "CUDA can use none; models run on the CPU"
-    if settings.transcription.device == "cuda":
-        return Finding("GPU", "wrong", f"{sentence}, although `transcription.device` is cuda")
-    return Finding("GPU", "note", sentence)
+    found = driver()
+    verdict, sentence = gpu_verdict(settings, found, cuda.preload() if found else [], cuda.PACKAGE)
+    return Finding("GPU", verdict, sentence)
 
 
 def _port(settings: Settings) -> Finding:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from app.container import parts
+from app.container.automatic import filled
 from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
 from app.container.start import StartRefused, check_exposure, check_start
 from app.models.voicebook import VoiceBook
@@ -68,7 +69,7 @@ class Container:
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
         """`engines` and `speech_engines`: engine name -> engine."""
-        self.settings = settings
+        self.settings = settings = filled(settings)
         self.weights = weights_store(settings)
         self.registry = model_registry(settings)
         self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)

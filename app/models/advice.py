@@ -10,16 +10,20 @@ import re
 from app.errors import MOST_NAMES
 from app.models.catalog import catalog
 
-_WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[123])")
-"""Whisper's own names of its sizes; faster-whisper has each of them on the hub."""
+_WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[12]|distil-large-v3\.5)")
+"""Names of Whisper's sizes that are not in the catalogue; each of them is on the hub for faster-whisper."""
+_HUB = {"distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2"}
+"""Those whose repository is not named by the rule."""
 
 
 def how_to_get(name: str) -> str:
     """The command that fetches the model, as a sentence; without one if no model of that name is known."""
     if name in catalog() or name.count("/") == 1:
         return f"The operator can fetch it with `antiphon models pull {name}`."
+    if (full := f"whisper-{name}") in catalog():
+        return f"The operator can fetch it with `antiphon models pull {full}`; its name is then `{full}`."
     if size := _WHISPER.fullmatch(name):
-        hub = f"Systran/faster-whisper-{size[1]}"
+        hub = _HUB.get(size[1], f"Systran/faster-whisper-{size[1]}")
         return (
             f"The operator can fetch that size with `antiphon models pull {hub}`; its name is then `{hub}`, "
             "and `models.aliases` can give it another one."

@@ -43,11 +43,11 @@ class LimitsSettings(Group):
         "request that would exceed this gets 429, except when no other request is running.",
     )
     decoded_seconds: float = Field(
-        7200,
-        gt=0,
+        0,
+        ge=0,
         description="Seconds of decoded audio that all requests together may hold in memory (64 kB a "
         "second). A request that would exceed this gets 429, except when no other request is "
-        "running.",
+        "running. 0 = automatic: 7200 on a CPU, 28800 with a GPU.",
     )
     fields: int = Field(100, ge=1, description="Number of form fields in one request.")
     field_bytes: int = Field(
@@ -85,22 +85,32 @@ class RuntimeSettings(Group):
     )
 
     batch_rows: int = Field(
-        8, ge=1, le=256, description="Largest number of windows that are decoded in one batch."
+        0,
+        ge=0,
+        le=256,
+        description="Largest number of windows that are decoded in one batch. 0 = automatic: 8 on a CPU; "
+        "with a GPU 2 to 32 by its memory. A batch that memory does not suffice for is halved.",
     )
     batch_seconds: float = Field(
-        60,
-        gt=0,
-        description="Largest number of seconds of audio that are decoded in one batch. A GPU can take more.",
+        0,
+        ge=0,
+        description="Largest number of seconds of audio that are decoded in one batch. 0 = automatic: 60 on "
+        "a CPU, 480 with a GPU.",
     )
     windows_ahead: int = Field(
-        4,
-        ge=1,
+        0,
+        ge=0,
         le=64,
-        description="Number of windows of one request that are processed at once. A GPU can take more.",
+        description="Number of windows of one request that are processed at once. 0 = automatic: 4 on a "
+        "CPU, 16 with a GPU.",
     )
     idle_seconds: float = Field(
         0, ge=0, description="Seconds without a request after which a model is unloaded. 0 = never."
     )
     decode_threads: int = Field(
-        4, ge=1, le=256, description="Number of uploads that are decoded at the same time."
+        0,
+        ge=0,
+        le=256,
+        description="Number of uploads that are decoded at the same time. 0 = automatic: 4; with a GPU the "
+        "number of cores, 4 to 32.",
     )

@@ -30,8 +30,10 @@ from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.output import keep
 from engines.whisper.place import place
 from engines.whisper.results import Decoded, is_silence
+from engines.whisper.row_limit import RowLimit
 from engines.whisper.rows import (
     FULL_FRAMES,
+    GPU_GRID_FRAMES,
     GRID_FRAMES,
     MEASURED_WIDTHS,
     MIN_REST,
@@ -64,6 +66,8 @@ class WhisperTranscriber:
         self._model = model
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
+        self._grid = GRID_FRAMES if self._on_cpu else GPU_GRID_FRAMES
+        self._limit = RowLimit()
         self._padding = self._measured_padding() if adaptive else None
         self.calls = calls
         self.device = model.model.device
@@ -74,7 +78,7 @@ class WhisperTranscriber:
 
     @property
     def lengths(self) -> LengthClasses:
-        return LengthClasses(GRID_FRAMES, self._padding or PADDING_FRAMES, FULL_FRAMES)
+        return LengthClasses(self._grid, self._padding or PADDING_FRAMES, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features(window.pcm.samples))
@@ -83,7 +87,7 @@ class WhisperTranscriber:
         rows = [self._row(window) for window in windows]
         while waiting := [row for row in rows if row.unfinished]:
             for group in _grouped(waiting, self._group_key):
-                self._round(group, options)
+                self._limit.run(group, lambda part: self._round(part, options))
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
     def _group_key(self, row: Row) -> tuple[Any, ...]:
@@ -96,7 +100,7 @@ class WhisperTranscriber:
 
     def _measured_padding(self) -> int:
         bands = self._model.feature_extractor.mel_filters.shape[0]
-        width = self._model.encode(np.zeros((1, bands, GRID_FRAMES), np.float32)).shape[2]
+        width = self._model.encode(np.zeros((1, bands, self._grid), np.float32)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
     def _row(self, window: Window) -> Row:
@@ -105,7 +109,7 @@ class WhisperTranscriber:
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
         features = self._features(window.pcm.samples) if window.features is None else window.features
-        return Row(window, features, language, self._padding)
+        return Row(window, features, language, self._padding, self._grid)
 
     def _features(self, samples: Samples) -> Samples:
         """The log-mel spectrogram, (mel bands, frames); at most one full window."""

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engines import cuda
 from engines.common.cores import cores
-from engines.errors import WeightsBroken
+from engines.errors import WeightsBroken, is_out_of_memory
+from engines.gpus import compute_type, gpus
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CALLS_PER_GPU = 2
 """While one batch is on the GPU, the features and words of another are computed."""
+SMALLEST_FORMAT = "int8_float16"
+"""Half the memory of float16, for weights that do not fit otherwise."""
 
 
 def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     """A loaded model, and the number of calls that it works on at once.
 
-    `auto` takes CUDA with float16 where it works, else the CPU with int8. Raises `WeightsBroken`.
+    `auto` takes CUDA where it works, else the CPU with int8. Raises `WeightsBroken`.
     """
+    missing = cuda.preload() if options.device != "cpu" and gpus() else []
     if options.device == "cpu" or (options.device == "auto" and not _gpus()):
         return _on_cpu(folder, options)
     try:
@@ -38,7 +43,8 @@ def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
             raise WeightsBroken(
                 f"The weights in `{folder.name}` could not be loaded on the GPU."
             ) from failure
-        log.warning("the GPU cannot be used, so the CPU is used: %s", " ".join(str(failure).split()))
+        reason = " ".join(str(failure).split())
+        log.warning("the GPU cannot be used, so the CPU is used: %s%s", reason, _help(missing))
     return _on_cpu(folder, options)
 
 
@@ -77,13 +83,40 @@ def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
 
 def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls = options.workers or CALLS_PER_GPU
-    compute_type = "float16" if options.compute_type == "auto" else options.compute_type
+    first, *smaller = number_formats(folder, options)
+    try:
+        model = _tried_on_gpu(folder, options, first, calls)
+    except Exception as failure:
+        if not smaller or not is_out_of_memory(failure):
+            raise
+        log.warning("the weights in `%s` do not fit on the GPU in %s", folder.name, first)
+        model = _tried_on_gpu(folder, options, smaller[0], calls)
+    return model, calls * len(options.devices)
+
+
+def number_formats(folder: Path, options: EngineOptions) -> tuple[str, ...]:
+    """The number format to try on the GPU, and the one to try if memory does not suffice for it."""
+    if options.compute_type != "auto":
+        return (options.compute_type,)
+    weights = folder / "model.bin"
+    chosen = [gpu for gpu in gpus() if gpu.index in options.devices]
+    first = compute_type(chosen, weights.stat().st_size if weights.is_file() else 0)
+    return (first, SMALLEST_FORMAT) if first == "float16" else (first,)
+
+
+def _tried_on_gpu(folder: Path, options: EngineOptions, number_format: str, calls: int) -> WhisperModel:
     devices = list(options.devices)
-    model = _load(folder, device="cuda", device_index=devices, compute_type=compute_type, num_workers=calls)
+    model = _load(folder, device="cuda", device_index=devices, compute_type=number_format, num_workers=calls)
     # CUDA's libraries are loaded at the first use; this one is earlier than the first request.
     bands = model.feature_extractor.mel_filters.shape[0]
     model.encode(np.zeros((1, bands, 100), np.float32))
-    return model, calls * len(devices)
+    return model
+
+
+def _help(missing: list[str]) -> str:
+    if not missing:
+        return ""
+    return f" ({', '.join(missing)} is missing; `make serve GPU=1` or `pip install {cuda.PACKAGE}` brings it)"
 
 
 def _load(folder: Path, *, device: str, **options: Any) -> WhisperModel:

@@ -11,7 +11,7 @@ no model is run here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -32,8 +32,10 @@ FRAMES_PER_SECOND = 100
 FULL_FRAMES = 3000
 """Frames of a full encoding: 30 seconds."""
 GRID_FRAMES = 400
+GPU_GRID_FRAMES = 1000
 """Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
-never depends on the other rows: the same sound gives the same text, whatever else is in the batch."""
+never depends on the other rows: the same sound gives the same text, whatever else is in the batch. A GPU
+encodes many rows at the price of one, so that its grid is coarser: more windows share a batch."""
 MIN_REST = 100
 """Frames: a rest of the window that is shorter than this gets no further round."""
 MAX_ROUNDS = 30
@@ -70,6 +72,8 @@ class Row:
     language: LanguageGuess | None
     padding: int | None = None
     """Frames of silence after the sound in the encoding; None: every encoding is a full one."""
+    grid: int = GRID_FRAMES
+    """Frames of which short encodings have a multiple."""
     seek: int = 0
     """Where the next round begins: frames from the start of the window."""
     said: list[int] = field(default_factory=list)
@@ -85,7 +89,7 @@ class Row:
         """Frames of the next encoding."""
         if self.padding is None or self.doubted:
             return FULL_FRAMES
-        return short_size(self.frames - self.seek, self.padding)
+        return short_size(self.frames - self.seek, self.padding, self.grid)
 
     @property
     def frames(self) -> int:
@@ -112,6 +116,15 @@ class Row:
         silence = max(SILENCE_FEATURE, float(self.features.max()) - FEATURE_RANGE)
         return np.pad(rest, ((0, 0), (0, size - rest.shape[1])), constant_values=silence)
 
+    def copy(self) -> Row:
+        """The state as it is now, for `restore`."""
+        return replace(self, said=[*self.said], segments=[*self.segments])
+
+    def restore(self, before: Row) -> None:
+        """Goes back to an earlier state of the same window."""
+        for name in (one.name for one in fields(self)):
+            setattr(self, name, getattr(before, name))
+
     def spent(self, **counts: int) -> None:
         """Adds to the cost of the window."""
         self.cost = replace(self.cost, **{k: getattr(self.cost, k) + n for k, n in counts.items()})
@@ -128,9 +141,9 @@ class Row:
         return WindowResult(tuple(self.segments), language, prompt_tokens, cost=self.cost)
 
 
-def short_size(frames: int, padding: int) -> int:
+def short_size(frames: int, padding: int, grid: int) -> int:
     """Frames of a short encoding of `frames` frames of sound."""
-    return min(FULL_FRAMES, math.ceil((frames + padding) / GRID_FRAMES) * GRID_FRAMES)
+    return min(FULL_FRAMES, math.ceil((frames + padding) / grid) * grid)
 
 
 def most_tokens(frames: int) -> int:

@@ -8,26 +8,30 @@ from hypothesis import strategies as st
 
 from engines.types import Pcm, Window
 from engines.whisper.engine import WhisperTranscriber
-from engines.whisper.rows import PADDING_FRAMES, Row
+from engines.whisper.rows import GPU_GRID_FRAMES, GRID_FRAMES, PADDING_FRAMES, Row
 
 
 def window(samples: int) -> Window:
     return Window(Pcm(np.zeros(samples, np.float32)))
 
 
-def transcriber() -> WhisperTranscriber:
+def transcriber(grid: int) -> WhisperTranscriber:
     """Without a model: keys are arithmetic."""
     made = WhisperTranscriber.__new__(WhisperTranscriber)
-    made._padding = PADDING_FRAMES
+    made._padding, made._grid = PADDING_FRAMES, grid
     return made
 
 
-def size(samples: int) -> int:
-    return Row(window(samples), np.zeros((80, -(-samples // 160)), np.float32), None, PADDING_FRAMES).size
+def size(samples: int, grid: int) -> int:
+    return Row(
+        window(samples), np.zeros((80, -(-samples // 160)), np.float32), None, PADDING_FRAMES, grid
+    ).size
 
 
-@given(st.integers(1_600, 480_000), st.integers(1_600, 480_000))
-def test_windows_of_one_key_are_encoded_alike(a: int, b: int) -> None:
-    engine = transcriber()
+@given(
+    st.integers(1_600, 480_000), st.integers(1_600, 480_000), st.sampled_from((GRID_FRAMES, GPU_GRID_FRAMES))
+)
+def test_windows_of_one_key_are_encoded_alike(a: int, b: int, grid: int) -> None:
+    engine = transcriber(grid)
     same = engine.lengths.of(window(a).pcm.seconds) == engine.lengths.of(window(b).pcm.seconds)
-    assert same == (size(a) == size(b))
+    assert same == (size(a, grid) == size(b, grid))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from engines import cuda
 from engines.common import cores as cores_module
 from engines.common.cores import cores
 from engines.errors import WeightsBroken
+from engines.gpus import Gpu
 from engines.types import EngineOptions
 from engines.whisper import place as whisper_place
-from engines.whisper.place import place, workers
+from engines.whisper.place import number_formats, place, workers
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,76 @@ def test_a_container_may_have_less(
     assert cores() == expected
 
 
+GIB = 1024**3
+
+
+def pretend_gpus(monkeypatch: pytest.MonkeyPatch, *free: float) -> None:
+    cards = tuple(
+        Gpu(index=at, name="a", memory=80 * GIB, free=int(room * GIB), capability=(9, 0))
+        for at, room in enumerate(free)
+    )
+    monkeypatch.setattr(whisper_place, "gpus", lambda: cards)
+    monkeypatch.setattr(whisper_place, "_gpus", lambda: len(cards))
+    monkeypatch.setattr(cuda, "preload", lambda: ["libcublas.so.12"])
+
+
+class LoadedModel:
+    """A model on a pretended GPU."""
+
+    def __init__(self, number_format: str) -> None:
+        self.number_format = number_format
+        self.feature_extractor = SimpleNamespace(mel_filters=np.zeros((80, 201)))
+
+    def encode(self, features: NDArray[np.float32]) -> None:
+        assert features.shape[1] == 80
+
+
+def test_number_formats_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_gpus(monkeypatch, 70, 3)
+    (tmp_path / "model.bin").write_bytes(b"x")
+    assert number_formats(tmp_path, EngineOptions()) == ("float16", "int8_float16")
+    assert number_formats(tmp_path, EngineOptions(compute_type="bfloat16")) == ("bfloat16",)
+    with (tmp_path / "model.bin").open("r+b") as weights:
+        weights.truncate(3 * GIB)
+    assert number_formats(tmp_path, EngineOptions()) == ("float16", "int8_float16")
+    assert number_formats(tmp_path, EngineOptions(devices=(1,))) == ("int8_float16",)
+    assert number_formats(tmp_path, EngineOptions(devices=(0, 1))) == ("int8_float16",)
+
+
+@pytest.mark.parametrize(
+    ("fits", "options", "expected"),
+    [
+        (("float16", "int8_float16"), EngineOptions(), "float16"),
+        (("int8_float16",), EngineOptions(), "int8_float16"),
+        ((), EngineOptions(device="cuda"), None),
+        (("int8_float16",), EngineOptions(device="cuda", compute_type="float16"), None),
+    ],
+)
+def test_weights_that_do_not_fit(
+    fits: tuple[str, ...],
+    options: EngineOptions,
+    expected: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend_gpus(monkeypatch, 70, 70)
+
+    def load(folder: Path, **chosen: Any) -> LoadedModel:
+        assert chosen["device"] == "cuda"
+        if chosen["compute_type"] not in fits:
+            raise WeightsBroken("no") from RuntimeError("CUDA failed with error out of memory")
+        return LoadedModel(chosen["compute_type"])
+
+    monkeypatch.setattr(whisper_place, "_load", load)
+    if expected is None:
+        with pytest.raises(WeightsBroken):
+            place(tmp_path, options)
+        return
+    model, calls = place(tmp_path, dataclasses.replace(options, devices=(0, 1)))
+    assert cast("LoadedModel", model).number_format == expected
+    assert calls == 2 * whisper_place.CALLS_PER_GPU
+
+
 @pytest.mark.real
 def test_a_gpu_that_cannot_be_used_is_told_and_the_cpu_takes_over(
     whisper_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -66,12 +143,13 @@ def test_a_gpu_that_cannot_be_used_is_told_and_the_cpu_takes_over(
 
     if ctranslate2.get_cuda_device_count():
         pytest.skip("this machine has a GPU, so it can be used")
-    monkeypatch.setattr(whisper_place, "_gpus", lambda: 1)
+    pretend_gpus(monkeypatch, 70)
     with caplog.at_level(logging.WARNING):
         model, calls = place(whisper_folder, EngineOptions(device="auto", compute_type="float16", workers=1))
     assert (model.model.device, calls) == ("cpu", 1)
     assert "CUDA" in caplog.text
     assert "so the CPU is used" in caplog.text
+    assert "libcublas.so.12 is missing; `make serve GPU=1`" in caplog.text
 
 
 @pytest.mark.real

@@ -1,0 +1,59 @@
+"""Values for settings that are 0 for "automatic": they depend on what transcribes, the CPU or GPUs.
+
+Law: a function of settings and GPUs; what it decides is decided nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.settings import Settings
+from engines.gpus import Gpu, batch_rows, gpus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capacity:
+    """How much is worked on at once; each field is the setting of its name."""
+
+    batch_rows: int = 8
+    batch_seconds: float = 60
+    windows_ahead: int = 4
+    decoded_seconds: float = 7200
+    decode_threads: int = 4
+
+
+def filled(settings: Settings) -> Settings:
+    """The settings, with a value in place of each 0 that means "automatic"."""
+    device = settings.transcription.device
+    chosen = [] if device == "cpu" else [g for g in gpus() if g.index in settings.transcription.device_index]
+    values = capacity(chosen, os.cpu_count() or 4)
+    runtime = {
+        name: getattr(settings.runtime, name) or getattr(values, name)
+        for name in ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
+    }
+    held = settings.limits.decoded_seconds or values.decoded_seconds
+    return settings.model_copy(
+        update={
+            "runtime": settings.runtime.model_copy(update=runtime),
+            "limits": settings.limits.model_copy(update={"decoded_seconds": held}),
+        }
+    )
+
+
+def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
+    """For GPUs that share the work; for the CPU if there is none.
+
+    A GPU is through a full batch in a second or two, so that larger ones keep nobody waiting, and a lone file
+    needs more windows at once to fill one. Its uploads are then what the cores spend their time on.
+    """
+    if not chosen:
+        return Capacity()
+    return Capacity(
+        batch_rows=batch_rows(chosen),
+        batch_seconds=480,
+        windows_ahead=16,
+        decoded_seconds=28_800,
+        decode_threads=max(4, min(32, cores)),
+    )

@@ -1,0 +1,71 @@
+"""A pretended NVIDIA driver: the part of `pynvml` that Antiphon uses, with GPUs that are not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+GIB = 1024**3
+
+
+class NVMLError(Exception):
+    """As pynvml's."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the driver tells of one GPU."""
+
+    name: str = "NVIDIA H100"
+    memory: int = 80 * GIB
+    free: int = 79 * GIB
+    capability: tuple[int, int] = (9, 0)
+    uuid: str = "GPU-0"
+
+
+@dataclass
+class Nvml:
+    """Stands where `import pynvml` looks (`sys.modules`)."""
+
+    cards: list[Card]
+    version: str = "550.54.14"
+    cuda: int = 12040
+    broken: bool = False
+    silent: bool = False
+    """Whether the driver does not tell the memory, as where it is shared with the machine."""
+    NVMLError: type[NVMLError] = field(default=NVMLError)
+    open: int = 0
+
+    def nvmlInit(self) -> None:  # noqa: N802 - pynvml's names
+        if self.broken:
+            raise NVMLError
+        self.open += 1
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.cards)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:  # noqa: N802
+        return self.cards[index]
+
+    def nvmlDeviceGetUUID(self, card: Card) -> str:  # noqa: N802
+        return card.uuid
+
+    def nvmlDeviceGetName(self, card: Card) -> str:  # noqa: N802
+        return card.name
+
+    def nvmlDeviceGetMemoryInfo(self, card: Card) -> SimpleNamespace:  # noqa: N802
+        if self.silent:
+            raise NVMLError
+        return SimpleNamespace(total=card.memory, free=card.free, used=card.memory - card.free)
+
+    def nvmlDeviceGetCudaComputeCapability(self, card: Card) -> tuple[int, int]:  # noqa: N802
+        return card.capability
+
+    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
+        return self.version
+
+    def nvmlSystemGetCudaDriverVersion(self) -> int:  # noqa: N802
+        return self.cuda

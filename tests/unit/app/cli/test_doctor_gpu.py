@@ -1,0 +1,61 @@
+"""What `antiphon doctor` says of GPUs that are pretended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.cli.doctor_gpu import gpu_verdict
+from app.settings import Settings
+from engines.gpus import GIB, Driver, Gpu
+
+H100 = Gpu(index=0, name="NVIDIA H100", memory=80 * GIB, free=79 * GIB, capability=(9, 0))
+L4 = Gpu(index=1, name="NVIDIA L4", memory=24 * GIB, free=20 * GIB, capability=(8, 9))
+DRIVER = Driver(version="550.54", cuda=(12, 4), gpus=(H100, L4))
+OLD = Driver(version="470.1", cuda=(11, 4), gpus=(H100,))
+USABLE = (
+    "driver 550.54 (CUDA 12.4); GPU 0: NVIDIA H100, 80.0 GiB, 79.0 free, compute capability 9.0; "
+    "1 more not used (`transcription.device_index`); float16, batches of at most 32 windows"
+)
+CUBLAS = ["libcublas.so.12"]
+
+
+@pytest.mark.parametrize(
+    ("transcription", "driver", "missing", "verdict", "words"),
+    [
+        ({}, None, [], "note", "no NVIDIA driver; models run on the CPU"),
+        ({"device": "cuda"}, None, [], "wrong", "systemctl daemon-reload"),
+        ({"device": "cpu"}, DRIVER, [], "note", "`transcription.device` is cpu"),
+        ({}, OLD, [], "wrong", "Install a newer driver"),
+        (
+            {},
+            DRIVER,
+            CUBLAS,
+            "wrong",
+            "libcublas.so.12 is missing, so models run on the CPU. Run `make serve GPU=1`",
+        ),
+        ({"device_index": [0, 3]}, DRIVER, [], "wrong", "names GPU 3, and there are 2"),
+        (
+            {},
+            DRIVER,
+            [],
+            "ok",
+            USABLE,
+        ),
+        (
+            {"device_index": [0, 1], "compute_type": "int8_float16"},
+            DRIVER,
+            [],
+            "ok",
+            "int8_float16, batches of at most 13",
+        ),
+    ],
+)
+def test_verdicts(
+    transcription: dict[str, Any], driver: Driver | None, missing: list[str], verdict: str, words: str
+) -> None:
+    settings = Settings.model_validate({"transcription": transcription})
+    told, sentence = gpu_verdict(settings, driver, missing, "nvidia-cublas-cu12")
+    assert told == verdict
+    assert words in sentence

@@ -1,0 +1,58 @@
+"""Settings that are 0 for "automatic", with GPUs that are pretended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.container import automatic
+from app.container.automatic import Capacity, capacity, filled
+from app.settings import Settings
+from engines.gpus import Gpu
+
+GIB = 1024**3
+
+
+def gpu(index: int, gib: int) -> Gpu:
+    return Gpu(index=index, name="a", memory=gib * GIB, free=gib * GIB, capability=(8, 9))
+
+
+def settings(**groups: dict[str, Any]) -> Settings:
+    return Settings.model_validate(groups)
+
+
+def chosen(made: Settings) -> Capacity:
+    runtime = made.runtime
+    return Capacity(
+        batch_rows=runtime.batch_rows,
+        batch_seconds=runtime.batch_seconds,
+        windows_ahead=runtime.windows_ahead,
+        decoded_seconds=made.limits.decoded_seconds,
+        decode_threads=runtime.decode_threads,
+    )
+
+
+def test_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic, "gpus", lambda: ())
+    assert chosen(filled(settings())) == Capacity()
+
+
+def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic, "gpus", lambda: (gpu(0, 24), gpu(1, 8)))
+    assert chosen(filled(settings())).batch_rows == 13
+    assert chosen(filled(settings(transcription={"device_index": [0, 1]}))).batch_rows == 2
+    assert chosen(filled(settings(transcription={"device": "cpu"}))) == Capacity()
+    assert chosen(filled(settings(transcription={"device_index": [5]}))) == Capacity()
+
+
+def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic, "gpus", lambda: (gpu(0, 24),))
+    asked = {"batch_rows": 3, "batch_seconds": 5, "windows_ahead": 2, "decode_threads": 1}
+    made = chosen(filled(settings(runtime=asked, limits={"decoded_seconds": 100})))
+    assert made == Capacity(**asked, decoded_seconds=100)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 4), (8, 8), (128, 32)])
+def test_uploads_are_decoded_on_the_cores(cores: int, threads: int) -> None:
+    assert capacity([gpu(0, 80)], cores).decode_threads == threads
