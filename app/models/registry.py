@@ -47,12 +47,12 @@ class Registry:
         self.weights = weights
 
     def resolve(self, name: str, kind: ModelKind | None = None) -> ModelSpec:
-        """The model behind a name or an alias. `kind`: what it must do.
+        """The model behind a name or an alias. `kind`: what it must do, for a name that a client sent.
 
         Raises `ModelNotFound`, or `InvalidValue` for a model of another kind.
         """
         model = self._resolve(name)
-        if model is None:
+        if model is None or (kind and self._never_fetched(name)):
             raise ModelNotFound(name, [model.id for model in self.listing(kind)], how_to_get(name))
         if kind and model.kind != kind:
             able = listed([model.id for model in self.listing(kind)]) or "none"
@@ -109,6 +109,11 @@ class Registry:
             for name, local in self._aliases.items()
             if self._resolve(name) is None
         ]
+
+    def _never_fetched(self, name: str) -> bool:
+        """Whether the catalogue has it, but no operator asked for it: a client is told as of unknown names."""
+        entry = None if name in self._aliases else catalog().get(name)
+        return entry is not None and not entry.starter and not (self.weights / slug(name)).is_dir()
 
     def _resolve(self, name: str) -> ModelSpec | None:
         local = self._aliases.get(name, name)

@@ -12,7 +12,7 @@ from engines.errors import is_out_of_memory
 from engines.whisper.rows import Row
 
 log = logging.getLogger(__name__)
-UNLIMITED = 1_000_000
+MOST_ROWS_EVER = 1_000_000
 ROUNDS_UNTIL_GROWTH = 100
 """Rounds after which a larger batch is tried again: other programs may have given memory back."""
 
@@ -21,7 +21,7 @@ class RowLimit:
     """The most rows of one round. Several threads may use it: a lost update costs one more halving."""
 
     def __init__(self) -> None:
-        self.rows = UNLIMITED
+        self.rows = MOST_ROWS_EVER
         self._rounds = 0
 
     def run(self, rows: list[Row], step: Callable[[list[Row]], None]) -> None:
@@ -48,5 +48,5 @@ class RowLimit:
 
     def _grow(self) -> None:
         self._rounds += 1
-        if self.rows < UNLIMITED and self._rounds > ROUNDS_UNTIL_GROWTH:
+        if self.rows < MOST_ROWS_EVER and self._rounds > ROUNDS_UNTIL_GROWTH:
             self.rows, self._rounds = self.rows * 2, 0
