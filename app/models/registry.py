@@ -111,7 +111,7 @@ class Registry:
         ]
 
     def _never_fetched(self, name: str) -> bool:
-        """Whether the catalogue has it, but no operator asked for it: a client is told as of unknown names."""
+        """Whether it is in the catalogue and no operator asked for it: to clients it is unknown."""
         entry = None if name in self._aliases else catalog().get(name)
         return entry is not None and not entry.starter and not (self.weights / slug(name)).is_dir()
 

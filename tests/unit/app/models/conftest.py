@@ -12,12 +12,16 @@ from tests.support.hub import Hub, running_hub
 from tests.support.toy_model import DATA, KNOWN
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+@pytest.fixture(autouse=True)
+def _online(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's library reads the variable once, when it is imported, and engines set it: they ask no hub."""
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    # The library reads the variable once, when it is imported, and engines set it so that they ask no hub.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
     with running_hub() as made:
         made.files = {f"/us/toy/resolve/rev/{name}": data for name, data in DATA.items()}
         yield made
