@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-def session(model: Path | bytes, options: EngineOptions) -> InferenceSession:
+def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool = True) -> InferenceSession:
     """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`.
 
-    `model`: a file, or a graph in memory.
+    `model`: a file, or a graph in memory. `memory_plans`: ONNX Runtime plans one block of memory for each
+    shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time.
     """
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or cores()
     settings.inter_op_num_threads = 1
+    settings.enable_mem_pattern = memory_plans
     # Spinning threads take the cores from the other models of this process.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3

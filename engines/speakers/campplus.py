@@ -84,10 +84,14 @@ def _normal(net: Graph, given: str, name: str, channels: int) -> str:
 
 
 def _parts(net: Graph, frames: str) -> str:
-    """For each frame, the number of its part; a part has `CONTEXT` frames."""
-    zero, one = net.constant(0), net.constant(1)
+    """(parts, frames): 1 where the frame belongs to the part, else 0; a part has `CONTEXT` frames."""
+    zero, one, size = net.constant(0), net.constant(1), net.constant(CONTEXT)
     count = net.node("Gather", net.node("Shape", frames), net.constant(2))
-    return net.node("Div", net.node("Range", zero, count, one), net.constant(CONTEXT))
+    own = net.node("Div", net.node("Range", zero, count, one), size)
+    last = net.node("Div", net.node("Sub", count, one), size)
+    parts = net.node("Range", zero, net.node("Add", last, one), one)
+    same = net.node("Equal", net.node("Unsqueeze", parts, net.constant([1])), own)
+    return net.node("Cast", same, to=TensorProto.FLOAT)
 
 
 def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, parts: str) -> str:
@@ -98,7 +102,7 @@ def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, par
     kernel = net.weight(f"{name}.cam_layer.linear_local.weight", GROWTH, BOTTLENECK, 3)
     local = net.node("Conv", inner, kernel, pads=[dilation, dilation], dilations=[dilation])
     mask = _mask(net, inner, f"{name}.cam_layer")
-    return net.node("Mul", local, net.node("Gather", mask, parts, axis=2))
+    return net.node("Mul", local, net.node("MatMul", mask, parts))
 
 
 def _mask(net: Graph, frames: str, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engines.common.heap import return_free_memory
 from engines.common.onnx import session
 from engines.errors import WeightsBroken
 from engines.speakers import campplus, checkpoint
@@ -37,12 +38,14 @@ def network(
     if not isinstance(arrays, dict):
         raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")
     # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
-    return session(graph(arrays), replace(options, threads=options.threads or 1))
+    return session(graph(arrays), replace(options, threads=options.threads or 1), memory_plans=False)
 
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
     """Raises `WeightsBroken`."""
-    return CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options))
+    encoder = CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options))
+    return_free_memory()
+    return encoder
 
 
 class CamPlusPlus:

@@ -35,6 +35,9 @@ SAME_PERSON = 0.4
 """Least cosine similarity of two runs of one person."""
 SAME_RUN = 0.8
 """Least overlap (intersection over union) of two runs in two windows that are the same run."""
+SAME_RUN_CUT = 0.9
+"""Least share of a run cut by the edge of its window that lies inside a run of another window, for the two to
+be the same run."""
 REMEMBERED = 120
 """The most runs and pieces that are remembered; a window has a few dozen at most."""
 
@@ -71,11 +74,13 @@ class RunBook:
     def __init__(self) -> None:
         self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=REMEMBERED)
 
-    def vector(self, start: float, end: float, make: Callable[[], Samples]) -> Samples:
-        """The vector of the run from `start` to `end` seconds of the audio."""
+    def vector(self, start: float, end: float, make: Callable[[], Samples], *, cut: bool = False) -> Samples:
+        """The vector of the run from `start` to `end` seconds of the audio. `cut`: by the window's edge."""
         for known_start, known_end, vector in reversed(self._runs):
             shared = min(end, known_end) - max(start, known_start)
             if shared > 0 and shared / (max(end, known_end) - min(start, known_start)) >= SAME_RUN:
+                return vector
+            if cut and shared / (end - start) >= SAME_RUN_CUT:
                 return vector
         vector = make()
         self._runs.append((start, end, vector))
@@ -97,13 +102,19 @@ class _Ear:
     def seconds(self, begin: int, end: int) -> tuple[float, float]:
         return self.start + begin * self.frame, self.start + end * self.frame
 
+    def cut(self, begin: int, end: int) -> tuple[bool, bool]:
+        """Whether the window's edge cuts the run at its begin and at its end, so that a neighbouring window
+        hears more of it.
+        """
+        return begin == 0 and self.start > 0, end == self.frames
+
     def vector(self, begin: int, end: int) -> Samples:
         def make() -> Samples:
             chosen = np.zeros(self.frames, bool)
             chosen[begin:end] = True
             return self.embed(chosen)
 
-        return self.book.vector(*self.seconds(begin, end), make)
+        return self.book.vector(*self.seconds(begin, end), make, cut=any(self.cut(begin, end)))
 
 
 def local_speakers(
@@ -145,16 +156,29 @@ def _parts(begin: int, end: int, ear: _Ear) -> list[_Run]:
     """One or more runs: a long run is divided into pieces, and cut where the vectors show that another person
     continues.
     """
-    start, stop = ear.seconds(begin, end)
-    if stop - start < 2 * PIECE_SECONDS:
-        return [_Run(begin, end, ear.vector(begin, end))]
-    grid = np.arange(math.ceil(start / PIECE_SECONDS) * PIECE_SECONDS, stop, PIECE_SECONDS)
-    inner = [t for t in grid if t - start >= PIECE_SECONDS / 2 and stop - t >= PIECE_SECONDS / 2]
-    marks = [begin, *(round((t - ear.start) / ear.frame) for t in inner), end]
+    marks = _marks(begin, end, ear)
     vectors = np.stack([ear.vector(a, b) for a, b in pairwise(marks)])
     return [
         _Run(marks[a], marks[b], _unit(vectors[a:b].sum(axis=0))) for a, b in _alike(vectors, 0, len(vectors))
     ]
+
+
+def _marks(begin: int, end: int, ear: _Ear) -> list[int]:
+    """Frames between which the pieces of a run lie. The incomplete piece at the edge of a window is left out:
+    a neighbouring window has the complete one.
+    """
+    start, stop = ear.seconds(begin, end)
+    cut_begin, cut_end = ear.cut(begin, end)
+    grid = np.arange(math.ceil(start / PIECE_SECONDS) * PIECE_SECONDS, stop, PIECE_SECONDS)
+    if stop - start < 2 * PIECE_SECONDS and (len(grid) < 2 or not (cut_begin or cut_end)):
+        return [begin, end]
+    inner = [
+        t
+        for t in grid
+        if (cut_begin or t - start >= PIECE_SECONDS / 2) and (cut_end or stop - t >= PIECE_SECONDS / 2)
+    ]
+    marks = [round((t - ear.start) / ear.frame) for t in inner]
+    return [*([] if cut_begin else [begin]), *marks, *([] if cut_end else [end])]
 
 
 def _alike(vectors: Samples, begin: int, end: int) -> list[tuple[int, int]]:

@@ -243,6 +243,38 @@ assert ("torch" in sys.modules and sys.modules["torch"] is not None) == ({name!r
 
 
 @pytest.mark.real
+def test_the_default_engine_needs_at_most_200_megabytes(storage: Path) -> None:
+    """Beyond a server that has loaded ONNX Runtime, which detects speech there: loaded, and at work."""
+    script = f"""
+import os
+from pathlib import Path
+import numpy as np, onnxruntime
+from app.runtime.in_process import InProcess
+from engines.types import EngineOptions
+from engines.work import Look, Order, Stretch
+from tests.support.sound import decode
+
+def megabytes():
+    with open("/proc/self/statm") as table:
+        return int(table.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+speech = np.tile(decode(Path({str(JFK)!r}).read_bytes()), 7)
+before = megabytes()
+folder = Path({str(storage / "weights" / MODEL)!r})
+host = InProcess().open(Order("diarization", "speakers", folder, EngineOptions()))
+loaded = megabytes()
+for _ in range(2):
+    host.look(Look([Stretch(speech[: host.looks.span], 0.0, end=True)]))
+print(loaded - before, megabytes() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert max(map(float, done.stdout.split())) < 200, done.stdout
+
+
+@pytest.mark.real
 def test_a_pipeline_of_pyannote_s_own_layout(storage: Path, tmp_path: Path) -> None:
     """As `pyannote/speaker-diarization-community-1` is laid out; that one needs its terms accepted."""
     write_pipeline(storage / "weights" / MODEL, tmp_path / "pipeline")

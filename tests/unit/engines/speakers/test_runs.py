@@ -64,6 +64,28 @@ def test_a_run_that_windows_share_is_heard_once() -> None:
     assert len(voices.asked) == heard
 
 
+def test_of_a_run_that_the_window_cuts_only_whole_pieces_are_heard() -> None:
+    """The rest of it is heard in a neighbouring window, which has the whole piece."""
+    voices = Voices((0, 10, 0))
+    local_speakers(np.stack([mask((0, 4.6), (5.5, 6.5), (8, 10))], axis=1), 2.5, FRAME, RunBook(), voices)
+    assert sorted(round(length, 1) for length in voices.asked) == [1.0, 1.1, 1.5, 1.5, 1.5]
+    voices.asked.clear()
+    local_speakers(np.stack([mask((0, 4.6))], axis=1), 0.0, FRAME, RunBook(), voices)
+    assert sorted(round(length, 1) for length in voices.asked) == [1.5, 1.5, 1.6], (
+        "nothing is before the audio"
+    )
+
+
+def test_a_run_that_the_window_cuts_is_part_of_a_run_that_was_heard() -> None:
+    book, voices = RunBook(), Voices((0, 10, 0))
+    local_speakers(np.stack([mask((1, 3.4))], axis=1), 0.0, FRAME, book, voices)
+    heard = len(voices.asked)
+    local_speakers(np.stack([mask((0, 0.9))], axis=1), 2.5, FRAME, book, voices)
+    assert len(voices.asked) == heard
+    local_speakers(np.stack([mask((0.1, 0.9))], axis=1), 2.5, FRAME, book, voices)
+    assert len(voices.asked) == heard + 1, "a short run that is not cut may be another speaker's"
+
+
 def test_a_change_without_a_pause_is_heard() -> None:
     found = local_speakers(
         np.stack([mask((0, 8))], axis=1), 0.0, FRAME, RunBook(), Voices((0, 4.5, 0), (4.5, 10, 1))
