@@ -31,7 +31,7 @@ from app.api.documents import openapi_document
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
 from app.services.use_cases import UseCases
-from app.settings.server import ServerSettings
+from app.settings import Settings
 from app.settings.source import load_settings
 
 
@@ -59,7 +59,7 @@ def create_app(container: Container | None = None) -> FastAPI:
     app.state.services, app.state.intake = container.services, _intake(container)
     app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook
     _add_routes(app, page=container.settings.studio.enabled)
-    _add_middleware(app, container.services, container.settings.server)
+    _add_middleware(app, container.services, container.settings)
     faults.install(app)
     return app
 
@@ -87,9 +87,10 @@ def _add_routes(app: FastAPI, *, page: bool) -> None:
     app.include_router(studio.router if page else index.router)
 
 
-def _add_middleware(app: FastAPI, services: UseCases, server: ServerSettings) -> None:
+def _add_middleware(app: FastAPI, services: UseCases, settings: Settings) -> None:
     """Middleware from the innermost to the outermost: the one added last sees a request first."""
-    app.add_middleware(KeyCheck, keys=services.keys, secrets=services.client_secrets)
+    server, page = settings.server, settings.studio.enabled
+    app.add_middleware(KeyCheck, keys=services.keys, secrets=services.client_secrets, page=page)
     app.add_middleware(BrowserCheck, rules=server, keys=services.keys)
     app.add_middleware(LastResort)
     if server.cors_origins:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.access import OPEN
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_schemas import EXTENSION, object_schema, parameters
@@ -21,8 +22,8 @@ FORM, JSON, EVENTS = "multipart/form-data", "application/json", "text/event-stre
 BINARY = {"type": "string", "format": "binary"}
 ERRORS = {
     400: "The request is wrong; `param` names the field.",
-    401: "No key, or a wrong one.",
-    403: "A page of another site asks, or under a name that the server does not know.",
+    401: "No key, a wrong one, or one that has expired.",
+    403: "The key lacks the scope, or a page of another site asks, or under a name that is not the server's.",
     404: "There is no such thing.",
     408: "The upload stopped, or the work took too long.",
     413: "The upload has too many bytes.",
@@ -159,7 +160,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("get", "/health/ready"): Operation(
         id="ready", answers={JSON: _STATUS}, errors=(500,), also={503: {JSON: _STATUS}}
     ),
-    ("get", "/metrics"): Operation(id="metrics", answers={"text/plain": TEXT}, errors=(500,)),
+    ("get", "/metrics"): Operation(id="metrics", answers={"text/plain": TEXT}, errors=(401, 403, 500)),
 }
 
 
@@ -172,6 +173,8 @@ def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for method, spoken in methods.items():
             operation = OPERATIONS.get((method, path))
             _describe(spoken, operation, settings)
+            if path in OPEN:
+                spoken["security"] = []
     document["components"] = {
         "schemas": SCHEMAS,
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},

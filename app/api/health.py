@@ -1,6 +1,4 @@
-"""/health, /health/live, /health/ready and /metrics: for programs that start and watch this server. No key is
-needed.
-"""
+"""/health, /health/live, /health/ready and /metrics: for programs that start and watch this server."""
 
 from __future__ import annotations
 

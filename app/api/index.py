@@ -1,4 +1,4 @@
-"""GET / where the page is switched off: says in JSON where things are. No key."""
+"""GET / where the page is switched off: says in JSON where things are."""
 
 from __future__ import annotations
 

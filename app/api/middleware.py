@@ -14,16 +14,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
-from app.api import faults
+from app.api import access, faults
 from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
 from app.runtime.meters import Meters
 from app.services.client_secrets import PREFIX, ClientSecretService
-from app.services.keys import KeyService
+from app.services.keys import KeyService, check_scope
 from app.telemetry import new_request_id, recorded
 
 log = logging.getLogger("antiphon.access")
-PROTECTED = "/v1"
+API = "/v1"
 CALLER = "antiphon.caller"
 """Key of the scope under which routes find who calls."""
 OPENED_BY = "antiphon.opened_by"
@@ -148,17 +148,20 @@ class _Reply:
 
 
 class KeyCheck:
-    """Checks the API key on every path of the API, before any other check."""
+    """Checks the API key and its scope on every path but the open ones, before any other check."""
 
-    def __init__(self, app: ASGIApp, keys: KeyService, secrets: ClientSecretService) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyService, secrets: ClientSecretService, *, page: bool) -> None:
+        """`page`: whether the web page is served."""
         self._app = app
         self._keys = keys
         self._secrets = secrets
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and _is_protected(scope["path"]):
+        if scope["type"] in ("http", "websocket") and not access.is_open(scope["path"], page=self._page):
             try:
                 await self._authenticate(scope)
+                check_scope(scope[CALLER], access.scopes_of(scope.get("method", "GET"), scope["path"]) or ())
             except ApiError as refused:
                 await faults.response(refused)(scope, receive, send)
                 return
@@ -185,16 +188,12 @@ def _key_protocol(scope: Scope) -> str | None:
     return None
 
 
-def _is_protected(path: str) -> bool:
-    return path == PROTECTED or path.startswith(PROTECTED + "/")
-
-
 def route_of(scope: Scope) -> str | None:
     """The template of the route that answered, such as `/v1/models/{model}`; None if no route matched."""
     path: str | None = getattr(scope.get("route"), "path", None)
-    if path is None or path.startswith(PROTECTED) or not _is_protected(scope["path"]):
+    if path is None or path.startswith(API) or not scope["path"].startswith(API + "/"):
         return path
-    return PROTECTED + path  # FastAPI gives the path within the included router
+    return API + path  # FastAPI gives the path within the included router
 
 
 def _as_routed(scope: Scope) -> Scope:

@@ -4,7 +4,7 @@ Law: frozen, typed, no behaviour beyond one-line properties. What an engine sees
 what a client sees is in `app/wire`.
 """
 
-from app.domain.callers import ApiKey, Caller
+from app.domain.callers import DEFAULT_SCOPES, EVERY_SCOPE, SCOPES, ApiKey, Caller, Grant, KeyLimits
 from app.domain.models import About, ModelKind, ModelListing, ModelSpec
 from app.domain.speech import AUDIO_TOKENS, AudioFormat, LocalVoice, SpeechJob, SpeechPreference, audio_tokens
 from app.domain.transcripts import (
@@ -23,6 +23,9 @@ from app.domain.voices import VOICE_ID, AuditEntry, CustomVoice, ListedVoice, Sp
 
 __all__ = [
     "AUDIO_TOKENS",
+    "DEFAULT_SCOPES",
+    "EVERY_SCOPE",
+    "SCOPES",
     "VOICE_ID",
     "About",
     "ApiKey",
@@ -30,6 +33,8 @@ __all__ = [
     "AuditEntry",
     "Caller",
     "CustomVoice",
+    "Grant",
+    "KeyLimits",
     "ListedVoice",
     "LocalVoice",
     "ModelKind",

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+SCOPES = ("transcribe", "speak", "voices", "read", "metrics")
+EVERY_SCOPE = frozenset(SCOPES)
+DEFAULT_SCOPES = EVERY_SCOPE - {"metrics"}
+"""The scopes of a key that was made without naming any."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyLimits:
+    """How much one key may use; None: as much as the server does."""
+
+    requests_per_minute: int | None = None
+    audio_seconds_per_minute: int | None = None
+    parallel: int | None = None
+    """Requests that are answered at the same time."""
+    audio_seconds_per_month: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grant:
+    """What a key may do, and for how long."""
+
+    scopes: frozenset[str] = DEFAULT_SCOPES
+    expires: int | None = None
+    """Unix time from which the key is refused; None: never."""
+    limits: KeyLimits = field(default_factory=KeyLimits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +45,14 @@ class ApiKey:
     """Unix time of its creation."""
     revoked: int | None = None
     """Unix time at which the key was revoked; None: it is valid."""
+    grant: Grant = field(default_factory=Grant)
+    counted_as: str = ""
+    """Id of the key that this one has replaced, under which its use is counted; empty: its own."""
+
+    @property
+    def account(self) -> str:
+        """The id under which its use is counted."""
+        return self.counted_as or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +62,11 @@ class Caller:
     project: str
     key: str
     """Id of the key; `open` if the server needs no key, `settings` for a key of the settings file."""
+    grant: Grant = field(default=Grant(scopes=EVERY_SCOPE))
+    counted_as: str = ""
+    """As of an `ApiKey`."""
+
+    @property
+    def account(self) -> str:
+        """The id under which its use is counted."""
+        return self.counted_as or self.key

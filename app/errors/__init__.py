@@ -53,6 +53,7 @@ __all__ = [
     "InvalidValue",
     "MethodNotAllowed",
     "MissingField",
+    "MissingScope",
     "ModelNotFound",
     "ModelUnavailable",
     "NotAudio",
@@ -144,6 +145,20 @@ class Unauthorized(ApiError):
 
     status = 401
     type = "invalid_request_error"
+
+
+class MissingScope(ApiError):
+    """The API key is not meant for this."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "missing_scope"
+
+    def __init__(self, needed: str) -> None:
+        """`needed`: the scope, or the scopes of which one will do."""
+        super().__init__(
+            f"You have insufficient permissions for this operation: the API key needs the scope {needed}."
+        )
 
 
 class UnknownUrl(NotFound):

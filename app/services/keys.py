@@ -1,4 +1,4 @@
-"""API keys: create, list, revoke, and check one at every request.
+"""API keys: create, list, rotate, change, revoke, and check one at every request.
 
 Law: a secret is shown once, when it is created. Valid keys are cached for a few seconds, so a revoked one may
 work that long; while the database fails, the cache serves for a minute. Keys of the settings need none.
@@ -11,14 +11,16 @@ import secrets
 import time
 from collections.abc import Iterable
 
-from app.domain import ApiKey, Caller
-from app.errors import ApiError, Unauthorized
+from app.domain import ApiKey, Caller, Grant
+from app.errors import ApiError, MissingScope, Unauthorized
 from app.store.keys import KeyStore
 
 FRESH_SECONDS = 5.0
 STALE_SECONDS = 60.0
 """Seconds for which cached keys stay valid while the database fails."""
 DEFAULT_PROJECT = "default"
+OPERATOR = Caller(DEFAULT_PROJECT, "cli")
+"""Who makes and changes keys."""
 
 
 class KeyService:
@@ -51,6 +53,12 @@ class KeyService:
                 "by its operator.",
                 code="invalid_api_key",
             )
+        if _has_expired(valid):
+            raise Unauthorized(
+                f"The API key {masked(secret)} expired on {_date(valid)}. The operator of this server can "
+                "make a new one.",
+                code="invalid_api_key",
+            )
         return valid
 
     async def asks_for_keys(self) -> bool:
@@ -60,21 +68,38 @@ class KeyService:
     async def knows(self, caller: Caller) -> bool:
         """Whether a caller may still call."""
         valid = await self._valid()
-        return caller in valid.values() if valid else caller.key == "open"
+        if not valid:
+            return caller.key == "open"
+        return any(one.key == caller.key and not _has_expired(one) for one in valid.values())
 
-    async def create(self, name: str, project: str = DEFAULT_PROJECT) -> tuple[ApiKey, str]:
+    async def create(
+        self, name: str, project: str = DEFAULT_PROJECT, grant: Grant | None = None
+    ) -> tuple[ApiKey, str]:
         """A new key and its secret."""
-        secret = f"sk-{secrets.token_urlsafe(32)}"
-        key = ApiKey(
-            id=f"key_{secrets.token_hex(12)}",
-            name=name,
-            project=project,
-            hint=secret[-4:],
-            created=int(time.time()),
-        )
-        await self._store.add(key, _digest(secret))
+        key, secret = _made(name, project, grant or Grant())
+        await self._store.add(key, _digest(secret), OPERATOR)
         self._until = 0.0
         return key, secret
+
+    async def rotate(self, old: ApiKey, overlap: int) -> tuple[ApiKey, str] | None:
+        """A new key for the place of `old`, which goes on for `overlap` seconds; None if it is not valid.
+
+        Both are counted as one.
+        """
+        now = int(time.time())
+        if old.grant.expires is not None and old.grant.expires <= now:
+            return None
+        until = now + overlap if old.grant.expires is None else min(now + overlap, old.grant.expires)
+        key, secret = _made(old.name, old.project, old.grant, old.account)
+        if not await self._store.replace(old.id, until, key, _digest(secret), OPERATOR):
+            return None
+        self._until = 0.0
+        return key, secret
+
+    async def change(self, key_id: str, grant: Grant) -> bool:
+        """False if there is no such valid key."""
+        self._until = 0.0
+        return await self._store.change(key_id, grant, OPERATOR)
 
     async def list(self) -> list[ApiKey]:
         return [key for key, _ in await self._store.all()]
@@ -82,9 +107,10 @@ class KeyService:
     async def revoke(self, key_id: str) -> bool:
         """False if there is no such valid key."""
         self._until = 0.0
-        return await self._store.revoke(key_id, int(time.time()))
+        return await self._store.revoke(key_id, int(time.time()), OPERATOR)
 
     async def _valid(self) -> dict[str, Caller]:
+        """By digest; those that have expired, too."""
         now = time.monotonic()
         if now < self._until:
             return self._known
@@ -95,18 +121,51 @@ class KeyService:
                 raise
             self._until = now + FRESH_SECONDS
             return self._known
-        stored = {digest: Caller(key.project, key.id) for key, digest in rows if key.revoked is None}
+        stored = {
+            digest: Caller(key.project, key.id, key.grant, key.counted_as)
+            for key, digest in rows
+            if key.revoked is None
+        }
         # Revoked keys count: revoking the last key must not open the server.
-        closed = {"": Caller("", "")} if rows and not stored else {}
+        closed = {"": Caller("", "", Grant(scopes=frozenset()))} if rows and not stored else {}
         self._known = self._fixed | stored | closed
         self._read = now
         self._until = time.monotonic() + FRESH_SECONDS
         return self._known
 
 
+def check_scope(caller: Caller, scopes: Iterable[str]) -> None:
+    """Raises `MissingScope` unless the caller's key has one of `scopes`, or none is needed."""
+    needed = tuple(scopes)
+    if needed and not caller.grant.scopes & set(needed):
+        raise MissingScope(" or ".join(f"`{scope}`" for scope in needed))
+
+
 def masked(secret: str) -> str:
     """The start and the end of a key, enough for its owner to recognise it."""
     return f"{secret[:3]}***{secret[-4:]}" if len(secret) >= 16 else "***"
+
+
+def _made(name: str, project: str, grant: Grant, counted_as: str = "") -> tuple[ApiKey, str]:
+    secret = f"sk-{secrets.token_urlsafe(32)}"
+    key = ApiKey(
+        id=f"key_{secrets.token_hex(12)}",
+        name=name,
+        project=project,
+        hint=secret[-4:],
+        created=int(time.time()),
+        grant=grant,
+        counted_as=counted_as,
+    )
+    return key, secret
+
+
+def _has_expired(caller: Caller) -> bool:
+    return caller.grant.expires is not None and caller.grant.expires <= time.time()
+
+
+def _date(caller: Caller) -> str:
+    return time.strftime("%Y-%m-%d at %H:%M UTC", time.gmtime(caller.grant.expires or 0))
 
 
 def _bearer(header: str | None) -> str:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidValue
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test compares it with the migrations folder."""
 OLD_ENCODER = "speaker-dvector"
 """The only speaker encoder before revision 0003, whose vectors had no name yet."""
@@ -74,6 +85,14 @@ class ApiKeyRow(Base):
     hint: Mapped[str] = mapped_column(Line(8))
     created: Mapped[int] = mapped_column(BigInteger)
     revoked: Mapped[int | None] = mapped_column(BigInteger)
+    scopes: Mapped[str | None] = mapped_column(Line(200))
+    """Words; NULL for a key of an older version, which has the default scopes."""
+    expires: Mapped[int | None] = mapped_column(BigInteger)
+    counted_as: Mapped[str | None] = mapped_column(Line(40))
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    audio_seconds_per_minute: Mapped[int | None] = mapped_column(Integer)
+    parallel: Mapped[int | None] = mapped_column(Integer)
+    audio_seconds_per_month: Mapped[int | None] = mapped_column(BigInteger)
 
 
 Counter = BigInteger().with_variant(Integer, "sqlite")
@@ -141,6 +160,40 @@ class AuditRow(Base):
     outcome: Mapped[str] = mapped_column(Line(40))
     details: Mapped[str] = mapped_column(Text)
     """JSON: scores, thresholds, what was heard."""
+
+
+class UsageRow(Base):
+    """What one account has used in one minute or on one day (UTC)."""
+
+    __tablename__ = "usage"
+    __table_args__ = (Index("ix_usage_span_start", "span", "start"),)
+
+    account: Mapped[str] = mapped_column(Line(40), primary_key=True)
+    """Id of a key; `settings` or `open`."""
+    span: Mapped[str] = mapped_column(Line(8), primary_key=True)
+    """`minute` or `day`. Minutes are deleted after an hour."""
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """Unix time of its beginning."""
+    project: Mapped[str] = mapped_column(Line(200))
+    requests: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    """Requests that a limit of the key has refused."""
+    heard: Mapped[float] = mapped_column(Float)
+    """Seconds of audio transcribed."""
+    spoken: Mapped[float] = mapped_column(Float)
+    """Seconds of speech made."""
+
+
+class RunningRow(Base):
+    """Requests of one account that one server answers at the moment; a row that is not renewed is void."""
+
+    __tablename__ = "usage_running"
+
+    front: Mapped[str] = mapped_column(Line(40), primary_key=True)
+    account: Mapped[str] = mapped_column(Line(40), primary_key=True)
+    requests: Mapped[int] = mapped_column(Integer)
+    at: Mapped[int] = mapped_column(BigInteger)
+    """Unix time of the last renewal."""
 
 
 class SchemaReaderRow(Base):

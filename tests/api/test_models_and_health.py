@@ -205,7 +205,7 @@ async def test_the_openapi_document_tells_the_form(
     assert form["schema"]["properties"]["beam_size"]["x-antiphon-extension"]
 
 
-async def test_metrics_need_no_key_and_tell_of_models(client: httpx2.AsyncClient) -> None:
+async def test_metrics_tell_of_models(client: httpx2.AsyncClient) -> None:
     speech = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
     assert (await client.post("/audio/speech", json=speech)).status_code == 200
     answer = await client.get("http://test/metrics")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import ApiKey
+from app.domain import ApiKey, Caller
 from app.errors import StorageUnavailable, Unauthorized
 from app.services import keys as keys_module
 from app.services.keys import KeyService
@@ -18,7 +18,7 @@ class FailingStore(KeyStore):
         self.rows: list[tuple[ApiKey, str]] = []
         self.fails = False
 
-    async def add(self, key: ApiKey, digest: str) -> None:
+    async def add(self, key: ApiKey, digest: str, caller: Caller) -> None:
         self.rows.append((key, digest))
 
     async def all(self) -> list[tuple[ApiKey, str]]:

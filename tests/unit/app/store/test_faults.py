@@ -177,7 +177,7 @@ async def test_odd_names_are_names_that_do_not_exist(database: Database, odd: st
     assert await store.rename_consent("mine", odd, odd, ME) is None
     assert not await store.delete_consent("mine", odd, ME)
     assert not await store.delete_voice("mine", odd, ME)
-    assert not await KeyStore(database).revoke(odd, 1)
+    assert not await KeyStore(database).revoke(odd, 1, ME)
 
 
 async def test_what_is_too_long_is_refused_by_name(database: Database) -> None:

@@ -2,7 +2,7 @@
 // Server: ready or why not, models, queue, pace, limits. It asks only while it is seen.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { callJson } from '../api/client.js';
+import { authorization, callJson } from '../api/client.js';
 import { sums } from '../code/metrics.js';
 import { number, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
@@ -38,7 +38,7 @@ async function look() {
       callJson('models')
         .then((answer) => answer.data)
         .catch(() => []),
-      fetch('metrics', { cache: 'no-store' })
+      fetch('metrics', { headers: authorization(), cache: 'no-store' })
         .then((answer) => (answer.ok ? answer.text() : null))
         .catch(() => null),
     ]);

@@ -1,0 +1,44 @@
+"""Which paths need a key, and with which scope.
+
+Law: closed by default. A path that is not named here needs a key; `tests/api/test_keys.py` holds that every
+route is named.
+"""
+
+from __future__ import annotations
+
+OPEN = frozenset({"/health", "/health/live", "/health/ready"})
+"""For probes, which have no key; their answers hold no secret."""
+PAGE, PAGE_FILES = "/", "/studio"
+Scopes = tuple[str, ...]
+READING = ("GET", "HEAD")
+RULES: tuple[tuple[str, Scopes, Scopes], ...] = (
+    ("/v1/audio/transcriptions", ("transcribe",), ("transcribe",)),
+    ("/v1/audio/translations", ("transcribe",), ("transcribe",)),
+    ("/v1/realtime", ("transcribe",), ("transcribe",)),
+    ("/v1/audio/speech", ("speak",), ("speak",)),
+    ("/v1/audio/voices", ("read", "voices"), ("voices",)),
+    ("/v1/audio/voice_consents", ("read", "voices"), ("voices",)),
+    ("/v1/audio/models", ("read",), ("read",)),
+    ("/v1/models", ("read",), ("read",)),
+    ("/v1/about", ("read",), ("read",)),
+    ("/openapi.json", ("read",), ("read",)),
+    ("/metrics", ("metrics",), ("metrics",)),
+)
+"""Path, and what is below it; the scopes of which a key needs one, to read it and for other methods."""
+
+
+def is_open(path: str, *, page: bool) -> bool:
+    """Whether a path needs no key. `page`: whether the web page is served."""
+    return path in OPEN or (page and (path == PAGE or _is_below(path, PAGE_FILES)))
+
+
+def scopes_of(method: str, path: str) -> Scopes | None:
+    """The scopes of which a key needs one; None for a path without a rule, where any key will do."""
+    for prefix, to_read, to_change in RULES:
+        if path == prefix or _is_below(path, prefix):
+            return to_read if method in READING else to_change
+    return None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder + "/")
