@@ -28,6 +28,7 @@ from app.api import (
 from app.api.browsers import BrowserCheck, Cors
 from app.api.deps import Intake
 from app.api.documents import openapi_document
+from app.api.limits import ScopeCheck, UseCount
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
 from app.container import Container
 from app.services.use_cases import UseCases
@@ -90,6 +91,8 @@ def _add_routes(app: FastAPI, *, page: bool) -> None:
 def _add_middleware(app: FastAPI, services: UseCases, settings: Settings) -> None:
     """Middleware from the innermost to the outermost: the one added last sees a request first."""
     server, page = settings.server, settings.studio.enabled
+    app.add_middleware(ScopeCheck)
+    app.add_middleware(UseCount, usage=services.usage)
     app.add_middleware(KeyCheck, keys=services.keys, secrets=services.client_secrets, page=page)
     app.add_middleware(BrowserCheck, rules=server, keys=services.keys)
     app.add_middleware(LastResort)

@@ -60,6 +60,15 @@ def note(**facts: object) -> None:
         known.update(facts)
 
 
+def tally(**amounts: float) -> None:
+    """Adds amounts, `audio_seconds` for example, to those that the access line of the running request has."""
+    known = _facts.get()
+    if known is not None:
+        for name, amount in amounts.items():
+            before = known.get(name, 0.0)
+            known[name] = round((before if isinstance(before, (int, float)) else 0.0) + amount, 3)
+
+
 def set_up_logging(level: str, form: str) -> None:
     """Sends every line to standard error. `form`: `text` for people, or `json`: one object a line."""
     handler = logging.StreamHandler(sys.stderr)

@@ -20,7 +20,15 @@ from app.services.keys import KeyService
 from app.settings.server import ServerSettings, is_loopback
 
 ANY = "*"
-EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-antiphon-ignored")
+EXPOSED = (
+    "x-request-id",
+    "openai-processing-ms",
+    "retry-after",
+    "x-antiphon-ignored",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
 UNCHECKED = ("/health", "/health/live", "/health/ready")
 """Health probes may use any host name: their answers hold nothing that a page could use."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)(:\d{1,5})?")

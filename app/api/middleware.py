@@ -19,7 +19,7 @@ from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
 from app.runtime.meters import Meters
 from app.services.client_secrets import PREFIX, ClientSecretService
-from app.services.keys import KeyService, check_scope
+from app.services.keys import KeyService
 from app.telemetry import new_request_id, recorded
 
 log = logging.getLogger("antiphon.access")
@@ -148,7 +148,7 @@ class _Reply:
 
 
 class KeyCheck:
-    """Checks the API key and its scope on every path but the open ones, before any other check."""
+    """Checks the API key on every path but the open ones, before any other check."""
 
     def __init__(self, app: ASGIApp, keys: KeyService, secrets: ClientSecretService, *, page: bool) -> None:
         """`page`: whether the web page is served."""
@@ -161,7 +161,6 @@ class KeyCheck:
         if scope["type"] in ("http", "websocket") and not access.is_open(scope["path"], page=self._page):
             try:
                 await self._authenticate(scope)
-                check_scope(scope[CALLER], access.scopes_of(scope.get("method", "GET"), scope["path"]) or ())
             except ApiError as refused:
                 await faults.response(refused)(scope, receive, send)
                 return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make, list, rotate, change and revoke API keys.", no_args_is_help=True)
 LONGEST_NAME = 200
-MOST = 2**31 - 1
+HIGHEST_LIMIT = 2**31 - 1
 Result = TypeVar("Result")
 KeyId = Annotated[
     str, typer.Argument(metavar="ID", help="The id that `antiphon keys list` shows, or its beginning.")
@@ -42,7 +42,9 @@ Expires = Annotated[
 
 
 def _limit(text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(metavar="N", min=0, max=MOST, help=f"{text} 0: no limit.")
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="N", min=0, max=HIGHEST_LIMIT, help=f"{text} 0: no limit."
+    )
     return option
 
 

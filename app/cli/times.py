@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import typer
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-LONGEST = 100 * 365 * 86_400
+LONGEST_SECONDS = 100 * 365 * 86_400
 """Seconds: a hundred years."""
 _SPAN = re.compile(r"(\d{1,10})([smhdw])")
 
@@ -17,8 +17,8 @@ _SPAN = re.compile(r"(\d{1,10})([smhdw])")
 def seconds_of(text: str) -> int:
     """The seconds of a span such as `90s`, `24h` or `7d`. Raises `typer.BadParameter`."""
     found = _SPAN.fullmatch(text.strip())
-    seconds = int(found[1]) * UNITS[found[2]] if found else LONGEST + 1
-    if seconds > LONGEST:
+    seconds = int(found[1]) * UNITS[found[2]] if found else LONGEST_SECONDS + 1
+    if seconds > LONGEST_SECONDS:
         raise typer.BadParameter(f"{text!r} is no span of time. Write 90s, 30m, 24h, 7d or 2w.")
     return seconds
 

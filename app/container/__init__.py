@@ -30,6 +30,7 @@ from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
+from app.services.usage import UsageService
 from app.services.use_cases import UseCases
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
@@ -37,6 +38,7 @@ from app.settings import Settings
 from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.keys import KeyStore
+from app.store.usage import UsageStore
 from app.store.voices import VoiceStore
 from app.wire.speech import SpeechRequestRules
 from engines import catalog
@@ -75,7 +77,7 @@ class Container:
         self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
         self.database = Database(settings.database_url)
         self.voice_store = VoiceStore(self.database)
-        self.audit = AuditLog(self.database)
+        self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
         self.files = Admission(EDITED_FILES, settings.limits.request_seconds)
@@ -125,6 +127,7 @@ class Container:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)
+            stack.push_async_callback(self.usage.close)
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
@@ -164,6 +167,7 @@ class Container:
             consents=parts.consents(base, transcription),
             keys=self.keys,
             client_secrets=ClientSecretService(self.keys, realtime.secrets),
+            usage=self.usage,
             about=parts.about(self.settings),
             readiness=self._readiness(),
             meters=self.meters,

@@ -19,6 +19,7 @@ from app.domain.transcripts import (
     VadOptions,
     WindowText,
 )
+from app.domain.usage import SharedUsage, Span, UsageCounts, UsageEntry
 from app.domain.voices import VOICE_ID, AuditEntry, CustomVoice, ListedVoice, SpeakerVector, VoiceConsent
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "ModelListing",
     "ModelSpec",
     "Progress",
+    "SharedUsage",
+    "Span",
     "SpeakerReference",
     "SpeakerRequest",
     "SpeakerVector",
@@ -51,6 +54,8 @@ __all__ = [
     "Transcript",
     "TranscriptEvent",
     "TranscriptionJob",
+    "UsageCounts",
+    "UsageEntry",
     "VadOptions",
     "VoiceConsent",
     "WindowText",

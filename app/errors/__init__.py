@@ -17,6 +17,7 @@ from app.errors.connections import (
     TooManyConnections,
     UpgradeRequired,
 )
+from app.errors.limits import KeyRateLimited, QuotaUsedUp
 from app.errors.server import (
     EngineCrashed,
     InternalError,
@@ -51,6 +52,7 @@ __all__ = [
     "InternalError",
     "InvalidRequest",
     "InvalidValue",
+    "KeyRateLimited",
     "MethodNotAllowed",
     "MissingField",
     "MissingScope",
@@ -62,6 +64,7 @@ __all__ = [
     "OutOfMemory",
     "Overloaded",
     "PhraseNotHeard",
+    "QuotaUsedUp",
     "RequestTimedOut",
     "SeveralSpeakers",
     "ShuttingDown",

@@ -20,6 +20,7 @@ from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.sounds import Sounds, SpokenFile, sounds_of
+from app.services.steps.spending import Charge
 from app.services.voices import VoiceService
 from app.text.delivery import Delivery, delivery
 from app.text.language import other_script
@@ -94,6 +95,7 @@ class SpeechService:
             delivery=how,
             encoder=partial(encoder, form, whole=whole, comment=self._rules.provenance),
         )
+        charge = Charge("spoken", 0.0)
         permit = self._runner.admit()
         sounds = sounds_of(self._runner, self._threads, said, voice, permit, ahead=self._rules.ahead)
         try:
@@ -104,7 +106,9 @@ class SpeechService:
             await sounds.aclose()
             raise
         ignored = () if how.complete else ("instructions",)
-        return OpenSpeech(self._threads, job, permit, sounds, file, first=(piece, data), ignored=ignored)
+        return OpenSpeech(
+            self._threads, job, permit, sounds, file, charge, first=(piece, data), ignored=ignored
+        )
 
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
         """The voice with this id, local name, or name within the project."""
@@ -146,6 +150,7 @@ class OpenSpeech:
         permit: Permit,
         sounds: Sounds,
         file: SpokenFile,
+        charge: Charge,
         *,
         first: tuple[Piece, bytes],
         ignored: tuple[str, ...],
@@ -156,6 +161,7 @@ class OpenSpeech:
         self._permit = permit
         self._sounds = sounds
         self._file = file
+        self._charge = charge
         self._first = first
         self.spoken = 0
         """Characters spoken so far."""
@@ -180,6 +186,7 @@ class OpenSpeech:
         async for piece, sound in self._sounds:
             data = await self._threads.run(partial(self._file.feed, piece, sound))
             self.spoken += len(piece.text)
+            self._charge.reach(self._file.seconds)
             if data:
                 yield data
         yield await self._threads.run(self._file.flush)
@@ -187,4 +194,5 @@ class OpenSpeech:
     async def aclose(self) -> None:
         """Stops all work for this text and closes its permit."""
         self._permit.close()
+        self._charge.settle(self._file.seconds)
         await self._sounds.aclose()

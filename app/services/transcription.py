@@ -28,6 +28,7 @@ from app.services.steps.open_transcription import (
     SpokenTranscription,
     Who,
 )
+from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
@@ -112,9 +113,9 @@ class TranscriptionService:
     async def _plain(
         self, model: ModelSpec, job: TranscriptionJob, file: BinaryIO, permit: Permit
     ) -> OpenTranscription:
-        source = await self._source(file, permit, lead=0.0)
+        source, charge = await self._source(file, permit, lead=0.0)
         transcriber = self.transcriber(model, job, permit)
-        return PlainTranscription(self._runner, self._threads, source, permit, transcriber, job.vad)
+        return PlainTranscription(self._runner, self._threads, source, permit, transcriber, job.vad, charge)
 
     async def _spoken(
         self,
@@ -125,7 +126,7 @@ class TranscriptionService:
         permit: Permit,
     ) -> OpenTranscription:
         who = await self._who(wanted, permit)
-        source = await self._source(file, permit, lead=MOST_LEAD_SECONDS)
+        source, charge = await self._source(file, permit, lead=MOST_LEAD_SECONDS)
         transcriber = self.transcriber(model, job, permit)
         return SpokenTranscription(
             self._runner,
@@ -134,6 +135,7 @@ class TranscriptionService:
             permit,
             transcriber,
             job.vad,
+            charge,
             who=who,
             lead=MOST_LEAD_SECONDS,
             text_first=wanted.text_first,
@@ -151,18 +153,19 @@ class TranscriptionService:
             return partial(_nobody, failure)
         return partial(self._diarization.diarize, options=options, permit=permit)
 
-    async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> AudioSource:
-        """Opens an upload and claims its seconds. `lead`: seconds of decoded sound that may wait for a second
-        reader.
+    async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> tuple[AudioSource, Charge]:
+        """Opens an upload and claims its seconds, from the server and from the key.
+
+        `lead`: seconds of decoded sound that may wait for a second reader.
         """
         opening = partial(open_audio, file, limit=self._rules.audio_seconds, cancelled=permit.cancel.is_set)
         source = await self._threads.run(opening)
         try:
             permit.claim(source.expected or 0.0, self._rules.held(source.expected, lead))
+            return source, Charge("heard", source.expected or 0.0)
         except BaseException:
             await self._threads.run(source.close)
             raise
-        return source
 
     def _options(self, job: TranscriptionJob) -> TranscribeOptions:
         fallback = TranscribeOptions().temperatures

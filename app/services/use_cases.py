@@ -14,6 +14,7 @@ from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
+from app.services.usage import UsageService
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
 
@@ -32,6 +33,7 @@ class UseCases:
     consents: ConsentService
     keys: KeyService
     client_secrets: ClientSecretService
+    usage: UsageService
     about: AboutService
     readiness: ReadinessService
     meters: Meters

@@ -33,6 +33,7 @@ from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.live_item import ItemTranscriber, LiveItem, LookRules
 from app.services.steps.live_tape import FULL_SCALE, Tape
+from app.services.steps.spending import Charge
 from app.services.steps.turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
 from engines.types import SAMPLE_RATE, Samples
@@ -127,6 +128,7 @@ class LiveSession:
                 "clear it.",
                 code="input_audio_buffer_full",
             )
+        Charge("heard", seconds).settle(seconds)
         step = PIECE_SECONDS * form.rate * form.width
         for start in range(0, len(data), step):
             piece = data[start : start + step]

@@ -28,6 +28,7 @@ from app.runtime.threads import WorkThreads
 from app.services.steps.cutting import Cutting, cut, cut_async
 from app.services.steps.fork import Fork, ForkReader
 from app.services.steps.speakers import SpeakerJoiner
+from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
 from engines.types import Diarization, Samples, Segment
 
@@ -46,11 +47,13 @@ class OpenTranscription(ABC):
         permit: Permit,
         transcriber: WindowTranscriber,
         vad: VadOptions | None,
+        charge: Charge,
     ) -> None:
         self._runner = runner
         self._threads = threads
         self._source = source
         self._permit = permit
+        self._charge = charge
         self._transcriber = transcriber
         self._cutting = Cutting(runner, vad)
         self.peaks: PeakMeter | None = None
@@ -98,6 +101,7 @@ class OpenTranscription(ABC):
     async def aclose(self) -> None:
         """Stops all work for this audio and closes its permit."""
         self._permit.close()
+        self._charge.settle(self.seconds)
         await self._threads.run(self._source.close)
 
 
@@ -108,6 +112,7 @@ class PlainTranscription(OpenTranscription):
         cuts = self._threads.iterate(cut(self._blocks(), self._cutting))
         async with aclosing(self._transcriber.segments(cuts)) as windows:
             async for segments in windows:
+                self._charge.reach(self.seconds)
                 yield WindowText(segments)
 
     def transcript(self) -> Transcript:
@@ -125,6 +130,7 @@ class SpokenTranscription(OpenTranscription):
         permit: Permit,
         transcriber: WindowTranscriber,
         vad: VadOptions | None,
+        charge: Charge,
         *,
         who: Who,
         lead: float,
@@ -135,7 +141,7 @@ class SpokenTranscription(OpenTranscription):
 
         With `text_first`, a failure of `who` is raised only when all text has left.
         """
-        super().__init__(runner, threads, source, permit, transcriber, vad)
+        super().__init__(runner, threads, source, permit, transcriber, vad, charge)
         self._who = who
         self._lead = lead
         self._text_first = text_first
@@ -170,6 +176,7 @@ class SpokenTranscription(OpenTranscription):
         joiner: SpeakerJoiner | None = None
         async for segments in windows:
             waiting += segments
+            self._charge.reach(self.seconds)
             if self._text_first:
                 yield WindowText(segments)
             if not who.done():

@@ -16,6 +16,7 @@ from app.errors import InvalidRequest
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.steps.spending import Charge
 from engines.types import SAMPLE_RATE, Pcm, Samples
 
 SPEECH_PROBABILITY = 0.5
@@ -38,8 +39,11 @@ async def listen(
 ) -> Recording:
     """The sound of an upload of at most `seconds`. Raises `ApiError` that names `param`."""
     permit.claim(0.0, seconds)
+    charge = Charge("heard", 0.0)
     try:
-        return await threads.run(lambda: _listen(runner, file, seconds, permit))
+        heard = await threads.run(lambda: _listen(runner, file, seconds, permit))
+        charge.settle(heard.sound.seconds)
+        return heard
     except InvalidRequest as wrong:
         wrong.param = param
         raise
