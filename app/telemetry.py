@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ OURS = ("antiphon", "app", "engines", "uvicorn")
 """Loggers that obey `log.level`. All others write warnings and errors."""
 _request: ContextVar[str | None] = ContextVar("request", default=None)
 _facts: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
+_began: ContextVar[float] = ContextVar("began", default=0.0)
 
 
 def new_request_id() -> str:
@@ -45,12 +47,13 @@ def bound(request_id: str | None) -> Iterator[None]:
 def recorded(request_id: str) -> Iterator[dict[str, object]]:
     """As `bound`; yields the facts that `note` collects for the access line of this request."""
     facts: dict[str, object] = {}
-    token = _facts.set(facts)
+    token, began = _facts.set(facts), _began.set(time.monotonic())
     try:
         with bound(request_id):
             yield facts
     finally:
         _facts.reset(token)
+        _began.reset(began)
 
 
 def note(**facts: object) -> None:
@@ -67,6 +70,14 @@ def tally(**amounts: float) -> None:
         for name, amount in amounts.items():
             before = known.get(name, 0.0)
             known[name] = round((before if isinstance(before, (int, float)) else 0.0) + amount, 3)
+
+
+def first_output(kind: str) -> None:
+    """Notes when the running request had its first output, an `event` or a `sound`."""
+    known = _facts.get()
+    if known is not None and "first_output" not in known:
+        known["first_output"] = kind
+        known["first_s"] = round(time.monotonic() - _began.get(), 3)
 
 
 def set_up_logging(level: str, form: str) -> None:

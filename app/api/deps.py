@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from app.api.middleware import CALLER
+from app.api.access_log import CALLER
 from app.domain import Caller
 from app.runtime.admission import Admission
 from app.runtime.threads import WorkThreads

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import errors
 from app.errors import ApiError, from_engine, from_os
+from app.telemetry import note
 from engines.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ def install(app: FastAPI) -> None:
 
 def response(error: ApiError) -> Response:
     """The answer to a failed request."""
+    note(error=error.code or str(error.status))
+    if error.refused:
+        note(refused=error.refused)
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
     if error.retry is not None:
         headers["x-should-retry"] = str(error.retry).lower()

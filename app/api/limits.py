@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import access, faults
-from app.api.middleware import CALLER
+from app.api.access_log import CALLER
 from app.domain import Caller
 from app.errors import ApiError
 from app.services.keys import check_scope

@@ -7,14 +7,14 @@ Law: plain ASGI, which passes the chunks of a stream on as they come.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
-from app.api import access, faults
+from app.api import access, access_log, faults
+from app.api.access_log import CALLER
 from app.api.streaming import ResponseCut, cut, stopping
 from app.errors import ApiError
 from app.runtime.meters import Meters
@@ -22,10 +22,6 @@ from app.services.client_secrets import PREFIX, ClientSecretService
 from app.services.keys import KeyService
 from app.telemetry import new_request_id, recorded
 
-log = logging.getLogger("antiphon.access")
-API = "/v1"
-CALLER = "antiphon.caller"
-"""Key of the scope under which routes find who calls."""
 OPENED_BY = "antiphon.opened_by"
 """Key of the scope under which a WebSocket finds the client secret that opened it."""
 KEY_PROTOCOL = "openai-insecure-api-key."
@@ -33,6 +29,8 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 LIVE = "/v1/realtime"
 """The one path that client secrets open."""
 REPLY = "antiphon.reply"
+SWITCHING_STATUS = 101
+"""The status of an accepted WebSocket."""
 
 
 class RequestFrame:
@@ -44,45 +42,28 @@ class RequestFrame:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self._socket(scope, receive, send)
-            return
-        if scope["type"] != "http":
+            await self._framed(scope, _SocketReply(send), {**scope, "path": _path(scope)}, receive)
+        elif scope["type"] == "http":
+            reply = _Reply(send, head=scope["method"] == "HEAD")
+            await self._framed(scope, reply, _as_routed(scope), receive)
+        else:
             await self._app(scope, receive, send)
-            return
-        reply = _Reply(send, head=scope["method"] == "HEAD")
-        routed = _as_routed(scope)
+
+    async def _framed(self, scope: Scope, reply: _Reply, routed: Scope, receive: Receive) -> None:
+        """One access line when it ends, and its metrics."""
+        method = scope.get("method", "GET")
         routed[REPLY] = reply
+        self._meters.http.began(method)
         with recorded(reply.id) as facts:
             try:
-                await self._app(routed, receive, reply.send)
+                await self._app(routed, reply.counted(receive), reply.send)
             finally:
-                _log(scope, routed, reply, facts)
-                self._count(scope, routed, reply)
-
-    def _count(self, scope: Scope, routed: Scope, reply: _Reply) -> None:
-        status = reply.status or faults.CLIENT_GONE
-        self._meters.requested(route_of(routed), scope["method"], status, reply.milliseconds / 1000)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket: one access line when it ends; a refused upgrade has the headers of an answer."""
-        reply = _Reply(send, head=False)
-        routed = {**scope, "path": scope["path"].rstrip("/") or "/"}
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "websocket.http.response.start":
-                reply.status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = reply.id
-            elif message["type"] == "websocket.accept":
-                reply.status = 101
-                MutableHeaders(scope=message)["x-request-id"] = reply.id
-            await send(message)
-
-        with recorded(reply.id) as facts:
-            try:
-                await self._app(routed, receive, answer)
-            finally:
-                fields = {"path": scope["path"][:200], "status": reply.status, "ms": reply.milliseconds}
-                log.info("websocket", extra=fields | facts)
+                self._meters.http.ended(method)
+                seconds = reply.milliseconds / 1000
+                access_log.write(scope, routed, reply.facts, facts)
+                access_log.count(self._meters.http, scope, routed, reply.shown_status, seconds, facts)
+                if scope["type"] == "http":
+                    self._meters.requested(access_log.route_of(routed), method, reply.shown_status, seconds)
 
 
 class LastResort:
@@ -118,13 +99,14 @@ async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -
 
 
 class _Reply:
-    """Remembers what was sent of one answer."""
+    """Remembers what was sent of one answer, and what was received of its request."""
 
     def __init__(self, send: Send, *, head: bool) -> None:
         """`head`: whether this is a HEAD request, whose answer has no body."""
         self.id = new_request_id()
         self.status = 0
         self.complete = False
+        self.received = self.sent = 0
         self._send = send
         self._head = head
         self._began = time.monotonic()
@@ -132,6 +114,32 @@ class _Reply:
     @property
     def milliseconds(self) -> int:
         return int((time.monotonic() - self._began) * 1000)
+
+    @property
+    def shown_status(self) -> int:
+        """The status, or 499 where none was sent."""
+        return self.status or faults.CLIENT_GONE
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the access line says of the answer."""
+        return {
+            "status": self.shown_status,
+            "outcome": access_log.outcome_of(self.status, complete=self.complete),
+            "ms": self.milliseconds,
+            "bytes_in": self.received,
+            "bytes_out": self.sent,
+        }
+
+    def counted(self, receive: Receive) -> Receive:
+        """`receive` with its bytes counted."""
+
+        async def counting() -> Message:
+            message = await receive()
+            self.received += _size(message)
+            return message
+
+        return counting
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -143,8 +151,29 @@ class _Reply:
         elif self._head:
             message = {**message, "body": b""}
         await self._send(message)
+        self.sent += _size(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.complete = True
+
+
+class _SocketReply(_Reply):
+    """As `_Reply`, for a WebSocket; a refused upgrade has the headers of an answer."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__(send, head=False)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in ("websocket.http.response.start", "websocket.accept"):
+            self.status = message.get("status", SWITCHING_STATUS)
+            self.complete = True
+            MutableHeaders(scope=message)["x-request-id"] = self.id
+        await self._send(message)
+        self.sent += _size(message)
+
+
+def _size(message: Message) -> int:
+    """Bytes of content; characters of a text frame, which holds ASCII but for transcripts."""
+    return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
 
 
 class KeyCheck:
@@ -187,39 +216,13 @@ def _key_protocol(scope: Scope) -> str | None:
     return None
 
 
-def route_of(scope: Scope) -> str | None:
-    """The template of the route that answered, such as `/v1/models/{model}`; None if no route matched."""
-    path: str | None = getattr(scope.get("route"), "path", None)
-    if path is None or path.startswith(API) or not scope["path"].startswith(API + "/"):
-        return path
-    return API + path  # FastAPI gives the path within the included router
-
-
 def _as_routed(scope: Scope) -> Scope:
-    """The request with its path as the routes have it: a trailing slash is dropped, because a redirect would
-    lose an upload.
-    """
+    """The request with its path as the routes have it, and GET for HEAD."""
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
-    return {**scope, "method": method, "path": scope["path"].rstrip("/") or "/"}
+    return {**scope, "method": method, "path": _path(scope)}
 
 
-def _log(scope: Scope, routed: Scope, reply: _Reply, facts: dict[str, object]) -> None:
-    """The access line of a request. Health checks come every few seconds, so their lines have the level
-    debug.
-    """
-    fields: dict[str, object] = {
-        "method": scope["method"],
-        "path": scope["path"][:200],
-        "route": route_of(routed),
-        "status": reply.status or faults.CLIENT_GONE,
-        "outcome": _outcome(reply),
-        "ms": reply.milliseconds,
-    }
-    level = logging.DEBUG if scope["path"].startswith("/health") else logging.INFO
-    log.log(level, "request", extra=fields | facts)
-
-
-def _outcome(reply: _Reply) -> str:
-    if reply.status in (0, faults.CLIENT_GONE):
-        return "client left"
-    return "answered" if reply.complete else "cut"
+def _path(scope: Scope) -> str:
+    """Without a slash at its end: a redirect would lose an upload."""
+    path: str = scope["path"].rstrip("/")
+    return path or "/"

@@ -122,7 +122,7 @@ class LiveResponse(Response):
         if sending.done():
             return _as_api_error(sending.exception())
         if leaving.done():
-            note(outcome="client left")
+            note(outcome="left")
             return None
         return RequestTimedOut()
 

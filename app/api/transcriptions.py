@@ -17,7 +17,7 @@ from app.audio.peaks import PEAKS_A_SECOND
 from app.domain import Progress, TranscriptEvent
 from app.services.steps.open_transcription import OpenTranscription
 from app.services.transcription import TranscriptionService
-from app.telemetry import note
+from app.telemetry import first_output, note
 from app.wire import sse
 from app.wire.cue_breaks import CueRules
 from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
@@ -87,6 +87,7 @@ async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> As
                 yield sse.comment(f"{opened.seconds:.0f} of {opened.expected or 0:.0f} seconds")
             else:
                 for frame in await asyncio.to_thread(_encoded, told, event):
+                    first_output("event")
                     yield frame
             for frame in _extensions(opened, wanted.told):
                 yield frame

@@ -34,6 +34,7 @@ from app.services.usage import UsageService
 from app.services.use_cases import UseCases
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
+from app.services.watch import WatchService
 from app.settings import Settings
 from app.store.audit import AuditLog
 from app.store.database import Database
@@ -79,7 +80,7 @@ class Container:
         self.voice_store = VoiceStore(self.database)
         self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
-        self.uploads = Admission(settings.limits.uploads, settings.limits.request_seconds)
+        self.uploads = parts.uploads(settings.limits)
         self.files = Admission(EDITED_FILES, settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
@@ -155,7 +156,7 @@ class Container:
         )
         transcription = parts.transcription(base, parts.diarization(base, self.diarization_model))
         custom = parts.custom_voices(base)
-        realtime = self.settings.realtime
+        realtime, readiness = self.settings.realtime, self._readiness()
         return UseCases(
             transcription=transcription,
             speech=parts.speech(base, self.voices, custom),
@@ -169,8 +170,9 @@ class Container:
             client_secrets=ClientSecretService(self.keys, realtime.secrets),
             usage=self.usage,
             about=parts.about(self.settings),
-            readiness=self._readiness(),
+            readiness=readiness,
             meters=self.meters,
+            watch=WatchService(self.meters, self.runner, self.uploads, readiness, self.keys),
         )
 
     def _readiness(self) -> ReadinessService:

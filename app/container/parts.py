@@ -210,6 +210,11 @@ def admission(limits: LimitsSettings) -> Admission:
     )
 
 
+def uploads(limits: LimitsSettings) -> Admission:
+    """The admission of uploads that are being received."""
+    return Admission(limits.uploads, limits.request_seconds, name="uploads")
+
+
 def about(settings: Settings) -> AboutService:
     """The facts of GET /v1/about."""
     limits = settings.request_limits

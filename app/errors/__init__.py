@@ -221,9 +221,11 @@ class Overloaded(ApiError):
     type = "requests"
     code = "rate_limit_exceeded"
 
-    def __init__(self, retry_after: int = 1) -> None:
+    def __init__(self, retry_after: int = 1, reason: str = "requests") -> None:
+        """`reason`: the limit that was reached: `requests`, `seconds`, `memory` or `uploads`."""
         super().__init__("The server is busy with other requests. Try again shortly.")
         self.retry_after = retry_after
+        self.refused = reason
 
 
 def from_engine(error: engine_errors.EngineError) -> ApiError:

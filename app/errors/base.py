@@ -17,6 +17,9 @@ class ApiError(Exception):
     retry: bool | None = None
     """Whether clients should try again; None: they know by the status. Both SDKs obey it."""
 
+    refused = ""
+    """The kind of limit that was reached: a label of `antiphon_refused_total`; empty for other failures."""
+
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = _encodable(message)

@@ -10,6 +10,7 @@ class KeyRateLimited(ApiError):
 
     status = 429
     type = "requests"
+    refused = "rate"
     code = "rate_limit_exceeded"
 
     def __init__(self, what: str, limit: int, retry_after: int) -> None:
@@ -27,6 +28,7 @@ class QuotaUsedUp(ApiError):
     type = "insufficient_quota"
     code = "insufficient_quota"
     retry = False
+    refused = "quota"
 
     def __init__(self, limit: int, used: float) -> None:
         super().__init__(

@@ -41,6 +41,7 @@ class OutOfMemory(ApiError):
     status = 503
     code = "out_of_memory"
     retry_after = 30
+    refused = "memory"
 
     def __init__(self) -> None:
         super().__init__(

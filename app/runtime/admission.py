@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 import time
 from types import TracebackType
 from typing import Self
 
 from app.errors import ApiError, Overloaded, ShuttingDown
 from app.runtime.cancel import Cancel
-from app.telemetry import current_request
+from app.telemetry import current_request, tally
 
 LONGEST_RETRY = 60
 """Seconds of `Retry-After`; both official SDKs wait no longer."""
@@ -42,6 +43,9 @@ class Permit:
         """Seconds of decoded audio that it may hold in memory."""
         self.since = time.monotonic()
         self._open = True
+        self._queued_for: float | None = None
+        self._worked_for = 0.0
+        self._times = threading.Lock()
 
     def claim(self, queued: float, held: float) -> None:
         """Claims the seconds of audio to work on, and the most seconds that are held decoded in memory.
@@ -54,11 +58,19 @@ class Permit:
         """Counts `seconds` of the request's audio as done."""
         self._admission.worked(self, seconds)
 
+    def timed(self, waited: float, worked: float) -> None:
+        """One row of its work waited and took so many seconds. Called on any thread."""
+        with self._times:
+            self._queued_for = waited if self._queued_for is None else self._queued_for
+            self._worked_for += worked
+
     def close(self) -> None:
         """Gives everything back and sets the cancel token, so that threads drop this request's work."""
         self.cancel.set()
         if self._open:
             self._open = False
+            if self._queued_for is not None:
+                tally(queued_s=self._queued_for, worked_s=self._worked_for)
             self._admission.leave(self)
 
     def __enter__(self) -> Self:
@@ -74,9 +86,15 @@ class Admission:
     """Counts the open requests and the seconds that they claimed. Used from the event loop only."""
 
     def __init__(
-        self, limit: int, seconds: float, *, queued: float = math.inf, held: float = math.inf
+        self,
+        limit: int,
+        seconds: float,
+        *,
+        queued: float = math.inf,
+        held: float = math.inf,
+        name: str = "requests",
     ) -> None:
-        """`limit`: requests at once. `seconds`: that each may take.
+        """`limit`: requests at once. `seconds`: that each may take. `name`: of the limit, for metrics.
 
         `queued`, `held`: the most seconds of audio, of all requests, that wait to be worked on, and that are
         held decoded in memory.
@@ -85,6 +103,7 @@ class Admission:
         self.queued = 0.0
         self.held = 0.0
         self._limit = limit
+        self._name = name
         self._seconds = seconds
         self._most_queued = queued
         self._most_held = held
@@ -99,7 +118,7 @@ class Admission:
         if self.closing:
             raise ShuttingDown
         if self.count >= self._limit:
-            raise self._overloaded((self._request or 0.0) / self._limit)
+            raise self._overloaded((self._request or 0.0) / self._limit, self._name)
         self.count += 1
         self.pace.resume()
         return Permit(self, next(self._numbers), self._seconds, current_request())
@@ -109,7 +128,7 @@ class Admission:
         much = max(self.queued + queued - self._most_queued, 0.0)
         full = self.held + held > self._most_held
         if (much and self.queued) or (full and self.held):
-            raise self._overloaded(self.pace.time_for(much or held))
+            raise self._overloaded(self.pace.time_for(much or held), "seconds" if much else "memory")
         self.queued, permit.queued = self.queued + queued, permit.queued + queued
         self.held, permit.held = self.held + held, permit.held + held
 
@@ -131,9 +150,9 @@ class Admission:
             self.queued = self.held = 0.0  # no request is left, so any rest is a rounding error
             self.pace.pause()
 
-    def _overloaded(self, seconds: float) -> ApiError:
+    def _overloaded(self, seconds: float, reason: str) -> ApiError:
         """A refusal with the time after which a retry is likely to succeed."""
-        return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(seconds))))
+        return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(seconds))), reason)
 
 
 class Pace:

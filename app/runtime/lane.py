@@ -190,8 +190,10 @@ class Lane:
     def _deliver(self, batch: Sequence[Entry[object]], results: Sequence[object], began: float) -> None:
         waits = [began - entry.since for entry in batch]
         sound = sum(entry.seconds for entry in batch)
-        self._meters.worked(self.name, waits, sound, time.monotonic() - began)
-        for entry, result in zip(batch, results, strict=True):
+        took = time.monotonic() - began
+        self._meters.worked(self.name, waits, sound, took)
+        for entry, wait, result in zip(batch, waits, results, strict=True):
+            entry.permit.timed(wait, took * (entry.seconds / sound if sound else 1 / len(batch)))
             entry.future.set_result(result)
 
     def _failed(self, entry: Entry[object], failure: Exception) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from app import __version__
+from app.runtime.http_meters import HttpMeters, ServerMeters, known_method
 from engines.types import WindowResult
 
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
@@ -18,8 +19,6 @@ SECOND_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 OVERHEAD_BUCKETS = (0.0003, 0.001, 0.002, 0.004, 0.01, 0.03, 0.1, 1)
 MODEL_LABEL = ("model",)
 CHILD_LABELS = ("model", "device")
-METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""Other methods are counted as `other`, because clients can send any word."""
 
 
 class _RequestCounts:
@@ -126,6 +125,8 @@ class Meters:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         Info("antiphon", "This server.", registry=self._registry).info({"version": __version__})
+        self.http = HttpMeters(self._registry)
+        self.server = ServerMeters(self._registry)
         self._requests = _RequestCounts(self._registry)
         self._lanes = _LaneCounts(self._registry)
         self._windows = _WindowCosts(self._registry)
@@ -133,8 +134,7 @@ class Meters:
 
     def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request has been answered. `route`: its template, None for a path that is none."""
-        known = method if method in METHODS else "other"
-        self._requests.answered.labels(route or "none", known, str(status)).inc()
+        self._requests.answered.labels(route or "none", known_method(method), str(status)).inc()
         self._requests.seconds.labels(route or "none").observe(seconds)
 
     def queued(self, model: str, jobs: int, seconds: float) -> None:

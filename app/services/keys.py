@@ -7,6 +7,7 @@ work that long; while the database fails, the cache serves for a minute. Keys of
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import Iterable
@@ -71,6 +72,16 @@ class KeyService:
         if not valid:
             return caller.key == "open"
         return any(one.key == caller.key and not _has_expired(one) for one in valid.values())
+
+    async def next_expiry(self) -> float:
+        """When the next valid key expires that has no successor, in Unix time; infinite if none does."""
+        now = time.time()
+        valid = [one for one in (await self._valid()).values() if not _has_expired(one)]
+        last: dict[str, float] = {}
+        for one in valid:
+            end = math.inf if one.grant.expires is None else float(one.grant.expires)
+            last[one.account] = max(end, last.get(one.account, now))
+        return min(last.values(), default=math.inf)
 
     async def create(
         self, name: str, project: str = DEFAULT_PROJECT, grant: Grant | None = None

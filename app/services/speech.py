@@ -7,11 +7,11 @@ still an error and not a broken file.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.audio.encode import encoder
+from app.audio.encode import Encoder, encoder
 from app.audio.loudness import LoudnessBook
 from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob, audio_tokens
 from app.errors import ApiError, InvalidValue, VoiceNotFound
@@ -22,6 +22,7 @@ from app.runtime.threads import WorkThreads
 from app.services.steps.sounds import Sounds, SpokenFile, sounds_of
 from app.services.steps.spending import Charge
 from app.services.voices import VoiceService
+from app.telemetry import first_output, note
 from app.text.delivery import Delivery, delivery
 from app.text.language import other_script
 from app.text.utterances import Piece, Utterances
@@ -87,14 +88,10 @@ class SpeechService:
         honoured = "instructions" in self._voices.engine_of(voice).HONOURS
         how = Delivery() if honoured else delivery(job.instructions)
         said = job if honoured else replace(job, instructions="")
-        file = SpokenFile(
-            self._loudness,
-            (voice.model.id, voice.id or voice.voice.name),
-            loudness=self._rules.loudness,
-            speed=job.speed,
-            delivery=how,
-            encoder=partial(encoder, form, whole=whole, comment=self._rules.provenance),
+        file = self._file(
+            job, voice, how, partial(encoder, form, whole=whole, comment=self._rules.provenance)
         )
+        note(served=voice.model.id)
         charge = Charge("spoken", 0.0)
         permit = self._runner.admit()
         sounds = sounds_of(self._runner, self._threads, said, voice, permit, ahead=self._rules.ahead)
@@ -105,9 +102,22 @@ class SpeechService:
             permit.close()
             await sounds.aclose()
             raise
+        first_output("sound")
         ignored = () if how.complete else ("instructions",)
         return OpenSpeech(
             self._threads, job, permit, sounds, file, charge, first=(piece, data), ignored=ignored
+        )
+
+    def _file(
+        self, job: SpeechJob, voice: LocalVoice, how: Delivery, opens: Callable[[], Encoder]
+    ) -> SpokenFile:
+        return SpokenFile(
+            self._loudness,
+            (voice.model.id, voice.id or voice.voice.name),
+            loudness=self._rules.loudness,
+            speed=job.speed,
+            delivery=how,
+            encoder=opens,
         )
 
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:

@@ -30,6 +30,7 @@ from app.services.steps.open_transcription import (
 )
 from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
+from app.telemetry import note
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 Progress = Callable[[float, float | None], None]
@@ -77,6 +78,7 @@ class TranscriptionService:
     async def open(self, job: TranscriptionJob, file: BinaryIO) -> OpenTranscription:
         """Admits the request and opens its audio. Raises `ApiError`; the caller closes the result."""
         model = self.model(job.model)
+        note(served=model.id)
         permit = self._runner.admit()
         try:
             if job.diarize is None:

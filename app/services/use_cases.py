@@ -17,6 +17,7 @@ from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
+from app.services.watch import WatchService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +38,4 @@ class UseCases:
     about: AboutService
     readiness: ReadinessService
     meters: Meters
+    watch: WatchService

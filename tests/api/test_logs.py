@@ -30,10 +30,15 @@ async def test_one_line_a_request_with_its_route(
         "/v1/audio/transcriptions",
         "/v1/audio/transcriptions",
         200,
-        "answered",
+        "done",
     ]
     assert first["model"] == "whisper-1"
     assert isinstance(first["ms"], int)
+    assert (first["key"], first["project"], first["audio_seconds"]) == ("open", "default", 1.0)
+    assert first["bytes_in"] > first["bytes_out"] > 0  # type: ignore[operator]  # both are numbers
+    for seconds in ("queued_s", "worked_s", "decode_s"):
+        assert 0 <= first[seconds] < 30  # type: ignore[operator]  # a number
+    assert (second["outcome"], second["error"]) == ("refused", "model_not_found")
     assert (second["route"], second["status"]) == ("/v1/models/{model:path}", 404)
     assert (third["route"], third["status"]) == (None, 404)
 
@@ -43,5 +48,5 @@ async def test_speech_tells_its_model(client: httpx2.AsyncClient, caplog: pytest
     body = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
     await client.post("/audio/speech", json=body)
     (line,) = access(caplog)
-    assert (line["model"], line["outcome"]) == ("tts-1", "answered")
+    assert (line["model"], line["outcome"]) == ("tts-1", "done")
     assert "Good morning" not in str(line)

@@ -76,7 +76,7 @@ def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]
         assert not any(rest(line).endswith(END) for line in lines)
     log = Path(server.settings["LOG"]).read_text()
     assert "Traceback" not in log
-    assert log.count("outcome=client left") == PLACES
+    assert log.count("outcome=left") == PLACES
 
 
 def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:

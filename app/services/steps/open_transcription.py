@@ -7,6 +7,7 @@ stops all work for the audio and closes its permit.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -30,6 +31,7 @@ from app.services.steps.fork import Fork, ForkReader
 from app.services.steps.speakers import SpeakerJoiner
 from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
+from app.telemetry import note
 from engines.types import Diarization, Samples, Segment
 
 Who = Callable[[AsyncIterator[Samples]], Awaitable[Diarization]]
@@ -54,6 +56,8 @@ class OpenTranscription(ABC):
         self._source = source
         self._permit = permit
         self._charge = charge
+        self._decoding = 0.0
+        """Seconds that decoding has taken."""
         self._transcriber = transcriber
         self._cutting = Cutting(runner, vad)
         self.peaks: PeakMeter | None = None
@@ -85,7 +89,13 @@ class OpenTranscription(ABC):
         return self._runner.snapshot().queued_seconds
 
     def _blocks(self) -> Iterator[Samples]:
-        for block in self._source.blocks():
+        blocks = self._source.blocks()
+        while True:
+            began = time.monotonic()
+            block = next(blocks, None)
+            self._decoding += time.monotonic() - began
+            if block is None:
+                return
             if self.peaks:
                 self.peaks.feed(block)
             yield block
@@ -102,6 +112,7 @@ class OpenTranscription(ABC):
         """Stops all work for this audio and closes its permit."""
         self._permit.close()
         self._charge.settle(self.seconds)
+        note(decode_s=round(self._decoding, 3))
         await self._threads.run(self._source.close)
 
 
