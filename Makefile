@@ -13,10 +13,10 @@ GPU ?= $(if $(wildcard /dev/nvidiactl /dev/dxg),1,0)
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: help serve install test check unit format style lint types arrows pytest audit hooks lock vendor clean
+.PHONY: help serve install test check unit format style lint types arrows pytest image-test audit hooks lock vendor slim clean
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 serve: install ## Install, fetch the weights, migrate the database, serve on http://127.0.0.1:8000/v1
 	$(BIN)/antiphon serve --prepare
@@ -39,8 +39,9 @@ format: $(VENV)/.installed-dev ## Format the code and mend what the linter can m
 style: ## Check the format
 	$(BIN)/ruff format --check
 
-lint: ## Check with the linter
+lint: ## Check with the linters, of Python and of the Dockerfile
 	$(BIN)/ruff check
+	$(BIN)/hadolint Dockerfile
 
 types: ## Check the types
 	$(BIN)/mypy
@@ -52,6 +53,10 @@ pytest: ## Run every test: first those without models, on two cores, with branch
 	$(BIN)/python -m pytest -m 'not real' -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
 	$(BIN)/python -m pytest -m real --durations=15 --ignore tests/studio/browser
 	$(BIN)/python -m pytest tests/studio/browser
+
+image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap)
+	$(BIN)/antiphon models pull
+	$(BIN)/python -m deploy.image_test $(STEPS)
 
 audit: $(VENV)/.installed-dev ## Look the locked versions up in the database of known faults (asks the network)
 	$(BIN)/pip-audit --requirement requirements/all.txt --no-deps --disable-pip --strict
@@ -70,6 +75,11 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 
 vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (asks the network)
 	$(BIN)/python -m tests.studio.vendor
+
+slim: ## Take out of the environment what only its installation and other projects' tests need (for images)
+	find $(VENV)/lib/*/site-packages/numpy $(VENV)/lib/*/site-packages/scipy -type d -name tests -prune -exec rm -r {} +
+	$(BIN)/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers setuptools pip
+	$(BIN)/python -m compileall -q app engines migrations
 
 clean: ## Delete the environment; data stays
 	rm -rf $(VENV)

@@ -116,4 +116,14 @@ def _carried(model: str) -> str:
 
 
 def _token() -> str:
-    return os.environ.get("HF_TOKEN", "")
+    """The token for the model hub: HF_TOKEN, or what is in the file that HF_TOKEN_FILE names.
+
+    Raises `WeightsError` if that file cannot be read.
+    """
+    token, path = os.environ.get("HF_TOKEN", ""), os.environ.get("HF_TOKEN_FILE", "")
+    if token or not path:
+        return token
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise WeightsError("The file that HF_TOKEN_FILE names cannot be read.") from None

@@ -15,7 +15,8 @@ from tests.support.toy_model import DATA, KNOWN
 @pytest.fixture(autouse=True)
 def _online(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub's library reads the variable once, when it is imported, and engines set it: they ask no hub."""
-    monkeypatch.delenv("HF_TOKEN", raising=False)
+    for name in ("HF_TOKEN", "HF_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
 

@@ -126,6 +126,26 @@ def test_the_token_goes_to_the_hub(store: WeightsStore, hub: Hub, monkeypatch: p
     assert set(hub.tokens) == {"Bearer hf_secret"}
 
 
+def test_the_token_may_be_in_a_file(
+    store: WeightsStore, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(WeightsError, match="HF_TOKEN_FILE names cannot be read"):
+        store.pull("toy")
+    (tmp_path / "token").write_text("hf_secret\n")
+    store.pull("toy")
+    assert set(hub.tokens) == {"Bearer hf_secret"}
+
+
+def test_an_empty_file_is_no_token(
+    store: WeightsStore, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").touch()
+    monkeypatch.setenv("HF_TOKEN_FILE", str(tmp_path / "token"))
+    store.pull("toy")
+    assert not any(hub.tokens)
+
+
 @pytest.mark.parametrize(
     ("status", "listing", "told"),
     [

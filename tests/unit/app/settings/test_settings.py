@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from app.settings import Settings, places
 from app.settings.example import example_toml
-from app.settings.source import SettingsError, load_settings
+from app.settings.source import SettingsError, groups, load_settings, variable
 from tests.conftest import ROOT
 
 
@@ -106,6 +107,34 @@ def test_secrets_are_read_from_files(tmp_path: Path) -> None:
     secret.write_text("postgresql://user:word@host/name\n")
     settings = load(tmp_path, ANTIPHON_STORAGE_DATABASE_URL_FILE=str(secret))
     assert settings.database_url == "postgresql://user:word@host/name"
+
+
+def test_every_setting_can_be_in_a_file_of_its_own(tmp_path: Path) -> None:
+    environment = {}
+    for group, model in groups().items():
+        for key, field in model.model_fields.items():
+            file = tmp_path / f"{group}.{key}"
+            file.write_text(_as_variable(field.default) + "\n")
+            environment[f"{variable(group, key)}_FILE"] = str(file)
+    assert len(environment) > 80
+    assert load(tmp_path, **environment) == Settings()
+
+
+def _as_variable(value: object) -> str:
+    """A default, as it is written into a variable."""
+    if isinstance(value, dict):
+        return (
+            "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(item)}" for name, item in value.items()) + "}"
+        )
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def test_an_empty_file_is_an_empty_value(tmp_path: Path) -> None:
+    """compose.yaml gives every container files for its secrets; they are empty where none is needed."""
+    empty = tmp_path / "empty"
+    empty.touch()
+    names = ("AUTH_KEYS", "STORAGE_DATABASE_URL")
+    assert load(tmp_path, **{f"ANTIPHON_{name}_FILE": str(empty) for name in names}) == Settings()
 
 
 @pytest.mark.parametrize(
