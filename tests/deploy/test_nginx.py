@@ -1,0 +1,187 @@
+"""Two real servers with one PostgreSQL behind nginx, with the configuration that docs/scale.md recommends.
+
+The engines are fakes, so that each answer is known and quick; everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.sync.client import connect
+
+from app.settings import Settings
+from tests.conftest import ROOT
+from tests.support.fake_server import serving
+from tests.support.nginx import CONFIGURATION, Front
+from tests.support.postgres import emptied, running_postgres
+from tests.support.server import Server, run_cli
+from tests.support.sound import tone, wav
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+REQUESTS = 200
+CLIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
+        emptied(url)
+
+
+class Cluster:
+    """Servers with one database, and a key that one of them has made."""
+
+    def __init__(self, folder: Path, database: str, stack: ExitStack) -> None:
+        self._folder, self._database, self._stack = folder, database, stack
+        self.started = 0
+        self.logs: dict[int, Path] = {}
+        self.key = ""
+
+    def start(self, **settings: str) -> Server:
+        self.started += 1
+        folder = self._folder / f"server{self.started}"
+        given = {"AUTH_KEYS": "", "STORAGE_DATABASE_URL": self._database} | settings
+        server = self._stack.enter_context(serving(folder, seconds=0.05, **given))
+        self.logs[port_of(server)] = folder / "log"
+        if not self.key:
+            made = run_cli(
+                folder, "keys", "create", "front", settings={"STORAGE_DATABASE_URL": self._database}
+            )
+            self.key = next(word for word in made.stdout.split() if word.startswith("sk-"))
+        return server
+
+    def worked(self, server: Server) -> int:
+        """Requests that this server has answered with 200."""
+        log = self.logs[port_of(server)].read_text()
+        return sum("status=200 outcome=answered" in line for line in log.splitlines())
+
+
+def port_of(server: Server) -> int:
+    return int(server.root.rpartition(":")[2])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, database: str) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield Cluster(tmp_path, database, stack)
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Front:
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    return Front(folder)
+
+
+def client_of(front: Front, cluster: Cluster) -> httpx2.Client:
+    headers = {"Authorization": f"Bearer {cluster.key}"}
+    return httpx2.Client(base_url=f"{front.url}/v1", headers=headers, verify=front.trust, timeout=60)
+
+
+def transcribe(client: httpx2.Client, sound: bytes, **fields: str) -> httpx2.Response:
+    files = {"file": ("tone.wav", io.BytesIO(sound))}
+    return client.post("/audio/transcriptions", data={"model": "whisper-1"} | fields, files=files)
+
+
+def test_the_configuration_keeps_the_servers_limits() -> None:
+    text = CONFIGURATION.read_text()
+    limits = Settings().limits
+    assert f"client_max_body_size {limits.upload_bytes // 2**30}g;" in text
+    assert f"proxy_read_timeout {limits.request_seconds}s;" in text
+    assert text.strip() in (ROOT / "docs/scale.md").read_text()
+
+
+def test_both_servers_answer_with_one_key(cluster: Cluster, front: Front) -> None:
+    servers = [cluster.start(REALTIME_ENABLED="true"), cluster.start(REALTIME_ENABLED="true")]
+    ports = [port_of(server) for server in servers]
+    sound = wav(tone(3))
+    with front.running(ports), client_of(front, cluster) as client:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            answers = list(pool.map(lambda _: transcribe(client, sound), range(20)))
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert {answer.json()["text"] for answer in answers} == {"word0 word1 word2"}
+        assert all(cluster.worked(server) for server in servers)
+        assert client.get("/models", headers={"Authorization": "Bearer sk-other"}).status_code == 401
+        assert httpx2.get(f"{front.url}/metrics", verify=front.trust).status_code == 404
+        # A body that is larger than nginx's own limit of 1 MB.
+        assert transcribe(client, wav(tone(60))).status_code == 200
+        _speech_arrives(client)
+        _a_live_session_is_opened(front, cluster)
+        # One server dies: the other one takes its requests.
+        servers[0].process.kill()
+        servers[0].process.wait(10)
+        assert [transcribe(client, sound).status_code for _ in range(10)] == [200] * 10
+
+
+def _speech_arrives(client: httpx2.Client) -> None:
+    asked = {"model": "tts-1", "voice": "alloy", "input": "One. Two.", "response_format": "wav"}
+    assert client.post("/audio/speech", json=asked).content[:4] == b"RIFF"
+
+
+def _a_live_session_is_opened(front: Front, cluster: Cluster) -> None:
+    url = front.url.replace("https", "wss") + "/v1/realtime?intent=transcription"
+    headers = {"Authorization": f"Bearer {cluster.key}"}
+    with connect(url, additional_headers=headers, ssl=front.trust, proxy=None) as socket:
+        assert json.loads(socket.recv(timeout=10))["type"].endswith("created")
+
+
+def test_events_are_not_held_back(cluster: Cluster, front: Front) -> None:
+    """The first event is here while the server still works on the rest."""
+    server = cluster.start(RUNTIME_WINDOWS_AHEAD="1", RUNTIME_BATCH_ROWS="1")
+    fields = {"model": "whisper-1", "stream": "true"}
+    files = {"file": ("tone.wav", io.BytesIO(wav(tone(600))))}
+    with (
+        front.running([port_of(server)]),
+        client_of(front, cluster) as client,
+        client.stream("POST", "/audio/transcriptions", data=fields, files=files) as answer,
+    ):
+        lines = answer.iter_lines()
+        first = next(line for line in lines if line.startswith("data:"))
+        assert cluster.worked(server) == 0
+        rest = [line for line in lines if line.startswith("data:")]
+    assert "transcript.text.delta" in first
+    assert any("transcript.text.done" in line for line in rest)
+
+
+def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, front: Front) -> None:
+    """Each server is taken out of nginx's list, stopped and replaced, while clients go on asking."""
+    servers = [cluster.start(), cluster.start()]
+    first = list(servers)
+    sound = wav(tone(2))
+    statuses: list[int] = []
+    upgraded = threading.Event()
+
+    def ask() -> None:
+        while not upgraded.is_set():
+            with client_of(front, cluster) as client:  # a connection of its own, as from many clients
+                statuses.append(transcribe(client, sound).status_code)
+
+    with front.running([port_of(server) for server in servers]), ThreadPoolExecutor(CLIENTS) as pool:
+        asking = [pool.submit(ask) for _ in range(CLIENTS)]
+        try:
+            wait_until(lambda: len(statuses) >= REQUESTS // 4, 60, "a quarter of the requests")
+            for old in first:
+                servers.remove(old)
+                front.reload([port_of(server) for server in servers])
+                old.process.terminate()
+                old.process.wait(60)
+                servers.append(cluster.start())
+                front.reload([port_of(server) for server in servers])
+            wait_until(lambda: len(statuses) >= REQUESTS, 60, "all requests")
+            wait_until(lambda: all(cluster.worked(server) for server in servers), 60, "each new one works")
+        finally:
+            upgraded.set()
+        for client in asking:
+            client.result(timeout=60)
+    assert set(statuses) == {200}
+    assert not [server for server in servers if server in first]
