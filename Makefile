@@ -78,6 +78,7 @@ vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (a
 
 slim: ## Take out of the environment what only its installation and other projects' tests need (for images)
 	find $(VENV)/lib/*/site-packages/numpy $(VENV)/lib/*/site-packages/scipy -type d -name tests -prune -exec rm -r {} +
+	rm -r $(VENV)/lib/*/site-packages/onnx/backend/test
 	$(BIN)/python -m pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers setuptools pip
 	$(BIN)/python -m compileall -q app engines migrations
 

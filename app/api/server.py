@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from app.api.connections import Connection, protocol
 from app.api.sockets import MESSAGE_BYTES, PING_SECONDS, Socket
+from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
 from app.settings import Settings
 from app.settings.source import SettingsError
@@ -34,20 +35,10 @@ class Server(uvicorn.Server):
     """Serves one application."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        server, limits = settings.server, settings.limits
-        book = ConnectionBook(
-            ConnectionLimits(
-                connections=_affordable(server.connections, limits.uploads),
-                header_bytes=server.header_bytes,
-                header_count=server.header_count,
-                header_seconds=server.header_seconds,
-                idle_seconds=server.idle_seconds,
-                download_idle_seconds=limits.download_idle_seconds,
-            )
-        )
+        server = settings.server
         config = uvicorn.Config(
             app,
-            http=protocol(book),
+            http=protocol(ConnectionBook(_connection_limits(settings))),
             ws=Socket if settings.realtime.enabled else "none",
             ws_max_size=MESSAGE_BYTES,
             ws_ping_interval=PING_SECONDS,
@@ -58,6 +49,11 @@ class Server(uvicorn.Server):
             timeout_keep_alive=max(1, round(server.idle_seconds)),
             timeout_graceful_shutdown=1,  # for connections that `shutdown` has not closed
         )
+        self._certificate = certificate_of(server)
+        if self._certificate:
+            context = self._certificate.context
+            config.ssl_context_factory = lambda *_: context
+            app.state.services.meters.certificate(self._certificate.expires)
         super().__init__(config)
         self._app = app
         self._grace = server.shutdown_seconds
@@ -65,7 +61,12 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:
             self._check_connections()
+            self._refresh_certificate()
         return await super().on_tick(counter)
+
+    def _refresh_certificate(self) -> None:
+        if self._certificate and self._certificate.refresh():
+            self._app.state.services.meters.certificate(self._certificate.expires)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets running requests end, then cancels them: `RequestFrame` and the streams answer for each."""
@@ -116,6 +117,18 @@ def listen(host: str, port: int) -> list[socket.socket]:
             opened.close()
         raise CannotListen(_reason(wrong, host, port)) from None
     return sockets
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    server, limits = settings.server, settings.limits
+    return ConnectionLimits(
+        connections=_affordable(server.connections, limits.uploads),
+        header_bytes=server.header_bytes,
+        header_count=server.header_count,
+        header_seconds=server.header_seconds,
+        idle_seconds=server.idle_seconds,
+        download_idle_seconds=limits.download_idle_seconds,
+    )
 
 
 def _reason(wrong: Exception, host: str, port: int) -> str:

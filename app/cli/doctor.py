@@ -34,7 +34,7 @@ class Finding:
 def doctor(config: Config = None) -> None:
     """Check this machine and say what to do.
 
-    Version, settings, storage folder, codecs, engine, weights, database, GPU and port.
+    Version, settings, storage folder, codecs, engine, weights, database, GPU, certificate and port.
     The exit status is 1 if something is wrong.
 
     Example:
@@ -45,7 +45,7 @@ def doctor(config: Config = None) -> None:
 
     settings = load_settings(config)
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _port,
+        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _certificate, _port,
     )  # fmt: skip
     findings = [_version(), _settings(config), *(check(settings) for check in checks)]
     for finding in findings:
@@ -197,6 +197,12 @@ def _gpu(settings: Settings) -> Finding:
     found = driver()
     verdict, sentence = gpu_verdict(settings, found, cuda.preload() if found else [], cuda.PACKAGE)
     return Finding("GPU", verdict, sentence)
+
+
+def _certificate(settings: Settings) -> Finding:
+    from app.cli.doctor_tls import certificate_verdict
+
+    return Finding("Certificate", *certificate_verdict(settings))
 
 
 def _port(settings: Settings) -> Finding:

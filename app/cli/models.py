@@ -219,17 +219,22 @@ def _in_memory(settings: Settings) -> dict[str, str]:
     import os
     import urllib.request
 
-    from app.cli.running import address
+    from app.cli.running import address, trusting_its_certificate
 
     host = address(settings.server)
+    scheme = "https" if settings.server.certificate else "http"
     key = os.environ.get("OPENAI_API_KEY") or next(iter(settings.auth.keys), "none")
-    request = urllib.request.Request(
-        f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}/v1/models",
+    request = urllib.request.Request(  # noqa: S310 - one of two schemes
+        f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.server.port}/v1/models",
         headers={"Authorization": f"Bearer {key}"},
     )
     try:
         # No proxy: the server is on this machine or beside it.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if settings.server.certificate:
+            trust = trusting_its_certificate(settings.server.certificate)
+            handlers.append(urllib.request.HTTPSHandler(context=trust))
+        opener = urllib.request.build_opener(*handlers)
         with opener.open(request, timeout=2) as answer:
             models = json.load(answer)["data"]
             return {model["id"]: model.get("state", "") for model in models}

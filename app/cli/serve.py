@@ -45,7 +45,7 @@ def serve(
     from app.telemetry import set_up_logging
 
     settings = _settings(config, host, port)
-    _check_port(settings)
+    _check_listening(settings)
     if prepare:
         settings = _prepare(settings)
     asyncio.run(_preflight(settings))
@@ -73,10 +73,15 @@ def _tell_settings(config: Path | None) -> None:
     logging.getLogger("antiphon").info("settings: %s", source)
 
 
-def _check_port(settings: Settings) -> None:
-    """Fails at once if the port is in use, before weights are fetched. Raises `CannotListen`."""
-    from app.api.server import listen
+def _check_listening(settings: Settings) -> None:
+    """Fails at once if the port is in use or the certificate is not usable, before weights are fetched.
 
+    Raises `CannotListen` and `CertificateUnusable`.
+    """
+    from app.api.server import listen
+    from app.api.tls import certificate_of
+
+    certificate_of(settings.server)
     for opened in listen(settings.server.host, settings.server.port):
         opened.close()
 
@@ -174,7 +179,8 @@ def _run(settings: Settings) -> None:
 
     sockets = listen(settings.server.host, settings.server.port)
     host, port = sockets[0].getsockname()[:2]
-    url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+    scheme = "https" if settings.server.certificate else "http"
+    url = f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
     logging.getLogger("antiphon").info("the API will be at %s", url)
     server = Server(create_app(Container(settings)), settings)
     try:

@@ -131,6 +131,7 @@ class Meters:
         self._lanes = _LaneCounts(self._registry)
         self._windows = _WindowCosts(self._registry)
         self._processes = _ProcessCounts(self._registry)
+        self._expiry: Gauge | None = None
 
     def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request has been answered. `route`: its template, None for a path that is none."""
@@ -172,6 +173,16 @@ class Meters:
     def child(self, model: str, device: str) -> ChildMeter:
         """The counters of a model's process on a device."""
         return ChildMeter(self._processes, model, device)
+
+    def certificate(self, expires: float) -> None:
+        """When the server's certificate ends, in seconds since 1970. Without TLS there is no such metric."""
+        if self._expiry is None:
+            self._expiry = Gauge(
+                "antiphon_certificate_expires_timestamp_seconds",
+                "When the TLS certificate ends, in seconds since 1970.",
+                registry=self._registry,
+            )
+        self._expiry.set(expires)
 
     def page(self) -> bytes:
         """The exposition text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -19,6 +20,16 @@ class ServerSettings(Group):
         "key.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on. 0 = any free one.")
+    certificate: Path | None = Field(
+        None,
+        description="File with the TLS certificate and the certificates between it and its authority, in PEM "
+        "format. The server then speaks HTTPS only. It is read again when it changes. Empty: plain HTTP.",
+    )
+    key: Path | None = Field(
+        None,
+        description="File with the private key of the certificate, in PEM format, without a password. Empty: "
+        "it is in the file of the certificate.",
+    )
     shutdown_seconds: int = Field(
         60, ge=0, description="Seconds that running requests get to finish after a stop signal."
     )
@@ -46,6 +57,11 @@ class ServerSettings(Group):
         description='Origins of web pages that may use the API, such as "https://app.example.org". "*" '
         "allows all.",
     )
+
+    @field_validator("certificate", "key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, path: object) -> object:
+        return None if path == "" else path
 
 
 class AuthSettings(Group):

@@ -38,7 +38,8 @@ class Box:
         """The command line that runs `command` in the box."""
         user, _, group = self.user.partition(":")
         env = self.image.env | self.settings
-        line = ["bwrap", "--ro-bind", str(self.image.root), "/", "--tmpfs", "/tmp"]  # noqa: S108 - the box's own
+        line = ["bwrap", "--ro-bind", str(self.image.root), "/"]
+        line += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 - the box's own
         for name, path in self.read_only.items():
             line += ["--ro-bind", str(path), f"/tmp/{name}"]  # noqa: S108 - as above
         line += ["--bind", str(self.data), "/data", "--dev", "/dev", "--proc", "/proc"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -21,10 +22,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def serving(folder: Path, *, seconds: float = 0.0, **settings: str) -> Iterator[Server]:
+def serving(
+    folder: Path, trust: ssl.SSLContext | None = None, /, *, seconds: float = 0.0, **settings: str
+) -> Iterator[Server]:
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
 
-    A test may end the process itself.
+    `trust`: of a server with a certificate. A test may end the process itself.
     """
     port = free_port()
     (folder / "model").mkdir(parents=True, exist_ok=True)
@@ -43,9 +46,10 @@ def serving(folder: Path, *, seconds: float = 0.0, **settings: str) -> Iterator[
     with (folder / "log").open("wb") as output:
         command = [sys.executable, "-m", "tests.support.fake_server"]
         process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=output)
-        server = Server(f"http://127.0.0.1:{port}", process, {"LOG": str(folder / "log")})
+        scheme = "https" if trust else "http"
+        server = Server(f"{scheme}://127.0.0.1:{port}", process, {"LOG": str(folder / "log")})
         try:
-            wait_for(server, "/health/live", folder / "log")
+            wait_for(server, "/health/live", folder / "log", trust)
             yield server
         finally:
             process.send_signal(signal.SIGTERM)

@@ -7,16 +7,15 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests.conftest import ROOT
+from tests.support.certificates import Authority
 from tests.support.server import free_port
 from tests.support.waiting import wait_until
 
@@ -34,12 +33,9 @@ class Front:
         self._program = program
         self._folder = folder
         self.port = free_port()
-        authority = trustme.CA()
-        given = authority.issue_cert("speech.example.org", "127.0.0.1")
-        given.private_key_pem.write_to_path(folder / "server.key")
-        folder.joinpath("server.pem").write_bytes(b"".join(blob.bytes() for blob in given.cert_chain_pems))
-        self.trust = ssl.create_default_context()
-        authority.configure_trust(self.trust)
+        authority = Authority()
+        authority.issue(folder / "server.pem", folder / "server.key")
+        self.trust = authority.trust
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -80,10 +81,10 @@ def running(storage: Path, log: Path, *, ready: bool = True, **settings: str) ->
                 process.wait()
 
 
-def wait_for(server: Server, path: str, log: Path) -> None:
+def wait_for(server: Server, path: str, log: Path, trust: ssl.SSLContext | None = None) -> None:
     for _ in range(1200):
         try:
-            if httpx2.get(server.root + path, timeout=5).status_code == 200:
+            if httpx2.get(server.root + path, timeout=5, verify=trust or True).status_code == 200:
                 return
         except httpx2.HTTPError:
             pass
