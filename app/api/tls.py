@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 BEGIN = "-----BEGIN CERTIFICATE-----"
 END = "-----END CERTIFICATE-----"
 LONGEST_PEM = 1 << 20
-UTC_TIME, GENERALIZED_TIME, VERSION = 0x17, 0x18, 0xA0
+UTC_TIME, GENERALIZED_TIME, VERSION_FIELD = 0x17, 0x18, 0xA0
 """Tags of DER (X.690) and, last, the optional first field of a certificate (RFC 5280)."""
 
 
@@ -151,7 +151,7 @@ def _expiry(path: Path) -> float:
         der = ssl.PEM_cert_to_DER_cert(text[start : text.index(END, start) + len(END)])
         _, whole = next(_fields(der))
         _, body = next(_fields(whole))
-        fields = [value for tag, value in _fields(body) if tag != VERSION]
+        fields = [value for tag, value in _fields(body) if tag != VERSION_FIELD]
         (_, _), (tag, end) = _fields(fields[3])
         form = {UTC_TIME: "%y%m%d%H%M%SZ", GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}[tag]
         return datetime.strptime(end.decode("ascii"), form).replace(tzinfo=UTC).timestamp()
