@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from engines.errors import WeightsBroken, import_failure
 from engines.types import EngineOptions
 from tests.support.engines import EchoTranscriber
 from tests.support.sound import tone, wav
+from tests.support.waiting import until
 
 
 async def test_models_are_listed_and_found_as_listed(client: httpx2.AsyncClient) -> None:
@@ -67,11 +67,13 @@ async def test_not_ready_says_why(settings: Settings) -> None:
     container.runner.preload([container.registry.resolve("whisper-base")])
     transport = httpx2.ASGITransport(create_app(container))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        told = ""
-        while "antiphon models pull whisper-base" not in told:
+
+        async def says_why() -> bool:
             answer = await client.get("/health/ready")
             assert answer.status_code == 503
-            told = answer.text
+            return "antiphon models pull whisper-base" in answer.text
+
+        await until(says_why)
     await container.close()
 
 
@@ -95,11 +97,11 @@ async def test_readiness_recovers_without_a_request(
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
 
         async def told(status: int, words: str) -> None:
-            async with asyncio.timeout(10):
+            async def says() -> bool:
                 answer = await client.get("/health/ready")
-                while answer.status_code != status or words not in answer.text:
-                    await asyncio.sleep(0.01)
-                    answer = await client.get("/health/ready")
+                return answer.status_code == status and words in answer.text
+
+            await until(says, what=f"readiness is {status} with {words!r}")
 
         await told(503, "not there yet")
         there.touch()

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import encode, tone, wav
-from tests.support.waiting import until
+from tests.support.waiting import stays, until
 
 pytestmark = pytest.mark.slow
 
@@ -67,8 +67,7 @@ async def test_audio_beyond_the_queue_is_refused_and_short_audio_is_not(
         assert refused.json()["error"]["code"] == "rate_limit_exceeded"
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         short = asyncio.create_task(post(client, wav(tone(5))))
-        await asyncio.sleep(0.2)
-        assert not short.done()
+        await stays(lambda: not short.done())
         engine.gate.set()
         assert [answer.status_code for answer in await asyncio.gather(first, short)] == [200, 200]
         assert (await post(client, LONG)).status_code == 200
@@ -116,9 +115,7 @@ async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: Ech
     async with app_with(settings, engine, runtime={"batch_rows": 1}) as (container, client):
 
         async def waiting(count: int) -> None:
-            async with asyncio.timeout(20):
-                while container.runner.snapshot().waiting < count:
-                    await asyncio.sleep(0.01)
+            await until(lambda: container.runner.snapshot().waiting >= count, 20)
 
         engine.gate.clear()
         files = [asyncio.create_task(post(client, LONG, language="en")) for _ in range(10)]

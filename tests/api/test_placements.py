@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support import scripted
 from tests.support.sound import tone, wav
-from tests.support.waiting import until
+from tests.support.waiting import ticks, until
 
 pytestmark = pytest.mark.slow
 
@@ -92,8 +92,7 @@ async def test_kills_lose_and_double_nothing_in_a_stream(
 
     async def killer() -> None:
         nonlocal killed
-        while True:
-            await asyncio.sleep(0.7)
+        async for _ in ticks(0.7):
             killed += kill(placed)
             assert (await caller.get("/health/live")).status_code == 200
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.fake_server import serving
 from tests.support.server import Server
-from tests.support.waiting import wait_until
+from tests.support.waiting import slowly, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,8 @@ LONG = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Good morning. " 
 """A quarter of an hour: more than all buffers between two processes."""
 SHORT = {"model": "tts-1", "voice": "alloy", "input": "Good morning.", "response_format": "pcm"}
 PLACES = 2
+DEADLINE_SECONDS = 5
+"""Long enough for the first sound on a busy machine, and shorter than the whole answer takes."""
 END = b"\r\n0\r\n\r\n"
 """Of a complete chunked answer."""
 
@@ -83,26 +85,24 @@ def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:
     body = SHORT | {"input": "Good morning. " * 30}
     whole = httpx2.post(f"{server.url}/audio/speech", json=body, headers={"authorization": "Bearer sk-test"})
     with asked(server, **body) as line:
-        data = b""
         line.settimeout(10)
-        while not data.endswith(END):
-            piece = line.recv(100_000)
-            assert piece
-            data += piece
-            time.sleep(0.05)
+        data = slowly(line, END)
     assert len(data) > len(whole.content)
 
 
 def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
     """The client sees that the file is incomplete, and the log does not call it a fault of ours."""
-    times: dict[str, Any] = {"LIMITS_REQUEST_SECONDS": "2", "LIMITS_DOWNLOAD_IDLE_SECONDS": "60"}
+    times: dict[str, Any] = {
+        "LIMITS_REQUEST_SECONDS": str(DEADLINE_SECONDS),
+        "LIMITS_DOWNLOAD_IDLE_SECONDS": "60",
+    }
     with serving(tmp_path, **times) as server:
         with asked(server, response_format="pcm") as line:
             line.settimeout(20)
             data = b""
             while not data:
                 data += line.recv(100)
-            time.sleep(3)
+            time.sleep(DEADLINE_SECONDS + 1)  # until then it reads nothing
             assert not rest(line).endswith(END)
         wait_until(lambda: "error=timeout" in (tmp_path / "log").read_text())
         log = (tmp_path / "log").read_text()
@@ -112,7 +112,7 @@ def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
 
 
 def test_a_deadline_is_the_last_event_of_a_stream(tmp_path: Path) -> None:
-    with serving(tmp_path, LIMITS_REQUEST_SECONDS="2") as server:
+    with serving(tmp_path, LIMITS_REQUEST_SECONDS=str(DEADLINE_SECONDS)) as server:
         body = LONG | {"stream_format": "sse", "response_format": "mp3"}
         with server.client() as client, client.stream("POST", "/audio/speech", json=body) as stream:
             events = [line for line in stream.iter_lines() if line.startswith("data: ")]

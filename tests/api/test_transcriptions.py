@@ -302,7 +302,7 @@ async def test_a_client_that_leaves_frees_everything(
     await until(lambda: engine.batches)
     assert container.runner.snapshot().requests == 1
     caller.leave()
-    await asyncio.sleep(0.1)
+    await until(lambda: container.runner.snapshot().requests == 0, what="its place is free at once")
     engine.gate.set()
     await asyncio.wait_for(request, 10)
     left = container.runner.snapshot()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,10 +185,7 @@ def test_other_projects_see_nothing(
     voice = make(client, sample, consent).json()["id"]
     done = run_cli(storage, "keys", "create", "b", "--project", "other", settings=house.settings)
     with house.client(done.stdout.strip()) as other:
-        for _ in range(60):  # a new key works within seconds
-            if other.get("/models").status_code == 200:
-                break
-            time.sleep(0.2)
+        wait_until(lambda: other.get("/models").status_code == 200, what="the new key works within seconds")
         assert other.get(CONSENTS).json()["data"] == []
         error(other.get(f"{CONSENTS}/{consent}"), 404)
         error(other.delete(f"{CONSENTS}/{consent}"), 404)

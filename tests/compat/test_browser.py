@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.support.server import KEY, Server, free_port
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.real,
@@ -78,10 +78,10 @@ def test_an_audio_element_plays_to_the_end(browser: httpx2.Client, form: str) ->
 
 
 def _wait(base: str, log: Path) -> None:
-    for _ in range(100):
+    def is_ready() -> bool:
         try:
-            if httpx2.get(f"{base}/status").json()["value"]["ready"]:
-                return
+            return bool(httpx2.get(f"{base}/status").json()["value"]["ready"])
         except httpx2.HTTPError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
+            return False
+
+    wait_until(is_ready, what=f"the driver of {log.read_text()}")

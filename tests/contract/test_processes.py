@@ -24,7 +24,7 @@ from engines.work import Order, Transcribe
 from tests.conftest import ROOT
 from tests.contract.test_runner import SECOND, Setting
 from tests.support.scripted import FINDER
-from tests.support.waiting import until, wait_until
+from tests.support.waiting import ticks, until, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -240,8 +240,7 @@ async def test_a_kill_each_second_costs_no_request(setting: Made) -> None:
 
     async def killer() -> None:
         nonlocal killed
-        while True:
-            await asyncio.sleep(1)
+        async for _ in ticks(1.0):
             if pid := pid_of(setting.runner):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1

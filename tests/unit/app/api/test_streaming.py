@@ -29,8 +29,10 @@ class Client:
         self.reads.set()
         self.left = asyncio.Event()
         self.cuts = 0
+        self.blocked = False
 
     async def send(self, message: Any) -> None:
+        self.blocked = not self.reads.is_set()
         await self.reads.wait()
         self.messages.append(message)
         await asyncio.sleep(0.001)
@@ -109,7 +111,7 @@ async def test_a_client_that_leaves_a_blocked_keep_alive_frees_everything(
     answer = asyncio.create_task(answered(EventStream(frames(), await of(resource)), client))
     await running.wait()
     client.reads.clear()
-    await asyncio.sleep(0.05)
+    await until(lambda: client.blocked)
     client.left.set()
     await answer
     assert resource.closed == 1
@@ -131,7 +133,7 @@ async def test_a_caller_that_is_cancelled_stays_cancelled() -> None:
     task = asyncio.create_task(slow_to_stop())
     await asyncio.sleep(0)
     stopping = asyncio.create_task(streaming._stop(task))
-    await asyncio.sleep(0.01)
+    await until(task.cancelling)
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping

@@ -25,7 +25,7 @@ from engines.types import LanguageGuess, TranscribeOptions, Window, WindowCost, 
 from engines.work import Host
 from tests.support.engines import EchoTranscriber
 from tests.support.lanes import lane_of, permits, submit, window
-from tests.support.waiting import wait_until
+from tests.support.waiting import keeps, wait_until
 
 admit = permits()
 
@@ -389,7 +389,7 @@ def test_an_engine_that_is_held_stays(engine: EchoTranscriber) -> None:
         assert nothing is None, "holding does not load"
     assert submit(lane, window(), admit()).result(10)
     with lane.life.lease(lambda: True):
-        time.sleep(0.1)
+        keeps(lambda: not engine.closed)
         assert not lane.life.evict()
         assert (engine.closed, lane.life.state) == (False, "loaded")
     wait_until(lambda: engine.closed)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.errors import NotAudio
 from app.services.steps.fork import Fork, ForkReader
 from engines.types import SAMPLE_RATE, Samples
-from tests.support.waiting import until
+from tests.support.waiting import rounds, stays, until
 
 
 class Source:
@@ -31,7 +31,7 @@ class Source:
             for number in range(self._count):
                 self.given += 1
                 yield np.full(SAMPLE_RATE, number, np.float32)
-                await asyncio.sleep(0)
+                await rounds(1)
             if self._failure:
                 raise self._failure
         finally:
@@ -43,8 +43,7 @@ async def read(reader: ForkReader, pauses: list[int]) -> list[int]:
     async with aclosing(reader) as blocks:
         async for block in blocks:
             found.append(int(block[0]))
-            for _ in range(pauses[len(found) % len(pauses)]):
-                await asyncio.sleep(0)
+            await rounds(pauses[len(found) % len(pauses)])
     return found
 
 
@@ -67,8 +66,7 @@ async def test_a_reader_leads_by_a_bounded_number_of_seconds() -> None:
         slow, fast = fork.reader(), fork.reader()
         reading = asyncio.create_task(read(fast, [0]))
         await until(lambda: source.given >= 6)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await rounds(50)
         assert source.given == 6  # five seconds ahead, and the one that filled it
         assert await read(slow, [0]) == list(range(100))
         assert await reading == list(range(100))
@@ -119,5 +117,4 @@ async def test_closing_ends_the_decoding() -> None:
     await fork.aclose()
     assert source.closed
     given = source.given
-    await asyncio.sleep(0.01)
-    assert source.given == given
+    await stays(lambda: source.given == given)
