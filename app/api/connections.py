@@ -31,7 +31,8 @@ PIPELINED_REQUESTS = 64
 more is refused."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
-"""Read and dropped after a refusal: a reset would destroy the answer before the client reads it."""
+"""The most bytes that are read and dropped after a refusal: if they were not read, the kernel would reset the
+connection and the client would lose the answer."""
 
 
 class Connection(HttpToolsProtocol):
@@ -161,7 +162,7 @@ class Connection(HttpToolsProtocol):
         return self._limits.idle_seconds if idle else self._limits.header_seconds
 
     def _is_taken(self, now: float) -> bool:
-        """Whether the client takes what was written: some byte of it within the idle bound."""
+        """Whether the client reads: it must take at least one byte within the idle bound."""
         transport = cast("CountedTransport", self.transport)
         pending = transport.get_write_buffer_size() + transport.unacknowledged()
         taken = transport.written - pending
@@ -185,7 +186,7 @@ class Connection(HttpToolsProtocol):
             return b""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # the setting that uvicorn uses
         return head_without_upgrade(method, self.url, version, self.headers) + rest
 
     def _count_fed(self, size: int) -> None:
@@ -224,7 +225,7 @@ class Connection(HttpToolsProtocol):
 
         Returns whether a refusal may be written: not after the answer has begun.
         """
-        if self._in_head:  # the head of the next request
+        if self._in_head:  # what failed is the head of the next request, and the current one goes on
             self.cycle.keep_alive = False
             return False
         if self.pipeline or self.cycle.response_started:

@@ -20,7 +20,7 @@ class Outbox:
     """Events go in without waiting, and out as fast as the client reads."""
 
     def __init__(self, send: Callable[[str], Awaitable[None]], *, most: int, seconds: float) -> None:
-        """`most`: bytes that may be unread. `seconds`: that the client may take for one event."""
+        """`most`: bytes that the client may leave unread. `seconds`: that it may take to read one event."""
         self._send = send
         self._most = most
         self._seconds = seconds
@@ -31,7 +31,7 @@ class Outbox:
         self._empty.set()
 
     def put(self, event: dict[str, Any]) -> None:
-        """Never blocks; `run` fails once too much is unread."""
+        """Adds an event. Never blocks; `run` fails once too much is unread."""
         text = json.dumps(event, ensure_ascii=False)
         self._texts.append(text)
         self._bytes += len(text.encode(errors="replace"))

@@ -50,7 +50,7 @@ GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011
 
 @router.get("/realtime", include_in_schema=False)
 async def needs_upgrade(intake: IntakeOf) -> Response:
-    """A plain GET."""
+    """Answers a GET that does not ask for a WebSocket."""
     _check_enabled(intake)
     raise UpgradeRequired
 
@@ -59,7 +59,7 @@ async def needs_upgrade(intake: IntakeOf) -> Response:
 async def create_client_secret(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> Response:
-    """Make a key for a browser."""
+    """Make a short-lived key with which a browser opens sessions."""
     return await _secret(request, services, intake, caller, beta=False)
 
 
@@ -67,7 +67,7 @@ async def create_client_secret(
 async def create_transcription_session(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> Response:
-    """The same as clients of the beta ask for it."""
+    """The same for clients of the beta version of OpenAI's API."""
     return await _secret(request, services, intake, caller, beta=True)
 
 
@@ -122,7 +122,7 @@ def _check_enabled(intake: Intake) -> None:
 
 
 def _check_model(services: UseCases, name: str, param: str) -> None:
-    """Raises `InvalidRequest` that names `param`."""
+    """Checks that the model transcribes. Raises `InvalidRequest` that names `param`."""
     try:
         services.live.model(name)
     except (ModelNotFound, InvalidValue):
@@ -149,7 +149,7 @@ class _Conversation:
         self._session: LiveSession | None = None
 
     async def run(self, settings: LiveSettings) -> None:
-        """Raises `ApiError` before the upgrade only."""
+        """Opens the session and serves it to its end. Raises `ApiError` only before the upgrade."""
         self._session = await self._services.live.open(settings, self._tell)
         try:
             await self._socket.accept(self._protocol)
@@ -189,7 +189,7 @@ class _Conversation:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
-        """Committed audio is still transcribed, for a while."""
+        """Gives audio that is committed already some seconds to be transcribed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._rules.shutdown_seconds):
                 await session.settled()
@@ -210,7 +210,7 @@ class _Conversation:
         emptied.cancel()
 
     async def _end(self, code: int, reason: str) -> None:
-        """Also where the client does not read."""
+        """Closes the connection with a code and a reason, also if the client does not read."""
         extension: dict[str, Any] | None = self._socket.scope.get("extensions", {}).get(END)
         if extension:
             extension["end"](code, reason)
@@ -219,7 +219,7 @@ class _Conversation:
             await self._socket.close(code, reason)
 
     async def _read(self, session: LiveSession) -> None:
-        """Returns when the client has left."""
+        """Obeys the client's events until the client has left."""
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -241,7 +241,7 @@ class _Conversation:
                 self._outbox.put(wire.error_event(wrong, cause))
 
     async def _obey(self, session: LiveSession, event: wire.ClientEvent) -> None:
-        """Raises `ApiError`."""
+        """Does what an event asks for. Raises `ApiError`."""
         if isinstance(event, wire.Append):
             await session.append(event.data)
         elif isinstance(event, wire.Commit):
@@ -262,7 +262,7 @@ class _Conversation:
 
 
 class _Unreadable(Exception):
-    """What is wrong with an event that was read on a thread, and the client's name of it."""
+    """An event that was read on a thread is not valid: the error, and the client's id of the event."""
 
     def __init__(self, error: ApiError, cause: str | None) -> None:
         super().__init__(error.message)
@@ -271,7 +271,7 @@ class _Unreadable(Exception):
 
 
 def _event(frame: str | bytes) -> tuple[str | None, wire.ClientEvent]:
-    """Blocks. Raises `ApiError` or `_Unreadable`."""
+    """Reads a long frame: the client's id of the event, and the event. Blocks. Raises `_Unreadable`."""
     raw = wire.decoded(frame)
     cause = wire.event_id(raw)
     try:

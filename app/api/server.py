@@ -69,10 +69,13 @@ class Server(uvicorn.Server):
             self._app.state.services.meters.certificate(self._certificate.expires)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Lets running requests end, then cancels them: `RequestFrame` and the streams answer for each."""
+        """Lets running requests end. After the grace period it cancels the rest: their clients get an answer
+        from `LastResort`, or the last frame of their stream.
+        """
         for server in self.servers:
             server.close()
-        self._app.state.services.live_sessions.stopping.set()  # they end by themselves, soon
+        # Live sessions end by themselves, within `realtime.shutdown_seconds`.
+        self._app.state.services.live_sessions.stopping.set()
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
                 connection.shutdown()

@@ -14,11 +14,11 @@ MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
 PING_SECONDS = 20.0
 MOST_FRAGMENTS = 10_000
-"""Frames of one message; empty ones would otherwise cost memory without end."""
+"""The most frames of one message: without a limit, empty frames would use up the memory."""
 UNREAD_BYTES = 4 * 2**20
-"""Written and not taken by the client; answers to its pings among them."""
+"""The most bytes that were sent and that the client has not read, including answers to its pings."""
 LINGER_SECONDS = 5.0
-"""For the client to take the close frame."""
+"""Seconds that the client gets to read the close frame."""
 END = "antiphon.end"
 """ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
 
@@ -39,7 +39,7 @@ class Socket(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True  # refused, which uvicorn would otherwise take for a fault
+            self.handshake_complete = True  # the upgrade was refused; without this line uvicorn logs an error
         if message["type"] == "websocket.close":
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 

@@ -1,6 +1,6 @@
-"""The limits of connections, and which of them wait for their clients.
+"""Which connections wait for their clients, and the limits of all connections.
 
-Law: counts and values; what happens on a connection stands in `connections.py`.
+Law: values and an ordered list; `connections.py` measures the times and ends connections.
 """
 
 from __future__ import annotations

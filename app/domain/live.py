@@ -1,4 +1,4 @@
-"""Live transcription: what a session is set to, and what it tells. Law: frozen values."""
+"""Live transcription: the settings of a session, and its events. Law: frozen values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServerTurns:
     prefix_padding_ms: int = 300
     """Milliseconds before the speech that belong to the turn."""
     silence_duration_ms: int = 500
-    """Milliseconds of silence that end it."""
+    """Milliseconds of silence that end a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class NoiseReduction:
 
     kind: Literal["near_field", "far_field"]
     strength: float | None = None
-    """0..1."""
+    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSettings:
-    """What a session is set to. A turn keeps the settings that it began with."""
+    """The settings of a session. A turn keeps the settings that it began with."""
 
     model: str
     """The name that the client sent."""
@@ -72,13 +72,13 @@ class LiveSettings:
     """How long the audio is listened to between two attempts to transcribe it."""
     noise: NoiseReduction | None = None
     turns: ServerTurns | SemanticTurns | None = ServerTurns()
-    """None: the client ends the turns."""
+    """How turns end; None: only when the client commits them."""
     logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LiveWord:
-    """A word that is sure."""
+    """A word that later audio will not change."""
 
     text: str
     """As decoded: a leading space where the language writes one."""
@@ -115,7 +115,7 @@ class ItemCommitted:
 
 @dataclass(frozen=True, slots=True)
 class ItemText:
-    """Further words of an item are sure."""
+    """Further words of an item, which later audio will not change."""
 
     item: str
     words: tuple[LiveWord, ...]
@@ -124,7 +124,7 @@ class ItemText:
 
 @dataclass(frozen=True, slots=True)
 class ItemCompleted:
-    """Everything that an item says."""
+    """An item is complete, and this is its whole text."""
 
     item: str
     text: str

@@ -37,7 +37,7 @@ MOST_PARTS = 512
 SEND_SECONDS = 60
 """Seconds after which a process that does not read counts as stuck."""
 SO_SNDBUFFORCE = 32
-"""Linux: the send buffer beyond the usual bound, for processes that may."""
+"""Linux's socket option for a send buffer above the system's limit; it needs the privilege CAP_NET_ADMIN."""
 
 
 class FrameTooLarge(Exception):

@@ -25,13 +25,13 @@ class ClientSecret:
     caller: Caller
     """Who made it."""
     settings: LiveSettings
-    """That its sessions begin with."""
+    """The settings that its sessions begin with."""
     expires_at: int
     """Unix time."""
 
 
 class ClientSecretService:
-    """Makes secrets and knows them again."""
+    """Makes secrets, and finds what a secret stands for."""
 
     def __init__(self, keys: KeyService, most: int) -> None:
         """`most`: secrets that may be valid at once."""

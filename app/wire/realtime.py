@@ -30,7 +30,7 @@ from app.wire.transcripts import duration_usage, languages, logprobs, token_usag
 from engines.types import Segment
 
 APPEND_BYTES = 15 * 2**20
-"""Of sound in one event."""
+"""The most bytes of audio in one event."""
 PREFIX = "conversation.item.input_audio_transcription."
 _OURS = (
     "session.update",
@@ -44,7 +44,7 @@ _NOT_OURS = ("response.", "conversation.item.", "output_audio_buffer.")
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Other settings. `session` is what the client sent."""
+    """The client changes the settings. `session`: the fields that it sent."""
 
     session: Any
     beta: bool
@@ -52,19 +52,19 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Further sound, encoded as the session says."""
+    """The client sends further audio, encoded as the settings say."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The item ends here."""
+    """The client ends the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """What is not committed is dropped."""
+    """The client drops its uncommitted audio."""
 
 
 ClientEvent = Update | Append | Commit | Clear
@@ -84,13 +84,13 @@ def decoded(frame: str | bytes) -> dict[str, Any]:
 
 
 def event_id(event: dict[str, Any]) -> str | None:
-    """The client's own name of an event, which an error repeats."""
+    """The id that the client gave an event; an error about the event repeats it."""
     value = event.get("event_id")
     return value[:512].encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def client_event(event: dict[str, Any]) -> ClientEvent:
-    """Raises `InvalidRequest`."""
+    """The client's event as a value. Raises `InvalidRequest`."""
     kind = event.get("type")
     if not isinstance(kind, str):
         raise InvalidRequest("The 'type' field is missing.", code="invalid_event", param="type")
@@ -136,17 +136,17 @@ def _audio(text: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What every description of a session repeats."""
+    """The facts that every description of a session repeats."""
 
     id: str
     expires_at: int
     """Unix time."""
     beta: bool
-    """Whether the client speaks the beta's dialect."""
+    """Whether the client uses the shape of the beta."""
 
 
 def session_event(verb: str, shown: Shown, settings: LiveSettings) -> dict[str, Any]:
-    """`verb`: `created` or `updated`."""
+    """The event that describes the session. `verb`: `created` or `updated`."""
     name = f"transcription_session.{verb}" if shown.beta else f"session.{verb}"
     about = {"id": shown.id, "expires_at": shown.expires_at}
     return _event(name, session=session_object(settings, beta=shown.beta) | about)
@@ -157,13 +157,13 @@ def cleared() -> dict[str, Any]:
 
 
 def error_event(error: ApiError, cause: str | None = None) -> dict[str, Any]:
-    """`cause`: the client's own name of the event that failed."""
+    """The event that tells an error. `cause`: the client's id of the event that failed."""
     told = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
     return _event("error", error=told | {"event_id": cause})
 
 
 def server_events(event: LiveEvent, *, beta: bool) -> list[dict[str, Any]]:
-    """What the client is told of an event."""
+    """The JSON events that tell the client of one event of the session."""
     if isinstance(event, SpeechStarted):
         name = "input_audio_buffer.speech_started"
         return [_event(name, item_id=event.item, audio_start_ms=event.milliseconds)]

@@ -71,7 +71,7 @@ def updated(settings: LiveSettings, session: Any, default: LiveSettings, *, beta
 
 
 def session_object(settings: LiveSettings, *, beta: bool) -> dict[str, Any]:
-    """What a session is set to, whole, without its id and its end."""
+    """All settings of a session, without its id and the time of its end."""
     include = [LOGPROBS] if settings.logprobs else []
     transcription, noise, turns = _transcription(settings), _noise(settings.noise), _turns(settings.turns)
     if beta:
@@ -220,7 +220,7 @@ _READERS = {
 
 
 def unfit_model(name: str, param: str) -> InvalidRequest:
-    """The model does not exist, or does not transcribe."""
+    """The error for a model that does not exist or does not transcribe."""
     message = f'Model "{name[:200]}" is not supported in transcription mode.'
     return InvalidRequest(message, param=param, code="invalid_model")
 

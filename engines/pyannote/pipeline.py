@@ -1,7 +1,8 @@
 """pyannote's `SpeakerDiarization`, whose first two steps (segmentation, embedding) are done outside, window
 by window.
 
-Law: what touches pyannote's classes at import time; imported only by `pyannote.load`, after `pyannote_setup`.
+Law: its classes inherit from pyannote's, so that importing this file imports pyannote. Only `engine.load`
+does that, after `setup`.
 """
 
 from __future__ import annotations

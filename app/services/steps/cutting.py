@@ -60,7 +60,9 @@ async def cut_async(blocks: ForkReader, cutting: Cutting, threads: WorkThreads) 
 
 
 async def cut_recording(recording: Recording, vad: VadOptions) -> AsyncGenerator[Cut, None]:
-    """The windows of a recording whose speech was detected already; at most two minutes, so quickly cut."""
+    """The windows of a recording whose speech was detected already. It has at most two minutes, so this does
+    not block for long.
+    """
     cutter = WindowCutter(cut_rules(vad))
     for window in [*cutter.feed(recording.sound.samples, recording.chances), *cutter.flush()]:
         yield window

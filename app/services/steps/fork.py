@@ -21,7 +21,7 @@ class Fork:
     """
 
     def __init__(self, blocks: AsyncGenerator[Samples, None], lead: float) -> None:
-        """`lead`: seconds of sound that wait for the slowest reader at most."""
+        """`lead`: the most seconds of sound by which a reader may be ahead of the slowest one."""
         self._blocks = blocks
         self._lead = lead * SAMPLE_RATE
         self._queues: list[deque[Samples]] = []
@@ -31,7 +31,7 @@ class Fork:
         self._failure: Exception | None = None
 
     def reader(self) -> ForkReader:
-        """Everything from the start."""
+        """A new reader, which gets all blocks from the start."""
         queue: deque[Samples] = deque()
         self._queues.append(queue)
         return ForkReader(self, queue)
@@ -58,7 +58,7 @@ class Fork:
         return None
 
     async def leave(self, queue: deque[Samples]) -> None:
-        """Nobody waits for a reader that has gone."""
+        """Removes a reader, so that the others need not wait for it."""
         async with self._changed:
             # By identity: two empty queues are equal.
             self._queues = [other for other in self._queues if other is not queue]

@@ -1,6 +1,8 @@
 """The audio of one item of a live session -> its words, as they become sure.
 
-Law: one look at the audio at a time. Words that were told are never changed: they are the item's text.
+A look is one transcription of the part of the audio that is not settled yet; the item is looked at again and
+again while it grows. Law: one look at a time. Words that the client was told are never changed: they are the
+item's text.
 """
 
 from __future__ import annotations
@@ -47,9 +49,9 @@ FIRST_LOOK = 0.8
 PAUSE_SECONDS = 0.2
 """Seconds of silence after which what was said is looked at without waiting for more."""
 MOST_SECONDS = 28.0
-"""Of one look."""
+"""The most seconds of audio in one look."""
 TRIM_SECONDS = 12.0
-"""Unconfirmed audio beyond which sure words are not looked at again."""
+"""Once a look would have more seconds of audio than this, it begins behind the sure words."""
 TRIM_AGE = 2.0
 """Seconds that a word is old before the audio is cut after it."""
 PAD_SECONDS = 0.3
@@ -63,9 +65,9 @@ class LookRules:
     """How looks are decoded."""
 
     quick: TranscribeOptions
-    """While the speaker speaks."""
+    """Options of looks while the speaker is speaking."""
     careful: TranscribeOptions
-    """For what is told without a second look."""
+    """Options of looks whose words are told at once, without a second look that agrees."""
 
 
 class LiveItem:
@@ -80,17 +82,17 @@ class LiveItem:
         self.end: int | None = None
         """Position after its last sample, once it is known."""
         self.done = start
-        """Before this position everything has been told."""
+        """The position before which all words have been told to the client."""
         self.heard = 0
-        """Position after the last speech."""
+        """The position where the last speech so far ends."""
         self.looked = start
         """Position up to which speech has been looked at."""
         self.changed = asyncio.Event()
         self.told: list[LiveWord] = []
         self.sure: list[LiveWord] = []
-        """Told words of audio that is still looked at."""
+        """Words that the client was told, in the part of the audio that the next look includes."""
         self.guess: list[LiveWord] = []
-        """What the last look said after the sure words."""
+        """The words that the last look found after the sure ones."""
         self.language = settings.language
         self.prompt_tokens = 0
 
@@ -105,7 +107,7 @@ class LiveItem:
 
     @property
     def said(self) -> str:
-        """Everything that was heard so far, sure or not."""
+        """All words so far, sure or not."""
         return self.text + "".join(word.text for word in self.guess)
 
     @property
@@ -122,7 +124,7 @@ class LiveItem:
         return max(self.heard - self.looked, 0) / SAMPLE_RATE
 
     def note(self, tape: Tape, frame: int, chance: float) -> None:
-        """A further frame of its audio."""
+        """Takes the next frame of the audio."""
         after = (frame + 1) * tape.frame
         if chance >= max(self.threshold, 0.01):
             if not self.heard:
@@ -182,7 +184,7 @@ class ItemTranscriber:
             log.warning("a look at live audio failed: %s", failure.message)
 
     async def _look(self, item: LiveItem, *, last: bool) -> bool:
-        """Whether there may be more to look at."""
+        """Looks once. Returns whether there may be more to look at."""
         tape, frame = self._tape, self._tape.frame
         first = item.done // frame
         end = tape.end if item.end is None else item.end
@@ -201,7 +203,7 @@ class ItemTranscriber:
         spoken = (first + part.end) * frame if part.full else item.heard
         paused = end - spoken >= PAUSE_SECONDS * SAMPLE_RATE
         if last and not part.full and item.guess and item.looked >= spoken:
-            self._add(item, item.guess)  # the last look has heard all of it
+            self._add(item, item.guess)  # the last look included all of its audio
             item.guess = []
             return False
         words = await self._words(item, first, part, careful=closing or paused)
@@ -263,7 +265,7 @@ class ItemTranscriber:
             self._tell(ItemText(item.name, tuple(words), item.settings.logprobs))
 
     def _trim(self, item: LiveItem) -> None:
-        """Sure words are not looked at again once the audio is long."""
+        """Lets the next look begin behind the sure words, once the audio is long."""
         if item.heard - item.done <= TRIM_SECONDS * SAMPLE_RATE:
             return
         latest = item.heard / SAMPLE_RATE - TRIM_AGE

@@ -41,11 +41,11 @@ from engines.types import SAMPLE_RATE, Samples
 LONGEST_TURN = 300.0
 """Seconds of unbroken speech after which a turn is cut."""
 LEAST_COMMIT = 0.1
-"""Seconds of audio that an item has at least."""
+"""The least seconds of audio in an item."""
 IDLE_SECONDS = 2.0
-"""Of the audio between turns that is kept, beside the padding."""
+"""Seconds of the audio between two turns that are kept, in addition to the padding."""
 PIECE_SECONDS = 10
-"""Of audio that is worked on in one step of a thread."""
+"""The most seconds of audio that a work thread processes in one step."""
 QUICK_SECONDS = 0.25
 """Audio up to this length takes less time on the event loop than the way to a thread."""
 SENTENCE_PAUSE = 0.3
@@ -56,15 +56,15 @@ PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRules:
-    """What a session may cost."""
+    """The limits of a session, and how it transcribes."""
 
     model: str
-    """Of sessions that name none."""
+    """The model of sessions that name none."""
     looks: LookRules
     buffer_seconds: float
-    """Of audio that the client has not committed."""
+    """The most seconds of audio that the client may leave uncommitted."""
     ahead_seconds: float
-    """Of speech that may wait for the model."""
+    """Seconds of speech that may wait for the model; while there is more, no further audio is read."""
 
 
 class LiveSession:
@@ -92,10 +92,10 @@ class LiveSession:
         self._decoder = PieceDecoder(settings.format)
         self._tape = Tape(stream.frame)
         self._from = 0  # position of the first sample that is not committed
-        self._seen = 0  # frames in which turns were looked for
+        self._seen = 0  # frames that were searched for turns
         self._finder = self._new_finder()
         self._open: LiveItem | None = None
-        self._waiting: deque[LiveItem] = deque()  # not completed, in order; the first one is in work
+        self._waiting: deque[LiveItem] = deque()  # incomplete items, in order
         self._previous: str | None = None
         self._more, self._eased = asyncio.Event(), asyncio.Event()
         self._transcriber = ItemTranscriber(runner, permit, self._tape, self._rules.looks, tell)
@@ -103,7 +103,7 @@ class LiveSession:
         self._worker = asyncio.create_task(self._work())
 
     def update(self, settings: LiveSettings) -> None:
-        """Further settings, which hold from the next item on. Raises `InvalidRequest`."""
+        """Changes the settings; a change applies from the next item on. Raises `InvalidRequest`."""
         self._model_of(settings.model)
         if settings.format != self.settings.format:
             if self._open or (self.settings.turns is None and self._tape.end > self._from):
@@ -119,7 +119,7 @@ class LiveSession:
             self._finder = self._new_finder()
 
     async def append(self, data: bytes) -> None:
-        """Hears further sound. Returns once the model has kept up. Raises `InvalidRequest`."""
+        """Takes further audio. Returns when little enough waits for the model. Raises `InvalidRequest`."""
         form = self.settings.format
         seconds = len(data) / form.width / form.rate
         if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
@@ -139,7 +139,7 @@ class LiveSession:
             await self._keep_up()
 
     def commit(self) -> None:
-        """Makes an item of what is not committed. Raises `InvalidRequest` where that is too little."""
+        """Makes an item of the uncommitted audio. Raises `InvalidRequest` if there is too little of it."""
         self._flush()
         seconds = self._uncommitted()
         if seconds < LEAST_COMMIT - 0.001:
@@ -153,7 +153,7 @@ class LiveSession:
         self._end(item, self._tape.end)
 
     def clear(self) -> None:
-        """Drops what is not committed."""
+        """Drops the uncommitted audio."""
         self._flush()
         dropped, self._open = self._open, None
         if dropped and dropped in self._waiting:
@@ -172,7 +172,7 @@ class LiveSession:
             await self._eased.wait()
 
     async def close(self) -> None:
-        """Gives everything back; what is in work is given up."""
+        """Cancels the running work and frees everything that the session holds."""
         self._permit.close()
         for task in (self._worker, self._running):
             if task:
@@ -181,7 +181,7 @@ class LiveSession:
                     await task
 
     def _heard(self, data: bytes) -> tuple[Samples16, Samples]:
-        """Blocks."""
+        """Decodes a piece and detects its speech. Blocks."""
         samples = self._decoder.feed(data)
         return samples, self._stream.feed(samples.astype(np.float32) / FULL_SCALE)
 
@@ -190,7 +190,7 @@ class LiveSession:
         self._advance(tail, self._stream.feed(tail.astype(np.float32) / FULL_SCALE))
 
     def _advance(self, samples: Samples16, chances: Samples) -> None:
-        """Takes what was heard; finds turns in it."""
+        """Appends decoded audio, and finds the turns in it."""
         self._tape.add(samples, chances)
         if self._open is None and self.settings.turns is None and self._tape.end > self._from:
             self._begin(self._from)
@@ -234,7 +234,7 @@ class LiveSession:
         item.changed.set()
 
     def _uncommitted(self) -> float:
-        """Seconds."""
+        """Seconds of audio that the client has not committed."""
         return (self._tape.end - self._from) / SAMPLE_RATE
 
     def _silence(self) -> int:
@@ -265,7 +265,7 @@ class LiveSession:
         self._tape.drop(min([self._from, *(item.done for item in self._waiting)]))
 
     async def _keep_up(self) -> None:
-        """Returns when the model is not far behind."""
+        """Returns when at most `ahead_seconds` of speech wait for the model."""
         while sum(item.behind for item in self._waiting) > self._rules.ahead_seconds:
             self._eased.clear()
             self._waiting[0].changed.set()

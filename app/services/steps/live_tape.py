@@ -19,17 +19,17 @@ class Tape:
     """Sound goes in at the end and is dropped at the beginning."""
 
     def __init__(self, frame: int) -> None:
-        """`frame`: samples of which one probability tells."""
+        """`frame`: number of samples that one probability covers."""
         self.frame = frame
         self.end = 0
         self._first = 0
-        """Of the frames that are still here."""
+        """Number of the first frame that is still here."""
         self._sound = bytearray()
         self._chances = array.array("f")
 
     @property
     def frames(self) -> int:
-        """Frames that have a probability, dropped ones included."""
+        """Number of frames that have a probability, including dropped ones."""
         return self._first + len(self._chances)
 
     def add(self, samples: NDArray[np.int16], chances: Samples) -> None:
@@ -48,7 +48,7 @@ class Tape:
         return list(self._chances[max(start - self._first, 0) : max(end - self._first, 0)])
 
     def drop(self, position: int) -> None:
-        """Sound before this sample is not needed any more."""
+        """Drops the sound before this sample."""
         count = min(position // self.frame - self._first, len(self._chances))
         if count > 0:
             del self._sound[: count * self.frame * 2]

@@ -85,6 +85,6 @@ def _widened(speech: np.ndarray) -> np.ndarray:
 
 
 def chunks(speech: Pcm, seconds: float) -> list[Samples]:
-    """Whole stretches of `seconds`."""
+    """The speech in pieces of `seconds`; a shorter rest at the end is left out."""
     size = int(seconds * SAMPLE_RATE)
     return [speech.samples[at : at + size] for at in range(0, len(speech.samples) - size + 1, size)]

@@ -23,7 +23,7 @@ class TurnRules:
     """How turns are found, in frames."""
 
     threshold: float
-    """0..1."""
+    """Probability from which a frame is speech, 0 to 1."""
     padding: int
     """Frames before the speech that belong to the turn."""
     longest: int
@@ -39,7 +39,7 @@ class Edge:
 
 
 class TurnFinder:
-    """Give it each frame once, in order."""
+    """Finds turns; `feed` it the probability of each frame once, in order."""
 
     def __init__(self, rules: TurnRules, first: int) -> None:
         """`first`: the earliest frame that a turn may have."""
@@ -65,7 +65,7 @@ class TurnFinder:
         return []
 
     def end(self, frame: int) -> None:
-        """The turn, if there is one, was ended by the client."""
+        """Ends the turn, if there is one, because the client committed it."""
         self._stop(frame)
 
     def _waiting(self, frame: int, chance: float) -> list[Edge]:

@@ -10,7 +10,7 @@ export class ApiFailure extends Error {
     this.param = facts.param ?? null;
     this.code = facts.code ?? null;
     this.requestId = facts.requestId ?? '';
-    /** Seconds after which the server asks to come again; 0: it did not say. */
+    /** Seconds after which the server asks the client to try again; 0: it did not say. */
     this.retryAfter = facts.retryAfter ?? 0;
   }
 }
@@ -43,7 +43,7 @@ export async function callJson(path, options) {
 }
 
 /**
- * Waits until the user has given a key; all who wait go on with the same one.
+ * Waits until the user has given a key; all requests that wait go on with the same one.
  * @param {ApiFailure} failure the API's own words
  * @returns {Promise<void>} fails with `failure` where the user gives none
  */

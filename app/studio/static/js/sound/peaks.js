@@ -1,7 +1,7 @@
 // @ts-check
 // How loud a recording is, as it comes: one byte for each tenth of a second. Pure.
 
-/** More than this many values (seven days at ten a second) no server sends; a wrong start must not take the memory. */
+/** The most values (seven days at ten a second): an event with a wrong start must not use up the memory. */
 const MOST = 6_048_000;
 
 /**

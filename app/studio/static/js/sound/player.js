@@ -1,5 +1,5 @@
 // @ts-check
-// One <audio> for the recording that is open. Words follow it by a class that moves, never by rendering.
+// One <audio> element for the open recording. The current word is marked by moving a CSS class; nothing is rendered for it.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { wordAt } from '../transcript/follow.js';
 

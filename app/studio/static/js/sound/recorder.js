@@ -1,5 +1,5 @@
 // @ts-check
-// A take from the microphone. Timed by us: a browser's webm file does not tell its length.
+// A take from the microphone. The page measures its length, because a browser's webm file does not state it.
 
 /** @returns {boolean} whether this page may have a microphone */
 export const canRecord = () => 'mediaDevices' in navigator && 'MediaRecorder' in window;

@@ -1,5 +1,5 @@
 // @ts-check
-// The picture of a recording: a lane for each speaker, and how loud it is. Pure: values to SVG paths.
+// The picture of a recording: a row for each speaker, and its loudness. Pure: values to SVG paths.
 import { endOf, startOf } from '../transcript/model.js';
 
 export const LANE = 10;

@@ -1,5 +1,5 @@
 // @ts-check
-// What the whole page shares: where the user is, the key, what the server told about itself, language and theme.
+// The state that all views share: the current view, the API key, what the server says of itself, language and theme.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 
 /**
@@ -17,7 +17,7 @@ const THEME_KEY = 'antiphon-theme';
 export const route = signal(parseRoute(location.hash));
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<About | null>} */
 export const about = signal(null);
-/** The API key: in memory, on request for this tab. Never in a URL, a cookie or an export. */
+/** The API key: in memory, and in this tab's session storage if the user asks for it. Never in a URL, a cookie or an export. */
 export const key = signal(sessionStorage.getItem(TAB_KEY) ?? '');
 /** The 401 that the key dialog answers, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<KeyWanted | null>} */
 export const keyWanted = signal(null);

@@ -108,7 +108,7 @@ async function send(one) {
   if (!one.file) throw new ApiFailure({ status: 0, message: '', code: 'no_file' });
   if (one.stop.signal.aborted) throw new DOMException('stopped', 'AbortError');
   change(one, { phase: 'sending', sent: 0 });
-  // A second try begins anew; what was there before comes back with undo.
+  // A second try begins with an empty transcript; undo brings back the one before.
   if (one.transcript.value.turns.length) one.past.value = [...one.past.value, one.transcript.value];
   one.transcript.value = EMPTY;
   /** @type {ApiFailure | null} */
@@ -123,7 +123,7 @@ async function send(one) {
   );
   const answer = await upload('audio/transcriptions', formOf(one, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
-    // One rendering for all events of a piece, of which there may be hundreds.
+    // The page is rendered once for all events of a piece of the stream; there may be hundreds.
     onText: (text) => batch(() => feed(text)),
     signal: one.stop.signal,
   });
@@ -245,7 +245,7 @@ async function save(one) {
   void navigator.storage?.persist?.();
 }
 
-/** Reads what was kept. */
+/** Loads the recordings that this browser kept. */
 export async function restore() {
   if (!keep.value) return;
   const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));

@@ -1,5 +1,5 @@
 // @ts-check
-// The voices of the server, fetched once and again after a change.
+// The voices of the server: fetched once, and again after each change.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { callJson } from '../api/client.js';
 

@@ -1,5 +1,5 @@
 // @ts-check
-// New words for old ones: which keep their times, and how the others share the gaps. Pure.
+// Aligns an edited text with the words before the edit: words that stay keep their times, new ones share the gaps. Pure.
 
 /** @typedef {import('./model.js').Word} Word */
 

@@ -22,7 +22,7 @@ export function watchProgress() {
   });
 }
 
-/** Changes only where something is to be said. @param {import('../state/library.js').Progress} progress */
+/** A value that changes only when the screen reader has something new to say. @param {import('../state/library.js').Progress} progress */
 function markOf({ phase, seconds, expected }) {
   const tenth = phase === 'listening' && expected ? Math.floor((10 * seconds) / expected) : 0;
   return `${phase}:${Math.min(tenth, 9)}`;

@@ -1,5 +1,5 @@
 // @ts-check
-// The call: the request of a result as curl, Python and Node.
+// Shows the request behind a result as code: curl, Python and Node.
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { snippets } from '../code/snippets.js';

@@ -1,5 +1,5 @@
 // @ts-check
-// Dialogs: the key, the call, the keys of the keyboard, a question. Closing one gives the focus back.
+// Dialogs: for the API key, the code of a request, the keyboard shortcuts, and a question. Closing one gives the focus back.
 
 import { ref } from '../../vendor/lit-html/directives/ref.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
@@ -57,7 +57,7 @@ function modal(content, close) {
   return html`<dialog aria-labelledby="dialog-title" ${ref(shown)} @close=${close}>${content}</dialog>`;
 }
 
-/** Opens a dialog that has come, and gives the focus back when it goes. @param {Element | undefined} element */
+/** Opens a dialog when its element is rendered, and gives the focus back when it is removed. @param {Element | undefined} element */
 function shown(element) {
   if (element instanceof HTMLDialogElement && !element.open) {
     // A ref is called before its element is in the document, where a dialog cannot be shown.
@@ -68,7 +68,7 @@ function shown(element) {
     });
   } else if (!element) {
     const before = opener;
-    // After the rendering, because what was asked may have removed the button.
+    // After the rendering, because the answer may have removed the button that opened the dialog.
     queueMicrotask(() => {
       if (document.querySelector('dialog[open]')) return;
       const target = before?.isConnected && before !== document.body ? before : document.getElementById('main');

@@ -1,5 +1,5 @@
 // @ts-check
-// Out in the user's format: the server renders, so that the page and the API have one law of subtitles.
+// Saves a transcript in a format that the user chooses. The server renders it, so that the page and the API have the same subtitles.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, call } from '../api/client.js';
@@ -50,7 +50,7 @@ function replaceForm(one) {
     <button>${t('replace.title')}</button></form>`;
 }
 
-/** What the server renders. @param {Recording} one @param {string} format */
+/** The body of the request that makes the file. @param {Recording} one @param {string} format */
 export function renderBody(one, format) {
   const { transcript } = { transcript: one.transcript.value };
   const segments = transcript.turns.map((turn) => ({

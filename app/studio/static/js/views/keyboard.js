@@ -15,7 +15,7 @@ export function watchKeys() {
   for (const name of ['wheel', 'touchmove']) document.addEventListener(name, scrolled, { passive: true });
 }
 
-/** The user looks elsewhere: the text stops going along with the sound. */
+/** The user has scrolled to another place: the view no longer scrolls with the sound. */
 function scrolled() {
   if (player.playing.value) player.following.value = false;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// What may be said about a recording before it is sent.
+// The options of a transcription, before the recording is sent.
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { locale, t } from '../i18n/index.js';
 import { about } from '../state/app.js';

@@ -1,5 +1,5 @@
 // @ts-check
-// Server: ready or why not, models, queue, pace, limits. It asks only while it is seen.
+// Server: readiness and its problems, models, queue, throughput, limits. It polls only while the tab is visible.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { authorization, callJson } from '../api/client.js';

@@ -1,5 +1,5 @@
 // @ts-check
-// Around every view: name, navigation, language, theme, dialogs, and the line for screen readers.
+// The frame of every view: name, navigation, language, theme, dialogs, and the live region for screen readers.
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { LOCALES, locale, setLocale, t } from '../i18n/index.js';
@@ -8,7 +8,7 @@ import { dialogs } from './dialogs.js';
 import { icon } from './icons.js';
 import { transcribeView } from './transcribe.js';
 
-/** Views that are there; the others come when they are first opened. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Record<string, () => unknown>>} */
+/** The views that are loaded; the others are loaded when they are first opened. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Record<string, () => unknown>>} */
 const ready = signal({ transcribe: transcribeView });
 /** @type {Record<string, () => Promise<() => unknown>>} */
 const LATER = {

@@ -127,7 +127,7 @@ async function speakOne(name, input, stop) {
   }
 }
 
-/** Lets a take be heard again, instead of the one that is heard now. @param {Uint8Array[]} pieces */
+/** Plays a take again, and stops the one that is playing. @param {Uint8Array[]} pieces */
 async function replay(pieces) {
   busy.value?.stop();
   const player = new PcmPlayer();
@@ -137,7 +137,7 @@ async function replay(pieces) {
   busy.value = null;
 }
 
-/** The keys 1 to 4 let the takes be heard, while nothing is typed. */
+/** The keys 1 to 4 play the takes, except while the user types. */
 document.addEventListener('keydown', (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (route.value.view !== 'speak' || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -150,7 +150,7 @@ document.addEventListener('keydown', (event) => {
   if (take && !working()) void replay(take.pieces);
 });
 
-/** Whether a voice is being made, which no key may end. */
+/** Whether speech is being made; the keys 1 to 4 must not stop that. */
 const working = () => Boolean(busy.value?.making);
 
 /** @param {{voice: string, input: string, pieces: Uint8Array[]}} take */

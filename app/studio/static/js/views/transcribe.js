@@ -1,5 +1,5 @@
 // @ts-check
-// Transcribe: drop a recording, see what becomes of it.
+// Transcribe: drop a recording, and see its transcription grow.
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';

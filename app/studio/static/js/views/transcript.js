@@ -60,7 +60,7 @@ export function transcriptView(one) {
   </div>`;
 }
 
-/** Tells the player which element is which word, and leaves one word that Tab can reach. @param {Recording} one */
+/** Tells the player which element is which word, and makes one word reachable by the Tab key. @param {Recording} one */
 function follow(one) {
   if (!shown) return;
   const words = one.transcript.value.turns.flatMap((turn) => (turn.id === editing.value ? [] : [...turn.words]));
@@ -178,7 +178,7 @@ function focusTurn(id) {
   });
 }
 
-/** Of all words only one is a stop of the Tab key. @param {HTMLElement} word */
+/** Roving tabindex: of all words, the Tab key reaches only one. @param {HTMLElement} word */
 export function focusWord(word) {
   for (const other of shown?.querySelectorAll('[data-at][tabindex="0"]') ?? []) other.setAttribute('tabindex', '-1');
   word.setAttribute('tabindex', '0');

@@ -1,5 +1,5 @@
 // @ts-check
-// Voices: read the phrase, see what was heard, make the voice, try it, take it back.
+// Voices: read the phrase, see what was heard, make the voice, try it, withdraw the consent.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, call, callJson } from '../api/client.js';
