@@ -91,7 +91,7 @@ class LoadSpeechDetector(Protocol):
     """What an entry point of the group `antiphon.speech_detectors` names."""
 
     def __call__(self) -> SpeechDetector:
-        """Raises `EngineMissing`."""
+        """Loads the detector. Raises `EngineMissing`."""
         ...
 
 

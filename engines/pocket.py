@@ -49,7 +49,7 @@ def voices(folder: Path) -> tuple[Voice, ...]:
 
 
 def load(folder: Path, options: EngineOptions) -> PocketSynthesizer:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads the model from its folder. Raises `EngineMissing` or `WeightsBroken`."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
         import torch  # noqa: F401 - is it there?

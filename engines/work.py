@@ -53,7 +53,7 @@ class Order:
     """Holds the verified weights, on the machine that loads them."""
     options: EngineOptions
     name: str = ""
-    """Of the model, for the log."""
+    """The name of the model, for the log."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +207,7 @@ class Host(Protocol):
 
     @property
     def lengths(self) -> LengthClasses:
-        """Of a transcriber: which windows may share a batch."""
+        """Which windows may share a batch; for transcribers only."""
         ...
 
     @property

@@ -54,7 +54,7 @@ class BrowserCheck:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        """Raises `HostNotAllowed` or `OriginNotAllowed`."""
+        """Checks `Host` and the origin. Raises `HostNotAllowed` or `OriginNotAllowed`."""
         headers = Headers(scope=scope)
         for host in headers.getlist("host"):  # a client without this header is not a browser
             if not self._answers_to(host.lower()):

@@ -37,7 +37,7 @@ class Form:
     """Uploaded files by field name."""
 
     def file(self, name: str) -> BinaryIO:
-        """Raises `MissingField`."""
+        """The file of a field. Raises `MissingField`."""
         if name not in self.files:
             raise MissingField(name)
         return self.files[name]

@@ -209,7 +209,7 @@ class KeyCheck:
 
 
 def _key_protocol(scope: Scope) -> str | None:
-    """The key among the subprotocols, as a header would have it."""
+    """The API key among the subprotocols of a WebSocket, written as in an Authorization header."""
     for offered in scope.get("subprotocols", []):
         if offered.startswith(KEY_PROTOCOL):
             return f"Bearer {offered.removeprefix(KEY_PROTOCOL)}"

@@ -60,7 +60,7 @@ class BoundedParser(MultiPartParser):
         self._clip_bytes = 0
 
     async def parse(self) -> FormData:
-        """Raises `ApiError` or `MultiPartException`."""
+        """Reads the whole form. Raises `ApiError` or `MultiPartException`."""
         form = await super().parse()
         if not self._complete:
             for file in self._files_to_close_on_error:

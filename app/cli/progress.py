@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SMALL_BYTES = 5_000_000
-"""Bytes of a file that shares its bar with others."""
+"""Files with fewer bytes share one progress bar."""
 
 
 @contextmanager

@@ -172,7 +172,7 @@ async def _preflight(settings: Settings) -> None:
 
 
 def _run(settings: Settings) -> None:
-    """Raises `CannotListen`."""
+    """Serves until a signal stops it. Raises `CannotListen`."""
     from app.api.server import Server, listen
     from app.container import Container
     from app.main import create_app

@@ -31,9 +31,9 @@ class LocalVoice:
     voice: Voice
     model: ModelSpec
     profile: bytes = b""
-    """Of a custom voice."""
+    """The profile of a custom voice; empty for others."""
     id: str = ""
-    """Of a custom voice."""
+    """The id of a custom voice; empty for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Registry:
         return sorted(models_of_kind, key=lambda model: (model.id not in self._aliases, model.id))
 
     def find(self, name: str) -> ModelListing:
-        """Raises `ModelNotFound`."""
+        """The model of a name that clients may send. Raises `ModelNotFound`."""
         known = self.listing()
         for model in known:
             if model.id == name:

@@ -33,7 +33,7 @@ class Permit:
     def __init__(self, admission: Admission, number: int, seconds: float, request: str | None = None) -> None:
         self._admission = admission
         self.number = number
-        """Of the request, in the order of arrival; queues know it by this."""
+        """Number of the request in the order of arrival, by which queues know it."""
         self.request = request
         """The request's id in the log; None outside of HTTP."""
         self.cancel = Cancel(seconds)
@@ -114,7 +114,7 @@ class Admission:
         """Seconds that a request takes: an exponential moving average."""
 
     def admit(self) -> Permit:
-        """Raises `Overloaded` or `ShuttingDown`."""
+        """A permit for one more request. Raises `Overloaded` or `ShuttingDown`."""
         if self.closing:
             raise ShuttingDown
         if self.count >= self._limit:

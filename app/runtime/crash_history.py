@@ -26,7 +26,7 @@ class CrashHistory:
         self._pause = 0.0
         self._retry_at = 0.0
         self.reason = ""
-        """Of the last death."""
+        """How the process ended last."""
 
     def died(self, now: float, reason: str, *, lived: float, worked: bool) -> float:
         """Returns the seconds until the next start.

@@ -207,7 +207,7 @@ class Lane:
 
 
 def _never() -> None:
-    """For threads that never load or unload the model."""
+    """The answer of threads that never load or unload the model."""
 
 
 def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:

@@ -91,7 +91,7 @@ class Runner(Protocol):
         ...
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
-        """Raises `EngineError` or `ApiError`; is cancelled with the permit."""
+        """Speaks one utterance. Raises `EngineError` or `ApiError`; is cancelled with the permit."""
         ...
 
     async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:

@@ -51,7 +51,7 @@ class ClientSecretService:
         return value, made
 
     async def find(self, value: str) -> ClientSecret:
-        """Raises `Unauthorized`."""
+        """What a secret stands for. Raises `Unauthorized`."""
         found = self._secrets.get(_digest(value))
         if found is None or found.expires_at <= time.time() or not await self._keys.knows(found.caller):
             raise Unauthorized("The client secret is wrong or has expired.", code="invalid_api_key")

@@ -96,14 +96,14 @@ class ConsentService:
         return await self._store.consents(caller.project, after, limit)
 
     async def get(self, caller: Caller, consent_id: str) -> VoiceConsent:
-        """Raises `ConsentNotFound`."""
+        """One consent. Raises `ConsentNotFound`."""
         consent = await self._store.consent(caller.project, consent_id)
         if consent is None:
             raise ConsentNotFound(consent_id)
         return consent
 
     async def rename(self, caller: Caller, consent_id: str, name: str) -> VoiceConsent:
-        """Raises `ConsentNotFound`."""
+        """Gives a consent another name. Raises `ConsentNotFound`."""
         consent = await self._store.rename_consent(caller.project, consent_id, name, caller)
         if consent is None:
             raise ConsentNotFound(consent_id)

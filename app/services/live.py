@@ -41,11 +41,11 @@ class LiveService:
         return LiveSettings(model=self.rules.model)
 
     def model(self, name: str) -> ModelSpec:
-        """Raises `ModelNotFound`, or `InvalidValue` for a model that does not transcribe."""
+        """The model of a name. Raises `ModelNotFound`, or `InvalidValue` if the model does not transcribe."""
         return self._registry.resolve(self.rules.model if name in self._names else name, "transcription")
 
     async def open(self, settings: LiveSettings, tell: Callable[[LiveEvent], None]) -> LiveSession:
-        """Raises `ApiError`; whoever gets the session closes it."""
+        """A new session, which the caller closes. Raises `ApiError`."""
         self.model(settings.model)
         permit = self._runner.admit()
         try:

@@ -181,5 +181,5 @@ class TranscriptionService:
 
 
 async def _nobody(failure: ApiError, _: AsyncIterator[Samples]) -> Diarization:
-    """Raises why nobody can say who speaks."""
+    """Raises the error that says why speakers cannot be told apart."""
     raise failure

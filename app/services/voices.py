@@ -122,14 +122,14 @@ class VoiceService:
         return await self._store.voices(caller.project)
 
     async def get(self, caller: Caller, voice_id: str) -> CustomVoice:
-        """Raises `VoiceNotFound`."""
+        """One voice. Raises `VoiceNotFound`."""
         voice = await self._store.voice(caller.project, voice_id)
         if voice is None:
             raise VoiceNotFound(voice_id)
         return voice
 
     async def delete(self, caller: Caller, voice_id: str) -> None:
-        """Raises `VoiceNotFound`."""
+        """Deletes a voice. Raises `VoiceNotFound`."""
         if not await self._store.delete_voice(caller.project, voice_id, caller):
             raise VoiceNotFound(voice_id)
 
@@ -144,7 +144,7 @@ class VoiceService:
         return LocalVoice(Voice(voice.nearest, voice.language), model, profile, voice.id)
 
     async def _consent(self, caller: Caller, consent_id: str) -> tuple[VoiceConsent, SpeakerVector]:
-        """Raises `ConsentNotFound` or `ConsentOutdated`."""
+        """The consent that the voice is made with. Raises `ConsentNotFound` or `ConsentOutdated`."""
         consent = await self._store.consent(caller.project, consent_id)
         owner = await self._store.speaker(caller.project, consent_id)
         if consent is None or owner is None:

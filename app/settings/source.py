@@ -73,7 +73,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_text(path: Path) -> str:
-    """Raises `SettingsError`."""
+    """The text of a file. Raises `SettingsError`."""
     try:
         with path.open("rb") as file:
             data = file.read(LONGEST_FILE + 1)

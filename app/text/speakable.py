@@ -21,7 +21,7 @@ _KEPT = {
     "\t",
     "\u200c",
     "\u200d",
-}  # the zero-width the zero-width joiners change letters in some scripts
+}  # zero-width joiners change letters in some scripts
 # "1990s" would be read as seconds, "2.0.1" as a broken fraction, "$5.50" as five point five dollars.
 _DECADE = re.compile(r"\b(1[1-9]|20)(\d)0['’]?s\b")
 _VERSION = re.compile(r"(?<![\d.])\d{1,4}(?:\.\d{1,4}){2,4}\b")

@@ -24,7 +24,7 @@ class SecretRequest:
 
 
 def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretRequest:
-    """Raises `InvalidRequest`."""
+    """The body of a request for a client secret. Raises `InvalidRequest`."""
     body = json_object(data) if data.strip() else {}
     if beta:
         secret = body.get("client_secret")

@@ -49,7 +49,7 @@ class Fields:
         return values[-1] if values else default
 
     def required(self, name: str) -> str:
-        """Raises `MissingField`."""
+        """The value of a field that must exist. Raises `MissingField`."""
         value = self.text(name).strip()
         if not value:
             raise MissingField(name)

@@ -48,7 +48,9 @@ class RenderRequest:
 
 
 def render_request(body: bytes) -> RenderRequest:
-    """Raises `InvalidValue` or `InvalidRequest` that names the field."""
+    """The body of a request for a file of segments. Raises `InvalidValue` or `InvalidRequest` that names the
+    field.
+    """
     return edited(BodyReader(json_object(body, MOST_SEGMENTS + MOST_WORDS + SPARE_BRACKETS), "render"))
 
 

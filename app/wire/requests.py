@@ -55,7 +55,7 @@ class TranscriptionRequest:
 
 
 def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> TranscriptionRequest:
-    """Raises `ApiError` that names the field."""
+    """The fields of a form as a request. Raises `ApiError` that names the field."""
     if rules.strict:
         check_transcription(fields) if task == "transcribe" else check_translation(fields)
     if task == "transcribe":

@@ -40,12 +40,12 @@ class SpeechRequest:
 
 
 def speech_request(body: bytes, rules: SpeechRequestRules) -> SpeechRequest:
-    """Raises `ApiError` that names the field."""
+    """The body of a request for speech. Raises `ApiError` that names the field."""
     return speech(BodyReader(json_object(body), "speech"), rules)
 
 
 def speech(reader: BodyReader, rules: SpeechRequestRules) -> SpeechRequest:
-    """Raises `ApiError` that names the field."""
+    """The fields of the body as a request. Raises `ApiError` that names the field."""
     model = reader.model(table.SPEECH_MODEL)
     text = reader.text(table.INPUT, rules.characters)
     instructions = reader.text(table.INSTRUCTIONS)

@@ -25,9 +25,9 @@ class Cue:
     """One subtitle."""
 
     start: float
-    """Seconds."""
+    """Seconds from the start of the audio."""
     end: float
-    """Seconds."""
+    """Seconds from the start of the audio."""
     lines: tuple[str, ...]
     speaker: str = ""
 

@@ -46,12 +46,12 @@ class PageRequest:
 
 
 def voice_request(fields: Fields) -> VoiceRequest:
-    """Raises `ApiError` that names the field."""
+    """The fields of a form as a request for a voice. Raises `ApiError` that names the field."""
     return voice(FormReader(fields, "voices"))
 
 
 def voice(reader: FormReader) -> VoiceRequest:
-    """Raises `ApiError` that names the field."""
+    """The fields of the form as a request. Raises `ApiError` that names the field."""
     name = _label(reader.text(table.NAME))
     if reader.choice(table.VOICE_TYPE) == "prompt":
         raise EngineUnavailable(
@@ -61,12 +61,12 @@ def voice(reader: FormReader) -> VoiceRequest:
 
 
 def consent_request(fields: Fields) -> ConsentRequest:
-    """Raises `InvalidValue` or `MissingField`."""
+    """The fields of a form as a request for a consent. Raises `InvalidValue` or `MissingField`."""
     return consent(FormReader(fields, "voice_consents"))
 
 
 def consent(reader: FormReader) -> ConsentRequest:
-    """Raises `InvalidValue` or `MissingField`."""
+    """The fields of the form as a request. Raises `InvalidValue` or `MissingField`."""
     name = _label(reader.text(table.NAME))
     text = reader.raw(table.CONSENT_LANGUAGE)
     tag = language_tag(text)
@@ -84,17 +84,17 @@ def new_name(body: bytes) -> str:
 
 
 def renamed(reader: BodyReader) -> str:
-    """Raises `InvalidValue` or `MissingField`."""
+    """The new name of a consent. Raises `InvalidValue` or `MissingField`."""
     return _label(reader.text(table.NAME))
 
 
 def page_of_consents(after: str | None, limit: str | None) -> PageRequest:
-    """Raises `InvalidValue`."""
+    """The wanted page of a list of consents. Raises `InvalidValue`."""
     return _page(after, limit, table.LIMIT)
 
 
 def page_of_voices(after: str | None, limit: str | None) -> PageRequest:
-    """Raises `InvalidValue`."""
+    """The wanted page of a list of voices. Raises `InvalidValue`."""
     return _page(after, limit, table.VOICE_LIMIT)
 
 

@@ -50,7 +50,7 @@ def voices(folder: Path) -> tuple[Voice, ...]:
 
 
 def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads the model from its folder. Raises `EngineMissing` or `WeightsBroken`."""
     try:
         from engines.kokoro.phonemes import Phonemes
 

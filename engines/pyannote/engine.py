@@ -30,12 +30,12 @@ SHORTEST_TURN_SECONDS = 0.05
 
 
 def check() -> None:
-    """Raises `EngineMissing`."""
+    """Checks that the libraries are installed. Raises `EngineMissing`."""
     setup.check()
 
 
 def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads a pipeline from its folder. Raises `EngineMissing` or `WeightsBroken`."""
     if not (folder / setup.PIPELINE).exists():
         raise WeightsBroken(f"The folder holds no diarization pipeline: it has no `{setup.PIPELINE}`.")
     setup.prepare(options)

@@ -35,7 +35,7 @@ def check() -> None:
 
 
 def load(folder: Path, options: EngineOptions) -> SpeakersDiarizer:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads the networks from their folder. Raises `EngineMissing` or `WeightsBroken`."""
     check()
     from engines.speakers import encoder, segmentation
 

@@ -177,6 +177,19 @@ def test_a_class_is_named_once() -> None:
     assert not {name: paths for name, paths in places.items() if len(paths) > 1}
 
 
+def test_a_docstring_says_more_than_what_is_raised() -> None:
+    """ "Raises `X`." alone leaves out what a function gives or does."""
+    bare = re.compile(r"(Raises `\w+`(, `\w+`)*( or `\w+`)?\.|Blocks\.|Seconds\.)")
+    checked = 0
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                docstring = ast.get_docstring(node) or ""
+                checked += docstring != ""
+                assert not bare.fullmatch(docstring), f"{path}: {node.name}"
+    assert checked > 500
+
+
 def test_rules_and_options_are_keyword_only() -> None:
     """Two settings of one type must not be swapped by their position."""
     checked = 0
