@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from engines.types import (
     Diarization,
@@ -37,7 +37,7 @@ Joined = TypeVar("Joined", bound="Work[object, object]")
 Result = TypeVar("Result")
 Kind = Literal["transcription", "speech", "speaker", "diarization"]
 FRAMES_PER_SECOND = 100
-Seen: TypeAlias = Any
+Seen: TypeAlias = object
 """The result of a diarizer for one stretch of sound: it can be pickled, and only that diarizer knows its
 content."""
 

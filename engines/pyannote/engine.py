@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError, WeightsBroken
 from engines.pyannote import setup
-from engines.speakers.windows import Seen, SpeakerVoices, Windows, joined
+from engines.speakers.windows import FoundSpeakers, SpeakerVoices, Windows, joined
 from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 SHORTEST_TURN_SECONDS = 0.05
@@ -57,11 +57,11 @@ class PyannoteDiarizer:
         self._windows = Windows(self._segment, voices, seconds=self._seconds, step=self._step)
         self.span, self.hop = self._windows.span, self._windows.hop
 
-    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+    def look(self, samples: Samples, start: float, *, end: bool) -> FoundSpeakers:
         """The speakers in `samples`, which begin at `start` seconds of the audio."""
         return self._windows.look(samples, start, end=end)
 
-    def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
+    def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
         """Who spoke when, from the results of all `look` calls in order. Raises `EngineError`."""
         whole = joined(seen)
         if np.isnan(whole.vectors).any(axis=2).all():
@@ -81,7 +81,7 @@ class PyannoteDiarizer:
 
         return np.asarray(self._infer(torch.from_numpy(windows)[:, None])) > 0.5
 
-    def _clustered(self, whole: Seen, options: DiarizeOptions) -> Any:
+    def _clustered(self, whole: FoundSpeakers, options: DiarizeOptions) -> Any:
         from engines.pyannote.pipeline import features
 
         file = {

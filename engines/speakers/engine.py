@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError, EngineMissing
-from engines.speakers.windows import Seen, Windows, joined
+from engines.speakers.windows import FoundSpeakers, Windows, joined
 from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 LIBRARIES = ("onnx", "onnxruntime", "scipy")
@@ -54,11 +54,11 @@ class SpeakersDiarizer:
         self._windows = Windows(self._segment, encoder, seconds=SECONDS, step=WINDOW_STEP)
         self.span, self.hop = self._windows.span, self._windows.hop
 
-    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+    def look(self, samples: Samples, start: float, *, end: bool) -> FoundSpeakers:
         """The speakers in `samples`, which begin at `start` seconds of the audio."""
         return self._windows.look(samples, start, end=end)
 
-    def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
+    def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
         """Who spoke when, from the results of all `look` calls in order. Raises `EngineError`."""
         from engines.speakers.clustering import Bounds, clusters
         from engines.speakers.known import diarization

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class SpeakerVoices(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class FoundSpeakers:
     """The results of consecutive windows."""
 
     seconds: float
@@ -63,7 +63,7 @@ class Windows:
         self.hop = AT_ONCE * self._step
         self.span = self.hop - self._step + self._window
 
-    def look(self, samples: Samples, start: float, *, end: bool) -> Seen:
+    def look(self, samples: Samples, start: float, *, end: bool) -> FoundSpeakers:
         """`start`: of the samples, in seconds. At the `end`, silence completes the last window."""
         count = self._count(len(samples), end=end)
         padded = np.pad(samples, (0, max(0, (count - 1) * self._step + self._window - len(samples))))
@@ -83,19 +83,20 @@ class Windows:
         return whole + 1 if end and samples > covered else whole
 
 
-def joined(seen: Sequence[Seen]) -> Seen:
-    """Joins the results of consecutive looks."""
-    filled = [part for part in seen if len(part.active)]
+def joined(seen: Sequence[object]) -> FoundSpeakers:
+    """Joins the results of consecutive looks, which are this class's own."""
+    parts = cast("Sequence[FoundSpeakers]", seen)
+    filled = [part for part in parts if len(part.active)]
     if not filled:
-        return Seen(0.0, np.zeros((0, 1, 0), np.bool_), np.zeros((0, 0, 1), np.float32))
+        return FoundSpeakers(0.0, np.zeros((0, 1, 0), np.bool_), np.zeros((0, 0, 1), np.float32))
     most = max(part.active.shape[2] for part in filled)
     numbers = max(part.vectors.shape[2] for part in filled)
     active = [_widened(part.active, (0, 0, most), 0.0) for part in filled]
     vectors = [_widened(part.vectors, (0, most, numbers), np.nan) for part in filled]
-    return Seen(seen[-1].seconds, np.concatenate(active), np.concatenate(vectors))
+    return FoundSpeakers(parts[-1].seconds, np.concatenate(active), np.concatenate(vectors))
 
 
-def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int) -> Seen:
+def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int) -> FoundSpeakers:
     most = max(map(len, windows), default=0)
     heard = [s.vector for window in windows for s in window if s.vector is not None]
     active = np.zeros((len(windows), frames, most), np.bool_)
@@ -105,7 +106,7 @@ def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int
             active[row, :, column] = speaker.frames
             if speaker.vector is not None:
                 vectors[row, column] = speaker.vector
-    return Seen(seconds, active, vectors)
+    return FoundSpeakers(seconds, active, vectors)
 
 
 def _widened(table: NDArray[Any], shape: tuple[int, ...], fill: float) -> NDArray[Any]:

@@ -204,6 +204,15 @@ def test_rules_and_options_are_keyword_only() -> None:
     assert checked >= 15
 
 
+def test_no_work_of_an_engine_is_of_any_type() -> None:
+    """Whatever crosses to an engine or comes back is typed: `Any` would hide a wrong job until it runs."""
+    for name in ("work", "contracts", "types"):
+        tree = ast.parse((ROOT / f"engines/{name}.py").read_text())
+        words = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        assert "Any" not in words, name
+        assert len(words) > 50
+
+
 def is_number(value: ast.expr) -> bool:
     """A number, or a calculation or tuple of numbers."""
     match value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -40,12 +41,12 @@ class ToneDiarizer:
         pitches = [pitch(frame) if hums else 0.0 for frame, hums in zip(frames, loud, strict=True)]
         return np.array(pitches, np.float32)
 
-    def assemble(self, seen: Sequence[Samples], options: DiarizeOptions) -> Diarization:
+    def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
         self.assembled.append(options)
         self.gate.wait(30)
         pitches: list[float] = []
         turns: list[SpeakerTurn] = []
-        for number, hertz in enumerate(np.concatenate(seen)):
+        for number, hertz in enumerate(np.concatenate(cast("Sequence[Samples]", seen))):
             if not hertz:
                 continue
             speaker = _known(pitches, float(hertz))

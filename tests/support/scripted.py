@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -179,8 +180,9 @@ class ScriptedDiarizer(ScriptedEncoder):
             raise EngineError("not silent")
         return start, start + len(samples) / SAMPLE_RATE
 
-    def assemble(self, seen: Sequence[tuple[float, float]], options: DiarizeOptions) -> Diarization:
-        return Diarization(tuple(SpeakerTurn(start, end, 0) for start, end in seen), (), ("A",))
+    def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
+        spans = cast("Sequence[tuple[float, float]]", seen)
+        return Diarization(tuple(SpeakerTurn(start, end, 0) for start, end in spans), (), ("A",))
 
 
 class _Speech:
