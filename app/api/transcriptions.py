@@ -91,7 +91,7 @@ async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> As
                     yield frame
             for frame in _extensions(opened, wanted.told):
                 yield frame
-    for frame in _extensions(opened, wanted.told):  # of what came after the last speech, or without any
+    for frame in _extensions(opened, wanted.told):  # events about the sound after the last speech
         yield frame
     yield await asyncio.to_thread(_last, told, opened)
     yield sse.DONE

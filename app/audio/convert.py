@@ -54,7 +54,7 @@ class Converter:
             early = self.flush()
             self._shape = shape
             return [*early, *self._opened(frame)]
-        assert self._graph  # it belongs to the shape
+        assert self._graph  # `_opened` has made it for this shape
         self._graph.push(frame)
         return finished(self._graph)
 

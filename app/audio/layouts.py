@@ -36,7 +36,7 @@ _LOAS_HEAD = 3
 
 
 def make_plain(stream: AudioStream) -> None:
-    """Before the stream is decoded. Raises `NotAudio`."""
+    """Gives the decoder a layout without a list. Call it before decoding. Raises `NotAudio`."""
     context = stream.codec_context
     declared = context.layout  # from here on this copy is the only one that frees the list
     count, name = declared.nb_channels, declared.name

@@ -33,7 +33,7 @@ def a_law(data: bytes) -> Samples16:
 
 
 class PieceDecoder:
-    """One stream of one format."""
+    """Decodes the pieces of one stream, all of one format."""
 
     def __init__(self, form: SoundFormat) -> None:
         self._form = form

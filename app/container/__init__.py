@@ -71,7 +71,7 @@ class Container:
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
-        """`engines` and `speech_engines`: engine name -> engine."""
+        """`transcribers`, `synthesizers`, `diarizers`: find the engine of a name; tests give their own."""
         self.settings = settings = filled(settings)
         self.weights = weights_store(settings)
         self.registry = model_registry(settings)

@@ -47,7 +47,8 @@ from engines.work import Place
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "pyannote-starter"
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
-"""Engines of the starter's files and of pipelines in pyannote's layout, and the file that marks those."""
+"""The engine of the starter model, the engine of pipelines in pyannote's layout, and the file by which such a
+pipeline is recognised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from app.models.errors import MirrorError
 from app.models.mirrors import BytesSoFar, copy_bounded
 
 NPM_CLIENT = Path(__file__).with_name("npm_client.txt")
-"""Node.js as a wheel, which brings npm; every wheel of its version by hash, in pip's format."""
+"""A wheel of Node.js, which includes npm: its version and the hashes of its wheels, as pip reads them."""
 ENDINGS = {"pip": ".whl", "npm": ".tgz"}
 LARGEST_RATIO = 20
 """The most that a tarball may grow when it is unpacked, as a factor; weights do not compress that well."""

@@ -67,7 +67,7 @@ class KeyService:
         return bool(await self._valid())
 
     async def knows(self, caller: Caller) -> bool:
-        """Whether a caller may still call."""
+        """Whether the key of a caller is still valid."""
         valid = await self._valid()
         if not valid:
             return caller.key == "open"

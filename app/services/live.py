@@ -60,7 +60,7 @@ class LiveService:
 
 
 class LiveSessions:
-    """How many sessions there are, and that they end when the server stops."""
+    """Counts the open sessions, and tells them when the server stops."""
 
     def __init__(self, most: int) -> None:
         """`most`: sessions at once."""

@@ -144,8 +144,11 @@ class TranscriptionService:
         )
 
     async def _who(self, wanted: SpeakerRequest, permit: Permit) -> Who:
-        """Loads the diarizer. Where the text comes first, it comes also from a server whose diarizer cannot
-        be loaded, and the reason follows; what is wrong with the request is told at once.
+        """Loads the diarizer, and returns the function that uses it.
+
+        If the text is sent before its speakers are known, a server that cannot load the diarizer still sends
+        the text, and the returned function raises the reason afterwards. A mistake in the request is raised
+        at once.
         """
         try:
             options = await self._diarization.options(wanted, permit)

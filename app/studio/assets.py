@@ -36,7 +36,7 @@ FILE_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
 }
-"""Headers of every file. Those of the document would only repeat what it has told, some 60 times."""
+"""Headers of every file. The other headers are sent with the document alone: they apply to the whole page."""
 HEADERS: Mapping[str, str] = {
     **FILE_HEADERS,
     "content-security-policy": CONTENT_POLICY,

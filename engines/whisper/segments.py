@@ -53,7 +53,7 @@ def split_phrases(
     used = frames if closed or not cuts else (tokens[last - 1] - marks.timestamps) * FRAMES_PER_TIMESTAMP
     if (
         frames - used < min_rest or closed or not used
-    ):  # otherwise otherwise a round that covers nothing would be repeated for ever
+    ):  # otherwise a round that covers nothing would be repeated for ever
         cuts, used = [*cuts, len(tokens)], frames
     slices = zip([0, *cuts], cuts, strict=False)
     phrases = [_phrase(tokens[a:b], a, frames, marks) for a, b in slices if b > a]
