@@ -44,7 +44,7 @@ router = APIRouter(tags=["realtime"])
 PROTOCOL = "realtime"
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 LONG_FRAME = 65_536
-"""Characters from which a frame is read on a thread."""
+"""Frames with more characters than this are parsed on a work thread."""
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
 
 

@@ -253,10 +253,6 @@ def test_a_number_says_what_it_is_and_of_what() -> None:
 
 
 UNNAMED = {
-    "app/api/realtime.py",
-    "app/services/steps/live_item.py",
-    "app/services/steps/turns.py",
-    "app/wire/realtime_session.py",
     "engines/speakers/bands.py",
     "engines/speakers/campplus.py",
     "engines/speakers/checkpoint.py",

@@ -47,17 +47,17 @@ DELAY_SECONDS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh
 FIRST_LOOK = 0.8
 """Seconds of speech before the first look."""
 PAUSE_SECONDS = 0.2
-"""Seconds of silence after which what was said is looked at without waiting for more."""
+"""Seconds of silence after which a look begins at once, although less than the usual speech is new."""
 MOST_SECONDS = 28.0
 """The most seconds of audio in one look."""
 TRIM_SECONDS = 12.0
 """Once a look would have more seconds of audio than this, it begins behind the sure words."""
 TRIM_AGE = 2.0
-"""Seconds that a word is old before the audio is cut after it."""
+"""Least seconds between the end of a sure word and the end of the audio, if a look is to begin behind it."""
 PAD_SECONDS = 0.3
-"""Seconds of sound before and after speech that a look has."""
+"""Seconds of sound before and after the speech that a look includes."""
 CONTEXT_CHARACTERS = 200
-"""Characters of the text before that the model is given."""
+"""The most characters of the preceding text that the model is given as its prompt."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

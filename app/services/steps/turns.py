@@ -13,7 +13,7 @@ from typing import Literal
 START_FRAMES = 2
 """Frames in a row over the threshold that begin a turn."""
 SPEECH_HYSTERESIS = 0.15
-"""Speech has ended once the probability is so much under the threshold."""
+"""Within a turn, a frame is silent only if its probability is below the threshold by this."""
 LEAST_SPEECH = 3
 """Frames of speech without which a stretch is not transcribed: models invent text for noise."""
 
