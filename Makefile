@@ -32,7 +32,7 @@ check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that ne
 unit: $(VENV)/.installed-dev ## Tests that need no weights and no network (a minute)
 	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --no-cov -q tests
 
-format: $(VENV)/.installed-dev ## Format the code and mend what the linter can mend
+format: $(VENV)/.installed-dev ## Format the code and correct what the linter can correct
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 

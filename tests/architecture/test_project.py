@@ -96,6 +96,16 @@ def recipe(target: str) -> str:
     return found[1]
 
 
+def test_make_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^([\w-]+):(?!=)", text, re.MULTILINE)
+    listed = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert listed
+    assert set(targets) == set(listed[1].split())
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in told.splitlines()] == targets
+
+
 def test_the_container_runs_make_s_own_commands() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert "RUN make install GPU=0 ALL=$ALL" in text
