@@ -29,7 +29,10 @@ def address(server: ServerSettings) -> str:
 
 
 def problems_of(settings: Settings, path: str, seconds: float) -> dict[str, str]:
-    """Why the running server is not well; empty if it is. Raises `NoAnswer`. `path`: of a health check."""
+    """The problems that a health check of the running server tells; empty if there are none.
+
+    `path`: of the health check. Raises `NoAnswer`.
+    """
     server = settings.server
     connection = _connection(server, seconds)
     try:

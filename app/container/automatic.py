@@ -43,10 +43,10 @@ def filled(settings: Settings) -> Settings:
 
 
 def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
-    """For GPUs that share the work; for the CPU if there is none.
+    """The values for GPUs that share the work; for the CPU if there is no GPU.
 
-    A GPU is through a full batch in a second or two, so that larger ones keep nobody waiting, and a lone file
-    needs more windows at once to fill one. Its uploads are then what the cores spend their time on.
+    A GPU finishes a full batch in a second or two, so a larger batch delays nobody. A file that is alone then
+    needs more windows at once to fill a batch, and the CPU's cores are mostly busy with decoding uploads.
     """
     if not chosen:
         return Capacity()

@@ -34,7 +34,7 @@ class DeviceGroup:
         return None if None in problems else problems[0]
 
     def prepare(self, window: Window) -> Window:
-        """Which device will do the work is not known yet; if it is another one, that one begins anew."""
+        """Prepares the window on the device that is likely to get it; any other device prepares it again."""
         with self._lock:
             index = self._idlest()
         return self._hosts[index].prepare(window)

@@ -115,7 +115,9 @@ class WindowBook:
 
 
 class WindowKeeper:
-    """The process's side. `keep` and `work` are called on one thread, in the order of the frames."""
+    """The windows that this process keeps. `keep` and `work` are called on one thread, in the order of the
+    frames.
+    """
 
     def __init__(self, prepare: Callable[[Window], Window]) -> None:
         self._prepare = prepare

@@ -32,8 +32,9 @@ Result_co = TypeVar("Result_co", covariant=True)
 MOST_CRASHES = 2
 """Processes that one row may crash; the second time it worked alone, so that it is to blame."""
 MOST_KILLS = 12
-"""Processes that may be killed from outside while they work on one row: it need not be to blame. Where the
-kernel does not tell that it ended a process for want of memory, this is what bounds the attempts."""
+"""A row fails after so many of its processes were killed from outside. It is more than `MOST_CRASHES`, as the
+row need not be the cause. It bounds the attempts where the kernel does not tell that it killed a process
+because memory ran out."""
 
 
 @dataclass(slots=True, eq=False)

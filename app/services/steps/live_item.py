@@ -158,7 +158,7 @@ class ItemTranscriber:
         self._tell = tell
 
     async def run(self, item: LiveItem) -> None:
-        """Returns when the item's end is told."""
+        """Looks at an item again and again, until its last words are told."""
         try:
             while item.end is None:
                 await item.changed.wait()
