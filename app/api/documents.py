@@ -14,9 +14,9 @@ from fastapi.openapi.utils import get_openapi
 from app.api.access import OPEN
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
+from app.wire.field_row import Endpoint
 from app.wire.field_schemas import EXTENSION, object_schema, parameters
 from app.wire.media_types import RENDERED_MEDIA_TYPES, SPEECH_MEDIA_TYPES
-from app.wire.request_fields import Endpoint
 
 FORM, JSON, EVENTS = "multipart/form-data", "application/json", "text/event-stream"
 BINARY = {"type": "string", "format": "binary"}

@@ -10,7 +10,8 @@ from typing import Any
 
 from app.settings import Settings
 from app.settings.base import MIB
-from app.wire.request_fields import Endpoint, Kind, RequestField, of, setting
+from app.wire.field_row import Endpoint, Kind, RequestField
+from app.wire.request_fields import of, setting
 from app.wire.texts import LONGEST_ID
 
 EXTENSION = "x-antiphon-extension"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.domain import AudioFormat
-from app.wire.request_fields import RenderFormat, ResponseFormat
+from app.wire.field_row import RenderFormat, ResponseFormat
 
 SPEECH_MEDIA_TYPES: Mapping[AudioFormat, str] = {
     "mp3": "audio/mpeg",

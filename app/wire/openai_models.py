@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from app.wire.request_fields import FORMATS, TRANSLATION_FORMATS, ResponseFormat
+from app.wire.field_row import FORMATS, TRANSLATION_FORMATS, ResponseFormat
 
 Usage = Literal["duration", "tokens"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.errors import InvalidValue, ModelNotFound
 from app.wire.bodies import optional_flag, optional_text, required_text
+from app.wire.field_row import Endpoint, RequestField
 from app.wire.fields import Fields, bounded_number, invalid_choice
-from app.wire.request_fields import Endpoint, RequestField
 from app.wire.texts import clean, is_id
 
 

@@ -17,6 +17,7 @@ from app.wire import request_fields as table
 from app.wire.bodies import json_object
 from app.wire.cue_breaks import CueRules
 from app.wire.docx import Paragraph, to_docx
+from app.wire.field_row import RenderFormat
 from app.wire.fields import bounded_number
 from app.wire.languages import language_tag
 from app.wire.reader import BodyReader
@@ -39,7 +40,7 @@ LATEST_SECONDS = 1_000_000.0
 class RenderRequest:
     """One document to be made."""
 
-    format: table.RenderFormat
+    format: RenderFormat
     segments: tuple[SpokenSegment, ...]
     """The segments; one may have no speaker."""
     title: str
@@ -56,7 +57,7 @@ def render_request(body: bytes) -> RenderRequest:
 
 def edited(reader: BodyReader) -> RenderRequest:
     """Parses a request whose body was read already."""
-    form: table.RenderFormat = reader.choice(table.RENDER_FORMAT)  # type: ignore[assignment]  # a checked choice
+    form: RenderFormat = reader.choice(table.RENDER_FORMAT)  # type: ignore[assignment]  # a checked choice
     language = reader.text(table.DOCUMENT_LANGUAGE)
     tag = language_tag(language) if language else ""
     if tag is None:

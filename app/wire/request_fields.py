@@ -7,63 +7,21 @@ Bounds and defaults that are settings are named (`limits.prompt_characters`), ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any
 
-from app.domain import AudioFormat
 from app.settings import Settings
+from app.wire.field_row import (
+    AUDIO_FORMATS,
+    FORMATS,
+    RENDER_FORMATS,
+    TRANSLATION_FORMATS,
+    Endpoint,
+    RequestField,
+)
 
-Endpoint = Literal[
-    "transcriptions", "translations", "speech", "voices", "voice_consents", "consent",
-    "list_voices", "list_consents", "render",
-]  # fmt: skip
-"""`consent`: rename a consent. `render`: edited segments to a file. `list_...`: query parameters of lists."""
-Kind = Literal[
-    "file", "text", "texts", "choice", "choices", "flag", "number", "integer",
-    "strategy", "clips", "voice", "id", "segments",
-]  # fmt: skip
-ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
-RenderFormat = Literal["srt", "vtt", "text", "json", "docx"]
-FORMATS: tuple[ResponseFormat, ...] = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
-TRANSLATION_FORMATS: tuple[ResponseFormat, ...] = ("json", "text", "srt", "verbose_json", "vtt")
-RENDER_FORMATS: tuple[RenderFormat, ...] = ("srt", "vtt", "text", "json", "docx")
-AUDIO_FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
-LISTS = ("texts", "choices", "clips")
 MOST_KNOWN_SPEAKERS = 4
 """The most known speakers of one request, as in OpenAI's API."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestField:
-    """One field, as clients see it."""
-
-    name: str
-    """Its name, without the brackets that lists have in forms."""
-    kind: Kind
-    endpoints: tuple[Endpoint, ...]
-    sentence: str
-    """What it does; bounds, choices and defaults are written from the other columns."""
-    required: bool = False
-    low: float | None = None
-    high: float | None = None
-    high_setting: str = ""
-    """The setting that bounds it from above: a number, a count of characters, or bytes of a file."""
-    choices: tuple[str, ...] = ()
-    default: str | float | bool | None = None
-    default_setting: str = ""
-    """The setting whose value is the default."""
-    most: int | None = None
-    """The most entries of a list."""
-    extension: tuple[Endpoint, ...] = ()
-    """The endpoints where the field is an extension: OpenAI's API does not have it there."""
-
-    @property
-    def form_name(self) -> str:
-        """How the official SDKs write it in a form."""
-        return f"{self.name}[]" if self.kind in LISTS and self.extension != self.endpoints else self.name
-
-
 SPEECH_TO_TEXT: tuple[Endpoint, ...] = ("transcriptions", "translations")
 TRANSCRIPTIONS: tuple[Endpoint, ...] = ("transcriptions",)
 SPEECH: tuple[Endpoint, ...] = ("speech",)

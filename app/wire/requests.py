@@ -15,6 +15,7 @@ from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
 from app.wire.diarization_request import speaker_request
 from app.wire.events import EventOptions
+from app.wire.field_row import RequestField, ResponseFormat
 from app.wire.fields import Fields, bounded_number, invalid_choice
 from app.wire.languages import language_code
 from app.wire.reader import FormReader
@@ -46,7 +47,7 @@ class TranscriptionRequest:
     """One call of transcriptions or translations."""
 
     job: TranscriptionJob
-    format: table.ResponseFormat
+    format: ResponseFormat
     granularities: frozenset[str]
     stream: bool
     cues: CueRules
@@ -123,7 +124,7 @@ def _job(reader: FormReader, rules: RequestRules, model: str, task: Task) -> Tra
 def _request(
     job: TranscriptionJob, form: str, granularities: frozenset[str], *, stream: bool, cues: CueRules
 ) -> TranscriptionRequest:
-    chosen: table.ResponseFormat = form  # type: ignore[assignment]  # a checked choice
+    chosen: ResponseFormat = form  # type: ignore[assignment]  # a checked choice
     return TranscriptionRequest(job, chosen, granularities, stream=stream, cues=cues)
 
 
@@ -138,7 +139,7 @@ def _language(reader: FormReader) -> str | None:
     return several[0] if len(several) == 1 else None
 
 
-def _code(field: table.RequestField, text: str) -> str:
+def _code(field: RequestField, text: str) -> str:
     code = language_code(text)
     if code is None:
         raise InvalidValue(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.errors import ConsentNotFound, EngineUnavailable, InvalidValue, VoiceNotFound
 from app.wire import request_fields as table
 from app.wire.bodies import json_object
+from app.wire.field_row import RequestField
 from app.wire.fields import Fields, bounded_integer
 from app.wire.languages import language_tag
 from app.wire.reader import BodyReader, FormReader
@@ -112,7 +113,7 @@ def consent_id(text: str) -> str:
     return text
 
 
-def _page(after: str | None, limit: str | None, field: table.RequestField) -> PageRequest:
+def _page(after: str | None, limit: str | None, field: RequestField) -> PageRequest:
     start = checked_id(table.AFTER.name, after) if after else None
     if limit is None or not limit.strip():
         return PageRequest(start, int(field.default) if field.default else None)

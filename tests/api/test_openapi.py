@@ -21,6 +21,7 @@ from app.container import Container
 from app.main import create_app
 from app.settings import Settings
 from app.wire import request_fields as table
+from app.wire.field_row import AUDIO_FORMATS, FORMATS, Endpoint
 from tests.support.sound import tone, wav
 
 pytestmark = pytest.mark.slow
@@ -41,7 +42,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
     ]
 
 
-def body(document: dict[str, Any], endpoint: table.Endpoint) -> dict[str, Any]:
+def body(document: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
     (key,) = [key for key, operation in OPERATIONS.items() if operation.endpoint == endpoint]
     method, path = key
     operation = document["paths"][path][method]
@@ -57,10 +58,8 @@ async def test_it_is_served_as_it_is_made(client: httpx2.AsyncClient, document: 
     assert answer.json() == json.loads(json.dumps(document))
 
 
-@pytest.mark.parametrize("endpoint", get_args(table.Endpoint))
-def test_it_has_every_field_of_the_table_and_no_other(
-    document: dict[str, Any], endpoint: table.Endpoint
-) -> None:
+@pytest.mark.parametrize("endpoint", get_args(Endpoint))
+def test_it_has_every_field_of_the_table_and_no_other(document: dict[str, Any], endpoint: Endpoint) -> None:
     schema = body(document, endpoint)
     rows = {row.form_name: row for row in table.of(endpoint)}
     assert set(schema["properties"]) == set(rows)
@@ -146,7 +145,7 @@ def clip() -> Any:
     return part("types").File(payload=io.BytesIO(wav(tone(1))), file_name="a.wav", mime_type="audio/wav")
 
 
-@pytest.mark.parametrize("form", [form for form in table.FORMATS if form != "diarized_json"])
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "diarized_json"])
 async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: str) -> None:
     models = part("models")
     request = models.CreateTranscriptionBody(
@@ -186,7 +185,7 @@ async def test_a_generated_client_streams_and_translates(typed: Any) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("form", table.AUDIO_FORMATS)
+@pytest.mark.parametrize("form", AUDIO_FORMATS)
 async def test_a_generated_client_speaks_in_every_format(typed: Any, form: str) -> None:
     models = part("models")
     request = models.CreateSpeechBody(

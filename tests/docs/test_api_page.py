@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from app.settings import Settings
-from app.wire import request_fields as table
+from app.wire.field_row import Endpoint
 from app.wire.field_schemas import markdown, names
 from tests.conftest import ROOT
 
@@ -18,7 +18,7 @@ MADE = re.compile(r"(<!-- (fields|names): (\w+) -->)(.*?)(<!-- end -->)", re.DOT
 
 def remade(page: str) -> str:
     def one(found: re.Match[str]) -> str:
-        endpoint: table.Endpoint = found[3]  # type: ignore[assignment]  # the test below checks it
+        endpoint: Endpoint = found[3]  # type: ignore[assignment]  # the test below checks it
         text = f"\n{markdown(endpoint, Settings())}\n" if found[2] == "fields" else names(endpoint)
         return found[1] + text + found[5]
 
@@ -33,7 +33,7 @@ def test_the_page_shows_the_table(request: pytest.FixtureRequest) -> None:
 
 
 def test_every_endpoint_is_on_the_page() -> None:
-    assert {found[2] for found in MADE.findall(PAGE.read_text())} == set(get_args(table.Endpoint))
+    assert {found[2] for found in MADE.findall(PAGE.read_text())} == set(get_args(Endpoint))
 
 
 def test_defaults_are_those_of_the_settings() -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.settings import Settings
 from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
+from app.wire.field_row import Endpoint, RequestField
 from app.wire.fields import Fields
 from app.wire.reader import BodyReader, FormReader, Reader
 from app.wire.render import edited
@@ -21,7 +22,7 @@ FORM = Fields([("model", "m"), ("response_format", "json"), ("diarize", "true"),
 VOICE = Fields([("name", "n"), ("language", "en"), ("consent", "c")])
 
 
-def readers() -> list[tuple[table.Endpoint, Reader]]:
+def readers() -> list[tuple[Endpoint, Reader]]:
     """A request of each endpoint that has a form or a body, read."""
     transcriptions, translations = FormReader(FORM, "transcriptions"), FormReader(FORM, "translations")
     transcription(transcriptions, RULES)
@@ -58,8 +59,8 @@ def test_a_row_of_another_endpoint_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("row", table.FIELDS, ids=lambda row: f"{row.endpoints[0]}.{row.name}")
-def test_rows_are_whole(row: table.RequestField) -> None:
-    assert set(row.extension) <= set(row.endpoints) <= set(get_args(table.Endpoint))
+def test_rows_are_whole(row: RequestField) -> None:
+    assert set(row.extension) <= set(row.endpoints) <= set(get_args(Endpoint))
     assert row.sentence.endswith(".")
     for name in (row.high_setting, row.default_setting):
         assert not name or table.setting(Settings(), name) is not None
@@ -72,6 +73,6 @@ def test_rows_are_whole(row: table.RequestField) -> None:
 
 
 def test_no_endpoint_has_a_name_twice() -> None:
-    for endpoint in get_args(table.Endpoint):
+    for endpoint in get_args(Endpoint):
         names = [row.name for row in table.of(endpoint)]
         assert len(names) == len(set(names)), endpoint
