@@ -42,7 +42,7 @@ def network(
 
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
-    """Raises `WeightsBroken`."""
+    """Loads the encoder from its folder. Raises `WeightsBroken`."""
     encoder = CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options))
     return_free_memory()
     return encoder
