@@ -17,6 +17,7 @@ from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_row import Endpoint
 from app.wire.field_schemas import EXTENSION, object_schema, parameters
 from app.wire.media_types import RENDERED_MEDIA_TYPES, SPEECH_MEDIA_TYPES
+from app.wire.realtime_schemas import REALTIME_SCHEMAS
 
 FORM, JSON, EVENTS = "multipart/form-data", "application/json", "text/event-stream"
 BINARY = {"type": "string", "format": "binary"}
@@ -28,6 +29,7 @@ ERRORS = {
     408: "The upload stopped, or the work took too long.",
     413: "The upload has too many bytes.",
     429: "The server is busy. `Retry-After` tells when to try again.",
+    426: "The path is for WebSockets alone.",
     431: "The head of the request is too large.",
     500: "A fault of the server; its log has the details under `x-request-id`.",
     503: "A model or the database cannot be used now, or the server stops. Try again later.",
@@ -35,7 +37,7 @@ ERRORS = {
 }  # fmt: skip
 READING_STATUSES = (400, 401, 403, 404, 429, 431, 500, 503)
 WORKING_STATUSES = (*READING_STATUSES, 408, 507)
-UPLOADING_STATUSES = tuple(ERRORS)
+UPLOADING_STATUSES = tuple(status for status in ERRORS if status != 426)
 RETRIED_STATUSES = (429, 503, 507)
 
 
@@ -51,6 +53,8 @@ class Operation:
     """The endpoint of `request_fields` whose fields it takes."""
     body: str = ""
     """Media type of the request's body; empty if the fields are query parameters."""
+    schema: str = ""
+    """Name of the schema of a body whose fields are not in the table."""
     extension: bool = False
     also: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Further answers of this route, by status."""
@@ -153,6 +157,23 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("delete", "/v1/audio/voice_consents/{consent}"): Operation(
         id="deleteVoiceConsent", answers=_json("DeletedVoiceConsent")
     ),
+    ("get", "/v1/realtime"): Operation(
+        id="connectRealtime", answers={}, errors=(400, 401, 403, 404, 426, 429, 500, 503)
+    ),
+    ("post", "/v1/realtime/client_secrets"): Operation(
+        id="createClientSecret",
+        body=JSON,
+        schema="ClientSecretRequest",
+        answers=_json("ClientSecret"),
+        errors=WORKING_STATUSES,
+    ),
+    ("post", "/v1/realtime/transcription_sessions"): Operation(
+        id="createTranscriptionSession",
+        body=JSON,
+        schema="TranscriptionSessionRequest",
+        answers=_json("TranscriptionSession"),
+        errors=WORKING_STATUSES,
+    ),
     ("get", "/v1/audio/models"): Operation(id="listAudioModels", answers=_json("ModelList"), extension=True),
     ("get", "/v1/models"): Operation(id="listModels", answers=_json("ModelList")),
     ("get", "/v1/models/{model}"): Operation(id="retrieveModel", answers=_json("Model")),
@@ -176,7 +197,7 @@ def openapi_document(app: FastAPI, settings: Settings) -> dict[str, Any]:
             if path in OPEN:
                 spoken["security"] = []
     document["components"] = {
-        "schemas": SCHEMAS,
+        "schemas": SCHEMAS | REALTIME_SCHEMAS,
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
     }
     document["security"] = [{}, {"key": []}]
@@ -194,7 +215,10 @@ def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Set
     if operation is None:
         return
     spoken["operationId"] = operation.id
-    spoken["responses"]["200"] = {"description": "Success.", "content": _contents(operation.answers)}
+    if operation.answers:
+        spoken["responses"]["200"] = {"description": "Success.", "content": _contents(operation.answers)}
+    else:
+        del spoken["responses"]["200"]
     for status, answers in operation.also.items():
         spoken["responses"][str(status)] = {"description": "Not yet.", "content": _contents(answers)}
     if operation.extension:
@@ -203,9 +227,10 @@ def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Set
     queries = parameters(operation.endpoint, settings) if operation.endpoint and not operation.body else []
     if paths or queries:
         spoken["parameters"] = paths + queries
-    if operation.endpoint and operation.body:
-        schema = object_schema(operation.endpoint, settings)
-        spoken["requestBody"] = {"required": True, "content": {operation.body: {"schema": schema}}}
+    if operation.body:
+        schema = object_schema(operation.endpoint, settings) if operation.endpoint else ref(operation.schema)
+        needed = operation.endpoint is not None
+        spoken["requestBody"] = {"required": needed, "content": {operation.body: {"schema": schema}}}
 
 
 def _contents(answers: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -48,14 +48,14 @@ LONG_FRAME = 65_536
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
 
 
-@router.get("/realtime", include_in_schema=False)
+@router.get("/realtime")
 async def needs_upgrade(intake: IntakeOf) -> Response:
     """Answers a GET that does not ask for a WebSocket."""
     _check_enabled(intake)
     raise UpgradeRequired
 
 
-@router.post("/realtime/client_secrets", include_in_schema=False)
+@router.post("/realtime/client_secrets")
 async def create_client_secret(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> Response:
@@ -63,7 +63,7 @@ async def create_client_secret(
     return await _secret(request, services, intake, caller, beta=False)
 
 
-@router.post("/realtime/transcription_sessions", include_in_schema=False)
+@router.post("/realtime/transcription_sessions")
 async def create_transcription_session(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> Response:

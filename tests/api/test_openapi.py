@@ -22,6 +22,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.wire import request_fields as table
 from app.wire.field_row import AUDIO_FORMATS, FORMATS, Endpoint
+from tests.conftest import ROOT
 from tests.support.sound import tone, wav
 
 pytestmark = pytest.mark.slow
@@ -90,6 +91,20 @@ def test_every_route_has_the_error_model_and_no_other(document: dict[str, Any]) 
             own = (method, path) in OPERATIONS and int(status) in OPERATIONS[method, path].also
             assert own or schema == {"$ref": "#/components/schemas/Error"}, (method, path, status)
     assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_no_route_is_left_out(container: Container) -> None:
+    """Each path of the API and of the health checks has a row in the table of operations."""
+    served = {
+        (method.lower(), path)
+        for path, methods in create_app(container).openapi()["paths"].items()
+        for method in methods
+        if path.startswith(("/v1/", "/health/", "/metrics"))
+    }
+    assert served == set(OPERATIONS)
+    for path in sorted((ROOT / "app/api").glob("*.py")):
+        hidden = "include_in_schema=False" in path.read_text()
+        assert not hidden or path.stem in ("studio", "index"), path
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
