@@ -6,6 +6,14 @@ route is named.
 
 from __future__ import annotations
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api import faults
+from app.api.access_log import CALLER
+from app.domain import Caller
+from app.errors import ApiError
+from app.services.keys import check_scope
+
 OPEN = frozenset({"/health", "/health/live", "/health/ready"})
 """For probes, which have no key; their answers hold no secret."""
 PAGE, PAGE_FILES = "/", "/studio"
@@ -38,6 +46,24 @@ def scopes_of(method: str, path: str) -> Scopes | None:
         if path == prefix or _is_below(path, prefix):
             return to_read if method in READING else to_change
     return None
+
+
+class ScopeCheck:
+    """Refuses what the key is not meant for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller: Caller | None = scope.get(CALLER)
+        if caller is not None:
+            needed = scopes_of(scope.get("method", "GET"), scope["path"])
+            try:
+                check_scope(caller, needed or ())
+            except ApiError as refused:
+                await faults.response(refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _is_below(path: str, folder: str) -> bool:

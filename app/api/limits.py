@@ -1,6 +1,7 @@
-"""The limits and the scopes of keys, around every request that has a caller.
+"""The limits of keys, around every request that has a caller.
 
-Law: plain ASGI, inside of the check of the key. A request is counted before its scope is looked at.
+Law: plain ASGI, inside of the check of the key. Scopes are checked later (`access.py`), so that a request
+that is refused there counts too.
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import access, faults
+from app.api import faults
 from app.api.access_log import CALLER
 from app.domain import Caller
 from app.errors import ApiError
-from app.services.keys import check_scope
-from app.services.steps.key_account import KeyAccount
+from app.services.steps.key_limits import KeyAccount
 from app.services.steps.spending import spending_on
 from app.services.usage import UsageService
 
@@ -49,24 +49,6 @@ class UseCount:
                 await self._app(scope, receive, answer)
         finally:
             account.end()
-
-
-class ScopeCheck:
-    """Refuses what the key is not meant for."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller: Caller | None = scope.get(CALLER)
-        if caller is not None:
-            needed = access.scopes_of(scope.get("method", "GET"), scope["path"])
-            try:
-                check_scope(caller, needed or ())
-            except ApiError as refused:
-                await faults.response(refused)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
 
 
 def _tell(account: KeyAccount, headers: MutableHeaders) -> None:

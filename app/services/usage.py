@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from app.domain import Caller, UsageEntry
 from app.errors import ApiError
-from app.services.steps.key_account import MINUTE_SECONDS, KeyAccount, beginning, month_of
+from app.services.steps.key_limits import MINUTE_SECONDS, KeyAccount, beginning, month_of
 from app.store.usage import UsageStore
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from app.domain import Caller, Grant, KeyLimits, SharedUsage, UsageCounts
 from app.errors import KeyRateLimited, QuotaUsedUp
-from app.services.steps import key_account
-from app.services.steps.key_account import KeyAccount, month_of
+from app.services.steps import key_limits
+from app.services.steps.key_limits import KeyAccount, month_of
 from app.services.steps.spending import Charge, spending_on
 
 NOON = 1_795_953_600.0
@@ -27,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(key_account.time, "time", made.time)  # type: ignore[attr-defined]  # the module's clock
+    monkeypatch.setattr(key_limits.time, "time", made.time)  # type: ignore[attr-defined]  # the module's clock
     return made
 
 
@@ -132,7 +132,7 @@ def test_nothing_is_lost_or_doubled_on_the_way_to_the_database(steps: list[str])
     """Whatever happens to writes, this server counts its requests once, and the database gets each once."""
     mine = account(requests_per_minute=1000)
     begun, stored, taken = 0, 0, None
-    month = month_of(key_account.time.time())  # type: ignore[attr-defined]  # the module's clock
+    month = month_of(key_limits.time.time())  # type: ignore[attr-defined]  # the module's clock
     for step in [*steps, "stored", "take", "stored"]:
         if step == "count":
             mine.begin()
