@@ -87,7 +87,7 @@ def _stat(path: Path) -> tuple[int, int, int] | None:
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Raises `CertificateUnusable`."""
+    """The TLS settings of the server, with its certificate and key. Raises `CertificateUnusable`."""
     if BEGIN not in _text(certificate, "certificate"):
         raise CertificateUnusable(
             f"`server.certificate`: {_shown(certificate)} holds no certificate in PEM format."
