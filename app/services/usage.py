@@ -130,6 +130,7 @@ class UsageService:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), SYNC_SECONDS)
+            last = self._closing.is_set()  # not after the write: what is counted during it needs another one
             try:
                 await self.sync()
                 self._failing = False
@@ -137,7 +138,7 @@ class UsageService:
                 if not self._failing:
                     log.warning("the use of keys cannot be written and waits in memory: %s", failure.message)
                 self._failing = True
-            if self._closing.is_set() or not self._busy():
+            if last or not self._busy():
                 return
 
     def _busy(self) -> bool:

@@ -13,14 +13,14 @@ import openai
 import pytest
 
 from app.container import Container
-from app.domain import Grant, KeyLimits, UsageCounts
+from app.domain import Caller, Grant, KeyLimits, UsageCounts
 from app.main import create_app
 from app.services.usage import UsageService
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import tone, wav
-from tests.support.waiting import until
+from tests.support.waiting import rounds, until
 
 CLIP = wav(tone(3))
 SPEECH = {"model": "tts-1", "voice": "alloy", "input": "Good morning.", "response_format": "pcm"}
@@ -187,6 +187,31 @@ async def test_use_is_stored_and_survives_a_restart(container: Container, settin
             assert error(await transcribed(client))["code"] == "insufficient_quota"
     finally:
         await again.close()
+
+
+async def test_what_is_counted_during_a_write_is_not_lost_at_the_end(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage, writing, go = container.usage, asyncio.Event(), asyncio.Event()
+    add = usage._store.add
+
+    async def slow(*entries: Any, **facts: Any) -> None:
+        await add(*entries, **facts)
+        writing.set()
+        await go.wait()
+
+    monkeypatch.setattr(usage._store, "add", slow)
+    account = await usage.account(Caller("default", "key_a"))
+    for _ in range(2):
+        account.begin()
+        account.end()
+        await until(writing.is_set)
+    closing = asyncio.create_task(usage.close())
+    await rounds(3)
+    go.set()
+    await closing
+    (day,) = await usage.days(0)
+    assert day.counts.requests == 2
 
 
 async def test_an_open_server_counts_too(container: Container, client: httpx2.AsyncClient) -> None:
