@@ -8,15 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.image_test import image
+from deploy.image_test import image, offline
 from deploy.image_test.buildah import Builder
 from deploy.image_test.debian13 import Debian13, check_compose, check_kubernetes
 from deploy.image_test.tools import Failed, demand, missing
 
 PROJECT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("ANTIPHON_IMAGE_TEST_FOLDER", "/var/tmp/antiphon-image-test"))  # noqa: S108 - root's
-STEPS = ("compose", "kubernetes", "cpu", "gpu")
-USUAL = ["compose", "kubernetes", "cpu"]
+STEPS = ("compose", "kubernetes", "cpu", "bundle", "gpu")
+USUAL = ["compose", "kubernetes", "cpu", "bundle"]
 """The image for GPUs is a download of 600 MB more."""
 
 
@@ -59,6 +59,9 @@ def run(step: str, *, weights: Path, pull: bool) -> None:
         debian = Debian13(FOLDER)
         with debian.seeing(PROJECT):
             check_compose(debian) if step == "compose" else check_kubernetes(debian, FOLDER)
+        return
+    if step == "bundle":
+        offline.check(PROJECT, FOLDER)
         return
     demand(step in STEPS, f"There is no step {step!r}; there are {', '.join(STEPS)}.")
     builder = Builder(FOLDER)

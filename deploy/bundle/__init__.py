@@ -1,0 +1,1 @@
+"""One folder that installs Antiphon on a machine without a network."""
