@@ -18,6 +18,9 @@ from typing import Any
 
 OURS = ("antiphon", "app", "engines", "uvicorn")
 """Loggers that obey `log.level`. All others write warnings and errors."""
+PRINTING_CLIENTS = ("python_multipart", "websockets", "httptools")
+"""Libraries whose warnings quote what a client sent, or come as often as a client likes; their errors reach
+the log as exceptions."""
 _request: ContextVar[str | None] = ContextVar("request", default=None)
 _facts: ContextVar[dict[str, object] | None] = ContextVar("facts", default=None)
 _began: ContextVar[float] = ContextVar("began", default=0.0)
@@ -88,6 +91,8 @@ def set_up_logging(level: str, form: str) -> None:
     logging.captureWarnings(capture=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
+    for name in PRINTING_CLIENTS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _formatter(form: str) -> logging.Formatter:

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from app.api.access_log import CALLER
 from app.domain import Caller
 from app.runtime.admission import Admission
+from app.runtime.shared_places import SharedPlaces
 from app.runtime.threads import WorkThreads
 from app.services.use_cases import UseCases
 from app.settings.limits import LimitsSettings
@@ -29,8 +30,8 @@ class Intake:
     uploads: Admission
     threads: WorkThreads
     """Work threads, for JSON that takes long to read."""
-    files: Admission
-    """Files of edited segments that are being made."""
+    files: SharedPlaces
+    """Places for files of edited segments that are being made."""
     file_threads: WorkThreads
     """One: such files are made one after the other, apart from the work for transcriptions and speech."""
     recording_bytes: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 
 from fastapi import APIRouter, Request
@@ -44,8 +45,18 @@ async def _loaded() -> Page:
 
 def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
     all_headers = {**headers, "vary": "accept-encoding"}
-    if found.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+    if found.compressed and _takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(
             found.compressed, media_type=found.media_type, headers={**all_headers, "content-encoding": "gzip"}
         )
     return Response(found.data, media_type=found.media_type, headers=all_headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether the header `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3)."""
+    weights: dict[str, float] = {}
+    for entry in accepted.lower().split(","):
+        name, _, parameter = entry.partition(";")
+        weight = parameter.strip().removeprefix("q=")
+        weights[name.strip()] = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 1.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0

@@ -10,7 +10,7 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import Intake, IntakeOf, Services
+from app.api.deps import CallerOf, Intake, IntakeOf, Services
 from app.api.forms import read_form, read_json
 from app.api.streaming import EventStream, opened_in, while_connected
 from app.audio.peaks import PEAKS_A_SECOND
@@ -44,9 +44,9 @@ async def create_translation(request: Request, services: Services, intake: Intak
 
 
 @router.post("/audio/transcriptions/render")
-async def render_transcription(request: Request, intake: IntakeOf) -> Response:
+async def render_transcription(request: Request, intake: IntakeOf, caller: CallerOf) -> Response:
     """Make a file of segments that a client has edited: subtitles, text, JSON or a Word document."""
-    with intake.files.admit():
+    with intake.files.admit(caller.key):
         body = await read_json(request, intake.limits, intake.uploads, most=BODY_BYTES)
         making = intake.file_threads.run(partial(_file, body, intake.transcriptions.cues))
         data, kind = await while_connected(request, making)

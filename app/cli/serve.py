@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import sys
@@ -90,13 +91,14 @@ def _prepare(settings: Settings) -> Settings:
     """Fetches weights and migrates the database. A model that cannot be fetched is reported and not
     preloaded.
 
-    Raises `WeightsError` if nothing could be fetched.
+    Raises `StartRefused` for a name that no model can have, `WeightsError` if nothing could be fetched.
     """
     from app.cli.progress import fetch_report
-    from app.container import SPEAKER_ENCODER, weights_store
+    from app.container import SPEAKER_ENCODER, check_spelling, model_registry, weights_store
     from app.models.errors import WeightsError
     from app.store.schema import upgrade_if_needed
 
+    check_spelling(settings, model_registry(settings))
     store = weights_store(settings)
     failed: dict[str, WeightsError] = {}
     for name in dict.fromkeys((*settings.models.preload, SPEAKER_ENCODER, *_diarizer(settings))):
@@ -183,6 +185,8 @@ def _run(settings: Settings) -> None:
     url = f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
     logging.getLogger("antiphon").info("the API will be at %s", url)
     server = Server(create_app(Container(settings)), settings)
+    gc.collect()
+    gc.freeze()  # no other thread runs while Python looks through all objects, so there should be few
     try:
         server.run(sockets)
     except SystemExit:  # uvicorn raises it after a failed start, which it has logged

@@ -14,12 +14,13 @@ from contextlib import AsyncExitStack
 from app.container import parts
 from app.container.automatic import filled
 from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
-from app.container.start import StartRefused, check_exposure, check_start
+from app.container.start import StartRefused, check_exposure, check_spelling, check_start
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Admission
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings
+from app.runtime.shared_places import SharedPlaces
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from app.services.client_secrets import ClientSecretService
@@ -50,6 +51,7 @@ __all__ = [
     "Container",
     "StartRefused",
     "check_exposure",
+    "check_spelling",
     "check_start",
     "diarization_model",
     "model_registry",
@@ -59,6 +61,7 @@ __all__ = [
 
 EDITED_FILES = 16
 """Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
+EDITED_FILES_OF_ONE_KEY = 4
 
 
 class Container:
@@ -81,7 +84,9 @@ class Container:
         self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = parts.uploads(settings.limits)
-        self.files = Admission(EDITED_FILES, settings.limits.request_seconds)
+        self.files = SharedPlaces(
+            Admission(EDITED_FILES, settings.limits.request_seconds), most=EDITED_FILES_OF_ONE_KEY
+        )
         self.meters = Meters()
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)

@@ -49,6 +49,7 @@ def check_models(settings: Settings, registry: Registry) -> None:
     for setting, names in _named_models(settings):
         for problem in registry.unknown(names, setting):
             raise StartRefused(problem)
+    check_spelling(settings, registry)
     name = settings.diarization.model
     for problem in registry.unknown([name], "diarization.model"):
         # Any other name is a folder, or a pipeline of the hub that was pulled.
@@ -62,6 +63,14 @@ def check_models(settings: Settings, registry: Registry) -> None:
         )
     for warning in registry.warnings():
         log.warning(warning)
+
+
+def check_spelling(settings: Settings, registry: Registry) -> None:
+    """Names that no fetching could make right. Raises `StartRefused`."""
+    for setting, names in (*_named_models(settings), ("diarization.model", [settings.diarization.model])):
+        final = [name for name in names if "/" not in settings.models.aliases.get(name, name)]
+        for problem in registry.unknown(final, setting):
+            raise StartRefused(problem)
 
 
 def _named_models(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:

@@ -16,19 +16,23 @@ _HUB = {"distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2"}
 """Those whose repository is not named by the rule."""
 
 
-def how_to_get(name: str) -> str:
-    """The command that fetches the model, as a sentence; without one if no model of that name is known."""
+def how_to_get(name: str, who: str = "The operator") -> str:
+    """The command that fetches the model, as a sentence; without one if no model of that name is known.
+
+    `who`: "You" where the operator reads it.
+    """
     if name in catalog() or name.count("/") == 1:
-        return f"The operator can fetch it with `antiphon models pull {name}`."
+        return f"{who} can fetch it with `antiphon models pull {name}`."
     if (full := f"whisper-{name}") in catalog():
-        return f"The operator can fetch it with `antiphon models pull {full}`; its name is then `{full}`."
+        return f"{who} can fetch it with `antiphon models pull {full}`; its name is then `{full}`."
     if size := _WHISPER.fullmatch(name):
         hub = _HUB.get(size[1], f"Systran/faster-whisper-{size[1]}")
         return (
-            f"The operator can fetch that size with `antiphon models pull {hub}`; its name is then `{hub}`, "
+            f"{who} can fetch that size with `antiphon models pull {hub}`; its name is then `{hub}`, "
             "and `models.aliases` can give it another one."
         )
-    return "`antiphon models list` shows the operator which models exist."
+    shown = "which models exist" if who == "You" else "the operator which models exist"
+    return f"`antiphon models list` shows {shown}."
 
 
 def listed(names: list[str]) -> str:

@@ -90,7 +90,7 @@ def _fetch_file(
             reasons.append(f"{mirror.name}: {reason}")
     told = "; ".join(reasons) or "no place is known that has it"
     raise WeightsError(
-        f"`{file.name}` of `{entry.id}` could not be fetched ({told}). For a machine without a network: "
+        f"`{file.name}` of `{entry.id}` could not be fetched ({told}). If this machine has no network: "
         f"{_carried(entry.id)}"
     )
 
@@ -110,7 +110,7 @@ def _fetch_from(mirror: Mirror, file: FileEntry, staged: Path, report: FetchProg
 
 def _carried(model: str) -> str:
     return (
-        f"on a machine with a network run `antiphon models pull {model}` and `antiphon models export {model} "
+        f"On a machine with a network run `antiphon models pull {model}` and `antiphon models export {model} "
         "-o models.tar`, bring the file here and run `antiphon models import models.tar`."
     )
 

@@ -96,7 +96,7 @@ class Registry:
         """A sentence for each model name in the settings that does not exist."""
         return [
             f"`{setting}` names `{name}`, which is neither in the catalogue nor in the weights folder. "
-            f"{how_to_get(self._aliases.get(name, name))}"
+            f"{how_to_get(self._aliases.get(name, name), who='You')}"
             for name in names
             if self._resolve(name) is None
         ]

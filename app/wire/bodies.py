@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 from app.errors import InvalidRequest, InvalidValue, MissingField
+from app.wire.json_text import MOST_COLLECTIONS, MOST_MEMBERS, TooManyCollections, TooManyMembers, load
 from app.wire.texts import clean
-
-MOST_DIGITS = 300
-"""The most digits of a whole number; a longer one exceeds every bound, and is slow to convert."""
-MOST_COLLECTIONS = 10_000
-"""Objects and arrays in one text. Each takes up to a hundred times its two characters in memory, and while
-millions of them are made, Python lets no other thread run."""
-
-
-class TooManyCollections(ValueError):
-    """A text with more objects and arrays than a request can need."""
 
 
 def json_object(body: bytes, most: int = MOST_COLLECTIONS) -> dict[str, Any]:
@@ -29,6 +18,9 @@ def json_object(body: bytes, most: int = MOST_COLLECTIONS) -> dict[str, Any]:
         raw = load(body.decode("utf-8-sig"), most)
     except TooManyCollections:
         message = f"The body has more than {most} objects and arrays."
+        raise InvalidRequest(message, code="invalid_json") from None
+    except TooManyMembers:
+        message = f"An object or an array of the body has more than {MOST_MEMBERS} simple values."
         raise InvalidRequest(message, code="invalid_json") from None
     except (ValueError, RecursionError):
         raise InvalidRequest("The body is not valid JSON.", code="invalid_json") from None
@@ -61,19 +53,3 @@ def optional_flag(raw: dict[str, Any], name: str) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise InvalidValue(f"Invalid value for '{name}': expected true or false.", param=name)
     return value
-
-
-def load(text: str, most: int = MOST_COLLECTIONS) -> Any:
-    """Parsed JSON; whole numbers of any length are taken. Raises `ValueError` or `RecursionError`.
-
-    Brackets within strings are counted too, which no request of a person comes near.
-    """
-    if text.count("{") + text.count("[") > most:
-        raise TooManyCollections
-    return json.loads(text, parse_int=_integer)
-
-
-def _integer(digits: str) -> int | float:
-    return (
-        int(digits) if len(digits) <= MOST_DIGITS else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
-    )

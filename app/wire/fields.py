@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from app.errors import InvalidValue, MissingField
-from app.wire.bodies import load
+from app.wire.json_text import load
 from app.wire.texts import checked_id, clean
 
 _NAME = re.compile(r"(?P<base>[^\[\]]+)(?:\[(?P<key>[^\[\]]*)\])?")

@@ -23,7 +23,7 @@ from app.domain.live import (
     SpeechStopped,
 )
 from app.errors import ApiError, InvalidRequest, InvalidValue
-from app.wire.bodies import load
+from app.wire.json_text import load
 from app.wire.openai_models import transcription_model
 from app.wire.realtime_session import LIVE_MODELS, session_object
 from app.wire.transcripts import duration_usage, languages, logprobs, token_usage

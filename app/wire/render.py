@@ -5,7 +5,6 @@ Law: pure. The same cue rules as for transcriptions, so that a page and the API 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from app.wire.cue_breaks import CueRules
 from app.wire.docx import Paragraph, to_docx
 from app.wire.field_row import RenderFormat
 from app.wire.fields import bounded_number
+from app.wire.json_text import dump
 from app.wire.languages import language_tag
 from app.wire.reader import BodyReader
 from app.wire.subtitles import make_spoken_cues, to_srt, to_vtt
@@ -27,8 +27,9 @@ from engines.types import Word
 
 BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
-MOST_WORDS = 200_000
-"""Words of all segments together: about twenty hours of speech."""
+MOST_WORDS = 100_000
+"""Words of all segments together: about ten hours of speech. From time to time Python looks through all
+objects, and no other thread runs meanwhile; with so many words it takes less than 100 ms."""
 SPARE_BRACKETS = 30_000
 """Brackets that may stand in the text itself."""
 LONGEST_NAME = 200
@@ -73,7 +74,7 @@ def rendered(request: RenderRequest, cues: CueRules) -> bytes:
     if request.format == "docx":
         return to_docx(request.title, map(_paragraph, request.segments), request.language)
     if request.format == "json":
-        return json.dumps(_document(request), ensure_ascii=False).encode()
+        return dump(_document(request))
     if request.format == "text":
         return "\n".join(_line(segment) for segment in request.segments).encode() + b"\n"
     duration = max((segment.end for segment in request.segments), default=0.0)

@@ -170,6 +170,10 @@ def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
         if value not in choices:
             raise invalid_choice(name, value, choices)
         return VadOptions()
+    if "type" not in value:
+        raise InvalidValue(
+            f"'{name}' needs a type: '{name}[type]=server_vad' with the other keys.", param=f"{name}[type]"
+        )
     if value.get("type") == "auto":
         return VadOptions()
     if value.get("type") != "server_vad":

@@ -6,7 +6,6 @@ JSON.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
@@ -14,6 +13,7 @@ from typing import Any
 
 from app.domain import SpokenSegment, Transcript, audio_tokens
 from app.wire.cue_breaks import CueRules
+from app.wire.json_text import dump
 from app.wire.languages import language_name
 from app.wire.openai_models import transcription_model
 from app.wire.subtitles import make_cues, make_spoken_cues, to_srt, to_vtt
@@ -35,7 +35,7 @@ def render(
         body = diarized(transcript, model)
     else:
         body = verbose(transcript, granularities) if form == "verbose_json" else plain(transcript, model)
-    return json.dumps(body, ensure_ascii=False).encode()
+    return dump(body)
 
 
 def _subtitles(transcript: Transcript, form: str, rules: CueRules) -> str:

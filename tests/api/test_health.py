@@ -53,7 +53,7 @@ async def problems(client: httpx2.AsyncClient) -> dict[str, str]:
 async def test_every_health_path_answers(settings: Settings) -> None:
     async with server(settings) as client:
         for path in ("/health", "/health/", "/health/live"):
-            assert (await client.get(path)).json() == {"status": "live"}
+            assert (await client.get(path)).json() == {"status": "live", "version": __version__}
             assert (await client.head(path)).status_code == 200
         assert await problems(client) == {}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.container import EDITED_FILES, Container
+from app.container import EDITED_FILES, EDITED_FILES_OF_ONE_KEY, Container
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
@@ -160,13 +161,30 @@ async def test_models_give_way_to_each_other(
 async def test_files_of_segments_are_made_one_after_the_other_and_only_so_many_wait(
     settings: Settings, engine: EchoTranscriber
 ) -> None:
-    document = {"format": "srt", "segments": [{"start": 0, "end": 1, "text": "word " * 20_000}]}
+    """Of one key only some, so that a busy client leaves places to the others."""
+    document = {"format": "srt", "segments": [{"start": 0, "end": 1, "text": "word"}]}
+    free = threading.Event()
 
     async with app_with(settings, engine) as (container, client):
-        asked = [client.post(f"{URL}/render", json=document) for _ in range(EDITED_FILES + 4)]
-        answers = await asyncio.gather(*asked)
-        statuses = sorted(answer.status_code for answer in answers)
-        assert statuses == [200] * EDITED_FILES + [429] * 4
+        secrets = [(await container.keys.create(f"key {number}"))[1] for number in range(5)]
+
+        def ask(secret: str) -> Coroutine[Any, Any, httpx2.Response]:
+            return client.post(f"{URL}/render", json=document, headers={"Authorization": f"Bearer {secret}"})
+
+        busy = asyncio.create_task(container.file_threads.run(free.wait))
+        try:
+            tasks = [asyncio.create_task(ask(secrets[0])) for _ in range(EDITED_FILES_OF_ONE_KEY)]
+            await until(lambda: container.files.count == EDITED_FILES_OF_ONE_KEY)
+            refused = [await ask(secrets[0])]
+            for secret in secrets[1:4]:
+                tasks += [asyncio.create_task(ask(secret)) for _ in range(EDITED_FILES_OF_ONE_KEY)]
+            await until(lambda: container.files.count == EDITED_FILES)
+            refused.append(await ask(secrets[4]))
+        finally:
+            free.set()
+        await busy
+        assert [answer.status_code for answer in refused] == [429, 429]
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {200}
         assert container.files.count == 0
-        refused = next(answer for answer in answers if answer.status_code == 429)
-        assert int(refused.headers["retry-after"]) >= 1
+        assert (await ask(secrets[0])).status_code == 200

@@ -8,8 +8,11 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import FormParser
 
 from app import telemetry
 
@@ -32,7 +35,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
     logging.captureWarnings(capture=False)
     root.setLevel(before[0])
     root.handlers[:] = before[1]
-    for name in telemetry.OURS:
+    for name in (*telemetry.OURS, *telemetry.PRINTING_CLIENTS):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -116,3 +119,15 @@ def test_facts_belong_to_the_running_request(written: Written) -> None:
         telemetry.note(model="small")
         assert telemetry.current_request() == "req_1"
     assert facts == {"model": "small"}
+
+
+def test_a_malformed_form_is_no_line(written: Written) -> None:
+    """The parser of forms warns about each, and quotes the client."""
+    output = written("debug", "text")
+    parser = FormParser(
+        "multipart/form-data", lambda _: None, lambda _: None, boundary="x", config={"MAX_BODY_SIZE": 1000}
+    )
+    with suppress(FormParserError):
+        parser.write(b"--x\r\nsecret words")
+    logging.getLogger("python_multipart.multipart").warning("Consuming a byte in the end state: secret words")
+    assert output.getvalue() == ""

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from app.container import Container, StartRefused, model_registry, parts
-from app.container.start import check_models
+from app.container.start import check_models, check_spelling
 from app.services import consents, diarization, speech, transcription, voices
 from app.services.use_cases import UseCases
 from app.settings import Settings
@@ -44,6 +44,18 @@ def test_a_typo_stops_the_start(settings: Settings, group: str, name: str, value
         check_models(wrong, model_registry(wrong))
     assert f"`{group}.{name}`" in str(caught.value)
     assert str(value[0] if isinstance(value, tuple) else value) in str(caught.value)
+
+
+@pytest.mark.parametrize(("group", "name", "value"), TYPOS[:1] + TYPOS[3:4] + TYPOS[5:], ids=range(4))
+def test_a_typo_is_told_before_anything_is_fetched(
+    settings: Settings, group: str, name: str, value: Any
+) -> None:
+    wrong = changed(settings, group, **{name: value})
+    with pytest.raises(StartRefused, match=f"`{group}.{name}` names") as caught:
+        check_spelling(wrong, model_registry(wrong))
+    assert "the operator" not in str(caught.value).lower(), "it is the operator who reads it"
+    pulled = changed(settings, "diarization", model="owner/not-yet-here")
+    check_spelling(pulled, model_registry(pulled))
 
 
 def test_what_exists_starts(settings: Settings, tmp_path: Path) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -238,11 +236,17 @@ async def test_another_process_never_takes_the_log_from_under_an_open_database(t
     keys = KeyService(KeyStore(database), [])
     await keys.create("before")
     assert await database.problem() is None
-    look = "import sqlite3, sys; f=sqlite3.connect(sys.argv[1]); f.execute('PRAGMA user_version'); f.close()"
-    command = [sys.executable, "-c", look, str(tmp_path / "antiphon.db")]
-    await asyncio.to_thread(subprocess.run, command, check=True)
-    await keys.create("after")
+
+    def seen_by_another() -> list[str]:
+        """The keys that another process reads; it closes the file as `antiphon keys list` does."""
+        look = "import sqlite3, sys; f = sqlite3.connect(sys.argv[1])\n"
+        look += "print(*(row[0] for row in f.execute('SELECT name FROM api_keys ORDER BY name'))); f.close()"
+        command = [sys.executable, "-c", look, str(tmp_path / "antiphon.db")]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    assert await asyncio.to_thread(seen_by_another) == ["before"]
+    await keys.create("second")
+    # Not after `close`, which would write the rows of a log that somebody has deleted into the file.
+    assert await asyncio.to_thread(seen_by_another) == ["before", "second"]
     await database.close()
-    with closing(sqlite3.connect(tmp_path / "antiphon.db")) as file:
-        names = [row[0] for row in file.execute("SELECT name FROM api_keys ORDER BY created, name")]
-    assert sorted(names) == ["after", "before"]
+    assert await asyncio.to_thread(seen_by_another) == ["before", "second"]

@@ -94,6 +94,22 @@ async def test_headers_and_caching(client: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accepted", "given"),
+    [
+        ("gzip", True), ("br, GZIP;q=0.5", True), ("*", True), ("gzip;q=1.000", True),
+        ("gzip;q=0", False), ("gzip; q=0.0, *", False), ("*;q=0", False), ("identity", False),
+        ("xgzip", False), ("", False),
+    ],
+)  # fmt: skip
+async def test_only_who_takes_gzip_gets_it(client: httpx2.AsyncClient, accepted: str, given: bool) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    url = f"{root}/studio/{load_page().digest}/js/main.js"
+    script = await client.get(url, headers={"accept-encoding": accepted})
+    assert ("content-encoding" in script.headers) == given
+    assert script.headers["vary"] == "accept-encoding"
+
+
+@pytest.mark.parametrize(
     "name", ["studio/0/js/main.js", "studio/{digest}/../settings.py", "studio/{digest}/nothing.js"]
 )
 async def test_other_files_are_404(client: httpx2.AsyncClient, name: str) -> None:

@@ -71,6 +71,16 @@ def test_numbers_in_an_object_of_a_form(value: str) -> None:
     assert caught.value.param == "chunking_strategy[silence_duration_ms]"
 
 
+def test_an_object_without_its_type_is_told_what_is_missing() -> None:
+    with pytest.raises(
+        InvalidValue, match="needs a type: 'chunking_strategy\\[type\\]=server_vad'"
+    ) as caught:
+        transcription_request(
+            Fields([("model", "whisper-1"), ("chunking_strategy[threshold]", "0.5")]), RULES, "transcribe"
+        )
+    assert caught.value.param == "chunking_strategy[type]"
+
+
 @pytest.mark.parametrize(
     "field", ["response_format", "stream_format", "instructions", "stream", "voice", "input"]
 )
