@@ -16,11 +16,10 @@ from app.container.automatic import filled
 from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
 from app.container.start import StartRefused, check_exposure, check_spelling, check_start
 from app.models.voicebook import VoiceBook
-from app.runtime.admission import Admission
+from app.runtime.idle_memory import Activity, IdleMemory
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings
-from app.runtime.shared_places import SharedPlaces
 from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from app.services.client_secrets import ClientSecretService
@@ -42,7 +41,6 @@ from app.store.database import Database
 from app.store.keys import KeyStore
 from app.store.usage import UsageStore
 from app.store.voices import VoiceStore
-from app.wire.speech import SpeechRequestRules
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 
@@ -57,11 +55,6 @@ __all__ = [
     "model_registry",
     "weights_store",
 ]
-
-
-EDITED_FILES = 16
-"""Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
-EDITED_FILES_OF_ONE_KEY = 4
 
 
 class Container:
@@ -84,9 +77,7 @@ class Container:
         self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = parts.uploads(settings.limits)
-        self.files = SharedPlaces(
-            Admission(EDITED_FILES, settings.limits.request_seconds), most=EDITED_FILES_OF_ONE_KEY
-        )
+        self.files = parts.edited_files(settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
@@ -95,11 +86,10 @@ class Container:
         self.place = parts.place(settings.runtime, finder, self.meters)
         self.runner = self._runner()
         self.diarization_model = diarization_model(settings, self.registry)
+        self.idle_memory = IdleMemory(self._activity)
         self.services = self._use_cases()
         self.request_rules = parts.request_rules(settings)
-        self.speech_rules = SpeechRequestRules(
-            characters=settings.speech.input_characters, strict=settings.compat.strict
-        )
+        self.speech_rules = parts.speech_request_rules(settings)
 
     @property
     def transcription(self) -> TranscriptionService:
@@ -125,6 +115,7 @@ class Container:
         await check_start(self.settings, self.database, self.keys)
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
+        self.idle_memory.start()
         if any(model.kind == "speech" for model in models):
             self.speech.warm_up()
 
@@ -137,6 +128,10 @@ class Container:
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
+            stack.push_async_callback(self.idle_memory.close)
+
+    def _activity(self) -> Activity:
+        return Activity(begun=self.uploads.begun, open=self.uploads.count + self.runner.snapshot().requests)
 
     def _runner(self) -> LaneRunner:
         return LaneRunner(

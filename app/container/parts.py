@@ -23,6 +23,7 @@ from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessRules
 from app.runtime.processes import Processes
 from app.runtime.runner import Runner
+from app.runtime.shared_places import SharedPlaces
 from app.runtime.threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
@@ -40,12 +41,16 @@ from app.store.voices import VoiceStore
 from app.wire.cue_breaks import CueRules
 from app.wire.realtime_session import LIVE_MODELS
 from app.wire.requests import RequestRules
+from app.wire.speech import SpeechRequestRules
 from engines import catalog
 from engines.types import TranscribeOptions
 from engines.work import Place
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "pyannote-starter"
+EDITED_FILES = 16
+"""Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
+EDITED_FILES_OF_ONE_KEY = 4
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 """The engine of the starter model, the engine of pipelines in pyannote's layout, and the file by which such a
 pipeline is recognised."""
@@ -165,6 +170,10 @@ def live(base: SharedParts) -> LiveService:
     return LiveService(base.runner, base.threads, base.registry, rules, LIVE_MODELS)
 
 
+def speech_request_rules(settings: Settings) -> SpeechRequestRules:
+    return SpeechRequestRules(characters=settings.speech.input_characters, strict=settings.compat.strict)
+
+
 def request_rules(settings: Settings) -> RequestRules:
     """How forms of transcriptions are read."""
     shape = settings.subtitles
@@ -199,6 +208,11 @@ def place(runtime: RuntimeSettings, finder: catalog.EngineFinder, meters: Meters
         return InProcess(finder)
     rules = ProcessRules(stuck_seconds=runtime.stuck_seconds, child_bytes=runtime.child_bytes)
     return Processes(finder, rules, meters)
+
+
+def edited_files(seconds: float) -> SharedPlaces:
+    """The places for files of edited segments. `seconds`: that each may take."""
+    return SharedPlaces(Admission(EDITED_FILES, seconds), most=EDITED_FILES_OF_ONE_KEY)
 
 
 def admission(limits: LimitsSettings) -> Admission:

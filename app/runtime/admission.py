@@ -10,7 +10,6 @@ throughput. A request that is alone is never refused: its own limits bound it.
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
 import time
@@ -100,6 +99,8 @@ class Admission:
         held decoded in memory.
         """
         self.count = 0
+        self.begun = 0
+        """Requests since the start."""
         self.queued = 0.0
         self.held = 0.0
         self._limit = limit
@@ -107,7 +108,6 @@ class Admission:
         self._seconds = seconds
         self._most_queued = queued
         self._most_held = held
-        self._numbers = itertools.count(1)
         self.closing = False
         self.pace = Pace()
         self._request: float | None = None
@@ -120,8 +120,9 @@ class Admission:
         if self.count >= self._limit:
             raise self._overloaded((self._request or 0.0) / self._limit, self._name)
         self.count += 1
+        self.begun += 1
         self.pace.resume()
-        return Permit(self, next(self._numbers), self._seconds, current_request())
+        return Permit(self, self.begun, self._seconds, current_request())
 
     def claim(self, permit: Permit, queued: float, held: float) -> None:
         """Raises `Overloaded`. A request that is alone is never refused, because its own limits bound it."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from engines.common.heap import return_free_memory
 from engines.common.onnx import session
 from engines.errors import WeightsBroken
+from engines.heap import return_free_memory
 from engines.speakers import campplus, checkpoint
 from engines.speakers.bands import bands
 from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers

@@ -13,7 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.container import EDITED_FILES, EDITED_FILES_OF_ONE_KEY, Container
+from app.container import Container
+from app.container.parts import EDITED_FILES, EDITED_FILES_OF_ONE_KEY
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings

@@ -27,8 +27,8 @@ from tests.support.holding import longest_hold
 LONGEST = 0.1
 """Seconds of CPU."""
 TRIES = 3
-"""On a busy machine, who waits for the lock may wait for a core too; a call that keeps the lock keeps it at every
-try."""
+"""On a busy machine, who waits for the lock may wait for a core too; a call that keeps the lock keeps it each
+time."""
 ROOM = BODY_BYTES - 1000
 
 

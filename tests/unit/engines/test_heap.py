@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from engines.common.heap import _malloc_trim
+from engines.heap import _malloc_trim
 
 CHILD = """
 import ctypes, os
-from engines.common.heap import return_free_memory
+from engines.heap import return_free_memory
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
