@@ -28,9 +28,11 @@ from app.settings import Settings
 from app.store.schema import upgrade
 from engines.types import Window
 from tests.support.chaos import Call, get, posted_form, posted_json, visit
+from tests.support.custom_voice import add_tone_voice
 from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import tone, wav
+from tests.support.voice_writer import audit
 from tests.support.waiting import until
 
 SEED = 20_261_124
@@ -108,6 +110,8 @@ def calls() -> list[Call]:
         made.append(posted_json(speech, form, **fields))
     events = {"model": "tts-1", "voice": "echo", "input": text, "stream_format": "sse"}
     made.append(posted_json(speech, "speech, streamed", **events))
+    custom = {"model": "tts-1", "voice": {"id": "voice_tone"}, "input": text, "response_format": "pcm"}
+    made += [posted_json(speech, "custom voice", **custom), get("/v1/audio/voices/voice_tone")]
     made.append(posted_json(speech, "no voice", model="tts-1", voice="nobody", input=text))
     consent = {"name": "Ann", "language": "en"}
     made.append(posted_form("/v1/audio/voice_consents", "consent", ("recording", talk), **consent))
@@ -167,6 +171,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
     )
     container.runner.detect = EverythingIsSpeech  # type: ignore[method-assign]  # tones are no speech
     chance = Random(SEED)
+    await add_tone_voice(container)
     async with serving(container) as port:
         await crowd(port, REHEARSAL, chance)  # what is loaded and opened once
         await settled(container, folder)
@@ -186,6 +191,8 @@ async def test_a_thousand_clients_leave_nothing_behind(
     assert min(fates[fate] for fate in ("whole, 2xx", "whole, 4xx", "leaves while reading")) > 50
     assert fates["whole, 5xx"] == fates["closed by the server"] == 0
     assert more < MORE_MEMORY
+    uses = [entry for entry in audit(settings.database_url, "default") if entry.action == "voice.use"]
+    assert len(uses) > 10, "the custom voice spoke"
 
 
 async def settled(container: Container, folder: Path) -> None:

