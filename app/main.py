@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api import (
     about,
+    client_secrets,
     faults,
     health,
     index,
@@ -83,7 +84,7 @@ def _intake(container: Container) -> Intake:
 
 def _add_routes(app: FastAPI, *, page: bool) -> None:
     """`page`: whether `/` is the web page; else it is a short JSON answer."""
-    for module in (transcriptions, speech, voices, voice_consents, models, about, realtime):
+    for module in (transcriptions, speech, voices, voice_consents, models, about, realtime, client_secrets):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)
     app.include_router(studio.router if page else index.router)

@@ -63,6 +63,9 @@ class TranscribeOptions:
     """Decode greedily first, and use the beam only if that result is unsure."""
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """Temperatures, tried in turn until a result passes the thresholds below."""
+    draft: bool = False
+    """Whether a rough result is enough, because the same sound will be decoded again: doubtful results are
+    not improved, and a repetition loop gives no text."""
     words: bool = False
     """Whether to compute word times."""
     logprobs: bool = False

@@ -12,14 +12,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter, Request, WebSocket
-from starlette.responses import JSONResponse, Response
+from fastapi import APIRouter, WebSocket
+from starlette.responses import Response
 
 from app.api import faults
 from app.api.browsers import is_allowed
-from app.api.deps import CallerOf, Intake, IntakeOf, Services
-from app.api.forms import read_json
+from app.api.deps import Intake, IntakeOf, Services
 from app.api.live_outbox import Outbox, SlowReader
+from app.api.live_requests import changed_settings, check_enabled
 from app.api.middleware import OPENED_BY
 from app.api.sockets import END
 from app.domain.live import LiveEvent, LiveSettings
@@ -27,16 +27,13 @@ from app.errors import (
     ApiError,
     InvalidRequest,
     InvalidValue,
-    ModelNotFound,
     OriginNotAllowed,
-    UnknownUrl,
     UpgradeRequired,
 )
 from app.services.steps.live_session import LiveSession
 from app.services.use_cases import UseCases
 from app.telemetry import note
 from app.wire import realtime as wire
-from app.wire.client_secrets import secret_answer, secret_request
 from app.wire.realtime_session import unfit_model, updated
 
 log = logging.getLogger(__name__)
@@ -45,43 +42,18 @@ PROTOCOL = "realtime"
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 LONG_FRAME = 65_536
 """Frames with more characters than this are parsed on a work thread."""
+LAST_SECONDS = 1.0
+"""Seconds that a client gets to read the last event before the close."""
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
+REFUSED_MODEL = 4000
+"""OpenAI's closing code."""
 
 
 @router.get("/realtime")
 async def needs_upgrade(intake: IntakeOf) -> Response:
-    """Answers a GET that does not ask for a WebSocket."""
-    _check_enabled(intake)
+    """Open a live session: a WebSocket whose frames are JSON events, as docs/realtime.md says."""
+    check_enabled(intake)
     raise UpgradeRequired
-
-
-@router.post("/realtime/client_secrets")
-async def create_client_secret(
-    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
-) -> Response:
-    """Make a short-lived key with which a browser opens sessions."""
-    return await _secret(request, services, intake, caller, beta=False)
-
-
-@router.post("/realtime/transcription_sessions")
-async def create_transcription_session(
-    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
-) -> Response:
-    """The same for clients of the beta version of OpenAI's API."""
-    return await _secret(request, services, intake, caller, beta=True)
-
-
-async def _secret(
-    request: Request, services: Services, intake: IntakeOf, caller: CallerOf, *, beta: bool
-) -> Response:
-    _check_enabled(intake)
-    body = await read_json(request, intake.limits, intake.uploads)
-    wanted = secret_request(body, services.live.defaults, beta=beta)
-    path = "input_audio_transcription.model" if beta else "session.audio.input.transcription.model"
-    _check_model(services, wanted.settings.model, path)
-    value, secret = services.client_secrets.create(caller, wanted.settings, wanted.seconds)
-    session = f"sess_{secrets.token_hex(12)}"
-    return JSONResponse(secret_answer(value, secret.expires_at, secret.settings, session, beta=beta))
 
 
 @router.websocket("/realtime")
@@ -97,7 +69,7 @@ async def realtime(socket: WebSocket, services: Services, intake: IntakeOf) -> N
 
 def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSettings:
     """The first settings of a session. Raises `ApiError`."""
-    _check_enabled(intake)
+    check_enabled(intake)
     origin, origins = socket.headers.get("origin"), intake.realtime.origins
     if origin is not None and origins and not is_allowed(origin, origins):
         raise OriginNotAllowed(origin)
@@ -109,24 +81,13 @@ def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSetting
     secret = socket.scope.get(OPENED_BY)
     settings = secret.settings if secret else services.live.defaults
     if model := query.get("model"):
+        if intake.transcriptions.strict and "intent" in query:
+            raise unfit_model(model, "model")
         services.live.model(model)
         change = {"input_audio_transcription": {"model": model}}
         settings = updated(settings, change, settings, beta=True)
     note(model=settings.model[:100])
     return settings
-
-
-def _check_enabled(intake: Intake) -> None:
-    if not intake.realtime.enabled:
-        raise UnknownUrl("Live transcription is switched off here (`realtime.enabled`).")
-
-
-def _check_model(services: UseCases, name: str, param: str) -> None:
-    """Checks that the model transcribes. Raises `InvalidRequest` that names `param`."""
-    try:
-        services.live.model(name)
-    except (ModelNotFound, InvalidValue):
-        raise unfit_model(name, param) from None
 
 
 class _Conversation:
@@ -135,6 +96,7 @@ class _Conversation:
     def __init__(self, socket: WebSocket, services: UseCases, intake: Intake) -> None:
         self._socket = socket
         self._services = services
+        self._intake = intake
         self._threads = intake.threads
         self._rules = intake.realtime
         offered = socket.scope.get("subprotocols", [])
@@ -147,6 +109,7 @@ class _Conversation:
             self._socket.send_text, most=self._rules.unread_bytes, seconds=self._rules.unread_seconds
         )
         self._session: LiveSession | None = None
+        self._refused = False
 
     async def run(self, settings: LiveSettings) -> None:
         """Opens the session and serves it to its end. Raises `ApiError` only before the upgrade."""
@@ -165,17 +128,7 @@ class _Conversation:
         tasks = (reading, sending, stopping)
         try:
             await asyncio.wait(tasks, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done():
-                reading.result()  # the client has left
-            elif sending.done():
-                sending.result()
-            elif stopping.done():
-                reading.cancel()
-                await self._finish(session, sending)
-                await self._end(SERVICE_RESTART, "the server stops")
-            else:
-                reading.cancel()
-                await self._expire(sending)
+            await self._leave(session, reading, sending, stopping)
         except SlowReader:
             await self._end(POLICY_VIOLATION, "events were not read")
         except (asyncio.CancelledError, OSError):
@@ -188,6 +141,30 @@ class _Conversation:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _leave(
+        self,
+        session: LiveSession,
+        reading: asyncio.Future[None],
+        sending: asyncio.Future[None],
+        stopping: asyncio.Future[Any],
+    ) -> None:
+        """The end that fits what has ended. Raises what that raised."""
+        if reading.done():
+            reading.result()  # the client has left
+            if self._refused:
+                await self._last_words(sending)
+                await self._end(REFUSED_MODEL, "invalid_request_error.invalid_model")
+            return
+        if sending.done():
+            sending.result()
+            return
+        reading.cancel()
+        if stopping.done():
+            await self._finish(session, sending)
+            await self._end(SERVICE_RESTART, "the server stops")
+        else:
+            await self._expire(sending)
+
     async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
         """Gives audio that is committed already some seconds to be transcribed."""
         with suppress(TimeoutError):
@@ -199,10 +176,13 @@ class _Conversation:
         minutes = self._seconds / 60
         message = f"Your session hit the maximum duration of {minutes:g} minutes."
         self._outbox.put(wire.error_event(InvalidRequest(message, code="session_expired")))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                await self._flushed(sending)
+        await self._last_words(sending)
         await self._end(GOING_AWAY, "session expired")
+
+    async def _last_words(self, sending: asyncio.Future[None]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._flushed(sending)
 
     async def _flushed(self, sending: asyncio.Future[None]) -> None:
         emptied = asyncio.ensure_future(self._outbox.emptied())
@@ -219,7 +199,7 @@ class _Conversation:
             await self._socket.close(code, reason)
 
     async def _read(self, session: LiveSession) -> None:
-        """Obeys the client's events until the client has left."""
+        """Returns when the client has left, or is refused as OpenAI would."""
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -239,6 +219,9 @@ class _Conversation:
                 self._outbox.put(wire.error_event(wrong.error, wrong.cause))
             except ApiError as wrong:
                 self._outbox.put(wire.error_event(wrong, cause))
+                if wrong.code == "invalid_model" and self._intake.transcriptions.strict:
+                    self._refused = True
+                    return
 
     async def _obey(self, session: LiveSession, event: wire.ClientEvent) -> None:
         """Does what an event asks for. Raises `ApiError`."""
@@ -250,9 +233,9 @@ class _Conversation:
             session.clear()
             self._outbox.put(wire.cleared())
         else:
-            settings = updated(session.settings, event.session, self._services.live.defaults, beta=event.beta)
-            name = "input_audio_transcription" if event.beta else "audio.input.transcription"
-            _check_model(self._services, settings.model, f"session.{name}.model")
+            settings = changed_settings(
+                self._services, self._intake, session.settings, event.session, beta=event.beta
+            )
             session.update(settings)
             self._outbox.put(wire.session_event("updated", self._shown, settings))
 

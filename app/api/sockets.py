@@ -26,6 +26,10 @@ END = "antiphon.end"
 class Socket(WebSocketsSansIOProtocol):
     """One connection."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn.debug = False  # it would log every frame, with its audio and its text
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if len(self.frames) > MOST_FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
@@ -50,5 +54,9 @@ class Socket(WebSocketsSansIOProtocol):
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.transport.close()
-        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        # The client may still send: a socket that is closed with unread data resets the connection, and the
+        # client would never see the code. From now on messages are read and dropped.
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)

@@ -159,7 +159,7 @@ def live(base: SharedParts) -> LiveService:
     rules = LiveRules(
         model=chosen.model,
         looks=LookRules(
-            quick=TranscribeOptions(beam_size=1, temperatures=(0.0,)),
+            quick=TranscribeOptions(beam_size=1, temperatures=(0.0,), draft=True),
             careful=TranscribeOptions(
                 beam_size=settings.transcription.beam_size, greedy_first=settings.transcription.greedy_first
             ),

@@ -15,7 +15,7 @@ from app.errors import Overloaded, ShuttingDown
 from app.models.registry import Registry
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
-from app.services.steps.live_session import LiveRules, LiveSession
+from app.services.steps.live_session import CLAIM_SECONDS, LiveRules, LiveSession
 
 
 class LiveService:
@@ -49,7 +49,7 @@ class LiveService:
         self.model(settings.model)
         permit = self._runner.admit()
         try:
-            permit.claim(0.0, self.rules.buffer_seconds / 2)  # it is kept with 16 bits a sample
+            permit.claim(0.0, CLAIM_SECONDS / 2)  # it is kept with 16 bits a sample
             stream = await self._threads.run(self._runner.detect)
             return LiveSession(
                 self._runner, self._threads, self.model, self.rules, permit, stream, settings, tell
@@ -57,6 +57,11 @@ class LiveService:
         except BaseException:
             permit.close()
             raise
+
+    async def load(self, name: str) -> None:
+        """Returns when the model of that name is in memory. Raises `ApiError`."""
+        with self._runner.admit() as permit:
+            await self._runner.load(self.model(name), permit)
 
 
 class LiveSessions:

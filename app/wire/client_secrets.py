@@ -21,6 +21,8 @@ class SecretRequest:
 
     settings: LiveSettings
     seconds: int
+    session: dict[str, Any]
+    """As the client wrote it."""
 
 
 def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretRequest:
@@ -30,11 +32,11 @@ def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretR
         secret = body.get("client_secret")
         expires = secret.get("expires_at") if isinstance(secret, dict) else secret
         seconds = _seconds("client_secret.expires_at", expires)
-        return SecretRequest(updated(default, body, default, beta=True), seconds)
+        return SecretRequest(updated(default, body, default, beta=True), seconds, body)
     seconds = _seconds("expires_after", body.get("expires_after"))
     session = body.get("session")
     settings = default if session is None else updated(default, session, default, beta=False)
-    return SecretRequest(settings, seconds)
+    return SecretRequest(settings, seconds, session or {})
 
 
 def secret_answer(

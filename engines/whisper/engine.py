@@ -29,9 +29,10 @@ from engines.whisper.arrays import join_rows, take_rows
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.output import keep
 from engines.whisper.place import place
-from engines.whisper.results import Decoded, is_silence
+from engines.whisper.results import Decoded, is_silence, without_loop
 from engines.whisper.row_limit import RowLimit
 from engines.whisper.rows import (
+    DRAFT_GRID_FRAMES,
     FULL_FRAMES,
     GPU_GRID_FRAMES,
     GRID_FRAMES,
@@ -84,7 +85,7 @@ class WhisperTranscriber:
         return replace(window, features=self._features(window.pcm.samples))
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
-        rows = [self._row(window) for window in windows]
+        rows = [self._row(window, draft=options.draft) for window in windows]
         while waiting := [row for row in rows if row.unfinished]:
             for group in _grouped(waiting, self._group_key):
                 self._limit.run(group, lambda part: self._round(part, options))
@@ -103,13 +104,14 @@ class WhisperTranscriber:
         width = self._model.encode(np.zeros((1, bands, self._grid), np.float32)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
-    def _row(self, window: Window) -> Row:
+    def _row(self, window: Window, *, draft: bool) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
             raise UnsupportedInput("This model hears English only and cannot translate.")
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
         features = self._features(window.pcm.samples) if window.features is None else window.features
-        return Row(window, features, language, self._padding, self._grid)
+        grid = DRAFT_GRID_FRAMES if draft and self._on_cpu else self._grid
+        return Row(window, features, language, self._padding, grid)
 
     def _features(self, samples: Samples) -> Samples:
         """The log-mel spectrogram, (mel bands, frames); at most one full window."""
@@ -123,24 +125,20 @@ class WhisperTranscriber:
         self._detect_languages(rows, encoded)
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
         plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
-        batch = Batch(encoded, [self._prompt(row) for row in rows], self._max_tokens(size))
+        batch = Batch(encoded, [self._prompt(row) for row in rows], _max_tokens(rows[0], size))
         decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
         for row, result in zip(rows, decoded, strict=True):
             row.spent(frames=size, beamed=int(result.beamed), fallbacks=int(result.fell_back))
-        sure = [i for i, row in enumerate(rows) if not doubtful(row, size, decoded[i], options, self._tokens)]
+        if options.draft:
+            sure, decoded = list(range(len(rows))), [without_loop(result, options) for result in decoded]
+        else:
+            pairs = enumerate(zip(rows, decoded, strict=True))
+            sure = [i for i, (row, one) in pairs if not doubtful(row, size, one, options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()
         if sure:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], size, some, [decoded[i] for i in sure], options)
-
-    def _max_tokens(self, size: int) -> int | None:
-        """The tokens from which the result of a short encoding is doubtful, so that decoding can
-        stop there.
-        """
-        if self._padding is None or size == FULL_FRAMES:
-            return None
-        return most_tokens(size - self._padding) + 1
 
     def _encode(self, pieces: list[Samples]) -> StorageView:
         """(rows, positions, width). A CPU's caches hold one row, so that rows are quicker one by one."""
@@ -214,6 +212,13 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
     model, calls = place(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
+
+
+def _max_tokens(row: Row, size: int) -> int | None:
+    """The tokens from which the result of a short encoding is doubtful, so that decoding can stop there."""
+    if row.padding is None or size == FULL_FRAMES:
+        return None
+    return most_tokens(size - row.padding) + 1
 
 
 def _code(row: Row) -> str:

@@ -6,7 +6,7 @@ The measures and their thresholds are those of Radford et al. 2022, section 4.5.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engines.types import TranscribeOptions
 
@@ -32,6 +32,11 @@ class Decoded:
 def is_loop(decoded: Decoded, options: TranscribeOptions) -> bool:
     """Whether the text repeats itself so much that it is taken for a repetition loop."""
     return decoded.compression_ratio > options.compression_ratio_threshold
+
+
+def without_loop(decoded: Decoded, options: TranscribeOptions) -> Decoded:
+    """The result, or one without text where it is a repetition loop."""
+    return replace(decoded, tokens=(), logprobs=()) if is_loop(decoded, options) else decoded
 
 
 def is_silence(decoded: Decoded, options: TranscribeOptions) -> bool:

@@ -44,6 +44,8 @@ MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
+DRAFT_GRID_FRAMES = 200
+"""As GRID_FRAMES, for drafts."""
 PADDING_UNMEASURED = 600
 """The same for models that were not measured."""
 MEASURED_WIDTHS = (512,)

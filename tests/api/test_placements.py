@@ -12,12 +12,14 @@ import httpx2
 import pytest
 
 from app.container import Container
+from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, SoundFormat
 from app.main import create_app
 from app.runtime.process_host import ProcessHost
 from app.settings import Settings
 from app.store.schema import upgrade
+from tests.conftest import JFK
 from tests.support import scripted
-from tests.support.sound import tone, wav
+from tests.support.sound import decode, tone, wav
 from tests.support.waiting import ticks, until
 
 pytestmark = pytest.mark.slow
@@ -107,3 +109,16 @@ async def test_kills_lose_and_double_nothing_in_a_stream(
     starts = [float(delta.split()[0]) for delta in deltas if delta.split()]
     assert starts == pytest.approx([segment["start"] for segment in whole], abs=0.01)
     assert killed
+
+
+async def test_live_sessions_are_heard_by_models_in_processes(placed: Container) -> None:
+    told: list[LiveEvent] = []
+    settings = LiveSettings(model="whisper-1", format=SoundFormat("pcm", 16_000))
+    session = await placed.services.live.open(settings, told.append)
+    speech = (decode(JFK.read_bytes())[:48_000] * 32_767).astype("<i2").tobytes()
+    await session.append(speech + bytes(32_000))
+    await until(lambda: any(isinstance(event, ItemCompleted) for event in told), 30, "the end of the turn")
+    await session.close()
+    (done,) = [event for event in told if isinstance(event, ItemCompleted)]
+    assert done.text
+    assert done.text == "".join(w.text for event in told if isinstance(event, ItemText) for w in event.words)

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import signal
 import socket as sockets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from app.audio.decode import open_audio
 from tests.conftest import JFK
 from tests.support.fake_server import serving
+from tests.support.live_client import (
+    COMPLETED,
+    CREATED,
+    DELTA,
+    WIDE,
+    append,
+    can_open,
+    closing_code,
+    opened,
+    refused,
+    say,
+    until,
+    update,
+)
 from tests.support.server import KEY, Server
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
-
-COMPLETED = "conversation.item.input_audio_transcription.completed"
-DELTA = "conversation.item.input_audio_transcription.delta"
-CREATED, UPDATED = "session.created", "session.updated"
-Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -43,54 +48,6 @@ def speech() -> bytes:
         data = b"".join((block * 32_767).astype("<i2").tobytes() for block in source.blocks())
         source.close()
     return data
-
-
-def opened(server: Server, query: str = "", key: str | None = KEY, **options: Any) -> ClientConnection:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    url = server.url.replace("http", "ws", 1) + "/realtime" + query
-    socket: ClientConnection = connect(url, additional_headers=headers, proxy=None, **options)
-    return socket
-
-
-def refused(server: Server, query: str = "", key: str | None = KEY, **options: Any) -> tuple[int, Event]:
-    with pytest.raises(InvalidStatus) as caught:
-        opened(server, query, key, **options)
-    response = caught.value.response
-    assert response.headers["x-request-id"]
-    error: Event = json.loads(response.body or b"")["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    return response.status_code, error
-
-
-def until(socket: ClientConnection, kind: str) -> list[Event]:
-    """All events up to the first of that kind."""
-    events: list[Event] = []
-    deadline = time.monotonic() + 20
-    while not events or events[-1]["type"] != kind:
-        assert time.monotonic() < deadline, events
-        events.append(json.loads(socket.recv(timeout=10)))
-    return events
-
-
-def say(socket: ClientConnection, event: Event) -> None:
-    socket.send(json.dumps(event))
-
-
-def update(socket: ClientConnection, **audio_input: Any) -> Event:
-    say(
-        socket,
-        {"type": "session.update", "session": {"type": "transcription", "audio": {"input": audio_input}}},
-    )
-    return until(socket, UPDATED)[-1]["session"]  # type: ignore[no-any-return]
-
-
-def append(socket: ClientConnection, data: bytes) -> None:
-    for at in range(0, len(data), 16_000):
-        audio = base64.b64encode(data[at : at + 16_000]).decode()
-        say(socket, {"type": "input_audio_buffer.append", "audio": audio})
-
-
-WIDE: Event = {"type": "audio/pcm", "rate": 16_000}
 
 
 def test_refusals_are_answers_before_the_upgrade(live: Server) -> None:
@@ -116,15 +73,7 @@ def test_a_further_session_than_allowed_is_refused_and_a_place_becomes_free(live
     with opened(live), opened(live):
         status, error = refused(live)
         assert (status, error["code"]) == (429, "rate_limit_exceeded")
-    wait_until(lambda: _can_open(live), 10, "a free place")
-
-
-def _can_open(server: Server) -> bool:
-    try:
-        with opened(server):
-            return True
-    except InvalidStatus:
-        return False
+    wait_until(lambda: can_open(live), 10, "a free place")
 
 
 def test_committed_speech_is_completed_with_the_text_of_its_deltas(live: Server, speech: bytes) -> None:
@@ -191,10 +140,7 @@ def test_a_message_beyond_the_bound_closes_with_1009(live: Server) -> None:
     with opened(live) as socket:
         until(socket, CREATED)
         socket.send("x" * (24 * 2**20 + 1))
-        with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(timeout=10)
-    assert caught.value.rcvd
-    assert caught.value.rcvd.code == 1009
+        assert closing_code(socket) == 1009
 
 
 def test_a_client_secret_opens_sessions_and_nothing_else(live: Server) -> None:
@@ -213,22 +159,21 @@ def test_a_client_secret_opens_sessions_and_nothing_else(live: Server) -> None:
 
 def test_clients_that_vanish_in_a_turn_leave_their_places(live: Server, speech: bytes) -> None:
     for _ in range(3):
-        wait_until(lambda: _can_open(live), 10, "a free place")
+        wait_until(lambda: can_open(live), 10, "a free place")
         with opened(live) as socket:
             update(socket, format=WIDE, turn_detection=None)
             append(socket, speech[:64_000])
             socket.socket.shutdown(sockets.SHUT_RDWR)
-    wait_until(lambda: _can_open(live), 10, "a free place")
+    wait_until(lambda: can_open(live), 10, "a free place")
 
 
 def test_a_session_ends_with_its_time(tmp_path: Path) -> None:
-    with serving(tmp_path, REALTIME_ENABLED="true", REALTIME_SESSION_SECONDS="1") as server:
-        with opened(server) as socket:
-            assert until(socket, "error")[-1]["error"]["code"] == "session_expired"
-            with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(timeout=10)
-        assert caught.value.rcvd
-        assert caught.value.rcvd.code == 1001
+    with (
+        serving(tmp_path, REALTIME_ENABLED="true", REALTIME_SESSION_SECONDS="1") as server,
+        opened(server) as socket,
+    ):
+        assert until(socket, "error")[-1]["error"]["code"] == "session_expired"
+        assert closing_code(socket) == 1001
 
 
 def test_a_stop_lets_committed_audio_end_and_closes_with_1012(tmp_path: Path, speech: bytes) -> None:
@@ -240,10 +185,7 @@ def test_a_stop_lets_committed_audio_end_and_closes_with_1012(tmp_path: Path, sp
             until(socket, "conversation.item.done")
             server.process.send_signal(signal.SIGTERM)
             assert until(socket, COMPLETED)[-1]["transcript"]
-            with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(timeout=10)
-        assert caught.value.rcvd
-        assert caught.value.rcvd.code == 1012
+            assert closing_code(socket) == 1012
         server.process.wait(15)
 
 

@@ -43,9 +43,15 @@ from engines.types import (
 
 log = logging.getLogger(__name__)
 DELAY_SECONDS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh": 3.0}
-"""Seconds of new speech between two looks."""
+"""Seconds of new speech between two looks, by the delay that the client asks for."""
 FIRST_LOOK = 0.8
 """Seconds of speech before the first look."""
+SECOND_LOOK = 0.7
+"""Seconds of new speech before the next one, as long as no word is sure: a word needs two looks."""
+USUAL_STEP = 1.0
+"""Seconds of new speech between two looks if the client asks for no delay."""
+STEP_SHARE = 0.25
+"""The same as a share of the audio: long looks cost more, so they are rarer."""
 PAUSE_SECONDS = 0.2
 """Seconds of silence after which a look begins at once, although less than the usual speech is new."""
 MOST_SECONDS = 28.0
@@ -98,8 +104,7 @@ class LiveItem:
 
     @property
     def threshold(self) -> float:
-        turns = self.settings.turns
-        return turns.threshold if isinstance(turns, ServerTurns) else 0.5
+        return self.settings.turns.threshold if isinstance(self.settings.turns, ServerTurns) else 0.5
 
     @property
     def text(self) -> str:
@@ -136,8 +141,17 @@ class LiveItem:
     def _due(self, now: int) -> bool:
         if not self.heard or self.heard <= self.looked:
             return False
-        step = DELAY_SECONDS[self.settings.delay or "medium"] if self.told or self.guess else FIRST_LOOK
-        return self.behind >= step or now - self.heard >= PAUSE_SECONDS * SAMPLE_RATE
+        return self.behind >= self._step() or now - self.heard >= PAUSE_SECONDS * SAMPLE_RATE
+
+    def _step(self) -> float:
+        """Seconds of new speech before the next look."""
+        if not self.told and not self.guess:
+            return FIRST_LOOK
+        if self.settings.delay:
+            return DELAY_SECONDS[self.settings.delay]
+        if not self.told:
+            return SECOND_LOOK
+        return max(USUAL_STEP, STEP_SHARE * (self.heard - self.done) / SAMPLE_RATE)
 
 
 class ItemTranscriber:

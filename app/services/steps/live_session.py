@@ -27,7 +27,7 @@ from app.domain.live import (
     SpeechStarted,
     SpeechStopped,
 )
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, Overloaded
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
@@ -44,6 +44,8 @@ LEAST_COMMIT = 0.1
 """The least seconds of audio in an item."""
 IDLE_SECONDS = 2.0
 """Seconds of the audio between two turns that are kept, in addition to the padding."""
+CLAIM_SECONDS = 30.0
+"""Seconds of sound for which a session claims memory at once."""
 PIECE_SECONDS = 10
 """The most seconds of audio that a work thread processes in one step."""
 QUICK_SECONDS = 0.25
@@ -82,13 +84,13 @@ class LiveSession:
         tell: Callable[[LiveEvent], None],
     ) -> None:
         """`model_of`: the model behind a name. `tell`: is given what happens, and does not block."""
-        self._threads = threads
-        self._model_of = model_of
+        self._threads, self._model_of = threads, model_of
         self._rules = rules
         self._permit = permit
         self._stream = stream
         self._tell = tell
         self.settings = settings
+        self._claimed = CLAIM_SECONDS  # when it was opened
         self._decoder = PieceDecoder(settings.format)
         self._tape = Tape(stream.frame)
         self._from = 0  # position of the first sample that is not committed
@@ -128,6 +130,7 @@ class LiveSession:
                 "clear it.",
                 code="input_audio_buffer_full",
             )
+        self._claim(self._tape.seconds + seconds)
         Charge("heard", seconds).settle(seconds)
         step = PIECE_SECONDS * form.rate * form.width
         for start in range(0, len(data), step):
@@ -137,6 +140,18 @@ class LiveSession:
             samples, chances = hearing() if quick else await self._threads.run(hearing)
             self._advance(samples, chances)
             await self._keep_up()
+
+    def _claim(self, seconds: float) -> None:
+        """Memory for so many seconds of sound. Raises `InvalidRequest` if the server has none to give."""
+        while seconds > self._claimed:
+            try:
+                self._permit.claim(0.0, CLAIM_SECONDS / 2)
+            except Overloaded:
+                raise InvalidRequest(
+                    "The server has no room for more audio now. Commit or clear what is there.",
+                    code="input_audio_buffer_full",
+                ) from None
+            self._claimed += CLAIM_SECONDS
 
     def commit(self) -> None:
         """Makes an item of the uncommitted audio. Raises `InvalidRequest` if there is too little of it."""

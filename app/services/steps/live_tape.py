@@ -10,7 +10,7 @@ import array
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.types import Samples
+from engines.types import SAMPLE_RATE, Samples
 
 FULL_SCALE = 32_768.0
 
@@ -26,6 +26,11 @@ class Tape:
         """Number of the first frame that is still here."""
         self._sound = bytearray()
         self._chances = array.array("f")
+
+    @property
+    def seconds(self) -> float:
+        """Of the sound that is still here."""
+        return len(self._sound) / 2 / SAMPLE_RATE
 
     @property
     def frames(self) -> int:

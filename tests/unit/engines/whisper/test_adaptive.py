@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,15 @@ import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
-from engines.whisper.results import Decoded
-from engines.whisper.rows import FULL_FRAMES, PADDING_FRAMES, Row, doubtful, most_tokens
+from engines.whisper.results import Decoded, without_loop
+from engines.whisper.rows import (
+    DRAFT_GRID_FRAMES,
+    FULL_FRAMES,
+    PADDING_FRAMES,
+    Row,
+    doubtful,
+    most_tokens,
+)
 from tests.conftest import JFK
 from tests.support.sound import decode
 
@@ -113,3 +121,15 @@ def test_only_two_rounds_of_a_window_may_fall_back() -> None:
     assert long.may_fall_back
     long.spent(fallbacks=2)
     assert not long.may_fall_back
+
+
+def test_drafts_have_a_finer_grid_and_no_loops() -> None:
+    features = np.zeros((80, 320), np.float32)
+    window = Window(Pcm(np.zeros(51_200, np.float32)))
+    assert Row(window, features, None, PADDING_FRAMES).size == 800
+    assert Row(window, features, None, PADDING_FRAMES, DRAFT_GRID_FRAMES).size == 800
+    shorter = np.zeros((80, 100), np.float32)
+    assert Row(window, shorter, None, PADDING_FRAMES, DRAFT_GRID_FRAMES).size == 600
+    loop = Decoded((1, 2), (), 0.0, 0.0, 9.0, 0.0)
+    assert without_loop(loop, TranscribeOptions()).tokens == ()
+    assert without_loop(replace(loop, compression_ratio=1.0), TranscribeOptions()).tokens == (1, 2)
