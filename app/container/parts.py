@@ -30,7 +30,7 @@ from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.live import LiveService
 from app.services.speech import SpeechRules, SpeechService
-from app.services.steps.live_item import LookRules
+from app.services.steps.live_looks import LookRules
 from app.services.steps.live_session import LiveRules
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
@@ -246,6 +246,7 @@ def about(settings: Settings) -> AboutService:
             "diarization": settings.diarization.model != "",
             "cloner": settings.voices.cloner,
             "strict": settings.compat.strict,
+            "live": settings.realtime.enabled,
         },
         organisation=settings.voices.organisation,
     )

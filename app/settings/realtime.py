@@ -10,7 +10,7 @@ from app.settings.base import Group
 class RealtimeSettings(Group):
     """Live transcription over WebSocket (`/v1/realtime`)."""
 
-    enabled: bool = Field(default=False, description="Serve `/v1/realtime`. If false, it answers 404.")
+    enabled: bool = Field(default=True, description="Serve `/v1/realtime`. If false, it answers 404.")
     model: str = Field("whisper-1", description="Transcription model of sessions that name none.")
     session_seconds: float = Field(
         3600,

@@ -14,7 +14,7 @@ from app.domain import ModelSpec
 from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, SoundFormat
 from app.runtime.admission import Permit
 from app.runtime.threads import WorkThreads
-from app.services.steps.live_item import LookRules
+from app.services.steps.live_looks import LookRules
 from app.services.steps.live_session import LiveRules, LiveSession
 from engines.types import (
     SAMPLE_RATE,

@@ -31,7 +31,8 @@ from app.errors import InvalidRequest, Overloaded
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
-from app.services.steps.live_item import ItemTranscriber, LiveItem, LookRules
+from app.services.steps.live_item import LiveItem
+from app.services.steps.live_looks import ItemTranscriber, LookRules
 from app.services.steps.live_tape import FULL_SCALE, Tape
 from app.services.steps.spending import Charge
 from app.services.steps.turns import TurnFinder, TurnRules
@@ -147,10 +148,8 @@ class LiveSession:
             try:
                 self._permit.claim(0.0, CLAIM_SECONDS / 2)
             except Overloaded:
-                raise InvalidRequest(
-                    "The server has no room for more audio now. Commit or clear what is there.",
-                    code="input_audio_buffer_full",
-                ) from None
+                message = "The server has no room for more audio now. Commit or clear what is there."
+                raise InvalidRequest(message, code="input_audio_buffer_full") from None
             self._claimed += CLAIM_SECONDS
 
     def commit(self) -> None:

@@ -181,4 +181,18 @@ export default {
   'state.loading': 'wird geladen',
   'state.idle': 'wird beim ersten Gebrauch geladen',
   'state.failed': 'fehlgeschlagen',
+  'nav.live': 'Live',
+  'live.title': 'Sprechen und mitlesen',
+  'live.tells':
+    'Wörter erscheinen, sobald sie feststehen. Der Ton geht nur an diesen Server und wird nicht aufbewahrt.',
+  'live.begin': 'Sprechen beginnen',
+  'live.end': 'Beenden und Text behalten',
+  'live.starting': 'Das Mikrofon wird geöffnet ...',
+  'live.finishing': 'Die letzten Wörter kommen noch ...',
+  'live.words': 'Was gesagt wurde',
+  'live.name': 'Diktat',
+  'live.level': 'Lautstärke des Mikrofons',
+  'live.no-microphone': 'Browser geben ein Mikrofon nur Seiten über https oder auf diesem Rechner.',
+  'live.denied': 'Der Browser gab kein Mikrofon: {why}',
+  'live.off': 'Live-Sitzungen sind auf diesem Server abgeschaltet (`realtime.enabled`).',
 };

@@ -10,6 +10,8 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
  */
 
 export const VIEWS = ['transcribe', 'speak', 'voices', 'server'];
+/** Shown where the server has live sessions. */
+export const LIVE_VIEW = 'live';
 const TAB_KEY = 'antiphon-key';
 const THEME_KEY = 'antiphon-theme';
 
@@ -32,7 +34,7 @@ export const theme = signal(storedTheme());
  */
 export function parseRoute(hash) {
   const [view, id] = hash.replace(/^#\/?/, '').split('/');
-  return { view: VIEWS.includes(view) ? view : 'transcribe', id: id ?? '' };
+  return { view: [...VIEWS, LIVE_VIEW].includes(view) ? view : 'transcribe', id: id ?? '' };
 }
 
 /** @param {string} value @param {boolean} forTab */

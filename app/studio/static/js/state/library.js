@@ -52,6 +52,16 @@ export function add(files) {
   return added;
 }
 
+/** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */
+export function keepText(name, transcript) {
+  const one = make(crypto.randomUUID(), name, 0, Date.now(), null);
+  one.transcript.value = transcript;
+  change(one, { phase: 'done', seconds: transcript.seconds, expected: transcript.seconds });
+  recordings.value = [...recordings.value, one];
+  void save(one);
+  return one.id;
+}
+
 /** @param {string} id @param {string} name @param {number} size @param {number} modified @param {File | null} file @returns {Recording} */
 function make(id, name, size, modified, file) {
   return {

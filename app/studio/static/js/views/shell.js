@@ -3,7 +3,7 @@
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { LOCALES, locale, setLocale, t } from '../i18n/index.js';
-import { announcement, route, setTheme, theme, VIEWS } from '../state/app.js';
+import { about, announcement, LIVE_VIEW, route, setTheme, theme, VIEWS } from '../state/app.js';
 import { dialogs } from './dialogs.js';
 import { icon } from './icons.js';
 import { transcribeView } from './transcribe.js';
@@ -14,6 +14,7 @@ const ready = signal({ transcribe: transcribeView });
 const LATER = {
   speak: async () => (await import('./speak.js')).speakView,
   voices: async () => (await import('./voices.js')).voicesView,
+  live: async () => (await import('./live.js')).liveView,
   server: async () => (await import('./server.js')).serverView,
 };
 const THEMES = /** @type {const} */ (['auto', 'light', 'dark']);
@@ -24,7 +25,7 @@ export function shell() {
     <header class="top">
       <a class="name" href="#/transcribe">Antiphon</a>
       <nav aria-label=${t('nav.label')}>
-        ${VIEWS.map(
+        ${views(view).map(
           (name) => html`<a href="#/${name}" aria-current=${name === view ? 'page' : 'false'}>${t(`nav.${name}`)}</a>`,
         )}
       </nav>
@@ -35,6 +36,9 @@ export function shell() {
     <p class="unseen" role="status" aria-live="polite">${announcement.value}</p>
   `;
 }
+
+/** The views of the navigation. @param {string} view the one that is open */
+const views = (view) => (about.value?.features.live || view === LIVE_VIEW ? [...VIEWS, LIVE_VIEW] : VIEWS);
 
 /** @param {string} view */
 function shown(view) {

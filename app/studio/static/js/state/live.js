@@ -1,0 +1,111 @@
+// @ts-check
+// Live dictation: one session, its words as they become sure, and the transcript that it leaves.
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { ApiFailure } from '../api/client.js';
+import { LiveConnection } from '../api/live.js';
+import { encoded, LIVE_RATE, loudness, Microphone } from '../sound/microphone.js';
+import { EMPTY, withWords } from '../transcript/model.js';
+import { keepText } from './library.js';
+
+/**
+ * @template T
+ * @typedef {import('../../vendor/signals-core/signals-core.mjs').Signal<T>} Signal
+ */
+/** @typedef {{item: string, from: number, until: number, text: string, done: boolean}} Said seconds */
+
+/** @type {Signal<'idle' | 'starting' | 'listening' | 'finishing'>} */
+export const phase = signal('idle');
+/** What was said, turn by turn. @type {Signal<readonly Said[]>} */
+export const said = signal([]);
+export const seconds = signal(0);
+/** How loud it is, 0..1. */
+export const level = signal(0);
+/** Why the browser gave no microphone, in its own words. */
+export const denied = signal('');
+/** @type {Signal<ApiFailure | null>} */
+export const failure = signal(null);
+/** @type {LiveConnection | null} */
+let connection = null;
+/** @type {Microphone | null} */
+let microphone = null;
+
+/** @param {string} language empty: found by the server */
+export async function begin(language) {
+  if (phase.value !== 'idle') return;
+  phase.value = 'starting';
+  said.value = [];
+  seconds.value = level.value = 0;
+  denied.value = '';
+  failure.value = null;
+  try {
+    connection = await LiveConnection.begin(language, HEARS);
+    microphone = await Microphone.open(heard);
+    phase.value = 'listening';
+  } catch (wrong) {
+    if (wrong instanceof ApiFailure) failure.value = wrong;
+    else denied.value = String(/** @type {Error} */ (wrong).message);
+    close();
+  }
+}
+
+/** @param {string} name of the transcript @returns {Promise<string>} its id; empty where nothing was said */
+export async function end(name) {
+  if (phase.value !== 'listening') return '';
+  phase.value = 'finishing';
+  microphone?.close();
+  await connection?.finish();
+  close();
+  return kept(name);
+}
+
+/** What was said so far stays, whatever ended it. @param {string} name */
+function kept(name) {
+  const words = said.value.flatMap(timed);
+  return words.length ? keepText(name, withWords(EMPTY, words)) : '';
+}
+
+/** Ends without a transcript. */
+export function discard() {
+  connection?.finish();
+  close();
+  said.value = [];
+}
+
+function close() {
+  microphone?.close();
+  microphone = connection = null;
+  phase.value = 'idle';
+}
+
+/** @param {Int16Array} piece */
+function heard(piece) {
+  seconds.value += piece.length / LIVE_RATE;
+  level.value = loudness(piece);
+  connection?.append(encoded(piece));
+}
+
+/** @type {import('../api/live.js').Hears} */
+const HEARS = {
+  started: (item, at) => {
+    const from = at / 1000;
+    said.value = [...said.value, { item, from, until: from, text: '', done: false }];
+  },
+  delta: (item, text) => change(item, (one) => ({ ...one, text: one.text + text, until: seconds.value })),
+  completed: (item, text) => change(item, (one) => ({ ...one, text, done: true })),
+  broken: (wrong) => {
+    failure.value = wrong;
+    if (phase.value === 'listening') close();
+  },
+};
+
+/** @param {string} item @param {(one: Said) => Said} next */
+function change(item, next) {
+  said.value = said.value.map((one) => (one.item === item ? next(one) : one));
+}
+
+/** The words of a turn, spread evenly over its time. @param {Said} one */
+function timed({ text, from, until }) {
+  const words = text.split(/\s+/).filter(Boolean);
+  const step = Math.max(until - from, 0.01) / words.length;
+  return words.map((word, index) => ({ text: word, start: from + index * step, end: from + (index + 1) * step }));
+}

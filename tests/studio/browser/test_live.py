@@ -1,0 +1,112 @@
+"""Live dictation: a microphone that plays a real recording, and the transcript that is left of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser
+
+from tests.conftest import JFK
+from tests.studio.stage import CHROMIUM, Visit, visit
+from tests.support.fake_server import serving
+from tests.support.server import KEY, Server
+from tests.support.sound import decode, silence, wav
+
+FLAGS = (
+    "--no-sandbox",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--mute-audio",
+)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("live"), AUTH_KEYS="", REALTIME_ENABLED="true") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def speaker(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose microphone plays a speech, again and again."""
+    path = tmp_path_factory.mktemp("sound") / "speech.wav"
+    path.write_bytes(wav(np.concatenate([decode(JFK.read_bytes()), silence(2)])))
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={path}"]
+    made = browser.browser_type.launch(executable_path=CHROMIUM, args=flags)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def speaking(speaker: Browser, live: Server) -> Iterator[Visit]:
+    made = visit(speaker, live.root)
+    made.context.grant_permissions(["microphone"])
+    yield made
+    made.context.close()
+    made.judge()
+
+
+def test_press_speak_read_press_and_the_text_is_a_transcript(speaking: Visit) -> None:
+    page = speaking.open("live")
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_function("() => document.querySelector('meter')?.value > 0.3")
+    page.wait_for_function("() => /word\\d/.test(document.querySelector('.said')?.textContent ?? '')")
+    page.get_by_role("button", name="Stop and keep the text").click()
+    page.wait_for_selector("h1:text('dictation ')")
+    assert re.fullmatch(r"dictation \d{4}-\d\d-\d\d \d\d\.\d\d", page.locator("h1").inner_text())
+    assert page.locator("[data-at]").count() >= 1
+    page.reload()
+    page.wait_for_selector("h1:text('dictation ')")
+    assert page.locator("[data-at]").count() >= 1, "it is kept as other transcripts are"
+
+
+def test_what_is_cancelled_leaves_nothing(speaking: Visit) -> None:
+    page = speaking.open("live")
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_function("() => document.querySelector('meter')?.value > 0")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Start speaking").wait_for()
+    assert page.locator(".said p").count() == 0
+
+
+def test_a_browser_without_a_microphone_says_why(speaking: Visit) -> None:
+    refuse = "navigator.mediaDevices.getUserMedia = async () => { throw new Error('Permission denied'); }"
+    speaking.page.add_init_script(refuse)
+    page = speaking.open("live")
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_selector("text=The browser gave no microphone: Permission denied")
+    page.get_by_role("button", name="Start speaking").wait_for()
+
+
+def test_a_server_with_keys_asks_for_one_and_it_is_in_no_address(speaker: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path, REALTIME_ENABLED="true") as server:
+        made = visit(speaker, server.root, allowed=(401,))
+        made.context.grant_permissions(["microphone"])
+        sockets: list[str] = []
+        made.page.on("websocket", lambda opened: sockets.append(opened.url))
+        page = made.open("live")
+        page.get_by_label("API key").fill(KEY)
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_role("button", name="Start speaking").click()
+        page.wait_for_function("() => document.querySelector('meter')?.value > 0")
+        page.get_by_role("button", name="Cancel").click()
+        assert len(sockets) == 1
+        assert KEY not in sockets[0]
+        assert "ek_" not in sockets[0]
+        made.context.close()
+        made.judge()
+
+
+def test_it_is_offered_only_where_the_server_has_it(speaker: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path, AUTH_KEYS="", REALTIME_ENABLED="false") as server:
+        made = visit(speaker, server.root)
+        page = made.open()
+        assert page.get_by_role("navigation", name="Views").get_by_role("link", name="Live").count() == 0
+        page = made.open("live")
+        page.wait_for_selector("text=Live sessions are switched off on this server")
+        made.context.close()
+        made.judge()
