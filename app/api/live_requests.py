@@ -13,7 +13,7 @@ from app.wire.realtime_strict import check_session
 
 
 def check_enabled(intake: Intake) -> None:
-    """Raises `UnknownUrl`."""
+    """Whether live sessions are switched on. Raises `UnknownUrl`."""
     if not intake.realtime.enabled:
         raise UnknownUrl("Live transcription is switched off here (`realtime.enabled`).")
 

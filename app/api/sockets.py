@@ -6,10 +6,14 @@ what it buffers without one, and ends connections whose client does not read.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+QUIET_LOG = logging.getLogger("uvicorn.websocket")
+"""uvicorn's own lines about a connection have the query of its address; ours (`api/middleware`) do not."""
+QUIET_LOG.setLevel(logging.WARNING)
 MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
 PING_SECONDS = 20.0
@@ -29,6 +33,7 @@ class Socket(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every frame, with its audio and its text
+        self.logger = QUIET_LOG
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

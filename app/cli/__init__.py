@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import consents, db, doctor, health, keys, listen, models, serve, speak, transcribe, voices
+from app.cli import consents, db, doctor, health, keys, models, serve, speak, transcribe, voices
 from app.cli.failures import exits_with_a_sentence
+from app.cli.listen import listen
 
 HELP = """A self-hosted server that speaks the OpenAI Audio API.
 
@@ -65,8 +66,8 @@ def antiphon(
 
 app.command()(serve.serve)
 app.command()(transcribe.transcribe)
+app.command()(listen)
 app.command()(speak.speak)
-app.command()(listen.listen)
 app.command()(doctor.doctor)
 app.command()(health.health)
 app.command("config")(doctor.config)

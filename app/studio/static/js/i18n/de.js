@@ -176,7 +176,8 @@ export default {
   'server.rtf': 'Echtzeitfaktor',
   'server.refused': 'Abgewiesen',
   'server.limits': 'Grenzen',
-  'server.hidden': 'Die Zähler sind hier nicht zu sehen: dem Schlüssel fehlt das Recht „metrics“, oder der Proxy davor verbirgt /metrics.',
+  'server.hidden':
+    'Die Zähler sind hier nicht zu sehen: dem Schlüssel fehlt das Recht „metrics“, oder der Proxy davor verbirgt /metrics.',
   'state.loaded': 'im Speicher',
   'state.loading': 'wird geladen',
   'state.idle': 'wird beim ersten Gebrauch geladen',

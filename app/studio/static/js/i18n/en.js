@@ -172,7 +172,8 @@ export default {
   'server.rtf': 'Real-time factor',
   'server.refused': 'Refused',
   'server.limits': 'Limits',
-  'server.hidden': 'The counters are not shown here: the key lacks the scope “metrics”, or the proxy in front hides /metrics.',
+  'server.hidden':
+    'The counters are not shown here: the key lacks the scope “metrics”, or the proxy in front hides /metrics.',
   'state.loaded': 'in memory',
   'state.loading': 'being loaded',
   'state.idle': 'loaded at first use',

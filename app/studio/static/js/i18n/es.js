@@ -174,7 +174,8 @@ export default {
   'server.rtf': 'Factor de tiempo real',
   'server.refused': 'Rechazadas',
   'server.limits': 'Límites',
-  'server.hidden': 'Los contadores no se ven aquí: a la clave le falta el permiso «metrics», o el proxy de delante oculta /metrics.',
+  'server.hidden':
+    'Los contadores no se ven aquí: a la clave le falta el permiso «metrics», o el proxy de delante oculta /metrics.',
   'state.loaded': 'en memoria',
   'state.loading': 'se está cargando',
   'state.idle': 'se carga al usarse',

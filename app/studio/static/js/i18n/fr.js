@@ -174,7 +174,8 @@ export default {
   'server.rtf': 'Facteur temps réel',
   'server.refused': 'Refusées',
   'server.limits': 'Limites',
-  'server.hidden': 'Les compteurs ne se voient pas ici : il manque à la clé le droit « metrics », ou le proxy placé devant cache /metrics.',
+  'server.hidden':
+    'Les compteurs ne se voient pas ici : il manque à la clé le droit « metrics », ou le proxy placé devant cache /metrics.',
   'state.loaded': 'en mémoire',
   'state.loading': 'en chargement',
   'state.idle': 'chargé au premier usage',

@@ -52,16 +52,6 @@ export function add(files) {
   return added;
 }
 
-/** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */
-export function keepText(name, transcript) {
-  const one = make(crypto.randomUUID(), name, 0, Date.now(), null);
-  one.transcript.value = transcript;
-  change(one, { phase: 'done', seconds: transcript.seconds, expected: transcript.seconds });
-  recordings.value = [...recordings.value, one];
-  void save(one);
-  return one.id;
-}
-
 /** @param {string} id @param {string} name @param {number} size @param {number} modified @param {File | null} file @returns {Recording} */
 function make(id, name, size, modified, file) {
   return {
@@ -292,4 +282,14 @@ export function reattach(one, file) {
   one.file = file;
   recordings.value = [...recordings.value];
   return true;
+}
+
+/** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */
+export function keepText(name, transcript) {
+  const one = make(crypto.randomUUID(), name, 0, Date.now(), null);
+  one.transcript.value = transcript;
+  change(one, { phase: 'done', seconds: transcript.seconds, expected: transcript.seconds });
+  recordings.value = [...recordings.value, one];
+  void save(one);
+  return one.id;
 }
