@@ -108,7 +108,7 @@ class KeyService:
         return key, secret
 
     async def change(self, key_id: str, grant: Grant) -> bool:
-        """False if there is no such valid key."""
+        """Gives a key other rights and limits. Returns False if there is no such valid key."""
         self._until = 0.0
         return await self._store.change(key_id, grant, OPERATOR)
 
@@ -116,7 +116,7 @@ class KeyService:
         return [key for key, _ in await self._store.all()]
 
     async def revoke(self, key_id: str) -> bool:
-        """False if there is no such valid key."""
+        """Revokes a key. Returns False if there is no such valid key."""
         self._until = 0.0
         return await self._store.revoke(key_id, int(time.time()), OPERATOR)
 

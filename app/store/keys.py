@@ -33,7 +33,7 @@ class KeyStore:
             return [(_domain(row), row.digest) for row in rows]
 
     async def revoke(self, key_id: str, at: int, caller: Caller) -> bool:
-        """False if there is no such valid key."""
+        """Revokes a key. Returns False if there is no such valid key."""
         async with self._database.writing() as session:
             changed = await session.scalars(
                 update(ApiKeyRow)

@@ -164,7 +164,7 @@ class VoiceStore:
             return (_voice(row), row.profile) if row else None
 
     async def delete_voice(self, project: str, voice_id: str, caller: Caller) -> bool:
-        """False if there is none."""
+        """Deletes a voice. Returns False if there is none."""
         async with self._database.writing() as session:
             gone = await session.scalars(
                 delete(VoiceRow)

@@ -127,7 +127,7 @@ def lines_of(group: Sequence[Word], rules: CueRules) -> tuple[str, ...]:
 
 
 def _two_lines(group: Sequence[Word], rules: CueRules) -> tuple[str, ...] | None:
-    """None if no break gives two lines that fit."""
+    """The best two lines; None if no break gives two that fit."""
     sums = list(accumulate(columns(word.text) for word in group))
     lead = group[0].text.startswith(" ")
     best: tuple[float, int] | None = None

@@ -71,11 +71,11 @@ class FormReader(Reader):
         return self._fields.flag(self._name(field), default=default)
 
     def number(self, field: RequestField) -> float | None:
-        """None if absent."""
+        """A number within the bounds of the row; None if absent."""
         return self._fields.number(self._name(field), *_bounds(field))
 
     def integer(self, field: RequestField) -> int | None:
-        """None if absent."""
+        """A whole number within the bounds of the row; None if absent."""
         low, high = _bounds(field)
         return self._fields.integer(self._name(field), int(low), int(high))
 
@@ -114,7 +114,7 @@ class BodyReader(Reader):
         return default if value is None else value
 
     def number(self, field: RequestField) -> float | None:
-        """None if absent."""
+        """A number within the bounds of the row; None if absent."""
         value = self.value(field)
         return None if value is None else bounded_number(field.name, value, *_bounds(field))
 
