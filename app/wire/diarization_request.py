@@ -23,7 +23,10 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def speaker_request(reader: FormReader, form: str) -> SpeakerRequest | None:
-    """The speakers to look for; None if the request does not ask for speakers. Raises `InvalidValue` or `UnsupportedValue`."""
+    """The speakers to look for; None if the request does not ask for speakers.
+
+    Raises `InvalidValue` or `UnsupportedValue`.
+    """
     asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
         return None
