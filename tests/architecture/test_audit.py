@@ -63,3 +63,9 @@ def test_without_a_network(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert error.startswith("The versions of requirements/all.txt were not looked up")
     assert len(error.splitlines()) == 1
     assert (ROOT / audit.LOCK).exists()
+
+
+def test_make_runs_it() -> None:
+    text = (ROOT / "Makefile").read_text()
+    assert "\naudit:" in text
+    assert text.split("\naudit:")[1].splitlines()[1].endswith("python -m tests.audit")
