@@ -63,7 +63,7 @@ class Cluster:
     def worked(self, server: Server) -> int:
         """Requests that this server has answered with 200."""
         log = self.logs[port_of(server)].read_text()
-        return sum("status=200 outcome=answered" in line for line in log.splitlines())
+        return sum("status=200 outcome=done" in line for line in log.splitlines())
 
 
 def port_of(server: Server) -> int:
