@@ -7,6 +7,8 @@ conversations of two to eight Kokoro voices there, and uses them too. --speakers
 the speaker and a hyphen: conversations are made of half of them, and known speakers are looked for with the
 other half.
 
+A run may be divided: with `--results FILE`, each call adds what is not there yet, and the table is of all.
+
 Rates are percent. DER is strict and with a collar of 0.25 s, overlapping speech counts. CPU is seconds of
 CPU time for a second of audio.
 """
@@ -21,7 +23,6 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from app.domain import TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
 from app.services.steps.speakers import SpeakerJoiner
 from app.settings.source import load_settings
+from bench.diarization_results import FileResult, Results
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
 from engines.contracts import Diarizer
 from engines.speakers import engine as speakers
@@ -57,31 +59,11 @@ SOUND = {".flac", ".wav", ".mp3"}
 WEIGHTS = ROOT / "data/weights"
 VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx", "bf_alice", "bm_fable")
 GAPS = (-0.3, 0.1, 0.2, 0.4, 0.8, 1.5)
+GROUPS = ("telephone", "made", "meetings", "kokoro")
+COLLAR_SECONDS = 0.25
 
 
 System = Callable[[Samples], Diarization]
-
-
-@dataclass
-class Sums:
-    """What one system made of one group of files."""
-
-    strict: Turns = field(default_factory=Turns)
-    collar: Turns = field(default_factory=Turns)
-    jers: list[float] = field(default_factory=list)
-    counts: list[str] = field(default_factory=list)
-    cpu: float = 0.0
-    wall: float = 0.0
-    audio: float = 0.0
-
-    def row(self, name: str) -> str:
-        strict = self.strict
-        parts = (strict.missed, strict.alarm, strict.confused)
-        shares = " / ".join(f"{100 * part / strict.total:.1f}" for part in parts)
-        return (
-            f"| {name} | {strict.rate:.1f} | {self.collar.rate:.1f} | {np.mean(self.jers):.1f} | {shares} | "
-            f"{' '.join(self.counts)} | {self.cpu / self.audio:.3f} | {self.wall / self.audio:.3f} |"
-        )
 
 
 def main() -> None:
@@ -93,6 +75,12 @@ def main() -> None:
         "--hours", type=float, default=0, help="also one file of this length: memory and time"
     )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which to run")
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, help="only the files of these groups")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="keep the results of each file there, and leave out what is there already",
+    )
     parser.add_argument("--no-words", action="store_true", help="leave out what needs a transcription")
     parser.add_argument("--windows", action="store_true", help="also transcribe each turn by itself")
     chosen = parser.parse_args()
@@ -101,19 +89,21 @@ def main() -> None:
         chosen.folders.append(chosen.make)
     files = [p for folder in chosen.folders for p in sorted(folder.rglob("*")) if p.suffix in SOUND]
     files = [path for path in files if path.with_suffix(".rttm").exists()]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    systems = {name: SYSTEMS[name](WEIGHTS / "pyannote-starter", EngineOptions()) for name in chosen.systems}
-    groups = who_spoke_when(systems, files)
-    report(groups)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"peak memory {after / 1000:.0f} MB ({(after - before) / 1000:.0f} MB above the start)")
-    engine = speakers.load(WEIGHTS / "pyannote-starter", EngineOptions())
-    if chosen.hours:
-        long_file(engine, files, chosen.hours)
-    if chosen.speakers:
-        known_speakers(engine, chosen.speakers)
-    if not chosen.no_words:
-        known = [path for path in files if path.with_suffix(".stm").exists()]
+    files = [path for path in files if not chosen.groups or group(path) in chosen.groups]
+    results = Results(chosen.results)
+    who_spoke_when(chosen.systems, files, results)
+    print("\n".join(results.report()))
+    if chosen.hours or chosen.speakers:
+        engine = speakers.load(WEIGHTS / "pyannote-starter", EngineOptions())
+        if chosen.hours:
+            long_file(engine, files, chosen.hours)
+        if chosen.speakers:
+            known_speakers(engine, chosen.speakers)
+    known = [path for path in files if path.with_suffix(".stm").exists()]
+    if known and not chosen.no_words:
+        systems = {
+            name: SYSTEMS[name](WEIGHTS / "pyannote-starter", EngineOptions()) for name in chosen.systems
+        }
         asyncio.run(who_said_what(systems, known, windows=chosen.windows))
 
 
@@ -162,29 +152,47 @@ SYSTEMS: dict[str, Callable[[Path, EngineOptions], System]] = {
 """The engine of the default install, the same steps on PyTorch, and pyannote's own pipeline."""
 
 
-def who_spoke_when(systems: dict[str, System], files: Sequence[Path]) -> dict[str, dict[str, Sums]]:
-    groups: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(Sums))
-    for path in files:
-        samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
-        for name, system in systems.items():
-            began, since = time.process_time(), time.perf_counter()
-            found = said(system(samples))
-            sums = groups[group(path)][name]
-            sums.cpu, sums.wall = (
-                sums.cpu + time.process_time() - began,
-                sums.wall + time.perf_counter() - since,
-            )
-            add(sums, reference, found, samples)
-    return groups
+def who_spoke_when(systems: Sequence[str], files: Sequence[Path], results: Results) -> None:
+    """Adds what is not in `results` yet, one system after the other: each memory without the others'."""
+    for name in systems:
+        waiting = [path for path in files if not results.known(path.name, name)]
+        if not waiting:
+            continue
+        before = megabytes()
+        system = SYSTEMS[name](WEIGHTS / "pyannote-starter", EngineOptions())
+        for path in waiting:
+            results.add(measured(path, name, system, before))
+            print(f"{name}: {path.name}", flush=True)
 
 
-def add(sums: Sums, reference: list[Said], found: list[Said], samples: Samples) -> None:
-    seconds = len(samples) / SAMPLE_RATE
-    sums.audio += seconds
-    sums.strict.add(reference, found, seconds, 0.0)
-    sums.collar.add(reference, found, seconds, 0.25)
-    sums.jers.append(jer(reference, found, seconds))
-    sums.counts.append(f"{len({t.speaker for t in found})}/{len({t.speaker for t in reference})}")
+def measured(path: Path, name: str, system: System, before: float) -> FileResult:
+    samples, reference = decode(path.read_bytes()), read_rttm(path.with_suffix(".rttm"))
+    began, since = time.process_time(), time.perf_counter()
+    found = said(system(samples))
+    cpu, wall = time.process_time() - began, time.perf_counter() - since
+    memory, seconds = megabytes() - before, len(samples) / SAMPLE_RATE
+    strict, collar = Turns(), Turns()
+    strict.add(reference, found, seconds, 0.0)
+    collar.add(reference, found, seconds, COLLAR_SECONDS)
+    return FileResult(
+        group=group(path),
+        system=name,
+        file=path.name,
+        strict=strict,
+        collar=collar,
+        jer=jer(reference, found, seconds),
+        found=len({turn.speaker for turn in found}),
+        true=len({turn.speaker for turn in reference}),
+        cpu=cpu,
+        wall=wall,
+        audio=seconds,
+        memory=memory,
+    )
+
+
+def megabytes() -> float:
+    """Resident memory of this process (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = ()) -> Diarization:
@@ -196,14 +204,6 @@ def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = 
 
 def said(found: Diarization) -> list[Said]:
     return [Said(turn.start, turn.end, str(turn.speaker)) for turn in found.turns]
-
-
-def report(groups: dict[str, dict[str, Sums]]) -> None:
-    print("| files | system | DER | with collar | JER | miss / alarm / confusion | speakers | CPU | RTF |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, systems in groups.items():
-        for system, sums in systems.items():
-            print(f"| {name} {sums.row(system)}")
 
 
 def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:

@@ -18,12 +18,14 @@ from scipy.spatial.distance import cdist
 
 from engines.types import Samples
 
-MERGE_DISTANCE = 0.55
-"""Mean cosine distance from which two clusters are two people."""
+MERGE_DISTANCE = 0.525
+"""Mean cosine distance from which two clusters are two people (docs/decisions/0006-diarization.md)."""
 LARGE_CLUSTER = 4
 """Least number of vectors of a cluster that is a speaker, if there are many vectors in all."""
 LARGE_SHARE = 0.1
 """Least share of all vectors of such a cluster, if there are few vectors in all."""
+FEW_VECTORS = 8
+"""From so many vectors on, a single one is nobody: windows overlap, so who speaks is in several of them."""
 SOLO_SHARES = (0.15, 0.1, 0.05, 0.0)
 """Least share of a window in which a speaker talks alone, for the vector to be clustered; the next share
 is used if no speaker reaches it."""
@@ -77,12 +79,18 @@ def _cut(vectors: Samples, bounds: Bounds) -> Labels:
     if count == 1 or most == 1:
         return np.zeros(count, np.int_)
     tree = linkage(vectors, method="average", metric="cosine")
-    enough = min(LARGE_CLUSTER, max(1, round(LARGE_SHARE * count)))
+    enough = _enough(count)
     labels = np.asarray(fcluster(tree, MERGE_DISTANCE, criterion="distance") - 1)
     wanted = int(np.clip(len(_large(labels, enough)), least, most))
     if wanted != len(_large(labels, enough)):
         labels = _nearest_cut(tree, wanted, enough)
     return _joined(vectors, labels, enough)
+
+
+def _enough(count: int) -> int:
+    """Least number of vectors of a cluster that is a speaker. `count`: vectors in all."""
+    least = 1 if count < FEW_VECTORS else 2
+    return min(LARGE_CLUSTER, max(least, round(LARGE_SHARE * count)))
 
 
 def _nearest_cut(tree: Samples, wanted: int, enough: int) -> Labels:

@@ -60,6 +60,17 @@ def test_a_few_stray_vectors_are_nobody_new() -> None:
     assert labels[-1, 0] == labels[0, 0]
 
 
+def test_a_single_vector_is_a_speaker_only_where_there_are_few() -> None:
+    def heard(each: int) -> int:
+        active, vectors, _ = people(1, each)
+        other = np.eye(2, 32, dtype=np.float32)[1:, None]
+        both = np.concatenate([active, active[:1]]), np.concatenate([vectors, other])
+        return len(clusters(*both, Bounds())[1])
+
+    assert heard(3) == 2
+    assert heard(9) == 1
+
+
 def test_who_has_no_vector_has_no_cluster() -> None:
     active, vectors, _ = people(2, 8)
     vectors[3] = np.nan
