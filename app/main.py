@@ -95,7 +95,13 @@ def _add_middleware(app: FastAPI, services: UseCases, settings: Settings) -> Non
     server, page = settings.server, settings.studio.enabled
     app.add_middleware(ScopeCheck)
     app.add_middleware(UseCount, usage=services.usage)
-    app.add_middleware(KeyCheck, keys=services.keys, secrets=services.client_secrets, page=page)
+    app.add_middleware(
+        KeyCheck,
+        keys=services.keys,
+        secrets=services.client_secrets,
+        refused=services.refused_logins,
+        page=page,
+    )
     app.add_middleware(BrowserCheck, rules=server, keys=services.keys)
     app.add_middleware(LastResort)
     if server.cors_origins:

@@ -16,10 +16,11 @@ from app import errors
 from app.api import access, access_log, faults
 from app.api.access_log import CALLER
 from app.api.streaming import ResponseCut, cut, stopping
-from app.errors import ApiError
+from app.errors import ApiError, Unauthorized
 from app.runtime.meters import Meters
 from app.services.client_secrets import PREFIX, ClientSecretService
 from app.services.keys import KeyService
+from app.services.refused_logins import RefusedLogins
 from app.telemetry import new_request_id, recorded
 
 OPENED_BY = "antiphon.opened_by"
@@ -179,11 +180,20 @@ def _size(message: Message) -> int:
 class KeyCheck:
     """Checks the API key on every path but the open ones, before any other check."""
 
-    def __init__(self, app: ASGIApp, keys: KeyService, secrets: ClientSecretService, *, page: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: KeyService,
+        secrets: ClientSecretService,
+        refused: RefusedLogins,
+        *,
+        page: bool,
+    ) -> None:
         """`page`: whether the web page is served."""
         self._app = app
         self._keys = keys
         self._secrets = secrets
+        self._refused = refused
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,6 +201,8 @@ class KeyCheck:
             try:
                 await self._authenticate(scope)
             except ApiError as refused:
+                if isinstance(refused, Unauthorized):
+                    self._refused.note((scope.get("client") or ("unknown",))[0])
                 await faults.response(refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import consents, db, doctor, health, keys, models, serve, speak, transcribe, voices
+from app.cli import audit, consents, db, doctor, health, keys, models, serve, speak, transcribe, usage, voices
 from app.cli.failures import exits_with_a_sentence
 from app.cli.listen import listen
 
@@ -70,6 +70,8 @@ app.command()(listen)
 app.command()(speak.speak)
 app.command()(doctor.doctor)
 app.command()(health.health)
+app.command()(usage.usage)
+app.command()(audit.audit)
 app.command("config")(doctor.config)
 _GROUPS = {
     "voices": voices.app,

@@ -39,6 +39,13 @@ def moment_of(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+def past(text: str) -> int:
+    """The Unix time of a date, or of a span before now. Raises `typer.BadParameter`."""
+    if _SPAN.fullmatch(text.strip()):
+        return int(time.time()) - seconds_of(text)
+    return moment_of(text)
+
+
 def shown(moment: int) -> str:
     """A Unix time as `2027-01-31 12:00`, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(moment))

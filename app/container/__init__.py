@@ -28,6 +28,7 @@ from app.services.keys import KeyService
 from app.services.live import LiveSessions
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
+from app.services.refused_logins import SERVER, RefusedLogins
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
@@ -113,6 +114,7 @@ class Container:
         Raises `DatabaseError` or `StartRefused`.
         """
         await check_start(self.settings, self.database, self.keys)
+        self.audit.add(SERVER, parts.start_entry(self.settings))
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
         self.idle_memory.start()
@@ -125,6 +127,7 @@ class Container:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.usage.close)
+            stack.callback(self.services.refused_logins.close)
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
@@ -169,6 +172,7 @@ class Container:
             keys=self.keys,
             client_secrets=ClientSecretService(self.keys, realtime.secrets),
             usage=self.usage,
+            refused_logins=RefusedLogins(self.audit),
             about=parts.about(self.settings),
             readiness=readiness,
             meters=self.meters,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app import __version__
-from app.domain import ModelSpec
+from app.domain import AuditEntry, ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
 from app.models.voicebook import VoiceBook
@@ -36,6 +36,7 @@ from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.settings.limits import LimitsSettings, RuntimeSettings
+from app.settings.source import groups
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
 from app.wire.cue_breaks import CueRules
@@ -223,6 +224,19 @@ def admission(limits: LimitsSettings) -> Admission:
         queued=limits.queued_seconds,
         held=limits.decoded_seconds,
     )
+
+
+def start_entry(settings: Settings) -> AuditEntry:
+    """The start of the server for the audit: the names of changed settings, without their values."""
+    usual = Settings()
+    changed = [
+        f"{group}.{name}"
+        for group, model in groups().items()
+        for name in model.model_fields
+        if getattr(getattr(settings, group), name) != getattr(getattr(usual, group), name)
+    ]
+    details: dict[str, str | float | bool] = {"version": __version__, "settings": ", ".join(changed)}
+    return AuditEntry("server.start", "", "done", details)
 
 
 def uploads(limits: LimitsSettings) -> Admission:

@@ -20,7 +20,15 @@ from app.domain.transcripts import (
     WindowText,
 )
 from app.domain.usage import SharedUsage, Span, UsageCounts, UsageEntry
-from app.domain.voices import VOICE_ID, AuditEntry, CustomVoice, ListedVoice, SpeakerVector, VoiceConsent
+from app.domain.voices import (
+    VOICE_ID,
+    AuditEntry,
+    AuditRecord,
+    CustomVoice,
+    ListedVoice,
+    SpeakerVector,
+    VoiceConsent,
+)
 
 __all__ = [
     "AUDIO_TOKENS",
@@ -32,6 +40,7 @@ __all__ = [
     "ApiKey",
     "AudioFormat",
     "AuditEntry",
+    "AuditRecord",
     "Caller",
     "CustomVoice",
     "Grant",

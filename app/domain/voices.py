@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.domain.callers import Caller
 from app.domain.speech import LocalVoice
 from engines.types import Samples
 
@@ -73,3 +74,13 @@ class AuditEntry:
     subject: str
     outcome: str
     details: dict[str, str | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """A row of the audit as it is read back."""
+
+    at: int
+    """Unix time."""
+    caller: Caller
+    entry: AuditEntry

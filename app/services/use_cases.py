@@ -12,6 +12,7 @@ from app.services.keys import KeyService
 from app.services.live import LiveService, LiveSessions
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
+from app.services.refused_logins import RefusedLogins
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
@@ -35,6 +36,7 @@ class UseCases:
     keys: KeyService
     client_secrets: ClientSecretService
     usage: UsageService
+    refused_logins: RefusedLogins
     about: AboutService
     readiness: ReadinessService
     meters: Meters

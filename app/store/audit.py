@@ -14,10 +14,12 @@ from collections import deque
 from contextlib import suppress
 from itertools import islice
 
-from app.domain import AuditEntry, Caller
+from sqlalchemy import select
+
+from app.domain import AuditEntry, AuditRecord, Caller
 from app.errors import ApiError
 from app.store.database import Database
-from app.store.tables import AuditRow
+from app.store.tables import AuditRow, storable
 
 log = logging.getLogger(__name__)
 WAITING_ROWS = 1000
@@ -39,6 +41,22 @@ def audit_row(caller: Caller, entry: AuditEntry, at: int | None = None) -> Audit
         outcome=entry.outcome,
         details=json.dumps(entry.details, ensure_ascii=True),
     )
+
+
+async def audit_records(database: Database, since: int, action: str = "") -> list[AuditRecord]:
+    """The rows from the Unix time `since` on, oldest first; only actions that begin with `action`."""
+    async with database.reading() as session:
+        wanted = select(AuditRow).where(AuditRow.at >= since)
+        if action:
+            wanted = wanted.where(AuditRow.action.startswith(storable(action), autoescape=True))
+        return [
+            AuditRecord(
+                row.at,
+                Caller(row.project, row.key),
+                AuditEntry(row.action, row.subject, row.outcome, json.loads(row.details)),
+            )
+            for row in await session.scalars(wanted.order_by(AuditRow.seq))
+        ]
 
 
 class AuditLog:

@@ -1,0 +1,45 @@
+"""Refused logins in the audit: one row a minute at most, whatever is tried.
+
+Law: bounded; nothing of what was sent is kept but its sender's address.
+"""
+
+from __future__ import annotations
+
+import time
+
+from app.domain import AuditEntry, Caller
+from app.store.audit import AuditLog
+
+WINDOW_SECONDS = 60.0
+MOST_ADDRESSES = 10
+SERVER = Caller("", "server")
+"""Who tells of the server itself."""
+
+
+class RefusedLogins:
+    """Counts refused logins. Used on the event loop only; closed before the audit."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+        self._count = 0
+        self._addresses: dict[str, None] = {}
+        self._told = -WINDOW_SECONDS
+
+    def note(self, address: str) -> None:
+        """One request was refused because of its key. The first one is written at once."""
+        self._count += 1
+        if len(self._addresses) < MOST_ADDRESSES:
+            self._addresses[address[:60]] = None
+        if time.monotonic() - self._told >= WINDOW_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Writes what was counted since the last row."""
+        if not self._count:
+            return
+        details: dict[str, str | float | bool] = {
+            "requests": self._count,
+            "addresses": ", ".join(self._addresses),
+        }
+        self._audit.add(SERVER, AuditEntry("login.refuse", "", "refused", details))
+        self._count, self._addresses, self._told = 0, {}, time.monotonic()
