@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.forms import read_form, read_json
-from app.api.streaming import while_connected
+from app.api.once import created_once
 from app.wire.request_fields import RECORDING
 from app.wire.resources import (
     consent_object,
@@ -24,7 +25,7 @@ router = APIRouter(tags=["audio"])
 @router.post("/audio/voice_consents")
 async def create_consent(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
-) -> dict[str, Any]:
+) -> Response:
     """Record a consent: the recording must say the consent phrase."""
     most = intake.recording_bytes
     async with read_form(
@@ -32,8 +33,12 @@ async def create_consent(
     ) as form:
         wanted = consent_request(form.fields)
         recording = await asyncio.to_thread(form.file(RECORDING.name).read)
-    creating = services.consents.create(caller, wanted.name, wanted.language, recording)
-    return consent_object(await while_connected(request, creating))
+
+    async def create() -> dict[str, Any]:
+        return consent_object(await services.consents.create(caller, wanted.name, wanted.language, recording))
+
+    parts = ("consent", wanted.name, wanted.language, recording)
+    return await created_once(request, services.idempotency, caller, parts, create)
 
 
 @router.get("/audio/voice_consents")

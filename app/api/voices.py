@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.forms import read_form
-from app.api.streaming import while_connected
+from app.api.once import created_once
 from app.wire.request_fields import SAMPLE
 from app.wire.resources import (
     custom_voice_object,
@@ -23,16 +24,19 @@ router = APIRouter(tags=["audio"])
 
 
 @router.post("/audio/voices")
-async def create_voice(
-    request: Request, services: Services, intake: IntakeOf, caller: CallerOf
-) -> dict[str, Any]:
+async def create_voice(request: Request, services: Services, intake: IntakeOf, caller: CallerOf) -> Response:
     """Make a voice from a sample, with the consent of its speaker."""
     most = intake.recording_bytes
     async with read_form(request, intake.limits, intake.uploads, file=SAMPLE.name, file_bytes=most) as form:
         wanted = voice_request(form.fields)
         sample = await asyncio.to_thread(form.file(SAMPLE.name).read)
-    creating = services.custom_voices.create(caller, wanted.name, wanted.consent, sample)
-    return custom_voice_object(await while_connected(request, creating))
+
+    async def create() -> dict[str, Any]:
+        made = await services.custom_voices.create(caller, wanted.name, wanted.consent, sample)
+        return custom_voice_object(made)
+
+    parts = ("voice", wanted.name, wanted.consent, sample)
+    return await created_once(request, services.idempotency, caller, parts, create)
 
 
 @router.get("/audio/voices")

@@ -38,6 +38,20 @@ class LoudnessBook:
             return 0.0
         return max(-LARGEST_GAIN, min(LARGEST_GAIN, target - 10 * math.log10(power)))
 
+    def knows(self, voice: Hashable) -> bool:
+        with self._lock:
+            return voice in self._heard
+
+    def seed(self, voice: Hashable, power: float, seconds: float) -> None:
+        """What another server has measured, for a voice that was not heard here."""
+        with self._lock:
+            self._heard.setdefault(voice, (power, seconds))
+
+    def measured(self, voice: Hashable) -> tuple[float, float]:
+        """Mean power, and the seconds that it was measured over; zeros for a voice that was not heard."""
+        with self._lock:
+            return self._heard.get(voice, (0.0, 0.0))
+
     def note(self, voice: Hashable, sound: Pcm) -> None:
         """Measures one more utterance."""
         measured = loudness(sound)

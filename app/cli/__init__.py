@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import audit, consents, db, doctor, health, keys, models, serve, speak, transcribe, usage, voices
+from app.cli import (
+    audit,
+    backup,
+    consents,
+    db,
+    doctor,
+    health,
+    keys,
+    models,
+    serve,
+    speak,
+    transcribe,
+    usage,
+    voices,
+)
 from app.cli.failures import exits_with_a_sentence
 from app.cli.listen import listen
 
@@ -72,6 +86,8 @@ app.command()(doctor.doctor)
 app.command()(health.health)
 app.command()(usage.usage)
 app.command()(audit.audit)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command("config")(doctor.config)
 _GROUPS = {
     "voices": voices.app,

@@ -24,12 +24,14 @@ from app.runtime.shortage import MemoryShortage
 from app.runtime.threads import WorkThreads
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
+from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.live import LiveSessions
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.refused_logins import SERVER, RefusedLogins
 from app.services.speech import SpeechService
+from app.services.steps.shared_loudness import SharedLoudness
 from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
 from app.services.use_cases import UseCases
@@ -39,7 +41,9 @@ from app.services.watch import WatchService
 from app.settings import Settings
 from app.store.audit import AuditLog
 from app.store.database import Database
+from app.store.idempotency import IdempotencyStore
 from app.store.keys import KeyStore
+from app.store.loudness import LoudnessStore
 from app.store.usage import UsageStore
 from app.store.voices import VoiceStore
 from engines import catalog
@@ -85,7 +89,7 @@ class Container:
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
         self.place = parts.place(settings.runtime, finder, self.meters)
-        self.runner = self._runner()
+        self.runner, self.loudness = self._runner(), SharedLoudness(LoudnessStore(self.database))
         self.diarization_model = diarization_model(settings, self.registry)
         self.idle_memory = IdleMemory(self._activity)
         self.services = self._use_cases()
@@ -114,6 +118,7 @@ class Container:
         Raises `DatabaseError` or `StartRefused`.
         """
         await check_start(self.settings, self.database, self.keys)
+        self.loudness.share()
         self.audit.add(SERVER, parts.start_entry(self.settings))
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
@@ -127,6 +132,7 @@ class Container:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.usage.close)
+            stack.push_async_callback(self.loudness.close)
             stack.callback(self.services.refused_logins.close)
             stack.push_async_callback(asyncio.to_thread, self.threads.close)
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
@@ -158,20 +164,20 @@ class Container:
             audit=self.audit,
         )
         transcription = parts.transcription(base, parts.diarization(base, self.diarization_model))
-        custom = parts.custom_voices(base)
-        realtime, readiness = self.settings.realtime, self._readiness()
+        custom, readiness = parts.custom_voices(base), self._readiness()
         return UseCases(
             transcription=transcription,
-            speech=parts.speech(base, self.voices, custom),
+            speech=parts.speech(base, self.voices, custom, self.loudness),
             live=parts.live(base),
-            live_sessions=LiveSessions(realtime.sessions or 4 * (os.cpu_count() or 1)),
+            live_sessions=LiveSessions(self.settings.realtime.sessions or 4 * (os.cpu_count() or 1)),
             models=ModelListService(self.registry, self.runner),
             voices=VoiceListService(self.voices, custom, self.threads),
             custom_voices=custom,
             consents=parts.consents(base, transcription),
             keys=self.keys,
-            client_secrets=ClientSecretService(self.keys, realtime.secrets),
+            client_secrets=ClientSecretService(self.keys, self.settings.realtime.secrets),
             usage=self.usage,
+            idempotency=IdempotencyService(IdempotencyStore(self.database)),
             refused_logins=RefusedLogins(self.audit),
             about=parts.about(self.settings),
             readiness=readiness,

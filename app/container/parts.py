@@ -32,6 +32,7 @@ from app.services.live import LiveService
 from app.services.speech import SpeechRules, SpeechService
 from app.services.steps.live_looks import LookRules
 from app.services.steps.live_session import LiveRules
+from app.services.steps.shared_loudness import SharedLoudness
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
@@ -144,14 +145,16 @@ def custom_voices(base: SharedParts) -> VoiceService:
     return VoiceService(base.runner, base.threads, base.registry, encoder, base.voices, base.audit, rules)
 
 
-def speech(base: SharedParts, book: VoiceBook, custom: VoiceService) -> SpeechService:
+def speech(
+    base: SharedParts, book: VoiceBook, custom: VoiceService, loudness: SharedLoudness
+) -> SpeechService:
     chosen = base.settings.speech
     rules = SpeechRules(
         ahead=chosen.utterances_ahead,
         loudness=chosen.loudness,
         provenance=PROVENANCE if chosen.provenance else "",
     )
-    return SpeechService(base.runner, base.threads, book, custom, rules)
+    return SpeechService(base.runner, base.threads, book, custom, loudness, rules)
 
 
 def live(base: SharedParts) -> LiveService:

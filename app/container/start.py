@@ -25,9 +25,20 @@ class StartRefused(Exception):
 
 async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
     """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
+    check_replicas(settings)
     await database.check()
     await check_exposure(settings, keys)
     check_models(settings, model_registry(settings))
+
+
+def check_replicas(settings: Settings) -> None:
+    """Several servers need a database that all of them can reach. Raises `StartRefused`."""
+    if settings.server.replicas > 1 and settings.database_url.startswith("sqlite"):
+        raise StartRefused(
+            f"`server.replicas` is {settings.server.replicas}, and the database is SQLite, whose locks hold "
+            "on one machine only. Set `storage.database_url` to a PostgreSQL database (`antiphon backup` and "
+            "`antiphon restore` move what is there), or run one server."
+        )
 
 
 async def check_exposure(settings: Settings, keys: KeyService) -> None:

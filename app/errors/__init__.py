@@ -17,6 +17,7 @@ from app.errors.connections import (
     TooManyConnections,
     UpgradeRequired,
 )
+from app.errors.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 from app.errors.limits import KeyRateLimited, QuotaUsedUp
 from app.errors.server import (
     EngineCrashed,
@@ -49,6 +50,8 @@ __all__ = [
     "EngineUnavailable",
     "HeadersTooLarge",
     "HostNotAllowed",
+    "IdempotencyKeyInUse",
+    "IdempotencyKeyReused",
     "InternalError",
     "InvalidRequest",
     "InvalidValue",

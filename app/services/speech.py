@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app.audio.encode import Encoder, encoder
-from app.audio.loudness import LoudnessBook
 from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob, audio_tokens
 from app.errors import ApiError, InvalidValue, VoiceNotFound
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.steps.shared_loudness import SharedLoudness, VoiceKey
 from app.services.steps.sounds import Sounds, SpokenFile, sounds_of
 from app.services.steps.spending import Charge
 from app.services.voices import VoiceService
@@ -63,6 +63,7 @@ class SpeechService:
         threads: WorkThreads,
         voices: VoiceBook,
         custom: VoiceService,
+        loudness: SharedLoudness,
         rules: SpeechRules,
     ) -> None:
         self._runner = runner
@@ -70,7 +71,7 @@ class SpeechService:
         self._voices = voices
         self._custom = custom
         self._rules = rules
-        self._loudness = LoudnessBook()
+        self._loudness = loudness
 
     def warm_up(self) -> None:
         """Loads the text libraries in the background, so that the first request does not wait for them."""
@@ -92,12 +93,14 @@ class SpeechService:
             job, voice, how, partial(encoder, form, whole=whole, comment=self._rules.provenance)
         )
         note(served=voice.model.id)
+        await self._loudness.prepare(_key(voice))
         charge = Charge("spoken", 0.0)
         permit = self._runner.admit()
         sounds = sounds_of(self._runner, self._threads, said, voice, permit, ahead=self._rules.ahead)
         try:
             piece, first = await _first(sounds)
             data = await self._threads.run(partial(file.feed, piece, first))
+            self._loudness.keep(_key(voice))
         except BaseException:
             permit.close()
             await sounds.aclose()
@@ -112,8 +115,8 @@ class SpeechService:
         self, job: SpeechJob, voice: LocalVoice, how: Delivery, opens: Callable[[], Encoder]
     ) -> SpokenFile:
         return SpokenFile(
-            self._loudness,
-            (voice.model.id, voice.id or voice.voice.name),
+            self._loudness.book,
+            _key(voice),
             loudness=self._rules.loudness,
             speed=job.speed,
             delivery=how,
@@ -141,6 +144,10 @@ class SpeechService:
             raise unknown
         await self._threads.run(lambda: self._voices.check_language(job.voice, voice, other_script(job.text)))
         return voice
+
+
+def _key(voice: LocalVoice) -> VoiceKey:
+    return voice.model.id, voice.id or voice.voice.name
 
 
 async def _first(sounds: Sounds) -> tuple[Piece, Pcm]:

@@ -8,6 +8,7 @@ from app.runtime.meters import Meters
 from app.services.about import AboutService
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
+from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.live import LiveService, LiveSessions
 from app.services.model_list import ModelListService
@@ -36,6 +37,7 @@ class UseCases:
     keys: KeyService
     client_secrets: ClientSecretService
     usage: UsageService
+    idempotency: IdempotencyService
     refused_logins: RefusedLogins
     about: AboutService
     readiness: ReadinessService

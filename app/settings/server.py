@@ -30,6 +30,12 @@ class ServerSettings(Group):
         description="File with the private key of the certificate, in PEM format, without a password. Empty: "
         "it is in the file of the certificate.",
     )
+    replicas: int = Field(
+        1,
+        ge=1,
+        description="Number of servers that share the database, behind a load balancer. More than one needs "
+        "PostgreSQL: the locks of SQLite hold on one machine only.",
+    )
     shutdown_seconds: int = Field(
         60, ge=0, description="Seconds that running requests get to finish after a stop signal."
     )

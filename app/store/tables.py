@@ -21,7 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from app.errors import InvalidValue
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test compares it with the migrations folder."""
 OLD_ENCODER = "speaker-dvector"
 """The only speaker encoder before revision 0003, whose vectors had no name yet."""
@@ -194,6 +194,38 @@ class RunningRow(Base):
     requests: Mapped[int] = mapped_column(Integer)
     at: Mapped[int] = mapped_column(BigInteger)
     """Unix time of the last renewal."""
+
+
+class IdempotencyRow(Base):
+    """A key that a client gave to a request which creates something, and the answer."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_at", "at"),)
+
+    project: Mapped[str] = mapped_column(Line(200), primary_key=True)
+    key: Mapped[str] = mapped_column(Line(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(Line(64))
+    """SHA-256 of what the request holds."""
+    claim: Mapped[str] = mapped_column(Line(40))
+    """Which request works on it."""
+    answer: Mapped[str | None] = mapped_column(Text)
+    """JSON; NULL until the thing is created."""
+    at: Mapped[int] = mapped_column(BigInteger)
+    """Unix time of the claim."""
+
+
+class VoiceLoudnessRow(Base):
+    """How loud a voice is, measured on what it has said."""
+
+    __tablename__ = "voice_loudness"
+
+    model: Mapped[str] = mapped_column(Line(200), primary_key=True)
+    voice: Mapped[str] = mapped_column(Line(200), primary_key=True)
+    """Id of a custom voice, or the name of another."""
+    power: Mapped[float] = mapped_column(Float)
+    """Mean power, as `app.audio.loudness` has it."""
+    seconds: Mapped[float] = mapped_column(Float)
+    """Of speech that it was measured over."""
 
 
 class SchemaReaderRow(Base):

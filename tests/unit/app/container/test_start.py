@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from app.container import Container, StartRefused, model_registry, parts
-from app.container.start import check_models, check_spelling
+from app.container.start import check_models, check_replicas, check_spelling
 from app.services import consents, diarization, speech, transcription, voices
 from app.services.use_cases import UseCases
 from app.settings import Settings
@@ -103,3 +103,12 @@ def test_routes_see_use_cases_alone() -> None:
                 assert path.stem == "deps" or node.attr in ("stopping", "services"), path
     assert len(reaching) >= 8
     assert not {name: attributes - known for name, attributes in reaching.items() if attributes - known}
+
+
+async def test_several_servers_need_postgresql(settings: Settings) -> None:
+    several = changed(settings, "server", replicas=2)
+    container = Container(several)
+    with pytest.raises(StartRefused, match=r"`server.replicas` is 2, and the database is SQLite"):
+        await container.open()
+    await container.close()
+    check_replicas(changed(several, "storage", database_url="postgresql://db/antiphon"))

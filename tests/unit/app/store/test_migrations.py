@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from app.domain import Grant
+from app.services.keys import KeyService
 from app.store import schema
 from app.store.database import Database, DatabaseError
+from app.store.keys import KeyStore
 from app.store.migration_lock import migration_lock
 from app.store.schema import MIGRATIONS, upgrade, upgrade_if_needed
 from app.store.tables import HEAD
@@ -136,3 +141,20 @@ def test_a_migration_that_older_code_survives_only_adds(file: Path) -> None:
             if ast.unparse(call.func) == "op.add_column":
                 column = ast.unparse(call.args[1])
                 assert "server_default" in column or "nullable=False" not in column
+
+
+OLD_KEY = """INSERT INTO api_keys (id, name, project, digest, hint, created)
+    VALUES ('key_old', 'a', 'p', :digest, 'abcd', 1)"""
+"""What a server of revision 0004 writes."""
+
+
+async def test_a_key_that_an_older_server_adds_meanwhile_has_the_default_scopes(any_database: str) -> None:
+    upgrade(any_database)
+    database = Database(any_database)
+    digest = hashlib.sha256(b"sk-old-server").hexdigest()
+    async with database.writing() as session:
+        await session.execute(text(OLD_KEY), {"digest": digest})
+    caller = await KeyService(KeyStore(database), []).authenticate("Bearer sk-old-server")
+    assert caller.grant == Grant()
+    assert caller.account == "key_old"
+    await database.close()

@@ -1,0 +1,88 @@
+"""`Idempotency-Key`: a request that is sent again gets the answer of the first one; nothing is made twice.
+
+Law: only for what creates something. Errors are not kept: a request that failed may be sent again. Between
+the creation and the storing of its answer a server may die; then the key is free again after
+`ABANDONED_SECONDS`, and the client should look whether the thing is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from app.domain import Caller
+from app.errors import ApiError, IdempotencyKeyInUse, IdempotencyKeyReused, InvalidValue
+from app.store.idempotency import IdempotencyStore
+
+LONGEST_KEY = 255
+ABANDONED_SECONDS = 900
+"""After so long without an answer, the server that worked on a request has died."""
+
+
+class IdempotencyService:
+    """Runs each keyed request once."""
+
+    def __init__(self, store: IdempotencyStore) -> None:
+        self._store = store
+
+    async def once(
+        self,
+        caller: Caller,
+        key: str | None,
+        parts: tuple[str | bytes, ...],
+        create: Callable[[], Awaitable[dict[str, Any]]],
+    ) -> tuple[dict[str, Any], bool]:
+        """The answer of `create`, or of the first request with this key; and whether it is an earlier one.
+
+        `parts`: what makes the request. Raises `IdempotencyKeyReused` if the key came with other parts,
+        `IdempotencyKeyInUse` while the first request is worked on, and what `create` raises.
+        """
+        if key is None:
+            return await create(), False
+        _check(key)
+        fingerprint, claim = _fingerprint(parts), secrets.token_hex(16)
+        now = int(time.time())
+        earlier = await self._store.claim(
+            caller.project, key, fingerprint, claim, at=now, abandoned=now - ABANDONED_SECONDS
+        )
+        if earlier is None:
+            return await self._created(caller, key, claim, create), False
+        if earlier.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        if earlier.answer is None:
+            raise IdempotencyKeyInUse
+        answer: dict[str, Any] = json.loads(earlier.answer)
+        return answer, True
+
+    async def _created(
+        self, caller: Caller, key: str, claim: str, create: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
+        try:
+            made = await create()
+        except BaseException:
+            giving_up = self._store.give_up(caller.project, key, claim)
+            with suppress(ApiError):
+                await asyncio.shield(asyncio.ensure_future(giving_up))
+            raise
+        with suppress(ApiError):  # it is made; without its answer the key is free again later
+            await self._store.answer(caller.project, key, claim, json.dumps(made))
+        return made
+
+
+def _check(key: str) -> None:
+    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise InvalidValue(f"'Idempotency-Key' has 1 to {LONGEST_KEY} printable ASCII characters.")
+
+
+def _fingerprint(parts: tuple[str | bytes, ...]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode(errors="surrogatepass") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

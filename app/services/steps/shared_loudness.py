@@ -1,0 +1,66 @@
+"""How loud voices are: measured here, and shared with the other servers of the database.
+
+Law: speech never waits for a write, and goes on without the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from app.audio.loudness import LoudnessBook
+from app.errors import ApiError
+from app.store.loudness import LoudnessStore
+
+FIND_SECONDS = 1.0
+"""The longest wait for what another server has measured, once for each voice."""
+KEEP_FACTOR = 2.0
+"""A measurement is written when it covers so many times the seconds of the one that was written before."""
+VoiceKey = tuple[str, str]
+"""Id of the model, and id or name of the voice."""
+
+
+class SharedLoudness:
+    """The loudness of voices. Used on the event loop only, but for `book`."""
+
+    def __init__(self, store: LoudnessStore) -> None:
+        self.book = LoudnessBook()
+        self._store = store
+        self._kept: dict[VoiceKey, float] = {}
+        """Seconds that the stored measurement of each voice covers."""
+        self._asked: set[VoiceKey] = set()
+        self._writing: set[asyncio.Task[None]] = set()
+        self._sharing = False
+
+    def share(self) -> None:
+        """From now on the database is used: it is there, and its schema is right. Commands have none."""
+        self._sharing = True
+
+    async def prepare(self, voice: VoiceKey) -> None:
+        """Takes over what another server has measured, for a voice that was not heard here."""
+        if not self._sharing or voice in self._asked or self.book.knows(voice):
+            return
+        with suppress(ApiError, TimeoutError):
+            async with asyncio.timeout(FIND_SECONDS):
+                if found := await self._store.find(*voice):
+                    self.book.seed(voice, *found)
+                    self._kept[voice] = found[1]
+            self._asked.add(voice)
+
+    def keep(self, voice: VoiceKey) -> None:
+        """Has the measurement of a voice written, if it has become much better."""
+        power, seconds = self.book.measured(voice)
+        if not self._sharing or not seconds or seconds < KEEP_FACTOR * self._kept.get(voice, 0.0):
+            return
+        self._kept[voice] = seconds
+        task = asyncio.get_running_loop().create_task(self._write(voice, power, seconds))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def close(self) -> None:
+        """Waits for what is being written."""
+        await asyncio.gather(*self._writing, return_exceptions=True)
+
+    async def _write(self, voice: VoiceKey, power: float, seconds: float) -> None:
+        with suppress(ApiError):
+            await self._store.keep(*voice, power, seconds)

@@ -1,0 +1,46 @@
+"""How loud voices are, as any server of this database has measured them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.store.database import Database
+from app.store.tables import VoiceLoudnessRow
+
+
+class LoudnessStore:
+    """The table of loudness."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, model: str, voice: str) -> tuple[float, float] | None:
+        """Mean power, and the seconds of speech that it was measured over."""
+        async with self._database.reading(logging.DEBUG) as session:
+            row = await session.get(VoiceLoudnessRow, (model, voice))
+            return (row.power, row.seconds) if row else None
+
+    async def keep(self, model: str, voice: str, power: float, seconds: float) -> None:
+        """Keeps a measurement, unless one over more seconds is there."""
+        async with self._database.writing(logging.DEBUG) as session:
+            known = await session.scalar(
+                select(VoiceLoudnessRow.seconds).where(
+                    VoiceLoudnessRow.model == model, VoiceLoudnessRow.voice == voice
+                )
+            )
+            if known is not None and known >= seconds:
+                return
+            table = VoiceLoudnessRow.__table__
+            assert isinstance(table, Table)
+            postgres = session.get_bind().dialect.name == "postgresql"
+            insert: Any = postgresql.insert(table) if postgres else sqlite.insert(table)
+            values = {"power": power, "seconds": seconds}
+            await session.execute(
+                insert.values(model=model, voice=voice, **values).on_conflict_do_update(
+                    index_elements=["model", "voice"], set_=values
+                )
+            )

@@ -1,0 +1,168 @@
+"""`Idempotency-Key`: what is sent twice is made once, on one server and on several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.domain import Caller, VoiceConsent
+from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, SpeakerMismatch
+from app.services import idempotency
+from app.services.consents import ConsentService
+from app.services.idempotency import IdempotencyService
+from app.settings import Settings
+from app.store.database import Database
+from app.store.idempotency import IdempotencyStore
+from app.store.schema import upgrade
+from tests.support.waiting import until
+
+CONSENTS = "/audio/voice_consents"
+ME = Caller("default", "key_1")
+
+
+class Making:
+    """Makes things, one number after the other; waits while the gate is closed."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+
+    async def __call__(self) -> dict[str, Any]:
+        self.begun += 1
+        number = self.begun
+        await self.gate.wait()
+        if self.failure:
+            raise self.failure
+        return {"id": f"made_{number}"}
+
+
+@pytest.fixture
+def making() -> Making:
+    return Making()
+
+
+@pytest.fixture
+async def fronts(settings: Settings) -> AsyncIterator[list[IdempotencyService]]:
+    """Two servers of one SQLite database."""
+    async for made in opened(settings.database_url):
+        yield made
+
+
+async def opened(url: str) -> AsyncIterator[list[IdempotencyService]]:
+    await asyncio.to_thread(upgrade, url)
+    async with AsyncExitStack() as stack:
+        databases = [Database(url) for _ in range(2)]
+        for database in databases:
+            stack.push_async_callback(database.close)
+        yield [IdempotencyService(IdempotencyStore(database)) for database in databases]
+
+
+async def test_the_second_request_gets_the_answer_of_the_first(
+    fronts: list[IdempotencyService], making: Making
+) -> None:
+    first, second = fronts
+    assert await first.once(ME, "k", ("a", b"b"), making) == ({"id": "made_1"}, False)
+    for front in (first, second, first):
+        assert await front.once(ME, "k", ("a", b"b"), making) == ({"id": "made_1"}, True)
+    assert making.begun == 1
+    assert (await first.once(ME, None, ("a",), making))[1] is False
+    assert (await first.once(Caller("other", "key_1"), "k", ("x",), making))[0] == {"id": "made_3"}
+
+
+async def test_another_request_with_the_same_key_is_refused(
+    fronts: list[IdempotencyService], making: Making
+) -> None:
+    await fronts[0].once(ME, "k", ("a", "bc"), making)
+    for parts in (("a", "bd"), ("ab", "c"), ("a",), ("a", "bc", "")):
+        with pytest.raises(IdempotencyKeyReused):
+            await fronts[1].once(ME, "k", parts, making)
+    assert making.begun == 1
+
+
+async def test_a_failed_request_may_be_sent_again(fronts: list[IdempotencyService], making: Making) -> None:
+    making.failure = SpeakerMismatch(0.1, 0.5)
+    with pytest.raises(SpeakerMismatch):
+        await fronts[0].once(ME, "k", ("a",), making)
+    making.failure = None
+    assert await fronts[1].once(ME, "k", ("b",), making) == ({"id": "made_2"}, False)
+
+
+async def test_a_request_whose_client_leaves_frees_its_key(
+    fronts: list[IdempotencyService], making: Making
+) -> None:
+    making.gate.clear()
+    leaving = asyncio.ensure_future(fronts[0].once(ME, "k", ("a",), making))
+    await until(lambda: making.begun == 1)
+    with pytest.raises(IdempotencyKeyInUse):
+        await fronts[1].once(ME, "k", ("a",), making)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    making.gate.set()
+    assert await fronts[1].once(ME, "k", ("a",), making) == ({"id": "made_2"}, False)
+
+
+async def test_the_key_of_a_server_that_died_is_free_again(
+    fronts: list[IdempotencyService], making: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making.gate.clear()
+    dead = asyncio.ensure_future(fronts[0].once(ME, "k", ("a",), making))
+    await until(lambda: making.begun == 1)
+    monkeypatch.setattr(idempotency, "ABANDONED_SECONDS", -10)
+    next_one = asyncio.ensure_future(fronts[1].once(ME, "k", ("a",), making))
+    await until(lambda: making.begun == 2)
+    making.gate.set()
+    assert await next_one == ({"id": "made_2"}, False)
+    await dead
+    monkeypatch.setattr(idempotency, "ABANDONED_SECONDS", 900)
+    assert (await fronts[0].once(ME, "k", ("a",), making)) == ({"id": "made_2"}, True), "the claim's holder"
+
+
+@pytest.mark.slow
+async def test_of_many_at_once_one_is_made(any_database: str, making: Making) -> None:
+    async for fronts in opened(any_database):
+        answers = await asyncio.gather(
+            *(fronts[number % 2].once(ME, "k", ("a",), making) for number in range(12)),
+            return_exceptions=True,
+        )
+        assert making.begun == 1
+        made = [answer for answer in answers if isinstance(answer, tuple)]
+        assert {answer[0]["id"] for answer in made} == {"made_1"}
+        assert all(isinstance(answer, IdempotencyKeyInUse | tuple) for answer in answers), answers
+
+
+async def test_over_http(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    async def create(_: ConsentService, caller: Caller, name: str, language: str, __: bytes) -> VoiceConsent:
+        made.append(name)
+        return VoiceConsent(f"cons_{len(made)}", caller.project, name, language, 1)
+
+    monkeypatch.setattr(ConsentService, "create", create)
+
+    async def post(key: str, name: str = "Ann", recording: bytes = b"r") -> httpx2.Response:
+        return await client.post(
+            CONSENTS,
+            headers={"Idempotency-Key": key},
+            data={"name": name, "language": "en-US"},
+            files={"recording": ("r.wav", recording)},
+        )
+
+    first, again = await post("k"), await post("k")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    for changed in (await post("k", name="Bob"), await post("k", recording=b"other")):
+        assert changed.status_code == 400
+        assert changed.json()["error"]["code"] == "idempotency_key_reused"
+    for odd in ("", "x" * 256):
+        refused = await post(odd)
+        assert refused.status_code == 400, odd
+    assert made == ["Ann"]
