@@ -97,7 +97,7 @@ class Ours(Remote):
     def __init__(self, server: Server) -> None:
         super().__init__(server.url, KEY, "whisper-1")
         self.server = server
-        self._watch = httpx2.Client(timeout=60)
+        self._watch = httpx2.Client(timeout=60, headers={"Authorization": f"Bearer {KEY}"})
 
     def cpu(self) -> float:
         fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()

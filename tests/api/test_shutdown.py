@@ -42,7 +42,8 @@ def asked(server: Server, answers: list[httpx2.Response], **fields: str) -> thre
 
 
 def working(server: Server) -> bool:
-    page = httpx2.get(server.root + "/metrics").text
+    with server.client() as client:
+        page = client.get(server.root + "/metrics").text
     return any(line.startswith("antiphon_wait_seconds_count") for line in page.splitlines())
 
 
