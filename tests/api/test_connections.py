@@ -239,7 +239,7 @@ def test_a_body_behind_an_unknown_upgrade_is_the_body(
     statuses = [int(part[:3]) for part in told.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [400, 200], told
     assert b'"invalid_json"' in told
-    assert told.endswith(b'{"status":"live"}')
+    assert b'{"status":"live"' in told
 
 
 def test_a_speech_request_with_an_upgrade_is_spoken(server: Server) -> None:
@@ -247,7 +247,7 @@ def test_a_speech_request_with_an_upgrade_is_spoken(server: Server) -> None:
     head = SPEECH + JAVA + b"Content-Length: %d\r\n\r\n" % len(body)
     told = said(server, head, body, GET + b"Connection: close\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 200 ")
-    assert told.endswith(b'{"status":"live"}')
+    assert b'{"status":"live"' in told
 
 
 def test_many_requests_that_ask_for_an_upgrade_are_answered_in_order(server: Server) -> None:
