@@ -29,7 +29,7 @@ PICKLE_BYTES = 1 << 20
 """Bytes of the largest pickle program that is read; those of the known models have 7 and 133 kB."""
 ARRAY_BYTES = 1 << 28
 """The most bytes of all arrays together."""
-MEMBERS = 10_000
+MOST_MEMBERS = 10_000
 PROGRAM = "data.pkl"
 STORAGES = {
     "torch FloatStorage": "<f4",
@@ -85,8 +85,8 @@ def read(path: Path, *, most: int = ARRAY_BYTES) -> Any:
 
 
 def _program_name(archive: zipfile.ZipFile) -> str:
-    names = [name for name in archive.namelist()[: MEMBERS + 1] if name.endswith(f"/{PROGRAM}")]
-    if len(names) != 1 or len(archive.namelist()) > MEMBERS:
+    names = [name for name in archive.namelist()[: MOST_MEMBERS + 1] if name.endswith(f"/{PROGRAM}")]
+    if len(names) != 1 or len(archive.namelist()) > MOST_MEMBERS:
         raise ValueError("not one program, or too many members")
     return names[0]
 

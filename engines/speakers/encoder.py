@@ -22,7 +22,7 @@ from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 WEIGHTS = "campplus_cn_en_common.pt"
 """The file in the model's folder."""
-SHORTEST = SAMPLE_RATE // 2
+SHORTEST_SAMPLES = SAMPLE_RATE // 2
 """Samples that the network needs; shorter sound is padded with silence."""
 
 
@@ -61,7 +61,7 @@ class CamPlusPlus:
 
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
-        return self._vector(np.pad(sound.samples, (0, max(0, SHORTEST - len(sound.samples)))))
+        return self._vector(np.pad(sound.samples, (0, max(0, SHORTEST_SAMPLES - len(sound.samples)))))
 
     def close(self) -> None:
         self._network = None

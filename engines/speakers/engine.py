@@ -47,11 +47,11 @@ class SpeakersDiarizer:
     """The two networks. Calls are independent of each other."""
 
     def __init__(self, segmentation: Any, encoder: Any) -> None:
-        from engines.speakers.segmentation import SECONDS
+        from engines.speakers.segmentation import WINDOW_SECONDS
 
         self._segmentation = segmentation
         self._encoder = encoder
-        self._windows = Windows(self._segment, encoder, seconds=SECONDS, step=WINDOW_STEP)
+        self._windows = Windows(self._segment, encoder, seconds=WINDOW_SECONDS, step=WINDOW_STEP)
         self.span, self.hop = self._windows.span, self._windows.hop
 
     def look(self, samples: Samples, start: float, *, end: bool) -> FoundSpeakers:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engines.errors import WeightsBroken
 from engines.types import Samples
 
-OPSET, IR = 17, 9
+OPSET_VERSION, FORMAT_VERSION = 17, 9
 """Versions of the operators and of the format: old ones, so that any ONNX Runtime since 1.15 reads the
 graphs."""
 
@@ -64,6 +64,8 @@ class Graph:
         inputs = [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1])]
         outputs = [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])]
         graph = helper.make_graph(self._nodes, self._name, inputs, outputs, list(self._initializers.values()))
-        versions = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=versions, ir_version=IR, producer_name="antiphon")
+        versions = [helper.make_opsetid("", OPSET_VERSION)]
+        model = helper.make_model(
+            graph, opset_imports=versions, ir_version=FORMAT_VERSION, producer_name="antiphon"
+        )
         return bytes(model.SerializeToString(deterministic=True))

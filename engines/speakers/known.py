@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from engines.types import Diarization, KnownSpeaker, Samples, SpeakerTurn
 
-KNOWN = 0.5
+KNOWN_SIMILARITY = 0.5
 """Cosine from which a cluster is a known speaker (docs/decisions/0006-diarization.md)."""
 
 
@@ -37,7 +37,7 @@ def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[
     if not known or not centroids:
         return tuple(found)
     table = np.array([[_cosine(centroid, one.vector) for one in known] for centroid in centroids])
-    likely = np.where(table >= KNOWN, table, 0.0)
+    likely = np.where(table >= KNOWN_SIMILARITY, table, 0.0)
     for cluster, person in zip(*linear_sum_assignment(likely, maximize=True), strict=True):
         if likely[cluster, person]:
             found[cluster] = known[person].name

@@ -38,7 +38,7 @@ SAME_RUN = 0.8
 SAME_RUN_CUT = 0.9
 """Least share of a run cut by the edge of its window that lies inside a run of another window, for the two to
 be the same run."""
-REMEMBERED = 120
+MOST_REMEMBERED = 120
 """The most runs and pieces that are remembered; a window has a few dozen at most."""
 
 Mask = NDArray[np.bool_]
@@ -72,7 +72,7 @@ class RunBook:
     """Caches the vectors of the latest runs of one audio."""
 
     def __init__(self) -> None:
-        self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=REMEMBERED)
+        self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=MOST_REMEMBERED)
 
     def vector(self, start: float, end: float, make: Callable[[], Samples], *, cut: bool = False) -> Samples:
         """The vector of the run from `start` to `end` seconds of the audio. `cut`: by the window's edge."""

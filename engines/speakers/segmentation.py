@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from engines.speakers.graph import Graph
 from engines.types import SAMPLE_RATE, Samples
 
-SECONDS = 10
+WINDOW_SECONDS = 10
 """Seconds of sound in one input of the network."""
-SPEAKERS, AT_ONCE = 3, 2
+LOCAL_SPEAKERS, AT_ONCE = 3, 2
 """Number of local speakers, and how many of them may talk at the same time."""
-STRIDE, KERNEL, HALF = 10, 251, 125
+FILTER_STRIDE, FILTER_LENGTH, HALF_FILTER = 10, 251, 125
 """Samples: distance between two filter outputs, length of a filter, half of that length."""
-BANDS, CHANNELS, HIDDEN, LAYERS, LINEAR = 40, 60, 128, 4, 128
+FILTER_BANDS, CONVOLUTION_CHANNELS, LSTM_SIZE, LSTM_LAYERS, LINEAR_SIZE = 40, 60, 128, 4, 128
 LEAST_HERTZ = 50
 """Lowest frequency and least width of a filter, in hertz."""
 FRAME_STEP, FRAME_SPAN = 270 / SAMPLE_RATE, 991 / SAMPLE_RATE
 """Seconds between two frames, and of sound that one frame sees."""
-SETS = tuple(s for size in range(AT_ONCE + 1) for s in combinations(range(SPEAKERS), size))
+SETS = tuple(s for size in range(AT_ONCE + 1) for s in combinations(range(LOCAL_SPEAKERS), size))
 """The speakers of each class: nobody, each alone, each pair."""
 
 
@@ -42,26 +42,26 @@ def graph(weights: Mapping[str, Any]) -> bytes:
     net = Graph("segmentation", weights)
     sound = net.node("Unsqueeze", "sound", net.constant([1]))
     sound = _instance_norm(net, sound, "sincnet.wav_norm1d", 1)
-    bands = net.node("Abs", net.node("Conv", sound, _filters(net), strides=[STRIDE]))
-    bands = _pooled(net, bands, "sincnet.norm1d.0", 2 * BANDS)
-    for number, channels in ((1, 2 * BANDS), (2, CHANNELS)):
+    bands = net.node("Abs", net.node("Conv", sound, _filters(net), strides=[FILTER_STRIDE]))
+    bands = _pooled(net, bands, "sincnet.norm1d.0", 2 * FILTER_BANDS)
+    for number, channels in ((1, 2 * FILTER_BANDS), (2, CONVOLUTION_CHANNELS)):
         name = f"sincnet.conv1d.{number}"
-        kernel = net.weight(f"{name}.weight", CHANNELS, channels, 5)
-        bands = net.node("Conv", bands, kernel, net.weight(f"{name}.bias", CHANNELS))
-        bands = _pooled(net, bands, f"sincnet.norm1d.{number}", CHANNELS)
+        kernel = net.weight(f"{name}.weight", CONVOLUTION_CHANNELS, channels, 5)
+        bands = net.node("Conv", bands, kernel, net.weight(f"{name}.bias", CONVOLUTION_CHANNELS))
+        bands = _pooled(net, bands, f"sincnet.norm1d.{number}", CONVOLUTION_CHANNELS)
     frames = net.node("Transpose", bands, perm=[2, 0, 1])
-    for layer in range(LAYERS):
+    for layer in range(LSTM_LAYERS):
         frames = _lstm(net, frames, layer)
     frames = net.node("Transpose", frames, perm=[1, 0, 2])
-    for name, size in (("linear.0", 2 * HIDDEN), ("linear.1", LINEAR)):
-        frames = net.node("LeakyRelu", _linear(net, frames, name, size, LINEAR), alpha=0.01)
-    scores = _linear(net, frames, "classifier", LINEAR, len(SETS))
+    for name, size in (("linear.0", 2 * LSTM_SIZE), ("linear.1", LINEAR_SIZE)):
+        frames = net.node("LeakyRelu", _linear(net, frames, name, size, LINEAR_SIZE), alpha=0.01)
+    scores = _linear(net, frames, "classifier", LINEAR_SIZE, len(SETS))
     return net.bytes(("sound", ["batch", "samples"]), (scores, ["batch", "frames", len(SETS)]))
 
 
 def active(scores: Samples) -> NDArray[np.bool_]:
     """(batch, frames, classes) scores -> (batch, frames, speakers): who talks."""
-    members = np.array([[speaker in one for speaker in range(SPEAKERS)] for one in SETS])
+    members = np.array([[speaker in one for speaker in range(LOCAL_SPEAKERS)] for one in SETS])
     found: NDArray[np.bool_] = members[scores.argmax(axis=-1)]
     return found
 
@@ -85,15 +85,17 @@ def _filters(net: Graph) -> str:
     """
     name = "sincnet.conv1d.0.filterbank"
     least = net.constant(np.float32(LEAST_HERTZ))
-    low = net.node("Add", net.node("Abs", net.weight(f"{name}.low_hz_", BANDS, 1)), least)
-    width = net.node("Add", net.node("Abs", net.weight(f"{name}.band_hz_", BANDS, 1)), least)
+    low = net.node("Add", net.node("Abs", net.weight(f"{name}.low_hz_", FILTER_BANDS, 1)), least)
+    width = net.node("Add", net.node("Abs", net.weight(f"{name}.band_hz_", FILTER_BANDS, 1)), least)
     top = net.constant(np.float32(SAMPLE_RATE / 2))
     high = net.node("Clip", net.node("Add", low, width), least, top)
     band = net.node("Sub", high, low)
     double = net.node("Add", band, band)
-    times = net.weight(f"{name}.n_", 1, HALF)
+    times = net.weight(f"{name}.n_", 1, HALF_FILTER)
     shape = net.node(
-        "Div", net.weight(f"{name}.window_", HALF), net.node("Mul", times, net.constant(np.float32(0.5)))
+        "Div",
+        net.weight(f"{name}.window_", HALF_FILTER),
+        net.node("Mul", times, net.constant(np.float32(0.5))),
     )
     lower, upper = net.node("MatMul", low, times), net.node("MatMul", high, times)
     even = net.node("Mul", net.node("Sub", net.node("Sin", upper), net.node("Sin", lower)), shape)
@@ -108,30 +110,30 @@ def _filters(net: Graph) -> str:
 
 
 def _mirrored(net: Graph, half: str) -> str:
-    begin, end, axis, step = (net.constant([value]) for value in (-1, -HALF - 1, 1, -1))
+    begin, end, axis, step = (net.constant([value]) for value in (-1, -HALF_FILTER - 1, 1, -1))
     return net.node("Slice", half, begin, end, axis, step)
 
 
 def _lstm(net: Graph, frames: str, layer: int) -> str:
     """(frames, batch, numbers) -> (frames, batch, 2 * HIDDEN), both directions side by side."""
-    size = CHANNELS if layer == 0 else 2 * HIDDEN
-    inner = [_both(net, f"weight_ih_l{layer}", size), _both(net, f"weight_hh_l{layer}", HIDDEN)]
+    size = CONVOLUTION_CHANNELS if layer == 0 else 2 * LSTM_SIZE
+    inner = [_both(net, f"weight_ih_l{layer}", size), _both(net, f"weight_hh_l{layer}", LSTM_SIZE)]
     biases = [_both(net, f"bias_{part}_l{layer}", 0) for part in ("ih", "hh")]
     inputs = [
         net.constant(inner[0], f"lstm.{layer}.w"),
         net.constant(inner[1], f"lstm.{layer}.r"),
         net.constant(np.concatenate(biases, axis=1), f"lstm.{layer}.b"),
     ]
-    found = net.node("LSTM", frames, *inputs, hidden_size=HIDDEN, direction="bidirectional")
+    found = net.node("LSTM", frames, *inputs, hidden_size=LSTM_SIZE, direction="bidirectional")
     apart = net.node("Transpose", found, perm=[0, 2, 1, 3])
-    return net.node("Reshape", apart, net.constant([0, 0, 2 * HIDDEN]))
+    return net.node("Reshape", apart, net.constant([0, 0, 2 * LSTM_SIZE]))
 
 
 def _both(net: Graph, name: str, size: int) -> Samples:
     """Forward and backward weights, with the gates in ONNX's order; PyTorch's order is input, forget, cell,
     output.
     """
-    shape = (4 * HIDDEN, size) if size else (4 * HIDDEN,)
+    shape = (4 * LSTM_SIZE, size) if size else (4 * LSTM_SIZE,)
     parts = [net.array(f"lstm.{name}{direction}", *shape) for direction in ("", "_reverse")]
     gates = [np.split(part, 4) for part in parts]
     return np.stack([np.concatenate([i, o, f, c]) for i, f, c, o in gates])

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.speakers.clustering import Labels
-from engines.speakers.segmentation import FRAME_SPAN, FRAME_STEP, SECONDS
+from engines.speakers.segmentation import FRAME_SPAN, FRAME_STEP, WINDOW_SECONDS
 
-FLIP = 0.05
+SHORTEST_TURN_SECONDS = 0.05
 """Seconds; shorter turns are noise of the segmentation and are dropped."""
 
-CHUNK = 65_536
+SORTED_FRAMES = 65_536
 """Frames that are sorted at once: sorting takes eight bytes for each cluster of each frame."""
 
 Turn = tuple[float, float, int]
@@ -33,7 +33,7 @@ class Frames:
     def __init__(self, active: NDArray[np.bool_], labels: Labels, clusters: int, *, step: float) -> None:
         """`active`: (windows, frames, speakers). `labels`: -1 for nobody. `step`: seconds between windows."""
         count, frames, _ = active.shape
-        length = round((SECONDS + (count - 1) * step) / FRAME_STEP) + 1
+        length = round((WINDOW_SECONDS + (count - 1) * step) / FRAME_STEP) + 1
         self._votes = np.zeros((max(length, frames), clusters), np.uint8)
         talking, windows = np.zeros(len(self._votes), np.float32), np.zeros(len(self._votes), np.float32)
         for number, (local, names) in enumerate(zip(active, labels, strict=True)):
@@ -48,14 +48,14 @@ class Frames:
         """The turns in order. `seconds`: length of the audio. `most`: people who may talk at once."""
         count = np.minimum(self._count, self._votes.shape[1] if most is None else most)
         talks = np.zeros(self._votes.shape, np.bool_)
-        for begin in range(0, len(talks), CHUNK):
-            at = slice(begin, begin + CHUNK)
+        for begin in range(0, len(talks), SORTED_FRAMES):
+            at = slice(begin, begin + SORTED_FRAMES)
             talks[at] = _named_most(self._votes[at], count[at])
         found = [turn for number in range(talks.shape[-1]) for turn in _turns(talks[:, number], number)]
         return sorted(
             (start, min(end, seconds), number)
             for start, end, number in found
-            if min(end, seconds) - start >= FLIP
+            if min(end, seconds) - start >= SHORTEST_TURN_SECONDS
         )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines.speakers.runs import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
 
-BATCH = 2
+BATCH_WINDOWS = 2
 """Windows in one batch of the segmentation network: more need memory and save hardly any time."""
 AT_ONCE = 24
 """Windows of one look (67.5 s of sound). A run of speech that two looks share is embedded in both, so longer
@@ -69,8 +69,8 @@ class Windows:
         padded = np.pad(samples, (0, max(0, (count - 1) * self._step + self._window - len(samples))))
         book, found = RunBook(), list[list[LocalSpeaker]]()
         frames = 1
-        for first in range(0, count, BATCH):
-            starts = [self._step * number for number in range(first, min(first + BATCH, count))]
+        for first in range(0, count, BATCH_WINDOWS):
+            starts = [self._step * number for number in range(first, min(first + BATCH_WINDOWS, count))]
             windows = np.stack([padded[start : start + self._window] for start in starts])
             for window, active in zip(windows, self._segment(windows), strict=True):
                 begin, frames = start + len(found) * self._step / SAMPLE_RATE, len(active)

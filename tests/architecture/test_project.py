@@ -256,25 +256,8 @@ def test_a_number_says_what_it_is_and_of_what() -> None:
     for path in modules():
         for name in named_numbers(ast.parse(path.read_text())):
             checked += 1
-            assert "_" in name or name in plain or path.relative_to(ROOT).as_posix() in UNNAMED, (
-                f"{path}: {name}"
-            )
+            assert "_" in name or name in plain, f"{path}: {name}"
     assert checked > 200
-
-
-UNNAMED = {
-    "engines/speakers/bands.py",
-    "engines/speakers/campplus.py",
-    "engines/speakers/checkpoint.py",
-    "engines/speakers/encoder.py",
-    "engines/speakers/graph.py",
-    "engines/speakers/known.py",
-    "engines/speakers/runs.py",
-    "engines/speakers/segmentation.py",
-    "engines/speakers/turns.py",
-    "engines/speakers/windows.py",
-}
-"""Files whose numbers do not have such names yet."""
 
 
 def test_the_app_sees_of_engines_an_allow_list() -> None:

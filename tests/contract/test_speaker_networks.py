@@ -11,7 +11,7 @@ import pytest
 
 from bench import torch_starter
 from engines.speakers import campplus, checkpoint, segmentation
-from engines.speakers.bands import BANDS, bands
+from engines.speakers.bands import MEL_BANDS, bands
 from engines.speakers.encoder import WEIGHTS, load, network
 from engines.speakers.engine import SEGMENTATION
 from engines.types import SAMPLE_RATE, EngineOptions, Samples
@@ -90,6 +90,6 @@ def test_speaker_vectors(folder: Path, theirs: tuple[Any, Any], speech: Samples,
 def test_filter_banks(speech: Samples, samples: int) -> None:
     ours = bands(speech[:samples])
     if samples < 400:
-        assert ours.shape == (0, BANDS)
+        assert ours.shape == (0, MEL_BANDS)
         return
     np.testing.assert_allclose(ours, torch_starter.torch_bands(speech[:samples]).numpy(), atol=1e-2)
