@@ -118,6 +118,7 @@ def settings(tmp_path: Path) -> Settings:
             "storage": {"folder": tmp_path},
             "models": {"aliases": {"whisper-1": str(tmp_path / "model")}, "preload": []},
             "transcription": {"vad": False},
+            "runtime": {"placement": "threads", "isolate_readers": False},
             "speech": {"voices": {"alloy": ["high"], "echo": ["low"], "nova": ["not there"]}},
         }
     )

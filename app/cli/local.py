@@ -26,7 +26,8 @@ def run_locally(settings: Settings, work: Callable[[Container], Awaitable[Result
     from app.errors import ApiError
 
     # One command loads a model once: a process of its own would cost its start and protect nobody else.
-    runtime = settings.runtime.model_copy(update={"placement": "threads"})
+    here = {"placement": "threads", "isolate_readers": False}
+    runtime = settings.runtime.model_copy(update=here)
 
     async def run() -> Result:
         container = Container(settings.model_copy(update={"runtime": runtime}))

@@ -15,6 +15,7 @@ from app.container import parts
 from app.container.automatic import filled
 from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
 from app.container.start import StartRefused, check_exposure, check_spelling, check_start
+from app.container.work_threads import work_threads
 from app.models.voicebook import VoiceBook
 from app.runtime.idle_memory import Activity, IdleMemory
 from app.runtime.lane_runner import LaneRunner
@@ -85,7 +86,7 @@ class Container:
         self.files = parts.edited_files(settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
-        self.threads = WorkThreads(settings.runtime.decode_threads, self.shortage)
+        self.threads = work_threads(settings.runtime, self.meters, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
         self.place = parts.place(settings.runtime, finder, self.meters)
@@ -125,6 +126,8 @@ class Container:
         self.idle_memory.start()
         if any(model.kind == "speech" for model in models):
             self.speech.warm_up()
+        if self.threads.readers:
+            self.threads.readers.start()
 
     async def close(self) -> None:
         """Closes everything in reverse order, even if one of them fails."""

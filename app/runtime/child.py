@@ -6,21 +6,16 @@ and when memory runs out the kernel ends it before the server.
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
 import logging
-import os
 import queue
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from app.runtime.child_guard import guard
 from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.in_process import InProcess
 from app.runtime.kept_windows import Send, SentWork, WindowKeeper
@@ -28,9 +23,6 @@ from app.runtime.pipe import FrameKind, Pipe
 from engines.work import Host, Work
 
 log = logging.getLogger("engines")
-PR_SET_PDEATHSIG = 1
-OOM_SCORE = 500
-"""Value of `oom_score_adj`: when memory runs out, the kernel ends the child before the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +97,9 @@ class CallServer:
 
 
 def main() -> None:
-    """Arguments: the number of the inherited socket, the id of the server's process."""
-    guard(int(sys.argv[2]))
-    pipe = Pipe(socket.socket(fileno=int(sys.argv[1])))
+    """Arguments: the id of the server's process, the number of the inherited socket."""
+    guard(int(sys.argv[1]))
+    pipe = Pipe(socket.socket(fileno=int(sys.argv[2])))
     order = pipe.receive()
     if order is None:
         return
@@ -121,23 +113,6 @@ def main() -> None:
     server = CallServer(pipe, host)
     server.run()
     server.close()
-
-
-def guard(parent: int) -> None:
-    """Makes the process end with the server and before the server if memory runs out, and print its stack if
-    native code crashes.
-    """
-    faulthandler.enable()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    # Ctrl-C and SIGTERM are meant for the server, which ends its children itself.
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    if os.getppid() != parent:  # the server ended before the line above
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -19,19 +19,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from app.runtime.child_values import Done, Failure, Loaded
-from app.runtime.kept_windows import Send, SentWork, WindowBook
 from app.runtime.pipe import SEND_SECONDS, FrameKind, FrameTooLarge, Pipe
-from engines.catalog import EngineFinder
 from engines.errors import EngineDied, EngineError, EngineStuck
-from engines.types import Window
-from engines.work import Order, Work
 
 log = logging.getLogger(__name__)
 LAST_LINES = 30
@@ -42,43 +37,50 @@ HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "doubl
 """Beginnings of error messages that clients may see; all others are only in the log."""
 
 
-class Child:
-    """A child process that loads one engine. Create it on the thread that calls `watch`."""
+class ChildProcess:
+    """A child process of one of our programs. Create it on the thread that calls `watch`."""
 
     def __init__(
-        self, name: str, finder: EngineFinder, order: Order, variables: Mapping[str, str] | None = None
+        self,
+        name: str,
+        program: str,
+        first: object,
+        *,
+        variables: Mapping[str, str] | None = None,
+        inherited: Sequence[socket.socket] = (),
     ) -> None:
-        """`variables`: of its environment, beside the server's. Raises `EngineError` if no process can be
-        started.
+        """`program`: a module. `first`: what it is told first. `variables`: of its environment, beside the
+        server's. `inherited`: sockets that it gets. Raises `EngineError` if no process can be started.
         """
         self.name = name
         self.began = time.monotonic()
         self._lock = threading.Lock()
-        self._pending: dict[int, Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._ended: EngineDied | None = None
         self._why: EngineDied | None = None
-        self._blame = False
+        self._blame = self._closing = False
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._windows = WindowBook()
-        self._asked_at: float | None = None
-        """When the oldest ping was sent that was not answered yet."""
-        self.loaded: Future[Loaded] = Future()
-        """Fails with `EngineError`."""
-        self._pending[0] = self.loaded
+        self.opened: Future[Any] = Future()
+        """The answer to `first`. Fails with `EngineError`."""
+        self._pending: dict[int, Future[Any]] = {0: self.opened}
         self._oom_kills = oom_kills()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _started(theirs, ours, variables or {})
+            self._process = _started(program, [theirs, *inherited], ours, variables or {})
         assert self._process.stderr
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
         self._pipe = Pipe(ours)
-        self._send(0, FrameKind.OPEN, (finder, order))
+        self.send(0, FrameKind.OPEN, first)
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def closing(self) -> bool:
+        """Whether it was asked to end."""
+        return self._closing
 
     @property
     def alive(self) -> bool:
@@ -93,64 +95,39 @@ class Child:
             return pages * os.sysconf("SC_PAGE_SIZE")
         return 0
 
-    def keep(self, window: Window) -> Window:
-        """Sends a window before its turn, so that its features are computed while it waits. Returns what to
-        call `do` with. Raises `EngineError`.
-        """
-        if self._windows.full:
-            return window
-        number = next(self._numbers)
-        self._send(number, FrameKind.KEEP, Send(window, self._windows.unneeded()))
-        return self._windows.sent(window, number)
-
-    def ping(self) -> float:
-        """Asks for a sign of life. Returns the seconds since the oldest question without an answer; 0: all
-        were answered.
-        """
-        with suppress(EngineError):
-            now = time.monotonic()
-            self._asked_at = self._asked_at or now
-            self._send(0, FrameKind.PING, self._windows.unneeded())
-        return self.unanswered
-
-    @property
-    def unanswered(self) -> float:
-        """Seconds since the oldest ping that was not answered."""
-        asked = self._asked_at
-        return time.monotonic() - asked if asked else 0.0
-
-    def do(self, work: Work[object, object], seconds: float) -> Done:
-        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
+    def begin(self, value: object) -> Future[Any]:
+        """The answer to a call. Raises `EngineDied` if the process has ended before."""
         future: Future[Any] = Future()
         with self._lock:
             if self._ended:
                 raise self._ended
             number = next(self._numbers)
             self._pending[number] = future
-        sent = SentWork(self._windows.work(work), self._windows.unneeded())
-        self._send(number, FrameKind.DO, sent)
+        self.send(number, FrameKind.DO, value)
+        return future
+
+    def ask(self, value: object, seconds: float) -> Any:
+        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
         try:
-            done: Done = future.result(seconds)
-            return done
+            return self.begin(value).result(seconds)
         except TimeoutError:
             stuck = EngineStuck(seconds)
             self.kill(stuck)
             raise stuck from None
-        finally:
-            with self._lock:
-                self._pending.pop(number, None)
+
+    def heard(self) -> None:
+        """Called for each answer."""
 
     def watch(self) -> EngineDied:
         """Delivers results until the process ends. Returns how it ended; all pending calls fail with that."""
         while frame := self._pipe.receive():
-            self._asked_at = None
+            self.heard()
             with self._lock:
                 future = self._pending.pop(frame.call, None)
             if future is None:
                 continue
             if frame.kind == FrameKind.FAILED:
-                failure: Failure = frame.value
-                future.set_exception(failure.rebuilt())
+                future.set_exception(frame.value.rebuilt())
             else:
                 future.set_result(frame.value)
         return self._buried()
@@ -166,6 +143,7 @@ class Child:
 
     def close(self) -> None:
         """Asks the process to end, and ends it after `GOODBYE_SECONDS`; `watch` sees the end."""
+        self._closing = True
         self._why = self._why or EngineDied("it was closed")
         with suppress(OSError, FrameTooLarge):
             self._pipe.send(0, FrameKind.CLOSE, None)
@@ -181,7 +159,8 @@ class Child:
         self._listener.join(0.5)
         return next((line[:120] for line in self._lines if line.startswith(HARMLESS)), "")
 
-    def _send(self, number: int, kind: FrameKind, value: object) -> None:
+    def send(self, number: int, kind: FrameKind, value: object) -> None:
+        """Sends a frame that needs no answer, or whose answer is expected. Raises `EngineError`."""
         try:
             self._pipe.send(number, kind, value)
         except FrameTooLarge:
@@ -227,19 +206,20 @@ class Child:
 
 
 def _started(
-    theirs: socket.socket, ours: socket.socket, variables: Mapping[str, str]
+    program: str, theirs: Sequence[socket.socket], ours: socket.socket, variables: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
     environment.update(variables)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    command = [sys.executable, "-m", "app.runtime.child", str(theirs.fileno()), str(os.getpid())]
+    numbers = [end.fileno() for end in theirs]
+    command = [sys.executable, "-m", program, str(os.getpid()), *map(str, numbers)]
     try:
         return subprocess.Popen(  # noqa: S603 - our own program
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
+            pass_fds=numbers,
             env=environment,
             process_group=0,  # Ctrl-C in a terminal is meant for the server
         )
@@ -269,3 +249,12 @@ def _death(status: int, oom_kills_before: int) -> EngineDied:
     memory = number == signal.SIGKILL and oom_kills() > oom_kills_before
     why = ", probably because memory ran out" if memory else ""
     return EngineDied(f"its process was ended by {name}{why}", signal=number, memory=memory)
+
+
+def death_label(failure: Exception) -> str:
+    """The label for metrics: one of a few words, so that there are few time series."""
+    if isinstance(failure, EngineStuck):
+        return "stuck"
+    if isinstance(failure, EngineDied) and failure.memory:
+        return "memory"
+    return "killed" if isinstance(failure, EngineDied) and failure.killed else "crash"

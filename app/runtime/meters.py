@@ -79,7 +79,7 @@ class _ProcessCounts:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, labelnames=CHILD_LABELS, registry=registry)
-        self.up = gauge("antiphon_child_up", "Whether the process of a model is loaded (1 or 0).")
+        self.up = gauge("antiphon_child_up", "Processes of a model that are loaded (1 or 0), and readers.")
         self.bytes = gauge("antiphon_child_bytes", "Memory of a model's process.")
         self.restarts = Counter(
             "antiphon_child_restarts",
@@ -104,7 +104,7 @@ class ChildMeter:
         self._labels = (model, device)
 
     def up(self, count: int) -> None:
-        """1: the process is loaded. 0: it has ended."""
+        """How many processes are up; of a model 1 or 0."""
         self._counts.up.labels(*self._labels).set(count)
         if not count:
             self._counts.bytes.labels(*self._labels).set(0)

@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.runtime.call_times import CallTimes
-from app.runtime.child_process import Child
+from app.runtime.child_process import death_label
 from app.runtime.child_values import Loaded
 from app.runtime.crash_history import CrashHistory
+from app.runtime.engine_process import Child
 from app.runtime.meters import ChildMeter
 from engines.errors import EngineDied, EngineDown, EngineError, EngineStuck
 from engines.types import Window
@@ -251,18 +252,9 @@ class ProcessHost:
         words = child.last_words() if child else ""
         told = f"{reason}; its last words: {words}" if words else reason
         pause = self._history.died(time.monotonic(), told, lived=lived, worked=self._answered)
-        self._count(_kind_of(failure))
+        self._count(death_label(failure))
         log.error("the process of %s ended: %s; it is started again in %g s", self._name, told, pause)
 
     def _count(self, reason: str) -> None:
         if self._meter:
             self._meter.restarted(reason)
-
-
-def _kind_of(failure: Exception) -> str:
-    """The label for metrics: one of a few words, so that there are few time series."""
-    if isinstance(failure, EngineStuck):
-        return "stuck"
-    if isinstance(failure, EngineDied) and failure.memory:
-        return "memory"
-    return "killed" if isinstance(failure, EngineDied) and failure.killed else "crash"

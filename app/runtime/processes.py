@@ -10,9 +10,9 @@ import os
 import time
 from dataclasses import replace
 
-from app.runtime.child_process import Child
 from app.runtime.crash_history import CrashHistory
 from app.runtime.device_group import DeviceGroup
+from app.runtime.engine_process import Child
 from app.runtime.in_process import InProcess
 from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessHost, ProcessRules

@@ -1,4 +1,5 @@
-"""The threads on which blocking steps of requests run: decoding, encoding, cutting.
+"""The threads on which blocking steps of requests run: decoding, encoding, cutting. If uploads are decoded in
+processes of their own, these are here too.
 
 Law: a bounded pool; an iterator does one step at a time, so a slow consumer holds back its own producer only.
 """
@@ -13,6 +14,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from app.errors import ApiError, OutOfMemory
+from app.runtime.readers import ReaderPool
 from app.runtime.shortage import MemoryShortage
 from engines.errors import is_out_of_memory
 
@@ -23,8 +25,11 @@ _END = object()
 class WorkThreads:
     """A fixed number of threads, shared by all requests."""
 
-    def __init__(self, count: int, shortage: MemoryShortage | None = None) -> None:
-        """`shortage`: is notified when a step runs out of memory."""
+    def __init__(
+        self, count: int, shortage: MemoryShortage | None = None, readers: ReaderPool | None = None
+    ) -> None:
+        """`shortage`: is notified when a step runs out of memory. `readers`: decode uploads."""
+        self.readers = readers
         self._shortage = shortage or MemoryShortage()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="work")
 
@@ -70,3 +75,5 @@ class WorkThreads:
     def close(self) -> None:
         """Waits for the running steps and drops the waiting ones."""
         self._pool.shutdown(cancel_futures=True)
+        if self.readers:
+            self.readers.close()

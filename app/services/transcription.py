@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
-from app.audio.decode import BLOCK_SAMPLES, AudioSource, open_audio
+from app.audio.decode import BLOCK_SAMPLES
 from app.audio.peaks import PeakMeter
 from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
@@ -28,6 +28,7 @@ from app.services.steps.open_transcription import (
     SpokenTranscription,
     Who,
 )
+from app.services.steps.sources import Source, open_source
 from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
 from app.telemetry import note
@@ -158,12 +159,13 @@ class TranscriptionService:
             return partial(_nobody, failure)
         return partial(self._diarization.diarize, options=options, permit=permit)
 
-    async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> tuple[AudioSource, Charge]:
+    async def _source(self, file: BinaryIO, permit: Permit, *, lead: float) -> tuple[Source, Charge]:
         """Opens an upload and claims its seconds, from the server and from the key.
 
         `lead`: seconds of decoded sound that may wait for a second reader.
         """
-        opening = partial(open_audio, file, limit=self._rules.audio_seconds, cancelled=permit.cancel.is_set)
+        limit, cancelled = self._rules.audio_seconds, permit.cancel.is_set
+        opening = partial(open_source, self._threads, file, limit=limit, cancelled=cancelled)
         source = await self._threads.run(opening)
         try:
             permit.claim(source.expected or 0.0, self._rules.held(source.expected, lead))

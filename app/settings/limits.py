@@ -71,6 +71,11 @@ class RuntimeSettings(Group):
         description="Where models run: `threads` = in the server's process, `processes` = each in a process "
         "of its own, so that a crash of one costs only the work that it did.",
     )
+    isolate_readers: bool = Field(
+        default=True,
+        description="Whether uploads are decoded in processes of their own, so that a crash of a decoder is "
+        "the error of one request.",
+    )
     child_bytes: int = Field(
         0,
         ge=0,

@@ -288,7 +288,7 @@ async def test_an_upload_is_decoded_once(
         opened.append(arguments)
         return open_audio(*arguments, **options)
 
-    monkeypatch.setattr("app.services.transcription.open_audio", counted)
+    monkeypatch.setattr("app.services.steps.sources.open_audio", counted)
     body = (await post(client)).json()
     assert [segment["speaker"] for segment in body["segments"]] == ["A", "B", "A"]
     assert len(opened) == 1

@@ -63,6 +63,44 @@ def kill(container: Container) -> bool:
     return False
 
 
+@pytest.fixture
+async def isolated(settings: Settings) -> AsyncIterator[Container]:
+    upgrade(settings.database_url)
+    runtime = settings.runtime.model_copy(update={"isolate_readers": True})
+    made = Container(settings.model_copy(update={"runtime": runtime}), scripted.FINDER.transcribers)
+    await made.open()
+    yield made
+    await made.close()
+
+
+def starts_of(answer: httpx2.Response) -> list[float]:
+    assert answer.status_code == 200
+    return [segment["start"] for segment in answer.json()["segments"]]
+
+
+async def test_readers_that_are_killed_cost_no_upload(isolated: Container) -> None:
+    readers = isolated.threads.readers
+    assert readers
+    transport = httpx2.ASGITransport(create_app(isolated), raise_app_exceptions=False)
+    audio = wav(tone(60))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        fields = {"prompt": "sleep:0.05", "response_format": "verbose_json"}
+        whole = starts_of(await post(client, audio, **fields))
+        uploads = [asyncio.create_task(post(client, audio, **fields)) for _ in range(12)]
+        killed = 0
+        async for _ in ticks(0.3):
+            if all(upload.done() for upload in uploads):
+                break
+            for reader in [reader for reader in readers._readers if reader.alive][:1]:
+                os.kill((await asyncio.to_thread(reader.process)).pid, signal.SIGKILL)
+                killed += 1
+        assert len(whole) > 1
+        assert [starts_of(upload.result()) for upload in uploads] == [whole] * 12
+        assert killed
+        bad = await post(client, b"no sound")
+        assert (bad.status_code, bad.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
 async def test_a_crash_is_an_error_of_its_request_alone(caller: httpx2.AsyncClient) -> None:
     answers = await asyncio.gather(post(caller), post(caller, prompt="abort"), post(caller))
     assert [answer.status_code for answer in answers] == [200, 500, 200]

@@ -287,6 +287,7 @@ def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
         "app",
         "app.runtime",
         "app.runtime.child",
+        "app.runtime.child_guard",
         "app.runtime.child_values",
         "app.runtime.in_process",
         "app.runtime.kept_windows",

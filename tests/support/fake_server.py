@@ -101,6 +101,8 @@ def main() -> None:
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 
     settings = load_settings()
+    runtime = settings.runtime.model_copy(update={"isolate_readers": False})  # it starts often
+    settings = settings.model_copy(update={"runtime": runtime})
     upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))

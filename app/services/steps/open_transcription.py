@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 
-from app.audio.decode import AudioSource
 from app.audio.peaks import PeakMeter
 from app.domain import (
     Progress,
@@ -28,6 +27,7 @@ from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.services.steps.cutting import Cutting, cut, cut_async
 from app.services.steps.fork import Fork, ForkReader
+from app.services.steps.sources import Source
 from app.services.steps.speakers import SpeakerJoiner
 from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
@@ -45,7 +45,7 @@ class OpenTranscription(ABC):
         self,
         runner: Runner,
         threads: WorkThreads,
-        source: AudioSource,
+        source: Source,
         permit: Permit,
         transcriber: WindowTranscriber,
         vad: VadOptions | None,
@@ -137,7 +137,7 @@ class SpokenTranscription(OpenTranscription):
         self,
         runner: Runner,
         threads: WorkThreads,
-        source: AudioSource,
+        source: Source,
         permit: Permit,
         transcriber: WindowTranscriber,
         vad: VadOptions | None,

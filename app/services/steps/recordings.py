@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from app.audio.decode import open_audio
 from app.errors import InvalidRequest
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.steps.sources import open_source
 from app.services.steps.spending import Charge
 from engines.types import SAMPLE_RATE, Pcm, Samples
 
@@ -41,7 +41,7 @@ async def listen(
     permit.claim(0.0, seconds)
     charge = Charge("heard", 0.0)
     try:
-        heard = await threads.run(lambda: _listen(runner, file, seconds, permit))
+        heard = await threads.run(lambda: _listen(runner, threads, file, seconds, permit))
         charge.settle(heard.sound.seconds)
         return heard
     except InvalidRequest as wrong:
@@ -49,8 +49,10 @@ async def listen(
         raise
 
 
-def _listen(runner: Runner, file: BinaryIO, seconds: float, permit: Permit) -> Recording:
-    samples = _decoded(file, seconds, permit)
+def _listen(
+    runner: Runner, threads: WorkThreads, file: BinaryIO, seconds: float, permit: Permit
+) -> Recording:
+    samples = _decoded(threads, file, seconds, permit)
     detector = runner.detect()
     chances = np.concatenate([detector.feed(samples), detector.flush()])
     mask = np.repeat(_widened(chances >= SPEECH_PROBABILITY), detector.frame)[: len(samples)]
@@ -62,14 +64,17 @@ async def whole_sound(
 ) -> Pcm:
     """The sound of an upload of at most `seconds`, at `rate` hertz. Raises `ApiError` that names `param`."""
     try:
-        return await threads.run(lambda: Pcm(_decoded(io.BytesIO(data), seconds, permit, rate=rate), rate))
+        file = io.BytesIO(data)
+        return await threads.run(lambda: Pcm(_decoded(threads, file, seconds, permit, rate=rate), rate))
     except InvalidRequest as wrong:
         wrong.param = param
         raise
 
 
-def _decoded(file: BinaryIO, seconds: float, permit: Permit, *, rate: int = SAMPLE_RATE) -> Samples:
-    source = open_audio(file, limit=seconds, cancelled=permit.cancel.is_set, rate=rate)
+def _decoded(
+    threads: WorkThreads, file: BinaryIO, seconds: float, permit: Permit, *, rate: int = SAMPLE_RATE
+) -> Samples:
+    source = open_source(threads, file, limit=seconds, cancelled=permit.cancel.is_set, rate=rate)
     try:
         return np.concatenate([np.zeros(0, np.float32), *source.blocks()])
     finally:

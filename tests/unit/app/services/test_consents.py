@@ -82,8 +82,7 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(arguments)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("app.services.steps.recordings.open_audio", counted)
-    monkeypatch.setattr("app.services.transcription.open_audio", counted)
+    monkeypatch.setattr("app.services.steps.sources.open_audio", counted)
     return found
 
 

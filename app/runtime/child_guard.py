@@ -1,0 +1,36 @@
+"""How every child process begins.
+
+Law: imports nothing of the app and no library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+OOM_SCORE = 500
+"""Value of `oom_score_adj`: when memory runs out, the kernel ends the child before the server."""
+
+
+def guard(parent: int) -> None:
+    """Makes the process end with the server and before the server if memory runs out, and print its stack if
+    native code crashes.
+    """
+    faulthandler.enable()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    # Ctrl-C and SIGTERM are meant for the server, which ends its children itself.
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    if os.getppid() != parent:  # the server ended before the line above
+        sys.exit(1)

@@ -1,0 +1,77 @@
+"""A child process that loads one engine.
+
+Law: the calls of that process and its signs of life; `process_host.py` decides when it is started again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+
+from app.runtime.child_process import ChildProcess
+from app.runtime.child_values import Done, Loaded
+from app.runtime.kept_windows import Send, SentWork, WindowBook
+from app.runtime.pipe import FrameKind
+from engines.catalog import EngineFinder
+from engines.errors import EngineError
+from engines.types import Window
+from engines.work import Order, Work
+
+PROGRAM = "app.runtime.child"
+
+
+class Child(ChildProcess):
+    """Create it on the thread that calls `watch`."""
+
+    def __init__(
+        self, name: str, finder: EngineFinder, order: Order, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """`variables`: of its environment, beside the server's. Raises `EngineError` if no process can be
+        started.
+        """
+        self._windows = WindowBook()
+        self._asked_at: float | None = None
+        """When the oldest ping was sent that was not answered yet."""
+        super().__init__(name, PROGRAM, (finder, order), variables=variables)
+
+    @property
+    def loaded(self) -> Future[Loaded]:
+        """Fails with `EngineError`."""
+        return self.opened
+
+    def keep(self, window: Window) -> Window:
+        """Sends a window before its turn, so that its features are computed while it waits. Returns what to
+        call `do` with. Raises `EngineError`.
+        """
+        if self._windows.full:
+            return window
+        number = next(self._numbers)
+        self.send(number, FrameKind.KEEP, Send(window, self._windows.unneeded()))
+        return self._windows.sent(window, number)
+
+    def ping(self) -> float:
+        """Asks for a sign of life. Returns the seconds since the oldest question without an answer; 0: all
+        were answered.
+        """
+        with suppress(EngineError):
+            now = time.monotonic()
+            self._asked_at = self._asked_at or now
+            self.send(0, FrameKind.PING, self._windows.unneeded())
+        return self.unanswered
+
+    @property
+    def unanswered(self) -> float:
+        """Seconds since the oldest ping that was not answered."""
+        asked = self._asked_at
+        return time.monotonic() - asked if asked else 0.0
+
+    def do(self, work: Work[object, object], seconds: float) -> Done:
+        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
+        sent = SentWork(self._windows.work(work), self._windows.unneeded())
+        done: Done = self.ask(sent, seconds)
+        return done
+
+    def heard(self) -> None:
+        self._asked_at = None

@@ -1,0 +1,235 @@
+"""What a crash of a decoder costs: the upload that crashes it, nothing else."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, TemporaryFile
+from typing import BinaryIO, cast
+
+import numpy as np
+import pytest
+
+from app.audio import reading
+from app.audio.reading import ReadOptions
+from app.errors import ApiError, AudioTooLong, InternalError, NotAudio, RequestTimedOut
+from app.runtime import read_stream
+from app.runtime.meters import Meters
+from app.runtime.read_stream import ReadStream
+from app.runtime.reader_values import Ended, ReaderOrder
+from app.runtime.readers import ReaderPool, ReaderRules
+from app.runtime.threads import WorkThreads
+from app.services.steps.sources import open_source
+from tests.conftest import JFK, ROOT
+from tests.support import scripted_reader
+from tests.support.sound import caf, encode, tone, wav
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+LINES = ReaderOrder(scripted_reader.lines, scripted_reader.nothing)
+FILES = ReaderOrder(reading.read, reading.warm)
+RIGHT_BEFORE_LEFT = caf(tone(1.0), (2, 1))
+
+
+class Readers(ReaderPool):
+    """A pool that tests look into."""
+
+    def __init__(self, order: ReaderOrder = LINES, *, count: int = 1, step_seconds: float = 60.0) -> None:
+        self.meters = Meters()
+        super().__init__(order, ReaderRules(count=count, step_seconds=step_seconds), self.meters)
+
+    def stream(self, *lines: str, cancelled: Callable[[], bool] = lambda: False) -> ReadStream:
+        return ReadStream(self, io.BytesIO("\n".join(lines).encode()), None, cancelled)
+
+    @property
+    def pids(self) -> list[int]:
+        return [reader.process().pid for reader in self._readers if reader.alive]
+
+
+@pytest.fixture
+def pool() -> Iterator[Readers]:
+    made = Readers()
+    yield made
+    made.close()
+
+
+def rest(stream: ReadStream) -> list[object]:
+    items: list[object] = []
+    while not isinstance(item := stream.next_item(), Ended):
+        items.append(item)
+    stream.close()
+    return items
+
+
+def test_items_come_in_order_and_streams_share_a_reader(pool: Readers) -> None:
+    one, two = pool.stream("a", "b"), pool.stream("c")
+    assert (one.next_item(), two.next_item(), one.next_item()) == ("a", "c", "b")
+    assert (one.next_item(), rest(two)) == (Ended(), [])
+    assert len(pool.pids) == 1
+
+
+@pytest.mark.parametrize("made", [TemporaryFile, SpooledTemporaryFile, io.BytesIO])
+def test_a_large_upload_travels_as_a_file_where_it_is_one(
+    pool: Readers, monkeypatch: pytest.MonkeyPatch, made: Callable[[], BinaryIO]
+) -> None:
+    monkeypatch.setattr(read_stream, "INLINE_BYTES", 10)
+    text = [f"line {number}" for number in range(1000)]
+    with made() as file:
+        file.write("\n".join(text).encode())
+        assert rest(ReadStream(pool, file, None, lambda: False)) == text
+        assert rest(ReadStream(pool, file, None, lambda: False)) == text, "it stays open"
+
+
+@pytest.mark.parametrize("script", ["abort", "segfault", "quit"])
+def test_an_upload_that_crashes_its_decoder_fails_alone(pool: Readers, script: str) -> None:
+    """One waits for its next item meanwhile, and one is being decoded in the same process."""
+    idle, busy = pool.stream("a", "b", "c"), pool.stream("d", "sleep:0.5", "e")
+    assert (idle.next_item(), busy.next_item()) == ("a", "d")
+    with ThreadPoolExecutor(1) as threads:
+        at_work = threads.submit(busy.next_item)
+        with pytest.raises(NotAudio, match="crashed"):
+            rest(pool.stream("x", script, "y"))
+        assert at_work.result() == "sleep:0.5"
+    assert (rest(idle), rest(busy)) == (["b", "c"], ["e"])
+    counted = b'antiphon_child_restarts_total{device="cpu",model="reader",reason="crash"} 2.0'
+    wait_until(lambda: counted in pool.meters.page())
+    assert len(pool.pids) == 1, "no more than before"
+
+
+def test_a_reader_that_was_only_there_is_not_blamed(pool: Readers, tmp_path: Path) -> None:
+    assert rest(pool.stream(f"once:{tmp_path / 'crashed'}", "a")) == [f"once:{tmp_path / 'crashed'}", "a"]
+
+
+def test_kills_from_outside_lose_and_double_nothing(pool: Readers) -> None:
+    stream = pool.stream(*[f"{number}" for number in range(12)])
+    items = []
+    for _ in range(6):
+        items += [stream.next_item(), stream.next_item()]
+        os.kill(pool.pids[0], signal.SIGKILL)
+    assert [*items, *rest(stream)] == [f"{number}" for number in range(12)]
+
+
+@pytest.mark.parametrize("script", ["hang", "until cancelled"])
+def test_a_cancelled_request_does_not_wait_for_its_decoder(pool: Readers, script: str) -> None:
+    until = time.monotonic() + 0.3
+    stream = pool.stream(script, cancelled=lambda: time.monotonic() > until)
+    with pytest.raises(RequestTimedOut):
+        stream.next_item()
+    stream.close()
+    assert rest(pool.stream("a")) == ["a"]
+
+
+def test_a_decoder_that_hangs_is_ended() -> None:
+    pool = Readers(step_seconds=0.3)
+    with pytest.raises(NotAudio):
+        rest(pool.stream("a", "hang"))
+    wait_until(lambda: b'reason="stuck"} 2.0' in pool.meters.page())
+    pool.close()
+
+
+def test_an_error_of_the_task_is_raised_as_itself(pool: Readers) -> None:
+    with pytest.raises(AudioTooLong) as raised:
+        rest(pool.stream("a", "too long"))
+    assert str(raised.value) == str(AudioTooLong(7.0, 5.0))
+    with pytest.raises(InternalError):
+        rest(pool.stream("fail"))
+    assert len(pool.pids) == 1
+
+
+def test_a_reader_that_cannot_start_is_an_internal_error_and_not_the_file_s() -> None:
+    pool = Readers(ReaderOrder(scripted_reader.lines, scripted_reader.broken))
+    stream = pool.stream("a")
+    with pytest.raises(InternalError):
+        stream.next_item()
+    stream.close()
+    pool.close()
+
+
+def test_as_many_readers_as_uploads_and_no_more_than_the_bound() -> None:
+    pool = Readers(count=2)
+    pool.start()
+    wait_until(lambda: len(pool.pids) == 1)
+    streams = [pool.stream("a", "b") for _ in range(5)]
+    assert [stream.next_item() for stream in streams] == ["a"] * 5
+    assert len(pool.pids) == 2
+    assert [rest(stream) for stream in streams] == [["b"]] * 5
+    pids = pool.pids
+    pool.close()
+    assert pool.pids == []
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.fixture(scope="module")
+def decoding() -> Iterator[WorkThreads]:
+    made = WorkThreads(1, None, ReaderPool(FILES, ReaderRules()))
+    yield made
+    made.close()
+
+
+def sound_of(
+    threads: WorkThreads, data: bytes, *, limit: float = 100
+) -> tuple[float | None, float, list[int], bytes]:
+    source = open_source(threads, io.BytesIO(data), limit=limit, cancelled=lambda: False)
+    try:
+        blocks = list(source.blocks())
+        return (
+            source.expected,
+            source.seconds,
+            [len(block) for block in blocks],
+            np.concatenate(blocks).tobytes(),
+        )
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JFK.read_bytes(),
+        wav(tone(12)),
+        encode(tone(3), "mp3", "libmp3lame", 44_100, "stereo"),
+        RIGHT_BEFORE_LEFT,
+    ],
+    ids=["flac", "wav", "mp3", "a list of channels"],
+)
+def test_a_reader_gives_the_same_sound(decoding: WorkThreads, data: bytes) -> None:
+    assert sound_of(decoding, data) == sound_of(WorkThreads(1), data)
+
+
+@pytest.mark.parametrize("data", [b"no sound", wav(tone(0.05)), wav(tone(9)), b"RIFF" + bytes(5000)])
+def test_a_reader_raises_the_same_errors(decoding: WorkThreads, data: bytes) -> None:
+    told = []
+    for threads in (decoding, WorkThreads(1)):
+        with pytest.raises(ApiError) as raised:
+            sound_of(threads, data, limit=5)
+        told.append((type(raised.value), raised.value.envelope(), raised.value.status))
+    assert told[0] == told[1]
+
+
+def test_a_real_double_free_in_ffmpeg_s_binding_is_the_error_of_its_upload() -> None:
+    """With the mend in `app/audio/layouts.py` taken out."""
+    pool = ReaderPool(ReaderOrder(scripted_reader.unchecked, reading.warm), ReaderRules(count=1))
+    with ThreadPoolExecutor(2) as threads:
+        good = ReadStream(pool, io.BytesIO(wav(tone(3))), ReadOptions(limit=100), lambda: False)
+        bad = ReadStream(pool, io.BytesIO(RIGHT_BEFORE_LEFT), ReadOptions(limit=100), lambda: False)
+        sound, crash = threads.submit(rest, good), threads.submit(rest, bad)
+        with pytest.raises(NotAudio, match="crashed"):
+            crash.result()
+        assert sum(len(cast("np.ndarray", block)) for block in sound.result()[1:]) == 3 * 16_000
+    pool.close()
+
+
+def test_a_reader_loads_what_it_needs_and_no_more() -> None:
+    code = "import app.runtime.reader, app.audio.reading; app.audio.reading.warm()"
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "av" in loaded
+    assert not {"pydantic", "fastapi", "starlette", "sqlalchemy", "onnxruntime", "ctranslate2"} & loaded

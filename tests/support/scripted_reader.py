@@ -1,0 +1,47 @@
+"""Tasks for reader processes: one that does what its upload says, and one without a mend of a real crash."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from app.audio import decode
+from app.audio.reading import ReadOptions, read
+from app.errors import AudioTooLong
+from engines.types import Samples
+from tests.support.scripted import obey
+
+
+def lines(file: BinaryIO, options: object, cancelled: Callable[[], bool]) -> Iterator[str]:
+    """The lines of the upload, each after what it asks for (`tests/support/scripted.py`)."""
+    for line in file.read().decode().splitlines():
+        if line == "too long":
+            raise AudioTooLong(7.0, 5.0)
+        if line == "until cancelled":
+            while not cancelled():
+                obey("sleep:0.01")
+        obey(line)
+        yield line
+
+
+def unchecked(
+    file: BinaryIO, options: ReadOptions, cancelled: Callable[[], bool]
+) -> Iterator[float | Samples | None]:
+    """`read`, but lists of channels reach PyAV, which frees them twice; not each time ends a process."""
+    for check in ("make_plain", "check_packet", "check_frames"):
+        setattr(decode, check, lambda _: None)
+    data = file.read()
+    for _ in range(20):
+        for _ in read(io.BytesIO(data), options, cancelled):
+            pass
+    yield from read(io.BytesIO(data), options, cancelled)
+
+
+def nothing() -> None:
+    """Needs no library."""
+
+
+def broken() -> None:
+    """A reader that cannot be started."""
+    raise ImportError("as the test says")
