@@ -86,3 +86,13 @@ def answer_with(page: Page, text: str) -> None:
         route.fulfill(status=200, headers=headers, body=text)
 
     page.route("**/v1/audio/transcriptions", answer)
+
+
+STAND_STILL = """
+const send = XMLHttpRequest.prototype.send;
+XMLHttpRequest.prototype.send = function (form) {
+  this.onload = this.onprogress;
+  return send.call(this, form);
+};
+"""
+"""A script: from now on no stream of this page ends, so that it stays as it is while the server works."""

@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import ROOT
-from tests.studio.recorded import SOUND, answer_with, body, conversation, events
+from tests.studio.recorded import SOUND, STAND_STILL, answer_with, body, conversation, events
 from tests.studio.stage import chromium, visit
 from tests.support.server import running
 
@@ -60,15 +60,6 @@ def working(page: Page) -> None:
     told = list(events(INTERVIEW, told=False))
     progress = {"type": "antiphon.progress", "seconds": 1867, "expected": 4212, "queued": 0}
     drop(page, body([*told[:-3], progress], whole=False))
-
-
-STAND_STILL = """
-const send = XMLHttpRequest.prototype.send;
-XMLHttpRequest.prototype.send = function (form) {
-  this.onload = this.onprogress;
-  return send.call(this, form);
-};
-"""
 
 
 def done(page: Page) -> None:

@@ -14,27 +14,44 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 CHROMIUM = shutil.which("chromium")
 WHERE_FROM = "no chromium here: apt-get install chromium"
+ELSEWHERE = "studio.test"
+"""A name of this machine that the browser takes for another one: no microphone over plain http."""
 FLAGS = (
     "--no-sandbox",
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--mute-audio",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 )
-FAILED_LOAD = "Failed to load resource"
-"""What Chromium itself writes for each status from 400 on; the statuses are judged by `Visit.allowed`."""
+USUAL = ("Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored")
+"""What Chromium itself writes: for each status from 400 on, which `Visit.allowed` judges, and for a
+header that counts over https alone.
+"""
+
+
+def launched(kind: BrowserType, microphone: Path | None = None) -> Browser:
+    """A browser; the caller closes it. `microphone`: a WAV file that its fake microphone plays once."""
+    sound = [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
+    return kind.launch(executable_path=CHROMIUM, args=[*FLAGS, *sound])
 
 
 @contextmanager
-def chromium(*, microphone: Path | None = None) -> Iterator[Browser]:
-    """A browser. `microphone`: a WAV file that its fake microphone plays."""
-    sound = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *sound])
+        browser = launched(playwright.chromium)
         try:
             yield browser
         finally:
@@ -99,7 +116,7 @@ def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **optio
 
 
 def _hear(made: Visit, message: ConsoleMessage) -> None:
-    if message.type in {"error", "warning"} and not message.text.startswith(FAILED_LOAD):
+    if message.type in {"error", "warning"} and not message.text.startswith(USUAL):
         made.said.append(f"{message.type}: {message.text}")
 
 

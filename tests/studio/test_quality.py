@@ -10,20 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.node import BIN, NPM, node_environment
+from tests.support.node import BIN, node_environment, studio_tools
 
 STATIC = ROOT / "app/studio/static"
-TOOLS = ROOT / "tests/studio/node"
 pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """The folder with TypeScript and Biome; the first test of a clone installs them."""
-    if not (TOOLS / "node_modules/typescript").is_dir():
-        installed = run([BIN / "node", NPM, "ci"], TOOLS)
-        assert installed.returncode == 0, installed.stderr
-    return TOOLS
+    """The folder with TypeScript and Biome."""
+    return studio_tools()
 
 
 def run(command: Sequence[Path | str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -23,20 +23,17 @@ def node_environment() -> dict[str, str]:
 
 def installed() -> Path:
     """The folder in which the pinned SDK is installed; the first call installs it."""
-    if not (PACKAGE / "node_modules/openai").is_dir():
-        subprocess.run(
-            [BIN / "node", NPM, "ci"], cwd=PACKAGE, env=node_environment(), check=True, capture_output=True
-        )
-    return PACKAGE
+    return _installed(PACKAGE, "openai")
 
 
 def studio_tools() -> Path:
-    """The `node_modules` with the tools of the studio's tests; the first call installs them.
+    """The folder in which the tools of the studio's tests are installed; the first call installs them."""
+    return _installed(STUDIO_TOOLS, "axe-core")
 
-    `npm ci` refuses a lock that lacks packages of other platforms; `npm install` checks the hashes as well.
-    """
-    folder = STUDIO_TOOLS / "node_modules"
-    if not (folder / "axe-core").is_dir():
-        command = [str(BIN / "node"), str(NPM), "install", "--no-save", "--ignore-scripts"]
-        subprocess.run(command, cwd=STUDIO_TOOLS, env=node_environment(), check=True, capture_output=True)
+
+def _installed(folder: Path, package: str) -> Path:
+    """Installs what the lock of `folder` names, each archive by its hash, unless `package` is there."""
+    if not (folder / "node_modules" / package).is_dir():
+        command = [str(BIN / "node"), str(NPM), "ci", "--ignore-scripts"]
+        subprocess.run(command, cwd=folder, env=node_environment(), check=True, capture_output=True)
     return folder

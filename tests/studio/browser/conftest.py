@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.studio.stage import CHROMIUM, WHERE_FROM, PageOf, Visit, chromium, visit
+from tests.studio.stage import CHROMIUM, ELSEWHERE, WHERE_FROM, PageOf, Visit, chromium, visit
 from tests.support.fake_server import serving
 from tests.support.server import Server
 
 HERE = Path(__file__).parent
+OPEN = {"SERVER_ALLOWED_HOSTS": f'["{ELSEWHERE}"]'}
 VOICES = '{ "alloy" = ["high"], "cedar" = ["low"], "coral" = ["alto"], "echo" = ["low"], "marin" = ["high"] }'
 
 
@@ -34,7 +35,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real HTTP server with fakes as engines, and no keys."""
-    with serving(tmp_path_factory.mktemp("fake"), AUTH_KEYS="", SPEECH_VOICES=VOICES) as server:
+    with serving(tmp_path_factory.mktemp("fake"), AUTH_KEYS="", SPEECH_VOICES=VOICES, **OPEN) as server:
         yield server
 
 

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import pytest
-from playwright.sync_api import Page
 
 from tests.conftest import JFK
+from tests.studio.access import SIZES, violations
 from tests.studio.stage import PageOf
-from tests.support.node import studio_tools
 from tests.support.server import Server
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-SIZES = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 800}}
 VIEWS = ("transcribe", "speak", "voices", "server")
 WAITED_FOR = {"speak": ".voices li", "voices": "blockquote", "server": "table td", "transcribe": ".drop"}
-
-
-@cache
-def axe_source() -> str:
-    return (studio_tools() / "axe-core/axe.min.js").read_text()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds. Evaluated, because the policy of the page forbids a foreign script."""
-    page.evaluate(axe_source())
-    answer: dict[str, Any] = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})",
-        RULES,
-    )
-    assert answer["violations"] is not None
-    return [
-        f"{found['id']}: {node['target']} {node['failureSummary']}"
-        for found in answer["violations"]
-        for node in found["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

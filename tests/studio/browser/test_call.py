@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.studio.calls import run, shown
 from tests.studio.stage import PageOf, Visit
-from tests.support.node import BIN, installed
 from tests.support.server import KEY, Server
 from tests.support.sound import tone, wav
 
@@ -28,33 +25,6 @@ def unlocked(page_of: PageOf, locked: Server, view: str = "transcribe") -> tuple
     page.get_by_role("button", name="Use this key").click()
     page.wait_for_selector("dialog", state="detached")
     return made, page
-
-
-def shown(page: Page, language: str) -> str:
-    page.locator("dialog").get_by_role("button", name=language, exact=True).click()
-    page.wait_for_selector(f"pre[aria-label={language}]")
-    return page.locator("dialog pre").inner_text()
-
-
-def run(language: str, text: str, folder: Path) -> str:
-    """What the call prints, run as a user would."""
-    environment = {**os.environ, "ANTIPHON_API_KEY": KEY}
-    script = folder / {"curl": "call.sh", "python": "call.py", "node": "call.mjs"}[language]
-    script.write_text(text)
-    program = {"curl": "bash", "python": sys.executable, "node": str(BIN / "node")}[language]
-    if language == "node":
-        (folder / "node_modules").symlink_to(installed() / "node_modules")
-    done = subprocess.run(
-        [program, str(script)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, f"{text}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.mark.parametrize("language", ["curl", "python", "node"])

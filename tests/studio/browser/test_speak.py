@@ -58,7 +58,8 @@ def test_26_voices_are_listed_found_and_filtered(page_of: PageOf, fake: Server) 
     page.get_by_role("combobox", name="All languages").select_option("es")
     page.wait_for_function("count => document.querySelectorAll('.voices li').length < count", arg=len(listed))
     spanish = [voice["id"] for voice in listed if voice["language"].startswith("es")]
-    assert page.locator(".voices li label").all_inner_texts() == spanish
+    assert page.locator(".voices li label [dir]").all_inner_texts() == spanish
+    assert "Spanish" in page.locator(".voices li").first.inner_text()
     assert "coral" in spanish
 
 

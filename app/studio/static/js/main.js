@@ -7,18 +7,24 @@ import { loadLocale } from './i18n/index.js';
 import { pause } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
 import { restore, working } from './state/library.js';
+import { leaveTake, take } from './state/take.js';
 import { watchProgress } from './views/announce.js';
+import { keepingFocus } from './views/focus.js';
 import { watchKeys } from './views/keyboard.js';
+import { watchMenus } from './views/menu.js';
 import { playerBar } from './views/player.js';
 import { shell } from './views/shell.js';
+import { watchDrops } from './views/transcribe.js';
 import { editing } from './views/transcript.js';
 
 async function begin() {
   window.addEventListener('hashchange', moved);
   window.addEventListener('beforeunload', (event) => {
-    if (working.value) event.preventDefault();
+    if (working.value || take.value) event.preventDefault();
   });
   watchKeys();
+  watchDrops();
+  watchMenus();
   await Promise.all([loadLocale(), restore().catch(() => undefined)]);
   effect(() => {
     document.documentElement.dataset.theme = theme.value;
@@ -26,7 +32,7 @@ async function begin() {
   const view = element('app');
   const bar = element('player');
   view.replaceChildren();
-  effect(() => void render(shell(), view));
+  effect(() => keepingFocus(() => void render(shell(), view)));
   effect(() => void render(playerBar(), bar));
   watchProgress();
   about.value = await callJson('about').catch(() => null);
@@ -35,6 +41,7 @@ async function begin() {
 function moved() {
   const before = route.value;
   route.value = parseRoute(location.hash);
+  if (before.view !== route.value.view) leaveTake();
   if (before.view !== route.value.view || before.id !== route.value.id) {
     pause();
     editing.value = 0;

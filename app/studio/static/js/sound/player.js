@@ -5,6 +5,7 @@ import { wordAt } from '../transcript/follow.js';
 
 /** @typedef {import('../transcript/model.js').Word} Word */
 
+const still = matchMedia('(prefers-reduced-motion: reduce)');
 const audio = new Audio();
 audio.preload = 'metadata';
 let address = '';
@@ -91,5 +92,12 @@ function mark() {
   marked?.classList.remove('heard');
   element?.classList.add('heard');
   marked = element;
-  if (element && following.value && !audio.paused) element.scrollIntoView({ block: 'center', behavior: 'smooth' });
+  if (element && following.value && !audio.paused) scrollTo(element);
+}
+
+/** @param {Element} element */
+function scrollTo(element) {
+  // Where the user wants no motion, the text jumps, and only when the word is out of sight.
+  if (still.matches) element.scrollIntoView({ block: 'nearest', behavior: 'instant' });
+  else element.scrollIntoView({ block: 'center', behavior: 'smooth' });
 }

@@ -14,6 +14,10 @@ export class Take {
     this.pieces = [];
     this.recorder.ondataavailable = (event) => this.pieces.push(event.data);
     this.recorder.start();
+    this.context = new AudioContext();
+    this.analyser = new AnalyserNode(this.context, { fftSize: 1024 });
+    this.context.createMediaStreamSource(stream).connect(this.analyser);
+    this.samples = new Float32Array(this.analyser.fftSize);
   }
 
   static async begin() {
@@ -24,13 +28,26 @@ export class Take {
     return (performance.now() - this.began) / 1000;
   }
 
-  /** @returns {Promise<File>} */
-  async end() {
+  /** How loud it is now, 0..1: the decibels from -60 to 0 of the loudest sample. */
+  get level() {
+    this.analyser.getFloatTimeDomainData(this.samples);
+    const loudest = this.samples.reduce((top, value) => Math.max(top, Math.abs(value)), 1e-3);
+    return Math.min(1, Math.max(0, 1 + Math.log10(loudest) / 3));
+  }
+
+  /** @param {string} name without its ending @returns {Promise<File>} */
+  async end(name) {
     const ended = new Promise((resolve) => (this.recorder.onstop = resolve));
     this.recorder.stop();
     await ended;
-    for (const track of this.stream.getTracks()) track.stop();
+    this.close();
     const type = this.recorder.mimeType || 'audio/webm';
-    return new File(this.pieces, type.includes('mp4') ? 'take.mp4' : 'take.webm', { type });
+    return new File(this.pieces, `${name}.${type.includes('mp4') ? 'mp4' : 'webm'}`, { type });
+  }
+
+  /** Gives the microphone back. */
+  close() {
+    for (const track of this.stream.getTracks()) track.stop();
+    if (this.context.state !== 'closed') void this.context.close();
   }
 }

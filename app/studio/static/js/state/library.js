@@ -44,13 +44,17 @@ export const recording = (id) => recordings.value.find((one) => one.id === id);
 
 /** @param {Iterable<File>} files @returns {Recording[]} */
 export function add(files) {
-  const added = [...files].map((file) => make(crypto.randomUUID(), file.name, file.size, file.lastModified, file));
+  const added = [...files].map((file) => make(freshId(), file.name, file.size, file.lastModified, file));
   const limit = about.value?.limits.upload_bytes ?? Infinity;
   for (const one of added) if (one.size > limit) change(one, { phase: 'refused' });
   recordings.value = [...recordings.value, ...added];
   void work();
   return added;
 }
+
+/** `crypto.randomUUID` is missing where the page comes over plain http from another machine. */
+const freshId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** @param {string} id @param {string} name @param {number} size @param {number} modified @param {File | null} file @returns {Recording} */
 function make(id, name, size, modified, file) {

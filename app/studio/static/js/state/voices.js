@@ -4,19 +4,30 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { callJson } from '../api/client.js';
 
 /**
- * @typedef {{id: string, name?: string, language?: string, gender?: string, engine?: string, custom: boolean}} Voice
+ * @typedef {{id: string, name?: string, language?: string, gender?: string, engine?: string, custom: boolean,
+ *   consent?: string, matched_voice?: string, similarity?: number}} Voice `consent` and what follows: of custom voices
  * @typedef {{id: string, name: string, language: string}} Consent
  */
+
+const DEFAULT_VOICE = 'cedar';
 
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly Voice[] | null>} */
 export const voices = signal(null);
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly Consent[] | null>} */
 export const consents = signal(null);
+/** The voice that speaks. */
+export const voice = signal(DEFAULT_VOICE);
+/** Voices that are put side by side. */
+export const compared = signal(/** @type {readonly string[]} */ ([]));
 let asked = false;
 
 export async function loadVoices() {
   const answer = await callJson('audio/voices');
-  voices.value = answer.data.map((/** @type {any} */ voice) => ({ ...voice, custom: voice.id.startsWith('voice_') }));
+  voices.value = answer.data.map((/** @type {any} */ one) => ({ ...one, custom: one.id.startsWith('voice_') }));
+  // A voice that was deleted is no longer chosen.
+  const there = new Set(voices.value?.map((one) => one.id));
+  if (!there.has(voice.value)) voice.value = there.has(DEFAULT_VOICE) ? DEFAULT_VOICE : (voices.value?.[0]?.id ?? '');
+  compared.value = compared.value.filter((id) => there.has(id));
 }
 
 export async function loadConsents() {

@@ -93,3 +93,27 @@ function commonSubsequence(a, b) {
   }
   return pairs;
 }
+
+/**
+ * Where two texts differ, by words without case and punctuation. A word that was written in two ("open AI" for
+ * "OpenAI") is no difference.
+ * @param {readonly string[]} expected @param {readonly string[]} said
+ * @returns {{missing: Set<number>, extra: Set<number>}} indices in `expected` and in `said`
+ */
+export function differences(expected, said) {
+  const plain = (/** @type {readonly string[]} */ words) =>
+    words.map((word) => word.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ''));
+  const [a, b] = [plain(expected), plain(said)];
+  const pairs = [...matches(a, b)].sort(([one], [other]) => one - other);
+  const missing = new Set();
+  const extra = new Set();
+  let [old, fresh] = [0, 0];
+  for (const [j, i] of [...pairs, [b.length, a.length]]) {
+    if (a.slice(old, i).join('') !== b.slice(fresh, j).join('')) {
+      for (let index = old; index < i; index++) missing.add(index);
+      for (let index = fresh; index < j; index++) extra.add(index);
+    }
+    [old, fresh] = [i + 1, j + 1];
+  }
+  return { missing, extra };
+}

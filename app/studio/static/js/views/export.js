@@ -4,30 +4,37 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, call } from '../api/client.js';
 import { t } from '../i18n/index.js';
-import { announcement } from '../state/app.js';
 import { edit, undo } from '../state/library.js';
 import { replacedEverywhere } from '../transcript/edits.js';
 import { endOf, nameOf, startOf, textOf } from '../transcript/model.js';
 import { saveFile } from './copy.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
+import { closeMenu, menu } from './menu.js';
 
 /** @typedef {import('../state/library.js').Recording} Recording */
 
 const FORMATS = ['srt', 'vtt', 'txt', 'json', 'docx'];
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
 const failed = signal(null);
+/** What the last replacing did, and to which recording. */
+const told = signal({ id: '', text: '' });
 
 /** @param {Recording} one */
 export function exportMenu(one) {
   if (!one.transcript.value.turns.length) return nothing;
   return html`<div class="row">
       <button ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} ${t('common.undo')}</button>
-      <details class="menu"><summary class="button">${icon('replace')} ${t('replace.title')}</summary>${replaceForm(one)}</details>
-      <details class="menu"><summary class="button">${icon('download')} ${t('export.title')}</summary>
-        <ul>${FORMATS.map((format) => html`<li><button class="plain" @click=${() => void save(one, format)}>${t(`export.${format}`)}</button></li>`)}</ul>
-      </details>
+      ${menu(html`${icon('replace')} ${t('replace.title')}`, replaceForm(one))}
+      ${menu(
+        html`${icon('download')} ${t('export.title')}`,
+        html`<ul @click=${closeMenu}>${FORMATS.map(
+          (format) =>
+            html`<li><button class="plain" @click=${() => void save(one, format)}>${t(`export.${format}`)}</button></li>`,
+        )}</ul>`,
+      )}
     </div>
+    ${told.value.id === one.id ? html`<p class="quiet" role="status">${told.value.text}</p>` : nothing}
     ${failed.value ? failureBox(failed.value) : nothing}`;
 }
 
@@ -35,6 +42,7 @@ export function exportMenu(one) {
 function replaceForm(one) {
   const go = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
+    closeMenu(event);
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
     const { transcript, count } = replacedEverywhere(
       one.transcript.value,
@@ -42,7 +50,7 @@ function replaceForm(one) {
       String(form.get('to')),
     );
     if (count) edit(one, transcript);
-    announcement.value = t('replace.done', { count });
+    told.value = { id: one.id, text: t('replace.done', { count }) };
   };
   return html`<form class="stack" @submit=${go}>
     <label>${t('replace.from')} <input name="from" required></label>

@@ -4,8 +4,9 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { authorization, callJson } from '../api/client.js';
 import { sums } from '../code/metrics.js';
-import { number, size, t } from '../i18n/index.js';
+import { clock, number, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
+import { icon } from './icons.js';
 
 const EVERY = 2000;
 /** @typedef {{ready: boolean, problems: Record<string, string>, models: any[], counters: Map<string, number> | null}} Seen */
@@ -19,7 +20,8 @@ export function serverView() {
   return html`<h1>${t('server.title')}</h1>
     ${
       facts
-        ? html`<p class=${facts.ready ? 'good' : 'failure'}>${facts.ready ? t('server.ready') : t('server.not-ready')}</p>
+        ? html`<p class=${facts.ready ? 'good' : 'failure'} role="status">${icon(facts.ready ? 'check' : 'x')} ${facts.ready ? t('server.ready') : t('server.not-ready')}
+            ${about.value ? html`<span class="quiet">${t('server.version')} ${about.value.version}</span>` : nothing}</p>
           <ul>${Object.entries(facts.problems).map(([name, why]) => html`<li><strong>${name}</strong>: ${why}</li>`)}</ul>
           ${counters(facts.counters)} ${models(facts.models)}`
         : nothing
@@ -58,25 +60,33 @@ function counters(all) {
   if (!all) return html`<p class="quiet">${t('server.hidden')}</p>`;
   const sound = all.get('antiphon_sound_seconds_total') ?? 0;
   const factor = sound ? (all.get('antiphon_work_seconds_total') ?? 0) / sound : 0;
-  return html`<dl class="facts">
-    <dt>${t('server.queue')}</dt><dd>${number(all.get('antiphon_queue_jobs') ?? 0)}</dd>
-    <dt>${t('server.rtf')}</dt><dd>${number(factor, { maximumFractionDigits: 3 })}</dd>
-    <dt>${t('server.refused')}</dt><dd>${number(all.get('refused') ?? 0)}</dd>
+  return html`<dl class="cards">
+    ${card('queue', number(all.get('antiphon_queue_jobs') ?? 0))}
+    ${card('rtf', sound ? number(factor, { maximumFractionDigits: 2 }) : '–')}
+    ${card('refused', number(all.get('refused') ?? 0))}
   </dl>`;
 }
+
+/** A figure, and what it means. @param {string} name @param {string} value */
+const card = (name, value) =>
+  html`<div class="sheet"><dt>${t(`server.${name}`)}</dt><dd>${value}</dd><dd class="quiet">${t(`server.${name}-means`)}</dd></div>`;
 
 /** @param {any[]} all */
 function models(all) {
   const known = all.filter((one) => one.state);
   return html`<h2>${t('server.models')}</h2>
-    <table><tbody>${known.map((one) => html`<tr><th scope="row">${one.id}</th><td>${one.state ? t(`state.${one.state}`) : ''}</td></tr>`)}</tbody></table>`;
+    <table><tbody>${known.map((one) => html`<tr><th scope="row">${one.id}</th><td class="state-${one.state}">${t(`state.${one.state}`)}</td></tr>`)}</tbody></table>`;
 }
 
 function limits() {
   const told = about.value;
   if (!told) return nothing;
-  const bytes = (/** @type {string} */ name) => name.endsWith('_bytes');
   return html`<h2>${t('server.limits')}</h2>
-    <dl class="facts"><dt>${t('server.version')}</dt><dd>${told.version}</dd>
-    ${Object.entries(told.limits).map(([name, value]) => html`<dt><code>${name}</code></dt><dd>${bytes(name) ? size(value) : number(value)}</dd>`)}</dl>`;
+    <dl class="facts">${Object.entries(told.limits).map(([name, value]) => html`<dt><code>${name}</code></dt><dd>${limit(name, value)}</dd>`)}</dl>`;
+}
+
+/** A limit in its unit. @param {string} name @param {number} value */
+function limit(name, value) {
+  if (name.endsWith('_bytes')) return size(value);
+  return name.endsWith('_seconds') ? clock(value) : number(value);
 }

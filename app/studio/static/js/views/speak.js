@@ -10,12 +10,12 @@ import { parts } from '../sound/parts.js';
 import { PcmPlayer, RATE } from '../sound/pcm.js';
 import { wavFile } from '../sound/wav.js';
 import { about, route } from '../state/app.js';
-import { wanted } from '../state/voices.js';
+import { compared, voice, wanted } from '../state/voices.js';
 import { saveFile } from './copy.js';
 import { dialog } from './dialogs.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
-import { compared, voice, voiceList } from './voice-list.js';
+import { nameOfVoice, voiceList } from './voice-list.js';
 
 const FORMATS = ['wav', 'mp3', 'opus', 'aac', 'flac'];
 const MOST_CHARACTERS = 100_000;
@@ -38,19 +38,20 @@ export function speakView() {
   return html`<h1>${t('speak.title')}</h1>
     <div class="two wide">
       <section class="sheet stack">
-        <label>${t('speak.text')}<textarea rows="8" dir="auto" .value=${text.value} @input=${typed}></textarea></label>
-        <p class="quiet">${t('speak.count', { count: text.value.length, limit })}
+        <label>${t('speak.text')}<textarea rows="6" dir="auto" .value=${text.value} @input=${typed}></textarea></label>
+        <p class="row between quiet"><span>${t('speak.voice', { name: nameOfVoice(voice.value) })}</span>
+          <span>${t('speak.count', { count: text.value.length, limit })}</span>
           ${text.value.length > MOST_CHARACTERS ? t('speak.too-long', { limit: MOST_CHARACTERS }) : nothing}</p>
         ${controls()} ${failed.value ? failureBox(failed.value) : nothing} ${results()}
       </section>
-      <aside>${voiceList(busy.value !== null, (name, sample) => void speakAll([name], sample))}</aside>
+      <aside>${voiceList((name, sample) => void speakAll([name], sample, false))}</aside>
     </div>`;
 }
 
 function controls() {
   const empty = !text.value.trim() || text.value.length > MOST_CHARACTERS;
   if (busy.value) {
-    return html`<p class="row"><button @click=${busy.value.stop}>${icon('square')} ${t('common.stop')}</button>
+    return html`<p class="row"><button data-next @click=${busy.value.stop}>${icon('square')} ${t('common.stop')}</button>
       <span role="status">${busy.value.note}</span></p>`;
   }
   return html`<div class="row">
@@ -58,20 +59,22 @@ function controls() {
       @change=${(/** @type {Event} */ event) => (speed.value = Number(/** @type {HTMLInputElement} */ (event.target).value) || 1)}></label>
     <label>${t('speak.format')} <select @change=${(/** @type {Event} */ event) => (format.value = /** @type {HTMLSelectElement} */ (event.target).value)}>
       ${FORMATS.map((name) => html`<option ?selected=${name === format.value}>${name}</option>`)}</select></label>
-    <button class="main" ?disabled=${empty} @click=${() => void speakAll([voice.value])}>${icon('volume-2')} ${t('speak.go')}</button>
+    <button class="main" data-next ?disabled=${empty} @click=${() => void speakAll([voice.value])}>${icon('volume-2')} ${t('speak.go')}</button>
     <button ?disabled=${empty || compared.value.length < 2} @click=${() => void speakAll(compared.value)}>
-      ${t('speak.compare', { count: compared.value.length })}</button>
+      ${compared.value.length ? t('speak.compare', { count: compared.value.length }) : t('speak.compare-none')}</button>
   </div>`;
 }
 
 function results() {
   return html`<ul class="takes">${takes.value.map(
-    (take, index) => html`<li class="row between"><kbd>${index + 1}</kbd> <strong>${take.voice}</strong>
+    (take, index) => html`<li>
+      <kbd>${index + 1}</kbd> <strong dir="auto">${nameOfVoice(take.voice)}</strong>
       <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(take.seconds) })}</span>
-      <button @click=${() => void replay(take.pieces)} aria-label="${t('player.play')}: ${take.voice}">${icon('play')}</button>
-      <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>
-      <button @click=${() => show(take)}>${icon('code')} ${t('call.show')}</button></li>`,
-  )}</ul>`;
+      <span class="row"><button @click=${() => void replay(take.pieces)} aria-label="${t('player.play')}: ${nameOfVoice(take.voice)}">${icon('play')}</button>
+        <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>
+        <button aria-label=${t('call.show')} title=${t('call.show')} @click=${() => show(take)}>${icon('code')}</button></span></li>`,
+  )}</ul>
+  ${takes.value.length > 1 ? html`<p class="quiet">${t('speak.keys', { count: takes.value.length })}</p>` : nothing}`;
 }
 
 /** @param {number} value */
@@ -86,55 +89,70 @@ const bodyOf = (name, input) => ({
   response_format: format.value,
 });
 
-/** @param {readonly string[]} names @param {string} [input] */
-async function speakAll(names, input = text.value) {
+/**
+ * Speaks with one voice after the other; what is spoken now ends.
+ * @param {readonly string[]} names @param {string} [input] @param {boolean} [kept] whether the results are listed
+ */
+async function speakAll(names, input = text.value, kept = true) {
+  busy.value?.stop();
   const stop = new AbortController();
   failed.value = null;
-  takes.value = [];
+  if (kept) takes.value = [];
   try {
-    for (const name of names) await speakOne(name, input, stop);
+    for (const name of names) {
+      const made = await speakOne(name, input, stop, kept);
+      if (stop.signal.aborted) return;
+      await made.finished();
+    }
   } catch (wrong) {
+    if (stop.signal.aborted) return;
     if (wrong instanceof ApiFailure) failed.value = wrong;
-    else if (!(wrong instanceof DOMException)) throw wrong;
+    else throw wrong;
   } finally {
-    busy.value = null;
+    if (!stop.signal.aborted) busy.value = null;
   }
 }
 
-/** @param {string} name @param {string} input @param {AbortController} stop */
-async function speakOne(name, input, stop) {
+/** @param {string} name @param {string} input @param {AbortController} stop @param {boolean} kept @returns {Promise<PcmPlayer>} which may still be heard */
+async function speakOne(name, input, stop, kept) {
   const player = new PcmPlayer();
+  const halt = () => {
+    busy.value = null;
+    stop.abort();
+  };
   stop.signal.addEventListener('abort', () => void player.close());
   const began = performance.now();
   const cut = parts(input, about.value?.limits.input_characters ?? 4096);
   let first = 0;
   let requestId = '';
-  try {
-    for (const [index, part] of cut.entries()) {
-      const note = cut.length > 1 ? t('speak.part', { part: index + 1, parts: cut.length }) : name;
-      busy.value = { note, making: true, stop: () => stop.abort() };
-      const heard = (/** @type {Uint8Array} */ data) => {
-        first ||= (performance.now() - began) / 1000;
-        player.feed(data);
-      };
+  for (const [index, part] of cut.entries()) {
+    const note = cut.length > 1 ? t('speak.part', { part: index + 1, parts: cut.length }) : nameOfVoice(name);
+    busy.value = { note, making: true, stop: halt };
+    const heard = (/** @type {Uint8Array} */ data) => {
+      first ||= (performance.now() - began) / 1000;
+      player.feed(data);
+    };
+    try {
       requestId = (await speakStream(bodyOf(name, part), heard, stop.signal)).requestId;
+    } catch (wrong) {
+      await player.close();
+      throw wrong;
     }
-    const all = { voice: name, input, first, seconds: player.seconds, pieces: player.pieces, requestId };
-    takes.value = [...takes.value, all];
-    await player.finished();
-  } finally {
-    await player.close();
   }
+  const all = { voice: name, input, first, seconds: player.seconds, pieces: player.pieces, requestId };
+  if (kept) takes.value = [...takes.value, all];
+  return player;
 }
 
 /** Plays a take again, and stops the one that is playing. @param {Uint8Array[]} pieces */
 async function replay(pieces) {
   busy.value?.stop();
   const player = new PcmPlayer();
-  busy.value = { note: t('speak.replay'), making: false, stop: () => void player.close() };
+  const mine = { note: t('speak.replay'), making: false, stop: () => void player.close() };
+  busy.value = mine;
   for (const piece of pieces) player.feed(piece);
   await player.finished();
-  busy.value = null;
+  if (busy.value === mine) busy.value = null;
 }
 
 /** The keys 1 to 4 play the takes, except while the user types. */
@@ -155,16 +173,17 @@ const working = () => Boolean(busy.value?.making);
 
 /** @param {{voice: string, input: string, pieces: Uint8Array[]}} take */
 async function download(take) {
-  const name = `${take.voice}.${format.value}`;
+  const name = `${nameOfVoice(take.voice)}.${format.value}`;
   if (format.value === 'wav') return saveFile(wavFile(take.pieces, RATE), name);
   const stop = new AbortController();
-  busy.value = { note: t('speak.fetching', { name }), making: true, stop: () => stop.abort() };
+  const mine = { note: t('speak.fetching', { name }), making: true, stop: () => stop.abort() };
+  busy.value = mine;
   try {
     saveFile(await speakFile(bodyOf(take.voice, take.input), stop.signal), name);
   } catch (wrong) {
     if (wrong instanceof ApiFailure) failed.value = wrong;
   } finally {
-    busy.value = null;
+    if (busy.value === mine) busy.value = null;
   }
 }
 
@@ -173,7 +192,7 @@ function show(take) {
   const shown = /** @type {const} */ ({
     kind: 'speech',
     body: bodyOf(take.voice, take.input),
-    file: `${take.voice}.${format.value}`,
+    file: `${nameOfVoice(take.voice)}.${format.value}`,
   });
   dialog.value = { kind: 'call', call: { shown, requestId: take.requestId } };
 }

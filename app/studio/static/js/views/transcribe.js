@@ -6,6 +6,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, number, percent, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
 import * as library from '../state/library.js';
+import { take as recording } from '../state/take.js';
 import { wordCount } from '../transcript/model.js';
 import { exportMenu } from './export.js';
 import { failureBox } from './failure.js';
@@ -13,6 +14,7 @@ import { icon } from './icons.js';
 import { optionsBox } from './options.js';
 import { peopleBox } from './people.js';
 import { recordingList } from './recordings.js';
+import { microphoneNote, recordButton } from './take.js';
 import { transcriptView } from './transcript.js';
 
 /** @typedef {import('../state/library.js').Recording} Recording */
@@ -31,8 +33,7 @@ setInterval(() => {
 
 export function transcribeView() {
   const open = library.recording(route.value.id);
-  if (!open)
-    return library.recordings.value.length ? html`${dropZone()} ${recordingList(chooser(t('list.add')))}` : dropZone();
+  if (!open) return html`${dropZone()} ${library.recordings.value.length ? recordingList(nothing) : nothing}`;
   return html`<div class="two">
     <details class="side" ?open=${wide.value}><summary>${t('list.side')}</summary>
       ${recordingList(chooser(t('list.add')))} ${peopleBox(open)}</details>
@@ -46,22 +47,38 @@ function take(files) {
   if (first) location.hash = `#/transcribe/${first.id}`;
 }
 
-function dropZone() {
-  const drop = (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    over.value = false;
-    take(event.dataTransfer?.files ?? []);
-  };
+/** The whole page takes files, so that one dropped beside the zone does not make the browser leave. */
+export function watchDrops() {
   const drag = (/** @type {DragEvent} */ event) => {
     event.preventDefault();
-    over.value = event.type !== 'dragleave';
+    over.value = event.type === 'dragover';
   };
-  return html`<section class="drop ${over.value ? 'over' : ''}" @drop=${drop} @dragover=${drag} @dragleave=${drag}>
+  for (const name of /** @type {const} */ (['dragover', 'dragleave'])) document.addEventListener(name, drag);
+  document.addEventListener('drop', (event) => {
+    drag(event);
+    take(event.dataTransfer?.files ?? []);
+  });
+}
+
+function dropZone() {
+  return html`<section class="drop ${over.value ? 'over' : ''}">
       <h1>${t('drop.title')}</h1>
-      <p class="row center">${chooser(t('drop.choose'), 'main')} <button @click=${example}>${t('drop.example')}</button></p>
+      <p class="tells">${t('drop.tells')}</p>
+      <p class="row center">${recording.value ? nothing : chooser(t('drop.choose'), 'main')}
+        ${recordButton({ name: takeName(), got: (file) => take([file]), done: t('take.transcribe'), keep: true })}
+        ${recording.value ? nothing : html`<button @click=${example}>${t('drop.example')}</button>`}</p>
+      ${microphoneNote()}
       <p class="quiet">${limits()}</p>
     </section>
     ${optionsBox()}`;
+}
+
+/** The name of a take: when it was made. */
+function takeName() {
+  const made = new Date();
+  const two = (/** @type {number} */ value) => String(value).padStart(2, '0');
+  const day = [made.getFullYear(), two(made.getMonth() + 1), two(made.getDate())].join('-');
+  return `${t('take.name')} ${day} ${two(made.getHours())}.${two(made.getMinutes())}`;
 }
 
 function limits() {
@@ -141,6 +158,8 @@ function trouble(one) {
   }
   if (retryAt)
     return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;
+  if (phase === 'stopped' && one.file)
+    return html`<p><button @click=${() => library.again(one)}>${icon('refresh-cw')} ${t('common.retry')}</button></p>`;
   return failure ? failureBox(failure, one.file ? () => library.again(one) : undefined) : nothing;
 }
 

@@ -4,7 +4,7 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { locale, t } from '../i18n/index.js';
-import { voices } from '../state/voices.js';
+import { compared, voice, voices } from '../state/voices.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../state/voices.js').Voice} Voice */
@@ -22,13 +22,11 @@ const SAMPLES = /** @type {Record<string, string>} */ ({
   zh: '早上好。现在七点半。',
 });
 
-export const voice = signal('cedar');
-export const compared = signal(/** @type {readonly string[]} */ ([]));
 const search = signal('');
 const language = signal('');
 
-/** @param {boolean} busy @param {(voice: string, text: string) => void} hear */
-export function voiceList(busy, hear) {
+/** @param {(voice: string, text: string) => void} hear */
+export function voiceList(hear) {
   const all = voices.value ?? [];
   const languages = [...new Set(all.map((one) => one.language?.slice(0, 2) ?? ''))].filter(Boolean).sort();
   const found = all.filter(matches).sort((a, b) => Number(b.custom) - Number(a.custom));
@@ -50,24 +48,28 @@ export function voiceList(busy, hear) {
     <ul class="voices">${repeat(
       found,
       (one) => one.id,
-      (one) => voiceRow(one, busy, hear),
+      (one) => voiceRow(one, hear),
     )}</ul>`;
 }
 
 /** @param {Voice} one */
 function matches(one) {
-  const text = `${one.id} ${one.name ?? ''} ${genderOf(one)} ${one.language ?? ''}`.toLowerCase();
+  const spoken = one.language ? languageName(one.language) : '';
+  const text = `${one.id} ${one.name ?? ''} ${genderOf(one)} ${one.language ?? ''} ${spoken}`.toLowerCase();
   return (!language.value || one.language?.startsWith(language.value)) && text.includes(search.value.toLowerCase());
 }
 
 /** @param {string} code */
 const languageName = (code) => new Intl.DisplayNames(locale.value, { type: 'language' }).of(code) ?? code;
 
+/** What the user calls a voice: own ones have names of their own. @param {string} id */
+export const nameOfVoice = (id) => voices.value?.find((one) => one.id === id)?.name ?? id;
+
 /** @param {Voice} one */
 const genderOf = (one) => (one.gender === 'female' || one.gender === 'male' ? t(`gender.${one.gender}`) : '');
 
-/** @param {Voice} one @param {boolean} busy @param {(voice: string, text: string) => void} hear */
-function voiceRow(one, busy, hear) {
+/** @param {Voice} one @param {(voice: string, text: string) => void} hear */
+function voiceRow(one, hear) {
   const name = one.name ?? one.id;
   const compare = (/** @type {Event} */ event) => {
     const others = compared.value.filter((id) => id !== one.id);
@@ -78,12 +80,14 @@ function voiceRow(one, busy, hear) {
     voice.value = one.id;
   };
   const sample = () => hear(one.id, SAMPLES[one.language?.slice(0, 2) ?? 'en'] ?? SAMPLES.en);
-  const facts = one.custom ? t('speak.own') : [genderOf(one), one.language].filter(Boolean).join(', ');
+  const facts = one.custom
+    ? t('speak.own')
+    : [genderOf(one), one.language && languageName(one.language)].filter(Boolean).join(', ');
   return html`<li class="voice">
-    <label><input type="radio" name="voice" .checked=${one.id === voice.value} @change=${pick}><span dir="auto">${name}</span></label>
-    <span class="quiet">${facts}</span>
+    <label><input type="radio" name="voice" .checked=${one.id === voice.value} @change=${pick}>
+      <span><span dir="auto">${name}</span> <span class="quiet">${facts}</span></span></label>
     <input type="checkbox" aria-label=${t('speak.pick-compare', { name })} title=${t('speak.pick-compare', { name })}
       .checked=${compared.value.includes(one.id)} @change=${compare}>
-    <button class="plain" aria-label=${t('speak.sample', { name })} ?disabled=${busy} @click=${sample}>${icon('play')}</button>
+    <button class="plain" aria-label=${t('speak.sample', { name })} @click=${sample}>${icon('play')}</button>
   </li>`;
 }

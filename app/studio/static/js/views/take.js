@@ -1,0 +1,30 @@
+// @ts-check
+// Record: one button, the time, how loud it is. Where the browser gives no microphone, a sentence says why.
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
+import { clock, t } from '../i18n/index.js';
+import { canRecord } from '../sound/recorder.js';
+import { begin, denied, discard, end, level, seconds, take } from '../state/take.js';
+import { icon } from './icons.js';
+
+/**
+ * @param {{name: string, got: (file: File) => void, done: string, keep?: boolean}} purpose `name` of the file, `done`:
+ *   label of what ends the take, `keep`: a user who goes to another view ends it too, instead of losing it
+ */
+export function recordButton({ name, got, done, keep = false }) {
+  if (!canRecord()) return nothing;
+  const press = async () => got(await end(name));
+  if (!take.value) {
+    const start = () => void begin(keep ? () => void press() : undefined);
+    return html`<button data-next @click=${start}>${icon('mic')} ${t('take.record')}</button>`;
+  }
+  return html`<button class="main" data-next @click=${() => void press()}>${icon('square')} ${done}</button>
+    <span class="row recording"><span class="time">${clock(seconds.value)}</span>
+      <meter min="0" max="1" .value=${level.value} aria-label=${t('take.level')}></meter></span>
+    <button @click=${discard}>${t('common.cancel')}</button>`;
+}
+
+/** Why there is no microphone. */
+export function microphoneNote() {
+  if (!canRecord()) return html`<p class="quiet">${t('take.no-microphone')}</p>`;
+  return denied.value ? html`<p class="failure" role="alert">${t('take.denied', { why: denied.value })}</p>` : nothing;
+}
