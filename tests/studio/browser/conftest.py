@@ -13,7 +13,7 @@ from tests.support.fake_server import serving
 from tests.support.server import Server
 
 HERE = Path(__file__).parent
-OPEN = {"SERVER_ALLOWED_HOSTS": f'["{ELSEWHERE}"]'}
+HOSTS = f'["{ELSEWHERE}"]'
 VOICES = '{ "alloy" = ["high"], "cedar" = ["low"], "coral" = ["alto"], "echo" = ["low"], "marin" = ["high"] }'
 
 
@@ -35,7 +35,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real HTTP server with fakes as engines, and no keys."""
-    with serving(tmp_path_factory.mktemp("fake"), AUTH_KEYS="", SPEECH_VOICES=VOICES, **OPEN) as server:
+    folder = tmp_path_factory.mktemp("fake")
+    with serving(folder, AUTH_KEYS="", SPEECH_VOICES=VOICES, SERVER_ALLOWED_HOSTS=HOSTS) as server:
         yield server
 
 
