@@ -1,0 +1,111 @@
+"""The page in each of its languages: no English remains, and nothing overflows on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.studio.access import SIZES
+from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
+from tests.studio.stage import PageOf
+from tests.support.server import Server
+
+VIEWS = ("transcribe", "speak", "voices", "server")
+WAITED_FOR = {
+    "speak": ".voices li",
+    "voices": "blockquote:not(:empty)",
+    "server": "table td",
+    "transcribe": ".drop",
+}
+TEXTS = """() => {
+  const told = [];
+  const walker = document.createTreeWalker(document.querySelector('#app'), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const parent = walker.currentNode.parentElement;
+    const named = parent.closest('option[lang], blockquote, code, kbd, th, [dir=auto]');
+    if (!named) told.push(walker.currentNode.data);
+  }
+  for (const one of document.querySelectorAll('#app *, #player *')) {
+    for (const name of ['aria-label', 'title', 'placeholder']) told.push(one.getAttribute(name) ?? '');
+  }
+  return told.map((text) => text.trim()).filter(Boolean);
+}"""
+SAME = {
+    "de": {"Export", "Hindi", "Name", "Position", "Server", "Text", "Version", "Word (docx)"},
+    "es": {"Word (docx)"},
+    "fr": {"Options", "Position", "Version", "Word (docx)"},
+}
+"""Words that the language has in common with English."""
+NAMES = re.compile(
+    r"Antiphon|wav|mp3|opus|aac|flac|curl|python|node|[A-Z]( [\d:]+)?|[\d\W]+|harbour.*|\d+ [kMG]B"
+)
+"""Names, numbers and file formats, which no language translates."""
+
+
+def words(page: Page) -> set[str]:
+    return {text for text in page.evaluate(TEXTS) if not NAMES.fullmatch(text)}
+
+
+def everywhere(page_of: PageOf, fake: Server, code: str) -> set[str]:
+    """All that the four views and a transcript say in a language, on a phone; nothing of it overflows."""
+    made = page_of(fake, viewport=SIZES["phone"], locale=code)
+    told: set[str] = set()
+    for view in VIEWS:
+        page = made.open(view)
+        page.wait_for_selector(WAITED_FOR[view])
+        told |= words(page)
+        fits(page, f"{code} {view}")
+    page = made.open()
+    assert page.locator("html").get_attribute("lang") == code
+    answer_with(page, body(events(HARBOUR)))
+    page.set_input_files(
+        "input[type=file]", {"name": "harbour.wav", "mimeType": "audio/wav", "buffer": SOUND}
+    )
+    page.wait_for_selector(".turn strong")
+    page.wait_for_selector("details.menu")
+    told |= words(page)
+    fits(page, f"{code} transcript")
+    page.locator(".calls").click()
+    page.wait_for_selector("dialog[open] pre")
+    told |= words(page)
+    return told
+
+
+def fits(page: Page, what: str) -> None:
+    """No sideways scrolling, and no control whose text is wider than the control."""
+    width = SIZES["phone"]["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, what
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('button, .button, nav a, th, td')]
+          .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+          .map((one) => one.innerText)"""
+    )
+    assert cut == [], what
+
+
+@pytest.fixture(scope="module")
+def english() -> dict[str, set[str]]:
+    return {}
+
+
+@pytest.mark.parametrize("code", ["de", "es", "fr"])
+def test_40_no_english_remains_and_nothing_overflows(
+    page_of: PageOf, fake: Server, english: dict[str, set[str]], code: str
+) -> None:
+    if "en" not in english:
+        english["en"] = everywhere(page_of, fake, "en")
+    told = everywhere(page_of, fake, code)
+    assert len(told) > 40
+    assert told & english["en"] - SAME[code] == set()
+
+
+def test_40_the_language_is_chosen_and_remembered(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, locale="en")
+    page = made.open()
+    page.get_by_role("combobox", name="Language of the page").select_option("de")
+    page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
+    page.reload()
+    page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
+    assert page.locator("html").get_attribute("lang") == "de"

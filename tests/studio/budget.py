@@ -1,0 +1,114 @@
+"""The budget of the page, measured: `python -m tests.studio.budget` prints a table.
+
+Times depend on the machine, so no test asserts them; the main thread's CPU time depends on it least.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, CDPSession, Page
+
+from tests.studio.recorded import SOUND, TWO_HOURS, answer_with, body, events
+from tests.studio.stage import Visit, chromium, visit
+from tests.support.fake_server import serving
+
+ROUNDS = 5
+WORDS = sum(len(turn.words) for turn in TWO_HOURS)
+LONG_TASKS = """() => {
+  window.longTasks = [0];
+  new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((task) => task.duration)))
+    .observe({type: 'longtask'});
+}"""
+Row = dict[str, float]
+
+
+class Meter:
+    """The clocks of one page."""
+
+    def __init__(self, made: Visit) -> None:
+        self._session: CDPSession = made.context.new_cdp_session(made.page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._page = made.page
+
+    def cpu(self) -> float:
+        """Milliseconds that the main thread has worked."""
+        told = self._session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(float(one["value"]) for one in told if one["name"] == "TaskDuration")
+
+    def now(self) -> float:
+        return float(self._page.evaluate("performance.now()"))
+
+    def heap(self) -> float:
+        """MB, after what is no longer used was thrown away."""
+        self._session.send("HeapProfiler.collectGarbage")
+        return float(self._session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
+
+
+def first_view(browser: Browser, root: str) -> Row:
+    made = visit(browser, root)
+    received: list[int] = []
+    session = made.context.new_cdp_session(made.page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda event: received.append(int(event["encodedDataLength"])))
+    page = made.open()
+    page.wait_for_load_state("networkidle")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    row = {"first view, kB": sum(received) / 1000, "requests": len(made.requests), "first paint, ms": paint}
+    made.context.close()
+    return row
+
+
+def two_hours(browser: Browser, root: str) -> Row:
+    made = visit(browser, root)
+    page = made.open()
+    page.wait_for_load_state("networkidle")
+    answer_with(page, body(events(TWO_HOURS)))
+    meter = Meter(made)
+    cpu, begun = meter.cpu(), meter.now()
+    page.set_input_files("input[type=file]", {"name": "long.wav", "mimeType": "audio/wav", "buffer": SOUND})
+    page.wait_for_selector("text=done in", timeout=120_000)
+    row = {"shown after, ms": meter.now() - begun, "main thread, ms of CPU": meter.cpu() - cpu}
+    row |= {"longest task while scrolling, ms": scrolled(page), "heap, MB": meter.heap()}
+    made.context.close()
+    return row
+
+
+def scrolled(page: Page) -> float:
+    page.evaluate(LONG_TASKS)
+    for pixels in (10_000_000, 0):
+        page.evaluate("pixels => scrollTo(0, pixels)", pixels)
+        page.wait_for_timeout(300)
+    return float(page.evaluate("Math.max(...window.longTasks)"))
+
+
+@contextmanager
+def ground() -> Iterator[tuple[Browser, str]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), AUTH_KEYS="") as server,
+        chromium() as browser,
+    ):
+        yield browser, server.root
+
+
+def main() -> int:
+    measures: tuple[Callable[[Browser, str], Row], ...] = (first_view, two_hours)
+    print(f"{WORDS} words, {len(TWO_HOURS)} turns; {ROUNDS} rounds\n")
+    print("| measure | median | least | most |\n|---|---|---|---|")
+    with ground() as (browser, root):
+        for measure in measures:
+            rows = [measure(browser, root) for _ in range(ROUNDS)]
+            for name in rows[0]:
+                values = [row[name] for row in rows]
+                print(f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} | {max(values):.0f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
