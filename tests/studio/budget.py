@@ -18,8 +18,8 @@ from tests.studio.recorded import SOUND, TWO_HOURS, answer_with, body, events
 from tests.studio.stage import Visit, chromium, visit
 from tests.support.fake_server import serving
 
-ROUNDS = 5
-WORDS = sum(len(turn.words) for turn in TWO_HOURS)
+MEASURED_ROUNDS = 5
+SPOKEN_WORDS = sum(len(turn.words) for turn in TWO_HOURS)
 LONG_TASKS = """() => {
   window.longTasks = [0];
   new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((task) => task.duration)))
@@ -99,11 +99,11 @@ def ground() -> Iterator[tuple[Browser, str]]:
 
 def main() -> int:
     measures: tuple[Callable[[Browser, str], Row], ...] = (first_view, two_hours)
-    print(f"{WORDS} words, {len(TWO_HOURS)} turns; {ROUNDS} rounds\n")
+    print(f"{SPOKEN_WORDS} words, {len(TWO_HOURS)} turns; {MEASURED_ROUNDS} rounds\n")
     print("| measure | median | least | most |\n|---|---|---|---|")
     with ground() as (browser, root):
         for measure in measures:
-            rows = [measure(browser, root) for _ in range(ROUNDS)]
+            rows = [measure(browser, root) for _ in range(MEASURED_ROUNDS)]
             for name in rows[0]:
                 values = [row[name] for row in rows]
                 print(f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} | {max(values):.0f} |")

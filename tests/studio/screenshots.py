@@ -22,7 +22,7 @@ from tests.support.server import running
 
 FOLDER = ROOT / "docs/images"
 MOST_BYTES = 60_000
-COLOURS = 128
+PALETTE_COLOURS = 128
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
@@ -123,7 +123,7 @@ def take(browser: Browser, root: str, state: str, look: str) -> Path:
     page.screenshot(path=path)
     # The page has few colours: a palette is a third of the size and looks the same.
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        picture.convert("RGB").quantize(PALETTE_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     made.context.close()
     return path
 
