@@ -21,6 +21,24 @@ def test_36_models_queue_and_version_are_shown(page_of: PageOf, fake: Server) ->
         assert word in told
 
 
+def test_36_a_model_that_is_loaded_is_seen(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    state = ["idle"]
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={"object": "list", "data": [{"id": "whisper-large", "state": state[0]}]})
+
+    made.page.route("**/v1/models", answer)
+    page = made.open("server")
+    for name, words in (
+        ("idle", "loaded at first use"),
+        ("loading", "being loaded"),
+        ("loaded", "in memory"),
+    ):
+        state[0] = name
+        page.wait_for_selector(f"td:text-is('{words}')", timeout=5000)
+
+
 def test_36_a_hidden_tab_asks_nothing(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     page = made.open("server")

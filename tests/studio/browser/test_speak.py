@@ -63,6 +63,18 @@ def test_26_voices_are_listed_found_and_filtered(page_of: PageOf, fake: Server) 
     assert "coral" in spanish
 
 
+def test_26_a_sample_is_of_the_voice_s_own_language(page_of: PageOf, fake: Server) -> None:
+    _, page = speaking(page_of, fake)
+    for voice, words in (("coral", "Buenos días."), ("cedar", "Good morning.")):
+        with page.expect_request("**/v1/audio/speech") as asking:
+            page.get_by_role("button", name=f"Hear a sample of {voice}").click()
+        body = asking.value.post_data_json
+        assert body["voice"] == voice
+        assert body["input"].startswith(words)
+    page.get_by_role("button", name="Stop").wait_for(state="detached")
+    assert page.locator(".takes li").count() == 0
+
+
 @pytest.mark.parametrize("form", ["wav", "mp3"])
 def test_27_voices_are_compared_and_downloaded(page_of: PageOf, fake: Server, form: str) -> None:
     _, page = speaking(page_of, fake)

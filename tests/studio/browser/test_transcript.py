@@ -184,6 +184,25 @@ def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fa
     assert page.locator("[data-at]:text-is('port')").count() == 2
 
 
+def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    for turn, choice, expected in (
+        (0, "this:B", ["B", "A", "B"]),
+        (2, "all:B", ["B"]),
+        (0, "this:A", ["A", "B"]),
+    ):
+        field = page.get_by_role("combobox", name="Who speaks").nth(turn)
+        field.focus()
+        options = field.locator("option").evaluate_all("all => all.map(one => one.value)")
+        assert options.count(choice) == 1
+        page.keyboard.press("Home")
+        for _ in range(options.index(choice)):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        shown = "[...document.querySelectorAll('.turn strong')].map(one => one.textContent).join()"
+        page.wait_for_function(f"names => {shown} === names", arg=",".join(expected))
+
+
 def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fake: Server) -> None:
     page = harbour(page_of, fake)
     for number in range(10):
