@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,8 @@ def events(turns: list[Turn], *, told: bool = True) -> Iterator[dict[str, Any]]:
         facts = {"delta": text, "start": turn.start, "end": turn.end, "words": words}
         yield {"type": "transcript.text.delta", **facts}
     yield {"type": "antiphon.progress", "seconds": seconds, "expected": seconds, "queued": 0}
-    data = base64.b64encode(bytes(40 + n % 180 for n in range(round(seconds * 10)))).decode()
+    loudness = (abs(math.sin(0.9 * n) * math.sin(0.23 * n + 1)) for n in range(round(seconds * 10)))
+    data = base64.b64encode(bytes(20 + round(200 * share) for share in loudness)).decode()
     yield {"type": "antiphon.peaks", "start": 0, "rate": 10, "data": data}
     for number, turn in enumerate(turns if told else ()):
         facts = {"id": f"seg_{number}", "start": turn.start, "end": turn.end, "text": " ".join(turn.words)}

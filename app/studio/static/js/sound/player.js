@@ -87,7 +87,9 @@ function tick() {
 function mark() {
   const tenth = Math.round(audio.currentTime * 10) / 10;
   if (tenth !== at.value) at.value = tenth;
-  const element = followed.elements[wordAt(followed.words, audio.currentTime)] ?? null;
+  // Before anything was heard no word is marked.
+  const begun = audio.currentTime > 0 || !audio.paused;
+  const element = (begun && followed.elements[wordAt(followed.words, audio.currentTime)]) || null;
   if (element === marked) return;
   marked?.classList.remove('heard');
   element?.classList.add('heard');
