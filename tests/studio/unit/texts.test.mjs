@@ -57,10 +57,12 @@ test('counters are summed over their labels', () => {
     'antiphon_requests_total{method="POST",route="/v1/a",status="200"} 5.0',
     'antiphon_requests_total{method="POST",route="/v1/a",status="429"} 2.0',
     'antiphon_requests_total{method="POST",route="/v1/b",status="503"} 1.0',
+    'antiphon_refused_total{reason="requests"} 2.0',
+    'antiphon_refused_total{reason="memory"} 1.0',
     'antiphon_queue_jobs 3.0',
   ].join('\n');
   const all = sums(page);
   assert.equal(all.get('antiphon_requests_total'), 8);
-  assert.equal(all.get('refused'), 3);
+  assert.equal(all.get('antiphon_refused_total'), 3);
   assert.equal(all.get('antiphon_queue_jobs'), 3);
 });

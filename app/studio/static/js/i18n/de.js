@@ -195,7 +195,7 @@ export default {
   'server.rtf': 'Echtzeitfaktor',
   'server.rtf-means': 'Sekunden Arbeit für eine Sekunde Ton',
   'server.refused': 'Abgewiesen',
-  'server.refused-means': 'Anfragen, weil der Server voll war',
+  'server.refused-means': 'Anfragen, weil eine Grenze erreicht war',
   'server.limits': 'Grenzen',
   'server.hidden':
     'Die Zähler sind hier nicht zu sehen: dem Schlüssel fehlt das Recht „metrics“, oder der Proxy davor verbirgt /metrics.',

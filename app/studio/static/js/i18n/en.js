@@ -191,7 +191,7 @@ export default {
   'server.rtf': 'Real-time factor',
   'server.rtf-means': 'seconds of work for a second of sound',
   'server.refused': 'Refused',
-  'server.refused-means': 'requests, because the server was full',
+  'server.refused-means': 'requests, because a limit was reached',
   'server.limits': 'Limits',
   'server.hidden':
     'The counters are not shown here: the key lacks the scope “metrics”, or the proxy in front hides /metrics.',

@@ -193,7 +193,7 @@ export default {
   'server.rtf': 'Factor de tiempo real',
   'server.rtf-means': 'segundos de trabajo por segundo de sonido',
   'server.refused': 'Rechazadas',
-  'server.refused-means': 'peticiones, porque el servidor estaba lleno',
+  'server.refused-means': 'peticiones, porque se alcanzó un límite',
   'server.limits': 'Límites',
   'server.hidden':
     'Los contadores no se ven aquí: a la clave le falta el permiso «metrics», o el proxy de delante oculta /metrics.',

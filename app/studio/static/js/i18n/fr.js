@@ -193,7 +193,7 @@ export default {
   'server.rtf': 'Facteur temps réel',
   'server.rtf-means': 'secondes de travail par seconde de son',
   'server.refused': 'Refusées',
-  'server.refused-means': 'requêtes, car le serveur était plein',
+  'server.refused-means': 'requêtes, car une limite était atteinte',
   'server.limits': 'Limites',
   'server.hidden':
     'Les compteurs ne se voient pas ici : il manque à la clé le droit « metrics », ou le proxy placé devant cache /metrics.',

@@ -24,8 +24,8 @@ const told = signal({ id: '', text: '' });
 export function exportMenu(one) {
   if (!one.transcript.value.turns.length) return nothing;
   return html`<div class="row">
-      <button ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} ${t('common.undo')}</button>
-      ${menu(html`${icon('replace')} ${t('replace.title')}`, replaceForm(one))}
+      <button aria-label=${t('common.undo')} ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} <span class="spare">${t('common.undo')}</span></button>
+      ${menu(html`${icon('replace')} <span class="spare">${t('replace.title')}</span>`, replaceForm(one), t('replace.title'))}
       ${menu(
         html`${icon('download')} ${t('export.title')}`,
         html`<ul @click=${closeMenu}>${FORMATS.map(

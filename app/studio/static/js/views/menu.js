@@ -1,10 +1,10 @@
 // @ts-check
 // Menus that drop down: a click elsewhere, Escape or a choice closes them.
-import { html } from '../../vendor/lit-html/lit-html.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 
-/** @param {unknown} label @param {unknown} content */
-export const menu = (label, content) =>
-  html`<details class="menu"><summary class="button">${label}</summary>${content}</details>`;
+/** @param {unknown} label @param {unknown} content @param {string} [name] for screen readers, where the label is an icon */
+export const menu = (label, content, name) =>
+  html`<details class="menu"><summary class="button" aria-label=${name ?? nothing}>${label}</summary>${content}</details>`;
 
 export function watchMenus() {
   document.addEventListener('click', (event) => closeAllBut(/** @type {Element} */ (event.target).closest('.menu')));

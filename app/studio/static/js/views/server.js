@@ -63,7 +63,7 @@ function counters(all) {
   return html`<dl class="cards">
     ${card('queue', number(all.get('antiphon_queue_jobs') ?? 0))}
     ${card('rtf', sound ? number(factor, { maximumFractionDigits: 2 }) : '–')}
-    ${card('refused', number(all.get('refused') ?? 0))}
+    ${card('refused', number(all.get('antiphon_refused_total') ?? 0))}
   </dl>`;
 }
 
