@@ -9,8 +9,14 @@ from tests.studio.access import SIZES, violations
 from tests.studio.stage import PageOf
 from tests.support.server import Server
 
-VIEWS = ("transcribe", "speak", "voices", "server")
-WAITED_FOR = {"speak": ".voices li", "voices": "blockquote", "server": "table td", "transcribe": ".drop"}
+VIEWS = ("transcribe", "speak", "voices", "server", "live")
+WAITED_FOR = {
+    "speak": ".voices li",
+    "voices": "blockquote",
+    "server": "table td",
+    "transcribe": ".drop",
+    "live": "main h1",
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,12 +12,13 @@ from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
 from tests.studio.stage import PageOf
 from tests.support.server import Server
 
-VIEWS = ("transcribe", "speak", "voices", "server")
+VIEWS = ("transcribe", "speak", "voices", "server", "live")
 WAITED_FOR = {
     "speak": ".voices li",
     "voices": "blockquote:not(:empty)",
     "server": "table td",
     "transcribe": ".drop",
+    "live": "main h1",
 }
 TEXTS = """() => {
   const told = [];
@@ -33,7 +34,7 @@ TEXTS = """() => {
   return told.map((text) => text.trim()).filter(Boolean);
 }"""
 SAME = {
-    "de": {"Export", "Hindi", "Name", "Position", "Server", "Text", "Version", "Word (docx)"},
+    "de": {"Export", "Hindi", "Live", "Name", "Position", "Server", "Text", "Version", "Word (docx)"},
     "es": {"Word (docx)"},
     "fr": {"Options", "Position", "Version", "Word (docx)"},
 }
