@@ -13,7 +13,7 @@ GPU ?= $(if $(wildcard /dev/nvidiactl /dev/dxg),1,0)
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: help serve install test check unit format style lint types arrows pytest image-test bundle audit hooks lock vendor slim clean
+.PHONY: help serve install test check unit bench-gpu format style lint types arrows pytest image-test bundle audit hooks lock vendor slim clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,10 @@ pytest: ## Run every test: first those without models, on two cores, with branch
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap)
 	$(BIN)/antiphon models pull
 	$(BIN)/python -m deploy.image_test $(STEPS)
+
+bench-gpu: $(VENV)/.installed-dev $(VENV)/.installed-gpu ## Measure an NVIDIA GPU, beside plain faster-whisper (ten minutes)
+	$(BIN)/antiphon models pull
+	$(BIN)/python -m bench.bench_gpu
 
 bundle: $(VENV)/.installed-$(SET) ## Make one folder that installs Antiphon without a network (BUNDLE=folder)
 	$(BIN)/antiphon models pull

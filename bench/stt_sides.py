@@ -52,13 +52,13 @@ class Remote:
     """Any server that speaks the OpenAI Audio API."""
 
     def __init__(self, url: str, key: str, model: str) -> None:
-        self._url, self._model = url.rstrip("/"), model
+        self.url, self._model = url.rstrip("/"), model
         # One for all calls and threads, as applications have it.
         self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
 
     def post(self, data: bytes, language: str | None) -> httpx2.Response:
         fields = {"model": self._model} | ({"language": language} if language else {})
-        where = f"{self._url}/audio/transcriptions"
+        where = f"{self.url}/audio/transcriptions"
         return self.client.post(where, data=fields, files={"file": ("a.wav", data)})
 
     def clip(self, data: bytes, language: str | None) -> str:
@@ -87,7 +87,7 @@ class Remote:
     def stream(self, data: bytes) -> AbstractContextManager[httpx2.Response]:
         """The events of a long file."""
         fields = {"model": self._model, "language": "en", "stream": "true"}
-        where = f"{self._url}/audio/transcriptions"
+        where = f"{self.url}/audio/transcriptions"
         return self.client.stream("POST", where, data=fields, files={"file": data})
 
 
@@ -102,6 +102,10 @@ class Ours(Remote):
     def cpu(self) -> float:
         fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def close(self) -> None:
+        self.client.close()
+        self._watch.close()
 
     def batches(self) -> tuple[float, float]:
         """Seconds of work so far, and batches."""

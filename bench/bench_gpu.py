@@ -1,0 +1,171 @@
+"""Antiphon beside plain faster-whisper on a GPU, as a report: one command, below ten minutes.
+
+    make bench-gpu                                    # large v3, on the first GPU
+    .venv/bin/python -m bench.bench_gpu --shape large-v3-turbo
+    .venv/bin/python -m bench.bench_gpu --device cpu --shape smallest --seconds 2 --minutes 1   # does it run?
+
+With the weights of the model in the storage folder (`antiphon models pull whisper-large-v3`) it runs those,
+on real speech if `--clips FOLDER` has some. Otherwise it makes models of the same shape with random weights
+that write as many tokens to every window as asked for (`bench/shaped_whisper.py`), and the report says so.
+Writes `report.json` and `report.md` into `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import gpu_measures
+from bench.gpu_measures import Figure, Load, PlainWhisper
+from bench.gpu_page import page
+from bench.shaped_whisper import SHAPES, make
+from bench.stt_sides import Ours, read_clips
+from engines.gpus import driver
+from tests.conftest import JFK, ROOT
+from tests.support.server import running
+from tests.support.sound import RATE, decode, wav
+
+CLIP_SECONDS = 4.7
+SHORT_TOKENS, LONG_TOKENS = 14, 80
+"""Tokens of speech of 4.7 and of 30 seconds, about three a second."""
+PIPELINE_ROWS = 16
+Measure = Callable[[Ours, PlainWhisper, Load], list[Figure]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--shape", choices=SHAPES, default="large-v3")
+    parser.add_argument("--weights", type=Path, help="folder of a CTranslate2 model to use instead")
+    parser.add_argument("--clips", type=Path, help="folder of speech; default: a speech in the repository")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each measure of clients")
+    parser.add_argument("--clients", type=int, nargs="+", default=[32, 128], help="numbers of clients")
+    parser.add_argument("--minutes", type=float, default=10.0, help="length of a long file")
+    parser.add_argument("--files", type=int, default=16, help="long files at once")
+    parser.add_argument("--storage", type=Path, default=ROOT / "data")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu")
+    chosen = parser.parse_args()
+    if chosen.device == "cuda" and not driver():
+        parser.exit(
+            1, "There is no NVIDIA driver here. `--device cpu --shape smallest` shows that the bench runs.\n"
+        )
+    report = measure(chosen)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    (chosen.out / "report.md").write_text(page(report))
+    print(page(report))
+
+
+def measure(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The report, as JSON will have it."""
+    figures: list[Figure] = []
+    load = speech(chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = real_weights(chosen)
+        for tokens, measures in (
+            (SHORT_TOKENS, short_measures(chosen.clients)),
+            (LONG_TOKENS, long_measures()),
+        ):
+            model = weights or make(
+                Path(folder) / str(tokens),
+                SHAPES[chosen.shape],
+                tokens,
+                chosen.storage / "weights/whisper-base",
+            )
+            with serving(chosen, model, Path(folder)) as server:
+                plain = PlainWhisper(model, chosen.device, PIPELINE_ROWS)
+                for one in measures:
+                    for figure in one(server, plain, load):
+                        print(f"{figure.name}: {figure.ours:.3g} {figure.unit}", flush=True)
+                        figures.append(figure)
+                del plain
+    return {
+        "machine": machine(chosen),
+        "model": described(chosen, weights),
+        "figures": [asdict(f) for f in figures],
+    }
+
+
+def short_measures(clients: list[int]) -> tuple[Measure, ...]:
+    return gpu_measures.lone, *(partial(gpu_measures.clients, count=count) for count in clients)
+
+
+def long_measures() -> tuple[Measure, ...]:
+    return gpu_measures.long_file, gpu_measures.files, gpu_measures.first_sound
+
+
+@contextmanager
+def serving(chosen: argparse.Namespace, model: Path, folder: Path) -> Iterator[Ours]:
+    """A server whose `whisper-1` is the model."""
+    settings = {
+        "STORAGE_DATABASE_URL": f"sqlite:///{folder}/antiphon.db",
+        "MODELS_ALIASES": f'{{ "whisper-1" = {json.dumps(str(model))} }}',
+        "MODELS_PRELOAD": "whisper-1,piper-en-us-joe-medium",
+        "TRANSCRIPTION_DEVICE": chosen.device,
+        "LIMITS_REQUESTS": "256",
+    }
+    with running(chosen.storage, folder / "log", **settings) as server:
+        ours = Ours(server)
+        try:
+            yield ours
+        finally:
+            ours.close()
+
+
+def real_weights(chosen: argparse.Namespace) -> Path | None:
+    """The model of that shape, if it is here."""
+    if chosen.weights:
+        return Path(chosen.weights)
+    folder = chosen.storage / "weights" / f"whisper-{chosen.shape}"
+    return folder if chosen.shape != "base" and (folder / "model.bin").is_file() else None
+
+
+def speech(chosen: argparse.Namespace) -> Load:
+    if chosen.clips:
+        story = read_clips(chosen.clips).long(chosen.minutes * 60)
+    else:
+        story = np.resize(decode(JFK.read_bytes()), int(chosen.minutes * 60 * RATE))
+    return Load(
+        clip=wav(story[: int(CLIP_SECONDS * RATE)]),
+        long=wav(story),
+        long_seconds=chosen.minutes * 60,
+        seconds=chosen.seconds,
+        files=chosen.files,
+    )
+
+
+def machine(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The kind of machine, and nothing that tells whose it is."""
+    found = driver() if chosen.device == "cuda" else None
+    gpu = found.gpus[0] if found and found.gpus else None
+    return {
+        "device": gpu.name if gpu else f"CPU ({platform.machine()})",
+        "memory_bytes": gpu.memory if gpu else None,
+        "driver": found.version if found else None,
+        "python": platform.python_version(),
+        "ctranslate2": version("ctranslate2"),
+        "faster_whisper": version("faster-whisper"),
+    }
+
+
+def described(chosen: argparse.Namespace, weights: Path | None) -> dict[str, Any]:
+    return {
+        "shape": chosen.shape if weights is None else weights.name,
+        "random_weights": weights is None,
+        "tokens": None if weights else {"clip": SHORT_TOKENS, "window": LONG_TOKENS},
+    }
+
+
+if __name__ == "__main__":
+    main()

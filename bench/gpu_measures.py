@@ -1,0 +1,175 @@
+"""What `bench_gpu` measures: the server over HTTP, and plain faster-whisper in this process, on one GPU.
+
+Law: each measure gives a `Figure`; what a report looks like is not known here.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.gpu_watch import Use, watched
+from bench.stt_sides import Remote
+
+WARM_UP_CLIPS = 3
+FIRST_SOUND_TEXT = "The first sound of this sentence is what a listener waits for."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One line of the report."""
+
+    name: str
+    unit: str
+    ours: float
+    plain: float | None = None
+    """The same by plain faster-whisper; None where it has nothing alike."""
+    goal: str = ""
+    met: bool | None = None
+    busy: float | None = None
+    """Percent of the time in which the GPU worked for us."""
+    memory: int | None = None
+    """Bytes of the GPU that were taken at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is sent, and for how long."""
+
+    clip: bytes
+    """A wav file of 4.7 seconds."""
+    long: bytes
+    """A wav file of some minutes."""
+    long_seconds: float
+    seconds: float
+    """How long clients go on, in each measure of clients."""
+    files: int = 16
+
+
+class PlainWhisper:
+    """faster-whisper as its own page shows it; one request after the other, because it keeps state."""
+
+    def __init__(self, weights: Path, device: str, rows: int) -> None:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        kind = "float16" if device == "cuda" else "int8"
+        self.model = WhisperModel(str(weights), device=device, compute_type=kind, local_files_only=True)
+        self._pipeline = BatchedInferencePipeline(self.model)
+        self._rows = rows
+
+    def single(self, data: bytes) -> str:
+        segments, _ = self.model.transcribe(io.BytesIO(data), language="en", beam_size=5)
+        return "".join(segment.text for segment in segments)
+
+    def batched(self, data: bytes) -> str:
+        segments, _ = self._pipeline.transcribe(
+            io.BytesIO(data), language="en", beam_size=5, batch_size=self._rows, without_timestamps=False
+        )
+        return "".join(segment.text for segment in segments)
+
+
+def timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def lone(server: Remote, plain: PlainWhisper, load: Load) -> list[Figure]:
+    """Clips one after the other."""
+    for _ in range(WARM_UP_CLIPS):
+        server.clip(load.clip, "en")
+        plain.single(load.clip)
+    ours: list[float] = []
+    theirs: list[float] = []
+    ends = time.perf_counter() + load.seconds
+    while time.perf_counter() < ends or len(ours) < WARM_UP_CLIPS:
+        ours.append(timed(lambda: server.clip(load.clip, "en")))
+        theirs.append(min(timed(lambda: plain.single(load.clip)), timed(lambda: plain.batched(load.clip))))
+    return [
+        Figure(name="lone clip, p50", unit="s", ours=percentile(ours, 50), plain=percentile(theirs, 50)),
+        Figure(
+            name="lone clip, p95", unit="s", ours=percentile(ours, 95), plain=percentile(theirs, 95),
+            goal="under 0.150", met=percentile(ours, 95) < 0.150,
+        ),
+    ]  # fmt: skip
+
+
+def clients(server: Remote, plain: PlainWhisper, load: Load, count: int) -> list[Figure]:
+    """Requests a second of so many clients that each send clip after clip; plain has one pipeline for all."""
+    with watched() as use:
+        ours = rate(lambda: server.clip(load.clip, "en"), count, load.seconds)
+    theirs = max(rate(lambda: plain.batched(load.clip), 1, load.seconds / 2),
+                 rate(lambda: plain.single(load.clip), 1, load.seconds / 2))  # fmt: skip
+    goal = "twice plain's, above 48" if count == 32 else ""
+    met = ours >= 2 * theirs and ours > 48 if goal else None
+    figure = Figure(name=f"{count} clients", unit="requests/s", ours=ours, plain=theirs, goal=goal, met=met)
+    return [_with_use(figure, use)]
+
+
+def rate(call: Callable[[], Any], count: int, seconds: float) -> float:
+    """Calls a second by `count` threads that call again and again."""
+    ends = time.perf_counter() + seconds
+
+    def go_on() -> int:
+        done = 0
+        while time.perf_counter() < ends or not done:
+            call()
+            done += 1
+        return done
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(count) as pool:
+        done = sum(pool.map(lambda _: go_on(), range(count)))
+    return done / (time.perf_counter() - began)
+
+
+def long_file(server: Remote, plain: PlainWhisper, load: Load) -> list[Figure]:
+    """One long file, beside the pipeline with time stamps, which loses no words."""
+    with watched() as use:
+        ours = timed(lambda: server.long(load.long))
+    theirs = timed(lambda: plain.batched(load.long))
+    minutes = load.long_seconds / 60
+    figure = Figure(
+        name=f"a file of {minutes:g} minutes", unit="s", ours=ours, plain=theirs,
+        goal="under 5 for 10 minutes", met=ours * 10 / minutes < 5,
+    )  # fmt: skip
+    return [_with_use(figure, use)]
+
+
+def files(server: Remote, _: PlainWhisper, load: Load) -> list[Figure]:
+    """Many long files at once."""
+    with watched() as use, ThreadPoolExecutor(load.files) as pool:
+        spent = timed(lambda: list(pool.map(lambda _: server.long(load.long), range(load.files))))
+    sound = load.files * load.long_seconds
+    name = f"{load.files} such files at once"
+    figure = Figure(name=name, unit="s of sound/s", ours=sound / spent, goal="GPU busy above 80 %")
+    busy = use.mean_busy
+    return [_with_use(figure, use, met=None if busy is None else busy > 80)]
+
+
+def first_sound(server: Remote, _: PlainWhisper, __: Load) -> list[Figure]:
+    """Seconds until the first byte of speech, which the CPU makes."""
+
+    def first() -> None:
+        body = {"model": "tts-1", "voice": "alloy", "input": FIRST_SOUND_TEXT, "response_format": "pcm"}
+        with server.client.stream("POST", f"{server.url}/audio/speech", json=body) as answer:
+            answer.raise_for_status()
+            next(answer.iter_bytes(1024))
+
+    seconds = statistics.median(timed(first) for _ in range(3))
+    return [Figure(name="first sound of speech", unit="s", ours=seconds)]
+
+
+def percentile(values: list[float], share: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share / 100 * (len(ordered) - 1)))]
+
+
+def _with_use(figure: Figure, use: Use, met: bool | None = None) -> Figure:
+    return replace(figure, busy=use.mean_busy, memory=use.peak_memory, met=figure.met if met is None else met)

@@ -1,0 +1,60 @@
+"""`make bench-gpu` on a CPU with the smallest model: it runs, and both sides do equal work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import bench_gpu
+from bench.gpu_measures import PlainWhisper
+from bench.gpu_page import page
+from bench.shaped_whisper import SHAPES, make
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
+from engines.whisper.engine import load
+from tests.conftest import JFK
+from tests.support.sound import decode
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("tokens", [14, 80])
+def test_both_sides_write_as_many_tokens(whisper_folder: Path, tmp_path: Path, tokens: int) -> None:
+    folder = make(tmp_path / "m", SHAPES["smallest"], tokens, whisper_folder)
+    model = PlainWhisper(folder, "cpu", 8).model
+    segments, told = model.transcribe(str(JFK), beam_size=5)
+    written = [token for segment in segments for token in segment.tokens]
+    assert (len(written), told.language) == (tokens + 2, "en")
+    ours = load(folder, EngineOptions(device="cpu", adaptive=True))
+    window = Window(Pcm(decode(JFK.read_bytes())), language=None)
+    (result,) = ours.transcribe([window], TranscribeOptions(greedy_first=True))
+    text = model.hf_tokenizer.decode([token for token in written if token < 50257])
+    assert "".join(segment.text for segment in result.segments) == text
+    assert (result.cost.beamed, result.cost.fallbacks, result.cost.reencoded) == (0, 0, 0)
+
+
+@pytest.mark.real
+def test_the_report(storage: Path, tmp_path: Path) -> None:
+    chosen = argparse.Namespace(
+        device="cpu",
+        shape="smallest",
+        weights=None,
+        clips=None,
+        seconds=0.2,
+        clients=[2, 3],
+        minutes=0.3,
+        files=2,
+        storage=storage,
+    )
+    report = json.loads(json.dumps(bench_gpu.measure(chosen)))
+    names = [figure["name"] for figure in report["figures"]]
+    assert names == [
+        "lone clip, p50", "lone clip, p95", "2 clients", "3 clients",
+        "a file of 0.3 minutes", "2 such files at once", "first sound of speech",
+    ]  # fmt: skip
+    assert all(figure["ours"] > 0 for figure in report["figures"])
+    assert report["model"]["random_weights"]
+    text = page(report)
+    assert "**random weights**" in text
+    assert str(storage) not in text
