@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of a long file")
     parser.add_argument("--files", type=int, default=16, help="long files at once")
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu", help="folder of the report")
     chosen = parser.parse_args()
     if chosen.device == "cuda" and not driver():
         parser.exit(
