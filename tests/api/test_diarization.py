@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -44,6 +45,14 @@ def diarizer() -> ToneDiarizer:
 
 @pytest.fixture
 async def container(
+    settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
+) -> AsyncIterator[Container]:
+    async with served(settings, engine, diarizer) as made:
+        yield made
+
+
+@asynccontextmanager
+async def served(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
 ) -> AsyncIterator[Container]:
     upgrade(settings.database_url)
@@ -252,6 +261,22 @@ async def test_text_stays_where_speakers_cannot_be_told(
     assert events[0]["delta"].startswith("word0 word1")
     assert list(events[-1]) == ["error"]
     assert len(events) == 2
+
+
+async def test_a_deadline_ends_the_search_for_speakers_and_keeps_the_text(
+    settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
+) -> None:
+    limits = settings.limits.model_copy(update={"request_seconds": 3.0})
+    diarizer.gate.clear()
+    async with served(settings.model_copy(update={"limits": limits}), engine, diarizer) as made:
+        transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test/v1") as client:
+            stream, whole = await asyncio.gather(post(client, stream="true", lists=WORDS), post(client))
+        assert whole.status_code == 408
+        events = streamed(stream)
+        assert events[0]["delta"].startswith("word0 word1")
+        assert list(events[-1]) == ["error"]
+        assert made.runner.snapshot().requests == 0
 
 
 async def test_text_comes_where_the_diarizer_cannot_be_loaded(
