@@ -14,7 +14,7 @@ from deploy.image_test.box import Box, Running, as_json, first_key, multipart
 from deploy.image_test.buildah import Builder, Image
 from deploy.image_test.tools import call, demand
 
-MOST_BYTES = {"cpu": 1_000_000_000, "gpu": 2_000_000_000}
+MOST_BYTES = {"cpu": 1_000_000_000, "gpu": 2_200_000_000}
 USER = "10001:0"
 OTHER_USER = "1234567:0"
 """Some platforms run containers as a random user of group 0."""
