@@ -87,6 +87,7 @@ def test_probes_never_end_a_pod_that_works() -> None:
 
 def test_a_pod_may_finish_its_requests() -> None:
     settings = load_settings(BASE / "config.toml", {})
+    assert settings.server.replicas == DEPLOYMENT["replicas"]
     pause = int(SERVER["lifecycle"]["preStop"]["exec"]["command"][1])
     assert POD["terminationGracePeriodSeconds"] > pause + settings.server.shutdown_seconds + 5
     assert DEPLOYMENT["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
