@@ -154,6 +154,8 @@ SYSTEMS: dict[str, Callable[[Path, EngineOptions], System]] = {
 
 def who_spoke_when(systems: Sequence[str], files: Sequence[Path], results: Results) -> None:
     """Adds what is not in `results` yet, one system after the other: each memory without the others'."""
+    import pyannote.metrics.diarization  # noqa: F401 - its libraries are no system's memory
+
     for name in systems:
         waiting = [path for path in files if not results.known(path.name, name)]
         if not waiting:
