@@ -20,7 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.streaming import CUT
-from app.api.transport import CountedTransport, head_without_upgrade, refusal
+from app.api.transport import CountedTransport, head_without_upgrade, is_handshake, refusal
 from app.api.waiting_connections import ConnectionBook
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
 from app.telemetry import bound, new_request_id
@@ -169,6 +169,10 @@ class Connection(HttpToolsProtocol):
         if not pending or taken != self._taken:
             self._taken, self._moved = taken, now
         return now - self._moved <= self._limits.download_idle_seconds
+
+    def _should_upgrade(self) -> bool:
+        """Only for a whole handshake: with anything less the wish is ignored, and the request is answered."""
+        return super()._should_upgrade() and is_handshake(self.parser.get_method(), self.headers)
 
     @property
     def _asks_in_vain(self) -> bool:

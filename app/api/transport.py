@@ -6,6 +6,7 @@ Law: no state of the protocol.
 from __future__ import annotations
 
 import asyncio
+import base64
 import fcntl
 import json
 import struct
@@ -16,6 +17,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.errors import ApiError
+
+KEY_BYTES = 16
+WEBSOCKET_VERSION = b"13"
 
 
 class CountedTransport:
@@ -73,3 +77,15 @@ def head_without_upgrade(
         if name != b"upgrade":
             lines.append(name + b": " + kept)
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def is_handshake(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request can open a WebSocket: a GET with a key and no body (RFC 6455, section 4.1)."""
+    given = dict(headers)
+    try:
+        key = base64.b64decode(given.get(b"sec-websocket-key", b""), validate=True)
+    except ValueError:
+        return False
+    without_body = b"transfer-encoding" not in given and given.get(b"content-length", b"0") == b"0"
+    version = given.get(b"sec-websocket-version")
+    return method == b"GET" and without_body and len(key) == KEY_BYTES and version == WEBSOCKET_VERSION
