@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import ApiError
 from app.wire.cue_breaks import CueRules
-from app.wire.render import MOST_SEGMENTS, render_request, rendered
+from app.wire.render import MOST_SEGMENTS, MOST_WORDS, render_request, rendered
 
 pytestmark = pytest.mark.slow
 
@@ -112,8 +112,8 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
 @pytest.mark.parametrize(
     ("segment", "message"),
     [
-        ({"text": "a " * 4_000_000}, "more than 200000 words"),
-        ({"text": "a", "words": [0] * 4_000_000}, "more than 200000 words"),
+        ({"text": "a " * 4_000_000}, f"more than {MOST_WORDS} words"),
+        ({"text": "a", "words": [0] * 4_000_000}, f"more than {MOST_WORDS} words"),
         ({"text": "a", "words": [[]] * 2_000_000}, "objects and arrays"),
     ],
     ids=["text", "words", "lists"],
@@ -133,7 +133,7 @@ def test_too_many_words_are_refused_before_they_take_memory(segment: dict[str, A
 
 
 def test_all_segments_together_have_a_bound_on_words() -> None:
-    segments = [{"start": i, "end": i + 1, "text": "a " * 1001} for i in range(200)]
-    with pytest.raises(ApiError, match="more than 200000 words"):
+    segments = [{"start": i, "end": i + 1, "text": "a " * 1001} for i in range(MOST_WORDS // 1000)]
+    with pytest.raises(ApiError, match=f"more than {MOST_WORDS} words"):
         made("srt", segments)
-    assert made("text", segments[:199]).count(b"a") == 199 * 1001
+    assert made("text", segments[:-1]).count(b"a") == (len(segments) - 1) * 1001
