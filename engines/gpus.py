@@ -84,9 +84,10 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def visible(uuids: Sequence[str], allowed: str | None) -> list[int]:
-    """Which GPUs `CUDA_VISIBLE_DEVICES` leaves, in its order. `uuids`: of all GPUs, in the order of the bus.
+    """The numbers of the GPUs that `CUDA_VISIBLE_DEVICES` allows, in the order in which it names them.
 
-    CUDA's rule: the list ends at the first entry that names no GPU. `allowed`: the variable; None: not set.
+    CUDA's rule: the list ends at the first entry that names no GPU. `uuids`: identifiers of all GPUs, in the
+    order of the PCI bus. `allowed`: the value of the variable; None: not set.
     """
     if allowed is None:
         return list(range(len(uuids)))

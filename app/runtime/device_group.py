@@ -14,7 +14,7 @@ from engines.work import Host, Result, Work
 
 
 class DeviceGroup:
-    """A host over hosts of the same model."""
+    """One model on several devices: it passes each call to the host of one device."""
 
     def __init__(self, hosts: Sequence[Host]) -> None:
         """`hosts`: at least one."""

@@ -18,7 +18,7 @@ ReadTask: TypeAlias = Callable[[BinaryIO, Any, Callable[[], bool]], Iterator[obj
 
 @dataclass(frozen=True, slots=True)
 class ReaderOrder:
-    """What a reader is for."""
+    """What a reader process is started with: the one task that it runs."""
 
     task: ReadTask
     warm: Callable[[], None]
