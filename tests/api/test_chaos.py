@@ -152,7 +152,7 @@ async def crowd(port: int, count: int, chance: Random) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_thousand_clients_leave_nothing_behind(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,12 +179,14 @@ async def test_a_thousand_clients_leave_nothing_behind(
         fates = await crowd(port, CLIENTS, chance)
         await settled(container, folder)
         with suppress(AssertionError):  # the next line tells what is left
-            await until(lambda: same(Held.now(container, folder), before), seconds=20)
+            await until(lambda: same(Held.now(container, folder), before), seconds=60)
         now = Held.now(container, folder)
         assert same(now, before), (
             f"{now} instead of {before}; {sorted(t.name for t in threading.enumerate())}"
         )
         gc.collect()
+        with suppress(AssertionError):  # memory is given back once the server has been idle for some seconds
+            await until(lambda: resident() - memory < MORE_MEMORY, seconds=40)
         more = resident() - memory
     print(f"\n{dict(fates)}; {more / 1e6:.0f} MB more; {before}")
     assert sum(fates.values()) == CLIENTS
@@ -199,7 +201,7 @@ async def settled(container: Container, folder: Path) -> None:
     def done() -> bool:
         return container.runner.snapshot().idle and not container.uploads.count and not list(folder.iterdir())
 
-    await until(done, seconds=20, what="the end of all work")
+    await until(done, seconds=120, what="the end of all work")
 
 
 def same(now: Held, before: Held) -> bool:

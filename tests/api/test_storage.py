@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, text
 
 from app.container import Container
 from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
@@ -20,8 +18,8 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import connect
 from app.store import database as database_module
-from app.store.database import prepared
 from app.store.schema import upgrade
+from tests.support.database_lock import locked
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
@@ -96,20 +94,6 @@ async def voice(container: Container, consent: str) -> str:
     return made.id
 
 
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Another process's transaction that holds the tables of voices."""
-    engine = create_engine(prepared(url).replace("sqlite+aiosqlite", "sqlite"))
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.execute(text("LOCK TABLE voice_consents, voices, audit IN EXCLUSIVE MODE"))
-        yield
-        connection.rollback()
-    engine.dispose()
-
-
 def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()["error"]
@@ -123,7 +107,7 @@ async def test_speech_in_a_custom_voice_needs_no_write(
     client: httpx2.AsyncClient, settings: Settings, voice: str
 ) -> None:
     body = {"model": "tts-1", "voice": {"id": voice}, "input": "Good morning.", "response_format": "pcm"}
-    with locked(settings.database_url):
+    async with locked(settings.database_url):
         for _ in range(3):
             answer = await client.post("/audio/speech", json=body)
             assert answer.status_code == 200, answer.text
@@ -144,7 +128,7 @@ async def test_uses_are_written_at_the_end(
 async def test_a_locked_database_refuses_what_must_be_stored(
     client: httpx2.AsyncClient, settings: Settings, engine: EchoTranscriber, consent: str
 ) -> None:
-    with locked(settings.database_url):
+    async with locked(settings.database_url):
         answer = await client.post(f"{CONSENTS}/{consent}", json={"name": "Bob"})
         assert "locked by another process" in refused(answer, 503, "storage_unavailable")["message"]
         refused(await client.delete(f"{CONSENTS}/{consent}"), 503, "storage_unavailable")

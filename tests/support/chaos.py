@@ -14,7 +14,8 @@ from random import Random
 READ = 2_000
 """Bytes that a client reads at once."""
 LONGEST_STALL_SECONDS = 0.3
-LONGEST_ANSWER_SECONDS = 20.0
+LONGEST_ANSWER_SECONDS = 240.0
+"""So that a slow machine fails no test: fifty clients at once keep a small one busy for half a minute."""
 
 
 @dataclass(frozen=True, slots=True)

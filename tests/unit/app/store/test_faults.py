@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from app.store.keys import KeyStore
 from app.store.schema import upgrade
 from app.store.tables import storable
 from app.store.voices import VoiceStore
+from tests.support.database_lock import locked
 from tests.support.voice_writer import SPEAKER, consent, voice
 
 ME = Caller("mine", "key_1")
@@ -46,23 +46,9 @@ def sync(url: str) -> Engine:
     return create_engine(prepared(url).replace("sqlite+aiosqlite", "sqlite"))
 
 
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Another process's transaction that holds every table."""
-    engine = sync(url)
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.execute(text("LOCK TABLE voice_consents, voices, audit, api_keys IN EXCLUSIVE MODE"))
-        yield
-        connection.rollback()
-    engine.dispose()
-
-
 async def test_a_locked_database_is_told_and_heals(database: Database, any_database: str) -> None:
     store = VoiceStore(database)
-    with locked(any_database):
+    async with locked(any_database):
         with pytest.raises(StorageUnavailable, match="locked by another process") as caught:
             await store.add_consent(consent("mine"), b"r", SPEAKER, ME, ENTRY)
         assert (caught.value.status, caught.value.retry_after) == (503, 5)
@@ -78,8 +64,9 @@ async def test_a_lock_is_known_before_the_work(tmp_path: Path) -> None:
     upgrade(url)
     database = Database(url)
     await database.check_room(1)
-    with locked(url), pytest.raises(StorageUnavailable):
-        await database.check_room(1)
+    async with locked(url):
+        with pytest.raises(StorageUnavailable):
+            await database.check_room(1)
     await database.close()
 
 
