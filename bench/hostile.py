@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.hostile --uploads 10000 --requests 10000
 
 Starts a server of its own on a free port and ends it. The exit status is 1 if an answer was a 5xx, a
-connection broke, an answer took longer than 20 seconds, the process ended, or holds over 150 MB more a minute
-later. `--seeds` chooses the files: case n of seed s is the same in every run.
+connection broke, the answer to an upload took longer than 20 seconds or another one longer than 60 (some of
+them are minutes of speech), the process ended, or holds over 150 MB more a minute later. `--seeds` chooses the files: case n of seed s is the same in every run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from random import Random
 from bench.soak import held
 from tests.fuzz.containers import broken
 from tests.fuzz.requests import KINDS, OddRequest
-from tests.support.fuzz import LONGEST_ANSWER
 from tests.support.server import KEY, Server, running
 
 ROOT = Path(__file__).parents[1]
 MOST_GROWTH_MB = 150
-"""Megabytes."""
+LONGEST_SECONDS = {"uploads": 20.0, "requests": 60.0}
+"""Until an answer's end. No upload is longer than ten seconds; a request may ask for minutes of speech."""
 WARM_UPLOADS = 200
 """Uploads before the first measurement: models and pools of threads are then in memory."""
 
@@ -50,9 +50,9 @@ class Tally:
         if not outcome.isdigit() or int(outcome) >= 500:
             print(f"  {outcome}: {case}", flush=True)
 
-    def wrong(self) -> list[str]:
+    def wrong(self, longest: float) -> list[str]:
         found = [f"{key} x {n}" for key, n in self.counts.items() if not key.isdigit() or int(key) >= 500]
-        return found + ([f"{self.slowest}"] if self.slowest[0] > LONGEST_ANSWER else [])
+        return found + ([f"{self.slowest}"] if self.slowest[0] > longest else [])
 
 
 def upload(server: Server, seed: str, number: int) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def sent(server: Server, odd: OddRequest) -> str:
     lines = [odd.method.encode() + b" " + odd.target + b" HTTP/1.1"]
     lines += [name + b": " + value for name, value in [*own, *given]]
     try:
-        with socket.create_connection((host, int(port)), LONGEST_ANSWER * 3) as link:
+        with socket.create_connection((host, int(port)), max(LONGEST_SECONDS.values())) as link:
             link.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + odd.body)
             answer = http.client.HTTPResponse(link, method=odd.method)
             answer.begin()
@@ -135,7 +135,7 @@ def attack(server: Server, given: argparse.Namespace) -> list[str]:
     for name, one, count in (("uploads", upload, given.uploads), ("requests", request, given.requests)):
         began = time.monotonic()
         tally = many(server, one, cases(given.seeds.split(","), count), given.clients)
-        wrong += tally.wrong()
+        wrong += tally.wrong(LONGEST_SECONDS[name])
         print(f"{name}: {tally.counts.total()} in {time.monotonic() - began:.0f} s, {dict(tally.counts)}, "
               f"slowest {tally.slowest[0]:.1f} s ({tally.slowest[1]})", flush=True)  # fmt: skip
         if server.process.poll() is not None:
