@@ -4,7 +4,8 @@
 
 Starts a server of its own on a free port and ends it. The exit status is 1 if an answer was a 5xx, a
 connection broke, the answer to an upload took longer than 20 seconds or another one longer than 60 (some of
-them are minutes of speech), the process ended, or holds over 150 MB more a minute later. `--seeds` chooses the files: case n of seed s is the same in every run.
+them are minutes of speech), the process ended, or holds over 150 MB more a minute later. `--seeds` chooses
+the files: case n of seed s is the same in every run.
 """
 
 from __future__ import annotations
