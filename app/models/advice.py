@@ -10,10 +10,8 @@ import re
 from app.errors import MOST_NAMES
 from app.models.catalog import catalog
 
-_WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[12]|distil-large-v3\.5)")
+_WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[12])")
 """Names of Whisper's sizes that are not in the catalogue; each of them is on the hub for faster-whisper."""
-_HUB = {"distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2"}
-"""Those whose repository is not named by the rule."""
 
 
 def how_to_get(name: str, who: str = "The operator") -> str:
@@ -26,7 +24,7 @@ def how_to_get(name: str, who: str = "The operator") -> str:
     if (full := f"whisper-{name}") in catalog():
         return f"{who} can fetch it with `antiphon models pull {full}`; its name is then `{full}`."
     if size := _WHISPER.fullmatch(name):
-        hub = _HUB.get(size[1], f"Systran/faster-whisper-{size[1]}")
+        hub = f"Systran/faster-whisper-{size[1]}"
         return (
             f"{who} can fetch that size with `antiphon models pull {hub}`; its name is then `{hub}`, "
             "and `models.aliases` can give it another one."

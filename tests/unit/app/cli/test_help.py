@@ -122,7 +122,9 @@ def test_completion_survives_broken_settings(antiphon: Command, monkeypatch: pyt
     monkeypatch.setenv("_ANTIPHON_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "antiphon models pull w")
     monkeypatch.setenv("COMP_CWORD", "3")
-    assert antiphon().out.split() == ["whisper-base", "whisper-large-v3", "whisper-large-v3-turbo"]
+    assert antiphon().out.split() == [
+        "whisper-base", "whisper-large-v3", "whisper-large-v3-turbo", "whisper-distil-large-v3.5",
+    ]  # fmt: skip
 
 
 def test_the_version_is_told(antiphon: Command) -> None:
