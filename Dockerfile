@@ -50,7 +50,10 @@ COPY --from=installed /srv/antiphon /srv/antiphon
 FROM build AS installed-gpu
 RUN make .venv/.installed-gpu && make slim
 
+# The driver keeps what it compiles for newer GPUs in /data, so that only the first start waits for it.
 FROM run AS gpu
+ENV CUDA_CACHE_PATH=/data/cuda \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=installed-gpu /srv/antiphon /srv/antiphon
 
 # What a build without --target makes.

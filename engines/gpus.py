@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,14 @@ from typing import Any
 GIB = 1024**3
 DEVICE_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """One of these exists on Linux if there is a driver; the second is that of Windows' Linux (WSL)."""
+CUDA_NEEDED = (12, 0)
+"""The CUDA that CTranslate2 4.8 is built for: its major version. A driver runs that and older ones."""
+MACHINE_CODE = ((5, 3), (6, 0), (6, 1), (7, 0), (7, 5), (8, 0), (8, 6))
+"""Compute capabilities for which its package has machine code. A GPU runs the code of its own major version
+and of the same or an older minor one."""
+COMPILING_CUDA = (12, 8)
+"""The CUDA that a driver must know to compile the package's code for newer GPUs, such as the H100. It does so
+when a kernel is first used, and keeps the result in `CUDA_CACHE_PATH`."""
 FLOAT16_CAPABILITY = (7, 0)
 """The first compute capability on which CTranslate2 computes in float16."""
 INT8_CAPABILITY = (6, 1)
@@ -57,24 +66,38 @@ class Driver:
     gpus: tuple[Gpu, ...]
 
 
-def driver() -> Driver | None:
-    """The driver and its GPUs; None if there is none, or if it cannot be asked."""
-    if sys.platform == "linux" and not any(file.exists() for file in DEVICE_FILES):
-        return None
+def ask() -> Driver | str:
+    """The driver and its GPUs; or why it cannot be asked. An empty string: there is no driver."""
+    on_linux = sys.platform == "linux"
+    if on_linux and not any(file.exists() for file in DEVICE_FILES):
+        return ""
     try:
         import pynvml
     except ImportError:
-        return None
+        return "the Python package nvidia-ml-py is not installed" if on_linux else ""
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
+    except pynvml.NVMLError as failure:
+        return str(failure) if on_linux else ""
     try:
         return _read(pynvml)
-    except pynvml.NVMLError:
-        return None
+    except pynvml.NVMLError as failure:
+        return str(failure)
     finally:
         pynvml.nvmlShutdown()
+
+
+def worth_trying() -> bool:
+    """Whether this process may have a GPU: there is a driver, and nobody has hidden its GPUs."""
+    found = ask()
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-1").strip() in {"", "-1"}
+    return bool(found) if isinstance(found, str) else bool(found.gpus) or not hidden
+
+
+def driver() -> Driver | None:
+    """The driver and its GPUs; None if there is none, or if it cannot be asked."""
+    found = ask()
+    return None if isinstance(found, str) else found
 
 
 def gpus() -> tuple[Gpu, ...]:
@@ -83,17 +106,34 @@ def gpus() -> tuple[Gpu, ...]:
     return found.gpus if found else ()
 
 
-def visible(uuids: Sequence[str], allowed: str | None) -> list[int]:
+def obstacle(found: Driver, devices: Sequence[int]) -> str:
+    """What keeps CTranslate2 from the GPUs of these numbers, and what helps; empty if nothing does."""
+    if found.cuda < CUDA_NEEDED:
+        return _too_old(found, CUDA_NEEDED)
+    absent = [str(index) for index in devices if index >= len(found.gpus)]
+    if absent:
+        return f"`transcription.device_index` names GPU {', '.join(absent)}, and there are {len(found.gpus)}"
+    for gpu in (found.gpus[index] for index in devices):
+        if gpu.capability < MACHINE_CODE[0]:
+            return f"GPU {gpu.index} ({gpu.name}) is too old for CTranslate2, which has no code for it"
+        if not _has_machine_code(gpu) and found.cuda < COMPILING_CUDA:
+            return f"for {gpu.name}, {_too_old(found, COMPILING_CUDA)}"
+    return ""
+
+
+def visible(uuids: Sequence[str], allowed: str | None, whole: int | None = None) -> list[int]:
     """The numbers of the GPUs that `CUDA_VISIBLE_DEVICES` allows, in the order in which it names them.
 
     CUDA's rule: the list ends at the first entry that names no GPU. `uuids`: identifiers of all GPUs, in the
-    order of the PCI bus. `allowed`: the value of the variable; None: not set.
+    order of the PCI bus, and then of their parts. `allowed`: the value of the variable; None: not set.
+    `whole`: how many of them are GPUs, which alone can be named by numbers; None: all.
     """
+    numbered = len(uuids) if whole is None else whole
     if allowed is None:
-        return list(range(len(uuids)))
+        return list(range(numbered))
     left: list[int] = []
     for entry in (part.strip() for part in allowed.split(",")):
-        named = _named(entry, uuids)
+        named = _named(entry, uuids, numbered)
         if named is None or named in left:
             break
         left.append(named)
@@ -122,28 +162,70 @@ def batch_rows(chosen: Iterable[Gpu]) -> int:
     return max(2, min(MOST_ROWS, (memory - MODEL_BYTES) // BYTES_PER_ROW))
 
 
-def _named(entry: str, uuids: Sequence[str]) -> int | None:
+def _too_old(found: Driver, needed: tuple[int, int]) -> str:
+    able, wanted = (f"CUDA {major}.{minor}" for major, minor in (found.cuda, needed))
+    return f"the driver {found.version} runs {able}, and {wanted} is needed. Install a newer driver"
+
+
+def _has_machine_code(gpu: Gpu) -> bool:
+    major, minor = gpu.capability
+    return any(code[0] == major and code[1] <= minor for code in MACHINE_CODE)
+
+
+def _named(entry: str, uuids: Sequence[str], numbered: int) -> int | None:
     if entry.isdecimal():
-        return int(entry) if int(entry) < len(uuids) else None
+        return int(entry) if int(entry) < numbered else None
     matches = [at for at, uuid in enumerate(uuids) if entry and uuid.startswith(entry)]
     return matches[0] if len(matches) == 1 else None
 
 
 def _read(pynvml: Any) -> Driver:
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(at) for at in range(pynvml.nvmlDeviceGetCount())]
-    uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
     cuda = int(pynvml.nvmlSystemGetCudaDriverVersion())
-    left = visible(uuids, os.environ.get("CUDA_VISIBLE_DEVICES"))
     return Driver(
         version=str(pynvml.nvmlSystemGetDriverVersion()),
         cuda=(cuda // 1000, cuda % 1000 // 10),
-        gpus=tuple(_gpu(pynvml, handles[number], at) for at, number in enumerate(left)),
+        gpus=tuple(_gpu(pynvml, *handles, at) for at, handles in enumerate(_handles(pynvml))),
     )
 
 
-def _gpu(pynvml: Any, handle: Any, index: int) -> Gpu:
+def _handles(pynvml: Any) -> list[tuple[Any, Any]]:
+    """What CUDA will count as GPUs: each with the handle of the whole GPU that it is or is a part of.
+
+    A GPU that is divided (MIG) is used in parts, and a process can use one part, and no other GPU beside it.
+    """
+    whole = [pynvml.nvmlDeviceGetHandleByIndex(at) for at in range(pynvml.nvmlDeviceGetCount())]
+    parts = [(part, gpu) for gpu in whole for part in _parts(pynvml, gpu)]
+    uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in (*whole, *(part for part, _ in parts))]
+    left: list[tuple[Any, Any]] = []
+    for number in visible(uuids, os.environ.get("CUDA_VISIBLE_DEVICES"), len(whole)):
+        if number >= len(whole):
+            return [parts[number - len(whole)]]
+        gpu = whole[number]
+        if _divided(pynvml, gpu):
+            return [(part, of) for part, of in parts if of is gpu][:1]
+        left.append((gpu, gpu))
+    return left
+
+
+def _divided(pynvml: Any, gpu: Any) -> bool:
+    try:
+        return bool(pynvml.nvmlDeviceGetMigMode(gpu)[0])
+    except pynvml.NVMLError:  # a GPU that cannot be divided
+        return False
+
+
+def _parts(pynvml: Any, gpu: Any) -> list[Any]:
+    found: list[Any] = []
+    if _divided(pynvml, gpu):
+        for at in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+            with suppress(pynvml.NVMLError):  # a place that has no part
+                found.append(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, at))
+    return found
+
+
+def _gpu(pynvml: Any, handle: Any, whole: Any, index: int) -> Gpu:
     total, free = _memory(pynvml, handle)
-    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(whole)
     return Gpu(
         index=index,
         name=str(pynvml.nvmlDeviceGetName(handle)),

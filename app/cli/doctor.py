@@ -192,9 +192,9 @@ def _start(settings: Settings) -> Finding:
 def _gpu(settings: Settings) -> Finding:
     from app.cli.doctor_gpu import gpu_verdict
     from engines import cuda
-    from engines.gpus import driver
+    from engines.gpus import ask
 
-    found = driver()
+    found = ask()
     verdict, sentence = gpu_verdict(settings, found, cuda.preload() if found else [], cuda.PACKAGE)
     return Finding("GPU", verdict, sentence)
 

@@ -7,50 +7,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from engines.gpus import GIB, Driver, batch_rows, compute_type
+from engines.gpus import GIB, MACHINE_CODE, Driver, Gpu, batch_rows, compute_type, obstacle
 
 if TYPE_CHECKING:
     from app.settings import Settings
 
-CUDA_NEEDED = (12, 0)
-"""The CUDA that CTranslate2 is built for; a driver runs that of its major version and of older ones."""
 NO_DRIVER = (
     "there is no NVIDIA driver, although `transcription.device` is cuda. Install the driver; in a container, "
     "install the NVIDIA container toolkit and give the container the GPUs. If it worked before, restart the "
     "container: `systemctl daemon-reload` takes GPUs from running ones"
 )
+NO_ANSWER = (
+    "there is an NVIDIA driver, but it does not answer ({reason}), so models run on the CPU. `nvidia-smi` "
+    "says more; after an update of the driver, restart the machine"
+)
+FIRST_START = (
+    "the driver compiles CTranslate2's code for it at the first start, which takes longer, and keeps "
+    "the result in the folder `CUDA_CACHE_PATH`, or in `~/.nv`"
+)
 BRING = "Run `make serve GPU=1`, or `pip install {package}` into the environment of Antiphon."
 
 
 def gpu_verdict(
-    settings: Settings, driver: Driver | None, missing: list[str], package: str
+    settings: Settings, driver: Driver | str, missing: list[str], package: str
 ) -> tuple[Literal["ok", "note", "wrong"], str]:
-    """The verdict and its sentence. `missing`: libraries that `package` brings."""
-    asked = settings.transcription.device == "cuda"
+    """The verdict and its sentence. `driver`: or why it cannot be asked; empty: there is none. `missing`:
+    libraries that `package` brings.
+    """
+    device = settings.transcription.device
     problem = _problem(settings, driver, missing, package)
-    if problem:
-        wrong = asked or (driver is not None and settings.transcription.device == "auto")
+    if problem or isinstance(driver, str):
+        wrong = device == "cuda" or (driver != "" and device == "auto")
         return ("wrong" if wrong else "note"), problem
-    assert driver  # without one there was a problem
     return "ok", "; ".join(
         [f"driver {driver.version} (CUDA {_dotted(driver.cuda)})", *_chosen(settings, driver)]
     )
 
 
-def _problem(settings: Settings, driver: Driver | None, missing: list[str], package: str) -> str:
+def _problem(settings: Settings, driver: Driver | str, missing: list[str], package: str) -> str:
     """What is in the way of using the GPUs that the settings name; empty if nothing is."""
     if settings.transcription.device == "cpu":
         return "not used, because `transcription.device` is cpu"
-    if driver is None:
+    if isinstance(driver, str):
         asked = settings.transcription.device == "cuda"
-        return NO_DRIVER if asked else "there is no NVIDIA driver; models run on the CPU"
-    known = {gpu.index for gpu in driver.gpus}
-    absent = [str(index) for index in settings.transcription.device_index if index not in known]
-    if driver.cuda < CUDA_NEEDED:
-        able = f"the driver {driver.version} runs CUDA {_dotted(driver.cuda)}"
-        return f"{able}, and {_dotted(CUDA_NEEDED)} is needed. Install a newer driver"
-    if absent:
-        return f"`transcription.device_index` names GPU {', '.join(absent)}, and there are {len(known)}"
+        absent = NO_DRIVER if asked else "there is no NVIDIA driver; models run on the CPU"
+        return NO_ANSWER.format(reason=driver) if driver else absent
+    if found := obstacle(driver, settings.transcription.device_index):
+        return found
     bring = BRING.format(package=package)
     return f"{', '.join(missing)} is missing, so models run on the CPU. {bring}" if missing else ""
 
@@ -68,7 +71,13 @@ def _chosen(settings: Settings, driver: Driver) -> list[str]:
     rows = settings.runtime.batch_rows or batch_rows(chosen)
     unused = len(driver.gpus) - len(chosen)
     more = [f"{unused} more not used (`transcription.device_index`)"] if unused else []
-    return [*parts, *more, f"{number_format}, batches of at most {rows} windows"]
+    slow = [FIRST_START] if any(_is_compiled_for(gpu) for gpu in chosen) else []
+    return [*parts, *more, f"{number_format}, batches of at most {rows} windows", *slow]
+
+
+def _is_compiled_for(gpu: Gpu) -> bool:
+    """Whether the driver has to compile CTranslate2's code for it."""
+    return gpu.capability[0] > MACHINE_CODE[-1][0]
 
 
 def _dotted(version: tuple[int, int]) -> str:

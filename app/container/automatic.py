@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.settings import Settings
-from engines.gpus import Gpu, batch_rows, gpus
+from engines import cuda
+from engines.gpus import Gpu, batch_rows, driver, obstacle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,9 +27,7 @@ class Capacity:
 
 def filled(settings: Settings) -> Settings:
     """The settings, with a value in place of each 0 that means "automatic"."""
-    device = settings.transcription.device
-    chosen = [] if device == "cpu" else [g for g in gpus() if g.index in settings.transcription.device_index]
-    values = capacity(chosen, os.cpu_count() or 4)
+    values = capacity(_usable(settings), os.cpu_count() or 4)
     runtime = {
         name: getattr(settings.runtime, name) or getattr(values, name)
         for name in ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
@@ -57,3 +56,12 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
         decoded_seconds=28_800,
         decode_threads=max(4, min(32, cores)),
     )
+
+
+def _usable(settings: Settings) -> list[Gpu]:
+    """The GPUs that transcribe; none if something keeps CTranslate2 from one of them."""
+    chosen = settings.transcription.device_index
+    found = driver() if settings.transcription.device != "cpu" else None
+    if not found or obstacle(found, chosen) or cuda.preload():
+        return []
+    return [gpu for gpu in found.gpus if gpu.index in chosen]

@@ -7,6 +7,7 @@ with the reason.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from engines import cuda
 from engines.common.cores import cores
 from engines.errors import WeightsBroken, is_out_of_memory
-from engines.gpus import compute_type, gpus
+from engines.gpus import compute_type, gpus, worth_trying
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ CALLS_PER_GPU = 2
 """While one batch is on the GPU, the features and words of another are computed."""
 SMALLEST_FORMAT = "int8_float16"
 """Half the memory of float16, for weights that do not fit otherwise."""
+NUMBER_FORMATS = ("float16", "bfloat16", "int8_float32", "float32")
+"""Those to choose from, the best first, where CTranslate2 does not have the one that fits the GPU."""
 
 
 def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
@@ -33,9 +36,9 @@ def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
 
     `auto` takes CUDA where it works, else the CPU with int8. Raises `WeightsBroken`.
     """
-    missing = cuda.preload() if options.device != "cpu" and gpus() else []
-    if options.device == "cpu" or (options.device == "auto" and not _gpus()):
+    if options.device == "cpu" or (options.device == "auto" and not worth_trying()):
         return _on_cpu(folder, options)
+    missing = cuda.preload()
     try:
         return _on_gpu(folder, options)
     except Exception as failure:
@@ -62,15 +65,6 @@ def workers(options: EngineOptions, available: int) -> tuple[int, int]:
     return max(1, available // threads), threads
 
 
-def _gpus() -> int:
-    import ctranslate2
-
-    try:
-        return ctranslate2.get_cuda_device_count()
-    except RuntimeError:  # no device, or a driver that is older than the library
-        return 0
-
-
 def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls, threads = workers(options, cores())
     import ctranslate2
@@ -83,7 +77,7 @@ def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
 
 def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls = options.workers or CALLS_PER_GPU
-    first, *smaller = number_formats(folder, options)
+    first, *smaller = number_formats(folder, options, _formats(options.devices))
     try:
         model = _tried_on_gpu(folder, options, first, calls)
     except Exception as failure:
@@ -94,14 +88,28 @@ def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     return model, calls * len(options.devices)
 
 
-def number_formats(folder: Path, options: EngineOptions) -> tuple[str, ...]:
-    """The number format to try on the GPU, and the one to try if memory does not suffice for it."""
-    if options.compute_type != "auto":
-        return (options.compute_type,)
+def number_formats(folder: Path, options: EngineOptions, able: Collection[str]) -> tuple[str, ...]:
+    """The number format to try on the GPU, and the one to try if memory does not suffice for it.
+
+    `able`: the formats that CTranslate2 has for these GPUs.
+    """
+    asked = options.compute_type
+    if asked in able or asked == "default":
+        return (asked,)
+    if asked != "auto":
+        log.warning("`%s` cannot be computed on this GPU, so the number format is chosen", asked)
     weights = folder / "model.bin"
     chosen = [gpu for gpu in gpus() if gpu.index in options.devices]
-    first = compute_type(chosen, weights.stat().st_size if weights.is_file() else 0)
-    return (first, SMALLEST_FORMAT) if first == "float16" else (first,)
+    best = compute_type(chosen, weights.stat().st_size if weights.is_file() else 0)
+    first = next((one for one in (best, *NUMBER_FORMATS) if one in able), best)
+    return (first, SMALLEST_FORMAT) if first == "float16" and SMALLEST_FORMAT in able else (first,)
+
+
+def _formats(devices: Sequence[int]) -> set[str]:
+    """The number formats that all these GPUs have. Raises what CTranslate2 raises where it cannot use one."""
+    import ctranslate2
+
+    return set.intersection(*(ctranslate2.get_supported_compute_types("cuda", index) for index in devices))
 
 
 def _tried_on_gpu(folder: Path, options: EngineOptions, number_format: str, calls: int) -> WhisperModel:

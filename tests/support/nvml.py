@@ -21,6 +21,8 @@ class Card:
     free: int = 79 * GIB
     capability: tuple[int, int] = (9, 0)
     uuid: str = "GPU-0"
+    parts: tuple[Card, ...] = ()
+    """The parts of a GPU that is divided (MIG)."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Nvml:
 
     def nvmlInit(self) -> None:  # noqa: N802 - pynvml's names
         if self.broken:
-            raise NVMLError
+            raise NVMLError("Driver/library version mismatch")
         self.open += 1
 
     def nvmlShutdown(self) -> None:  # noqa: N802
@@ -49,6 +51,19 @@ class Nvml:
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Card:  # noqa: N802
         return self.cards[index]
+
+    def nvmlDeviceGetMigMode(self, card: Card) -> list[int]:  # noqa: N802
+        if not card.parts and card.capability[0] < 8:
+            raise NVMLError
+        return [int(bool(card.parts))] * 2
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, card: Card) -> int:  # noqa: N802
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, card: Card, index: int) -> Card:  # noqa: N802
+        if index >= len(card.parts):
+            raise NVMLError
+        return card.parts[index]
 
     def nvmlDeviceGetUUID(self, card: Card) -> str:  # noqa: N802
         return card.uuid
@@ -62,6 +77,8 @@ class Nvml:
         return SimpleNamespace(total=card.memory, free=card.free, used=card.memory - card.free)
 
     def nvmlDeviceGetCudaComputeCapability(self, card: Card) -> tuple[int, int]:  # noqa: N802
+        if card not in self.cards:  # only whole GPUs tell it
+            raise NVMLError
         return card.capability
 
     def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from engines import gpus as module
-from engines.gpus import Gpu, batch_rows, compute_type, driver, gpus, visible
+from engines.gpus import (
+    Driver,
+    Gpu,
+    ask,
+    batch_rows,
+    compute_type,
+    driver,
+    gpus,
+    obstacle,
+    visible,
+    worth_trying,
+)
 from tests.support.nvml import GIB, Card, Nvml
 
 
@@ -69,13 +80,84 @@ def test_no_driver_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "pynvml", Nvml([Card()]))
     assert driver() is None
     assert gpus() == ()
+    assert not worth_trying()
 
 
 def test_a_driver_that_does_not_answer_is_no_gpu(here: pytest.MonkeyPatch) -> None:
     here.setitem(sys.modules, "pynvml", Nvml([Card()], broken=True))
     assert gpus() == ()
+    here.setattr(sys, "platform", "linux")
+    assert ask() == "Driver/library version mismatch"
     here.setitem(sys.modules, "pynvml", None)
     assert gpus() == ()
+    assert "nvidia-ml-py" in str(ask())
+    assert worth_trying()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "worth"), [(None, True), ("0", True), ("", False), ("-1", False), ("MIG-GPU-0/1/0", True)]
+)
+def test_gpus_that_somebody_has_hidden(here: pytest.MonkeyPatch, allowed: str | None, worth: bool) -> None:
+    """A name that is not understood here may be understood by CUDA."""
+    here.setitem(sys.modules, "pynvml", Nvml([Card()]))
+    if allowed is not None:
+        here.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    assert worth_trying() is worth
+
+
+DIVIDED = Card(
+    uuid="GPU-b",
+    name="NVIDIA A100",
+    capability=(8, 0),
+    parts=(
+        Card(uuid="MIG-1", name="NVIDIA A100 MIG 3g.40gb", memory=40 * GIB),
+        Card(uuid="MIG-2", name="NVIDIA A100 MIG 1g.10gb", memory=10 * GIB),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "names"),
+    [
+        (None, ["NVIDIA A100 MIG 3g.40gb"]),
+        ("1", ["NVIDIA A100 MIG 3g.40gb"]),
+        ("MIG-2", ["NVIDIA A100 MIG 1g.10gb"]),
+        ("MIG-2,0", ["NVIDIA A100 MIG 1g.10gb"]),
+        ("0", ["NVIDIA H100"]),
+        ("2", []),  # parts have no numbers
+        ("MIG-7", []),
+    ],
+)
+def test_a_gpu_that_is_divided(here: pytest.MonkeyPatch, allowed: str | None, names: list[str]) -> None:
+    """A process can use one part; without a choice, CUDA takes the first one, and no whole GPU beside it."""
+    here.setitem(sys.modules, "pynvml", Nvml([Card(uuid="GPU-a"), DIVIDED]))
+    if allowed is not None:
+        here.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    found = gpus()
+    assert [gpu.name for gpu in found] == names
+    if names and "MIG" in names[0]:
+        assert found[0].capability == (8, 0)
+        assert found[0].memory in {40 * GIB, 10 * GIB}
+
+
+@pytest.mark.parametrize(
+    ("capability", "cuda", "words"),
+    [
+        ((9, 0), (12, 8), ""),
+        ((9, 0), (12, 4), "for a, the driver 550 runs CUDA 12.4, and CUDA 12.8 is needed"),
+        ((12, 0), (12, 8), ""),
+        ((12, 0), (12, 4), "CUDA 12.8 is needed"),
+        ((8, 9), (12, 0), ""),  # runs the machine code of 8.6
+        ((7, 5), (12, 0), ""),
+        ((7, 5), (11, 8), "CUDA 12.0 is needed"),
+        ((5, 2), (12, 8), "GPU 0 (a) is too old"),
+        ((7, 0), (13, 0), ""),
+    ],
+)
+def test_what_keeps_from_a_gpu(capability: tuple[int, int], cuda: tuple[int, int], words: str) -> None:
+    told = obstacle(Driver(version="550", cuda=cuda, gpus=(gpu(80, 80, capability),)), [0])
+    assert words in told
+    assert bool(words) == bool(told)
 
 
 def test_memory_that_the_driver_does_not_tell(here: pytest.MonkeyPatch) -> None:

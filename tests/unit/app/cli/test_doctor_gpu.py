@@ -12,10 +12,11 @@ from engines.gpus import GIB, Driver, Gpu
 
 H100 = Gpu(index=0, name="NVIDIA H100", memory=80 * GIB, free=79 * GIB, capability=(9, 0))
 L4 = Gpu(index=1, name="NVIDIA L4", memory=24 * GIB, free=20 * GIB, capability=(8, 9))
-DRIVER = Driver(version="550.54", cuda=(12, 4), gpus=(H100, L4))
+DRIVER = Driver(version="570.86", cuda=(12, 8), gpus=(H100, L4))
 OLD = Driver(version="470.1", cuda=(11, 4), gpus=(H100,))
+OLDER_THAN_THE_GPU_NEEDS = Driver(version="550.54", cuda=(12, 4), gpus=(H100, L4))
 USABLE = (
-    "driver 550.54 (CUDA 12.4); GPU 0: NVIDIA H100, 80.0 GiB, 79.0 free, compute capability 9.0; "
+    "driver 570.86 (CUDA 12.8); GPU 0: NVIDIA H100, 80.0 GiB, 79.0 free, compute capability 9.0; "
     "1 more not used (`transcription.device_index`); float16, batches of at most 32 windows"
 )
 CUBLAS = ["libcublas.so.12"]
@@ -24,8 +25,13 @@ CUBLAS = ["libcublas.so.12"]
 @pytest.mark.parametrize(
     ("transcription", "driver", "missing", "verdict", "words"),
     [
-        ({}, None, [], "note", "no NVIDIA driver; models run on the CPU"),
-        ({"device": "cuda"}, None, [], "wrong", "systemctl daemon-reload"),
+        ({}, "", [], "note", "no NVIDIA driver; models run on the CPU"),
+        ({"device": "cuda"}, "", [], "wrong", "systemctl daemon-reload"),
+        ({}, "Driver/library version mismatch", [], "wrong", "does not answer (Driver/library version mism"),
+        ({"device": "cpu"}, "Driver/library version mismatch", [], "note", "`transcription.device` is cpu"),
+        ({}, OLDER_THAN_THE_GPU_NEEDS, [], "wrong", "NVIDIA H100, the driver 550.54 runs CUDA 12.4, and"),
+        ({"device_index": [1]}, OLDER_THAN_THE_GPU_NEEDS, [], "ok", "GPU 1: NVIDIA L4"),
+        ({}, DRIVER, [], "ok", "compiles CTranslate2's code for it at the first start"),
         ({"device": "cpu"}, DRIVER, [], "note", "`transcription.device` is cpu"),
         ({}, OLD, [], "wrong", "Install a newer driver"),
         (
@@ -53,7 +59,7 @@ CUBLAS = ["libcublas.so.12"]
     ],
 )
 def test_verdicts(
-    transcription: dict[str, Any], driver: Driver | None, missing: list[str], verdict: str, words: str
+    transcription: dict[str, Any], driver: Driver | str, missing: list[str], verdict: str, words: str
 ) -> None:
     settings = Settings.model_validate({"transcription": transcription})
     told, sentence = gpu_verdict(settings, driver, missing, "nvidia-cublas-cu12")

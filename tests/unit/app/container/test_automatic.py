@@ -9,13 +9,18 @@ import pytest
 from app.container import automatic
 from app.container.automatic import Capacity, capacity, filled
 from app.settings import Settings
-from engines.gpus import Gpu
+from engines.gpus import Driver, Gpu
 
 GIB = 1024**3
 
 
 def gpu(index: int, gib: int) -> Gpu:
     return Gpu(index=index, name="a", memory=gib * GIB, free=gib * GIB, capability=(8, 9))
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, *gpus: Gpu, cuda: tuple[int, int] = (12, 8)) -> None:
+    monkeypatch.setattr(automatic, "driver", lambda: Driver(version="570", cuda=cuda, gpus=gpus))
+    monkeypatch.setattr("engines.cuda.preload", list)
 
 
 def settings(**groups: dict[str, Any]) -> Settings:
@@ -34,20 +39,29 @@ def chosen(made: Settings) -> Capacity:
 
 
 def test_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automatic, "gpus", lambda: ())
+    monkeypatch.setattr(automatic, "driver", lambda: None)
     assert chosen(filled(settings())) == Capacity()
 
 
 def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automatic, "gpus", lambda: (gpu(0, 24), gpu(1, 8)))
+    pretend(monkeypatch, gpu(0, 24), gpu(1, 8))
     assert chosen(filled(settings())).batch_rows == 13
     assert chosen(filled(settings(transcription={"device_index": [0, 1]}))).batch_rows == 2
     assert chosen(filled(settings(transcription={"device": "cpu"}))) == Capacity()
     assert chosen(filled(settings(transcription={"device_index": [5]}))) == Capacity()
 
 
+def test_with_a_gpu_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models then run on the CPU, where large batches keep others waiting."""
+    pretend(monkeypatch, gpu(0, 24), cuda=(11, 8))
+    assert chosen(filled(settings())) == Capacity()
+    pretend(monkeypatch, gpu(0, 24))
+    monkeypatch.setattr("engines.cuda.preload", lambda: ["libcublas.so.12"])
+    assert chosen(filled(settings())) == Capacity()
+
+
 def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automatic, "gpus", lambda: (gpu(0, 24),))
+    pretend(monkeypatch, gpu(0, 24))
     asked = {"batch_rows": 3, "batch_seconds": 5, "windows_ahead": 2, "decode_threads": 1}
     made = chosen(filled(settings(runtime=asked, limits={"decoded_seconds": 100})))
     assert made == Capacity(**asked, decoded_seconds=100)

@@ -68,13 +68,16 @@ def test_a_container_may_have_less(
 GIB = 1024**3
 
 
+MODERN = {"float16", "bfloat16", "int8_float16", "int8_float32", "int8", "float32"}
+
+
 def pretend_gpus(monkeypatch: pytest.MonkeyPatch, *free: float) -> None:
     cards = tuple(
         Gpu(index=at, name="a", memory=80 * GIB, free=int(room * GIB), capability=(9, 0))
         for at, room in enumerate(free)
     )
     monkeypatch.setattr(whisper_place, "gpus", lambda: cards)
-    monkeypatch.setattr(whisper_place, "_gpus", lambda: len(cards))
+    monkeypatch.setattr(whisper_place, "worth_trying", lambda: True)
     monkeypatch.setattr(cuda, "preload", lambda: ["libcublas.so.12"])
 
 
@@ -92,13 +95,49 @@ class LoadedModel:
 def test_number_formats_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_gpus(monkeypatch, 70, 3)
     (tmp_path / "model.bin").write_bytes(b"x")
-    assert number_formats(tmp_path, EngineOptions()) == ("float16", "int8_float16")
-    assert number_formats(tmp_path, EngineOptions(compute_type="bfloat16")) == ("bfloat16",)
+    assert number_formats(tmp_path, EngineOptions(), MODERN) == ("float16", "int8_float16")
+    assert number_formats(tmp_path, EngineOptions(compute_type="bfloat16"), MODERN) == ("bfloat16",)
     with (tmp_path / "model.bin").open("r+b") as weights:
         weights.truncate(3 * GIB)
-    assert number_formats(tmp_path, EngineOptions()) == ("float16", "int8_float16")
-    assert number_formats(tmp_path, EngineOptions(devices=(1,))) == ("int8_float16",)
-    assert number_formats(tmp_path, EngineOptions(devices=(0, 1))) == ("int8_float16",)
+    assert number_formats(tmp_path, EngineOptions(), MODERN) == ("float16", "int8_float16")
+    assert number_formats(tmp_path, EngineOptions(devices=(1,)), MODERN) == ("int8_float16",)
+    assert number_formats(tmp_path, EngineOptions(devices=(0, 1)), MODERN) == ("int8_float16",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "able", "expected"),
+    [
+        ("auto", {"float16", "float32", "bfloat16"}, ("float16",)),  # no int8, as on some Blackwell GPUs
+        ("auto", {"int8_float32", "float32"}, ("int8_float32",)),
+        ("auto", {"float32"}, ("float32",)),
+        ("bfloat16", {"float16", "int8_float16", "float32"}, ("float16", "int8_float16")),
+        ("default", {"float32"}, ("default",)),
+        ("nonsense", {"float32"}, ("float32",)),
+    ],
+)
+def test_formats_that_the_library_does_not_have(
+    asked: str, able: set[str], expected: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_gpus(monkeypatch, 70)
+    assert number_formats(tmp_path, EngineOptions(compute_type=asked), able) == expected
+
+
+def test_a_library_without_cuda_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On machines that are not x86-64, the package of CTranslate2 has no CUDA, and counts no GPU."""
+    pretend_gpus(monkeypatch, 70)
+
+    def refuse(device: str, index: int) -> set[str]:
+        raise ValueError("This CTranslate2 package was not compiled with CUDA support")
+
+    loaded = LoadedModel("int8")
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", refuse)
+    monkeypatch.setattr(whisper_place, "_on_cpu", lambda folder, options: (loaded, 1))
+    assert place(tmp_path, EngineOptions())[0] is cast("Any", loaded)
+    assert "so the CPU is used: This CTranslate2 package was not compiled with CUDA" in caplog.text
+    with pytest.raises(WeightsBroken):
+        place(tmp_path, EngineOptions(device="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +165,7 @@ def test_weights_that_do_not_fit(
         return LoadedModel(chosen["compute_type"])
 
     monkeypatch.setattr(whisper_place, "_load", load)
+    monkeypatch.setattr(whisper_place, "_formats", lambda devices: MODERN)
     if expected is None:
         with pytest.raises(WeightsBroken):
             place(tmp_path, options)
