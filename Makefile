@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 SET := $(if $(ALL),all,default)
 # GPU=1 also brings the CUDA library that CTranslate2 needs; this is the default where the NVIDIA driver is seen.
 GPU ?= $(if $(wildcard /dev/nvidiactl /dev/dxg),1,0)
+# OTEL=1 also brings what sends traces to an OpenTelemetry collector (`tracing.endpoint`).
+OTEL ?= 0
 # PyTorch's wheels are not locked by hash, because every machine wants its own build: this version is pinned for CPUs.
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu spares a Linux machine without a GPU the CUDA libraries.
 TORCH ?= torch==2.13.0
@@ -21,7 +23,7 @@ help: ## Show this help
 serve: install ## Install, fetch the weights, migrate the database, serve on http://127.0.0.1:8000/v1
 	$(BIN)/antiphon serve --prepare
 
-install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver)
+install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) $(if $(filter 1,$(OTEL)),$(VENV)/.installed-otel) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver; OTEL=1: traces)
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (20 minutes on two cores)
 	$(BIN)/antiphon models pull
@@ -80,6 +82,9 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 			pyproject.toml requirements/build.in || exit 1; done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--custom-compile-command 'make lock' --output-file requirements/gpu.txt requirements/gpu.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--constraint requirements/default.txt \
+		--custom-compile-command 'make lock' --output-file requirements/otel.txt requirements/otel.in
 
 vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (asks the network)
 	$(BIN)/python -m tests.studio.vendor

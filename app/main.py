@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
 from app.api import (
@@ -37,6 +38,15 @@ from app.services.use_cases import UseCases
 from app.settings import Settings
 from app.settings.source import load_settings
 
+UNUSED_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own telemetry would send through any provider that a library has set; ours is `app.tracing`."""
+
 
 def create_app(container: Container | None = None) -> FastAPI:
     """The server as an ASGI app. Without a container, one of the file's and the environment's settings."""
@@ -58,6 +68,7 @@ def create_app(container: Container | None = None) -> FastAPI:
         redirect_slashes=False,  # an upload cannot follow a redirect
         docs_url=None,  # the stock page loads its scripts from elsewhere
         redoc_url=None,
+        telemetry=UNUSED_TELEMETRY,
     )
     app.state.services, app.state.intake = container.services, _intake(container)
     app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook

@@ -16,12 +16,14 @@ from app import errors
 from app.api import access, access_log, faults
 from app.api.access_log import CALLER
 from app.api.streaming import ResponseCut, cut, stopping
+from app.api.traces import describe_request, traced_request
 from app.errors import ApiError, Unauthorized
 from app.runtime.meters import Meters
 from app.services.client_secrets import PREFIX, ClientSecretService
 from app.services.keys import KeyService
 from app.services.refused_logins import RefusedLogins
-from app.telemetry import new_request_id, recorded
+from app.telemetry import new_request_id, note, recorded
+from app.tracing import trace_id
 
 OPENED_BY = "antiphon.opened_by"
 """Key of the scope under which a WebSocket finds the client secret that opened it."""
@@ -55,7 +57,9 @@ class RequestFrame:
         method = scope.get("method", "GET")
         routed[REPLY] = reply
         self._meters.http.began(method)
-        with recorded(reply.id) as facts:
+        with recorded(reply.id) as facts, traced_request(scope) as span:
+            if span:
+                note(trace=trace_id(span))
             try:
                 await self._app(routed, reply.counted(receive), reply.send)
             finally:
@@ -63,6 +67,8 @@ class RequestFrame:
                 seconds = reply.milliseconds / 1000
                 access_log.write(scope, routed, reply.facts, facts)
                 access_log.count(self._meters.http, scope, routed, reply.shown_status, seconds, facts)
+                if span:
+                    describe_request(span, scope, routed, reply.facts | {"request_id": reply.id}, facts)
                 if scope["type"] == "http":
                     self._meters.requested(access_log.route_of(routed), method, reply.shown_status, seconds)
 

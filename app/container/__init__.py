@@ -47,6 +47,7 @@ from app.store.keys import KeyStore
 from app.store.loudness import LoudnessStore
 from app.store.usage import UsageStore
 from app.store.voices import VoiceStore
+from app.tracing import close_tracing, open_tracing
 from engines import catalog
 from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 
@@ -120,6 +121,8 @@ class Container:
         """
         await check_start(self.settings, self.database, self.keys)
         self.loudness.share()
+        if self.settings.tracing.endpoint:
+            open_tracing(parts.tracing_rules(self.settings))
         self.audit.add(SERVER, parts.start_entry(self.settings))
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
@@ -132,6 +135,7 @@ class Container:
     async def close(self) -> None:
         """Closes everything in reverse order, even if one of them fails."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, close_tracing)
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.usage.close)

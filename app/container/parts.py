@@ -40,6 +40,7 @@ from app.settings.limits import LimitsSettings, RuntimeSettings
 from app.settings.source import groups
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
+from app.tracing import TracingRules
 from app.wire.cue_breaks import CueRules
 from app.wire.realtime_session import LIVE_MODELS
 from app.wire.requests import RequestRules
@@ -226,6 +227,13 @@ def admission(limits: LimitsSettings) -> Admission:
         seconds=limits.request_seconds,
         queued=limits.queued_seconds,
         held=limits.decoded_seconds,
+    )
+
+
+def tracing_rules(settings: Settings) -> TracingRules:
+    chosen = settings.tracing
+    return TracingRules(
+        endpoint=chosen.endpoint, headers=chosen.headers, sample=chosen.sample, version=__version__
     )
 
 

@@ -14,6 +14,7 @@ from app.services.keys import KeyService
 from app.settings import Settings
 from app.settings.server import is_loopback
 from app.store.database import Database
+from app.tracing import tracing_installed
 from engines import catalog
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class StartRefused(Exception):
 async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
     """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
     check_replicas(settings)
+    check_tracing(settings)
     await database.check()
     await check_exposure(settings, keys)
     check_models(settings, model_registry(settings))
@@ -38,6 +40,15 @@ def check_replicas(settings: Settings) -> None:
             f"`server.replicas` is {settings.server.replicas}, and the database is SQLite, whose locks hold "
             "on one machine only. Set `storage.database_url` to a PostgreSQL database (`antiphon backup` and "
             "`antiphon restore` move what is there), or run one server."
+        )
+
+
+def check_tracing(settings: Settings) -> None:
+    """Traces need the extra `otel`. Raises `StartRefused`."""
+    if settings.tracing.endpoint and not tracing_installed():
+        raise StartRefused(
+            "`tracing.endpoint` is set, and OpenTelemetry is not installed. Install it with `make install "
+            "OTEL=1` or `pip install 'antiphon[otel]'`, or leave `tracing.endpoint` empty."
         )
 
 

@@ -19,6 +19,7 @@ from typing import Self
 from app.errors import ApiError, Overloaded, ShuttingDown
 from app.runtime.cancel import Cancel
 from app.telemetry import current_request, tally
+from app.tracing import current_span
 
 LONGEST_RETRY = 60
 """Seconds of `Retry-After`; both official SDKs wait no longer."""
@@ -35,6 +36,8 @@ class Permit:
         """Number of the request in the order of arrival, by which queues know it."""
         self.request = request
         """The request's id in the log; None outside of HTTP."""
+        self.span = current_span()
+        """Where the request's work is written down; None if it is not traced."""
         self.cancel = Cancel(seconds)
         self.queued = 0.0
         """Seconds of audio that still have to be worked on."""

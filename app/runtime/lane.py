@@ -15,6 +15,7 @@ from concurrent.futures import Future
 
 from app.errors import RequestTimedOut
 from app.runtime.admission import Permit
+from app.runtime.batch_trace import trace_batch
 from app.runtime.batching import BatchLimits
 from app.runtime.meters import Meters
 from app.runtime.model_life import EXPECTED, ModelLife
@@ -169,12 +170,12 @@ class Lane:
         except EngineDied as failure:
             for entry in batch:
                 if not entry.died(failure):
-                    self._failed(entry, failure)
+                    self._failed(entry, failure, began)
                 else:
                     self._again(host, entry, alone=True)
         except Exception as failure:  # noqa: BLE001 - an engine may raise anything
             if len(batch) == 1:
-                self._failed(batch[0], failure)
+                self._failed(batch[0], failure, began)
                 return
             for entry in batch:
                 self._again(host, entry, alone=alone)
@@ -192,15 +193,17 @@ class Lane:
         sound = sum(entry.seconds for entry in batch)
         took = time.monotonic() - began
         self._meters.worked(self.name, waits, sound, took)
+        trace_batch(self.name, batch, began)
         for entry, wait, result in zip(batch, waits, results, strict=True):
             entry.permit.timed(wait, took * (entry.seconds / sound if sound else 1 / len(batch)))
             entry.future.set_result(result)
 
-    def _failed(self, entry: Entry[object], failure: Exception) -> None:
+    def _failed(self, entry: Entry[object], failure: Exception, began: float) -> None:
         if is_out_of_memory(failure):
             self._shortage.note()
             failure = EngineOutOfMemory()
         self._meters.failed(self.name, 1)
+        trace_batch(self.name, [entry], began, failure)
         with bound(entry.permit.request):
             log.warning("model %s failed: %s", self.name, failure, exc_info=not isinstance(failure, EXPECTED))
         entry.refuse(failure)

@@ -212,4 +212,6 @@ class OpenSpeech:
         """Stops all work for this text and closes its permit."""
         self._permit.close()
         self._charge.settle(self._file.seconds)
+        facts = {"antiphon.audio_seconds": self._file.seconds}
+        self._file.encoding.tell("encode", self._permit.span, facts)
         await self._sounds.aclose()

@@ -16,6 +16,7 @@ from app.settings.realtime import RealtimeSettings
 from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
 from app.settings.speech import SpeechSettings, VoicesSettings
 from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
+from app.settings.tracing import TracingSettings
 from app.settings.transcription import DiarizationSettings, SubtitlesSettings, TranscriptionSettings
 
 OPENAI_UPLOAD = 25 * MIB
@@ -41,6 +42,7 @@ class Settings(Group):
     compat: CompatSettings = CompatSettings()
     studio: StudioSettings = StudioSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def folder(self) -> Path:

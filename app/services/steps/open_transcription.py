@@ -7,7 +7,6 @@ stops all work for the audio and closes its permit.
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -32,6 +31,7 @@ from app.services.steps.speakers import SpeakerJoiner
 from app.services.steps.spending import Charge
 from app.services.steps.windows import WindowTranscriber
 from app.telemetry import note
+from app.tracing import Stopwatch
 from engines.types import Diarization, Samples, Segment
 
 Who = Callable[[AsyncIterator[Samples]], Awaitable[Diarization]]
@@ -56,8 +56,7 @@ class OpenTranscription(ABC):
         self._source = source
         self._permit = permit
         self._charge = charge
-        self._decoding = 0.0
-        """Seconds that decoding has taken."""
+        self._decoding = Stopwatch()
         self._transcriber = transcriber
         self._cutting = Cutting(runner, vad)
         self.peaks: PeakMeter | None = None
@@ -91,9 +90,8 @@ class OpenTranscription(ABC):
     def _blocks(self) -> Iterator[Samples]:
         blocks = self._source.blocks()
         while True:
-            began = time.monotonic()
-            block = next(blocks, None)
-            self._decoding += time.monotonic() - began
+            with self._decoding.running():
+                block = next(blocks, None)
             if block is None:
                 return
             if self.peaks:
@@ -112,7 +110,8 @@ class OpenTranscription(ABC):
         """Stops all work for this audio and closes its permit."""
         self._permit.close()
         self._charge.settle(self.seconds)
-        note(decode_s=round(self._decoding, 3))
+        note(decode_s=round(self._decoding.busy, 3))
+        self._decoding.tell("decode", self._permit.span, {"antiphon.audio_seconds": self.seconds})
         await self._threads.run(self._source.close)
 
 

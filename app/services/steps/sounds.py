@@ -21,6 +21,7 @@ from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
 from app.text.delivery import Delivery
 from app.text.utterances import Piece, Utterances
+from app.tracing import Stopwatch
 from engines.errors import EngineError
 from engines.types import Pcm, Utterance
 
@@ -89,6 +90,7 @@ class SpokenFile:
         self._open_encoder = encoder
         self._opened: tuple[Voicing, Encoder] | None = None
         self._samples = 0
+        self.encoding = Stopwatch()
 
     @property
     def seconds(self) -> float:
@@ -97,6 +99,19 @@ class SpokenFile:
 
     def feed(self, piece: Piece, sound: Pcm) -> bytes:
         """The bytes of one more utterance. The first one decides the gain of the whole answer."""
+        with self.encoding.running():
+            return self._fed(piece, sound)
+
+    def flush(self) -> bytes:
+        """The last bytes; `feed` must have been called before."""
+        assert self._opened
+        voicing, encoder = self._opened
+        with self.encoding.running():
+            samples = voicing.flush()
+            self._samples += len(samples)
+            return encoder.feed(samples) + encoder.flush()
+
+    def _fed(self, piece: Piece, sound: Pcm) -> bytes:
         if self._opened is None:
             gain = self._book.gain(self._voice, sound, self._loudness + self._delivery.gain)
             voicing = Voicing(tempo=self._speed * self._delivery.pace, gain=gain)
@@ -107,11 +122,3 @@ class SpokenFile:
         samples = voicing.feed(sound, piece.pause * self._delivery.pause)
         self._samples += len(samples)
         return encoder.feed(samples)
-
-    def flush(self) -> bytes:
-        """The last bytes; `feed` must have been called before."""
-        assert self._opened
-        voicing, encoder = self._opened
-        samples = voicing.flush()
-        self._samples += len(samples)
-        return encoder.feed(samples) + encoder.flush()

@@ -13,7 +13,8 @@ from typing import Any, cast
 import pytest
 
 from app.container import Container, StartRefused, model_registry, parts
-from app.container.start import check_models, check_replicas, check_spelling
+from app.container import start as start_checks
+from app.container.start import check_models, check_replicas, check_spelling, check_tracing
 from app.services import consents, diarization, speech, transcription, voices
 from app.services.use_cases import UseCases
 from app.settings import Settings
@@ -112,3 +113,12 @@ async def test_several_servers_need_postgresql(settings: Settings) -> None:
         await container.open()
     await container.close()
     check_replicas(changed(several, "storage", database_url="postgresql://db/antiphon"))
+
+
+def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = changed(Settings(), "tracing", endpoint="http://127.0.0.1:4318")
+    check_tracing(wanted)
+    monkeypatch.setattr(start_checks, "tracing_installed", lambda: False)
+    check_tracing(Settings())
+    with pytest.raises(StartRefused, match="OTEL=1"):
+        check_tracing(wanted)

@@ -235,3 +235,9 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.toml", {})
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings(None, {"ANTIPHON_CONFIG": str(tmp_path / "none.toml")})
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "ftp://collector", "http://"])
+def test_the_endpoint_of_traces_is_a_url(endpoint: str) -> None:
+    with pytest.raises(SettingsError, match="http://"):
+        load_settings(environment={"ANTIPHON_TRACING_ENDPOINT": endpoint})

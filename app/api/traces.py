@@ -1,0 +1,64 @@
+"""The span of one request.
+
+Law: the facts of the access line, by the names of OpenTelemetry where it has them. No path, no query and no
+address: a client chose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from app.api import access_log
+from app.runtime.http_meters import known_method
+from app.tracing import describe, traced
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+UNTRACED = ("/health", "/metrics")
+"""Beginnings of paths that are asked for every few seconds."""
+OPERATIONS = {
+    "/v1/audio/transcriptions": "speech_to_text",
+    "/v1/audio/translations": "speech_to_text",
+    "/v1/realtime": "speech_to_text",
+    "/v1/audio/speech": "text_to_speech",
+}
+"""`gen_ai.operation.name` by the route."""
+TOLD = ("audio_seconds", "queued_s", "worked_s", "first_s", "error", "refused")
+"""Facts of the access line that a span has too."""
+
+
+def traced_request(scope: Scope) -> AbstractContextManager[Span | None]:
+    """The span of a request, which is a child of the client's; None if it is not traced."""
+    if scope["path"].startswith(UNTRACED):
+        return nullcontext()
+    return traced(Headers(scope=scope).get("traceparent"))
+
+
+def describe_request(
+    span: Span, scope: Scope, routed: Scope, fields: Mapping[str, object], facts: Mapping[str, object]
+) -> None:
+    """`fields` and `facts`: as the access line has them."""
+    method, route = known_method(scope.get("method", "GET")), access_log.route_of(routed)
+    status = int(str(fields["status"]))
+    found = {name: value for name in TOLD if isinstance(value := facts.get(name), str | int | float)}
+    describe(
+        span,
+        f"{method} {route}" if route else method,
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "gen_ai.operation.name": OPERATIONS.get(route or ""),
+            "gen_ai.request.model": str(facts.get(access_log.MODEL_SERVED, "")) or None,
+            "antiphon.request_id": str(fields["request_id"]),
+            "antiphon.outcome": str(fields["outcome"]),
+        }
+        | {f"antiphon.{name}": value for name, value in found.items()},
+        failure=str(facts.get(access_log.ERROR, status)) if status >= 500 else None,
+    )
