@@ -28,6 +28,8 @@ CHROMIUM = shutil.which("chromium")
 WHERE_FROM = "no chromium here: apt-get install chromium"
 ELSEWHERE = "studio.test"
 """A name of this machine that the browser takes for another one: no microphone over plain http."""
+PATIENCE_MILLISECONDS = 60_000
+"""What a busy machine may take for a step."""
 FLAGS = (
     "--no-sandbox",
     "--autoplay-policy=no-user-gesture-required",
@@ -98,7 +100,7 @@ class Visit:
 def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **options: Any) -> Visit:
     """A new profile; the caller closes `context`."""
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     page = context.new_page()
     made = Visit(root, context, page, allowed)
     page.on("request", made.ask)

@@ -107,3 +107,11 @@ def run_cli(
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def waiting_jobs(server: Server) -> float:
+    """Windows and utterances that wait, as the server counts them."""
+    told = httpx2.get(f"{server.root}/metrics", headers={"Authorization": f"Bearer {KEY}"}, timeout=60).text
+    assert "# TYPE antiphon_queue_jobs gauge" in told
+    counts = [line.split()[-1] for line in told.splitlines() if line.startswith("antiphon_queue_jobs")]
+    return sum(map(float, counts))

@@ -76,16 +76,40 @@ def test_32_no_view_shows_data_before_a_key(page_of: PageOf, locked: Server) -> 
     page.wait_for_selector("table tr")
 
 
+STORES = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+
+
 def test_33_the_key_is_nowhere(page_of: PageOf, locked: Server) -> None:
     made, page = unlocked(page_of, locked)
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
     page.set_input_files("input[type=file]", {"name": "a.wav", "mimeType": "audio/wav", "buffer": HUM})
     page.wait_for_selector("text=3 words")
+    with page.expect_download() as saving:
+        page.locator("summary", has_text="Export").click()
+        page.get_by_role("button", name="Data (json)").click()
+    assert KEY not in saving.value.path().read_text()
     page.get_by_role("button", name="Show the call").click()
     page.wait_for_selector("dialog[open] pre")
     assert KEY not in page.content()
-    stored = page.evaluate(
-        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
-    )
-    assert KEY not in stored
+    assert KEY not in page.evaluate(STORES)
+    assert KEY not in "".join(lines)
     assert not [request.url for request in made.requests if KEY in request.url]
-    assert made.requests[-1].headers.get("authorization", f"Bearer {KEY}") == f"Bearer {KEY}"
+    sent = {request.headers.get("authorization") for request in made.requests if "/v1/" in request.url}
+    assert sent == {None, f"Bearer {KEY}"}, "this server was asked with it: the test would see it"
+
+
+def test_33_the_key_stays_in_the_tab_only_where_the_user_says_so(page_of: PageOf, locked: Server) -> None:
+    _, page = unlocked(page_of, locked)
+    page.reload()
+    page.get_by_role("checkbox", name="Remember it for this tab").check()
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    page.wait_for_selector("dialog", state="detached")
+    stored = page.evaluate("[Object.values({...sessionStorage}), Object.values({...localStorage})]")
+    assert KEY in stored[0]
+    assert KEY not in stored[1]
+    with page.expect_response("**/v1/about") as answering:
+        page.reload()
+    assert answering.value.status == 200
+    assert page.locator("dialog").count() == 0

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 from engines.types import Samples
 from tests.conftest import JFK, JFK_TEXT
 from tests.studio.calls import run, shown
+from tests.studio.keyboard import stop, tab_to
 from tests.studio.stage import PageOf, Visit, launched, visit
 from tests.support.decoded import decode
 from tests.support.server import KEY, Server, running
@@ -124,50 +125,96 @@ def test_text_is_spoken_compared_and_saved_as_mp3(page_of: PageOf, real: Server)
 
 def recorded(page: Page, seconds: float) -> None:
     """The user presses Record, speaks and presses again."""
-    page.get_by_role("button", name="Record", exact=True).click()
+    tab_to(page, "Record")
+    page.keyboard.press("Enter")
     page.wait_for_function(
         "seconds => Number(document.querySelector('.recording .time')?.textContent.slice(3)) >= seconds",
         arg=seconds,
     )
-    page.get_by_role("button", name="Stop recording").click()
+    assert stop(page)["name"] == "Stop recording"
+    page.keyboard.press("Enter")
 
 
-def test_29_30_a_voice_is_made_with_its_consent_and_revoked(
-    browser: Browser, real: Server, tmp_path: Path
-) -> None:
+@pytest.fixture
+def voiced(browser: Browser, real: Server, tmp_path: Path) -> Iterator[Visit]:
+    """A visit whose microphone says the phrase of the consent; beside it lies `sample.wav`."""
     with real.client() as client:
         phrase = client.get("about").json()["consent_phrases"]["en"]
     (tmp_path / "phrase.wav").write_bytes(wav(said(real, "af_heart", phrase), SPEECH_RATE))
     (tmp_path / "sample.wav").write_bytes(wav(said(real, "af_heart", SAMPLE), SPEECH_RATE))
     other = launched(browser.browser_type, tmp_path / "phrase.wav")
-    made = visit(other, real.root)
-    page = unlocked(made, "voices")
+    made = visit(other, real.root, allowed=(401,))
+    made.context.set_default_timeout(LONGEST_MILLISECONDS)
+    yield made
+    other.close()
+    made.judge()
+
+
+def consented(page: Page) -> None:
+    """Gives the key, reads the phrase and sends the consent."""
+    page.wait_for_selector("input[name=key]:focus")
+    page.keyboard.type(KEY)
+    page.keyboard.press("Enter")
     page.wait_for_selector("blockquote:not(:empty)")
     recorded(page, 8)
     page.wait_for_selector("text=That is the phrase. You can send it.")
     assert page.locator("dl.compared mark").count() == 0
-    page.get_by_role("textbox", name="Name").fill("Anna")
-    page.get_by_role("button", name="Send").click()
+    tab_to(page, "Name")
+    page.keyboard.type("Anna")
+    tab_to(page, "Send")
+    page.keyboard.press("Enter")
     page.wait_for_selector("[aria-current=step]:text('2 Sample')")
-    page.set_input_files("main input[type=file]", str(tmp_path / "sample.wav"))
-    page.get_by_role("button", name="Send").click()
+    assert not stop(page)["body"]
+
+
+def sampled(page: Page, sample: Path) -> None:
+    tab_to(page, "Use a file instead")
+    with page.expect_file_chooser() as choosing:
+        page.keyboard.press("Space")
+    choosing.value.set_files(str(sample))
+    page.wait_for_selector("button.main:enabled:text('Send')")
+    tab_to(page, "Send")
+    page.keyboard.press("Enter")
     page.wait_for_selector("text=The voice Anna can speak now.")
     page.wait_for_selector("text=/spoken by .*, similarity \\d+%/")
-    page.locator("main").get_by_role("link", name="Speak").click()
+
+
+def spoken(page: Page) -> None:
+    assert stop(page)["name"] == "Speak"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".voices li")
     assert page.get_by_role("radio", name="Anna").is_checked()
-    page.get_by_role("textbox", name="Text").fill("This is my own voice.")
-    page.get_by_role("button", name="Speak", exact=True).click()
+    tab_to(page, "Text")
+    page.keyboard.type("This is my own voice.")
+    tab_to(page, "Speak")
+    page.keyboard.press("Enter")
     page.wait_for_selector(".takes li strong:text-is('Anna')")
-    page.get_by_role("link", name="Voices").click()
-    page.get_by_role("button", name="Delete: Anna").last.click()
-    page.locator("dialog").get_by_text("These voices go with it: Anna").wait_for()
-    page.locator("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Stop").wait_for(state="detached")
+    assert stop(page)["name"] == "Speak"
+
+
+def test_29_30_38_a_voice_is_made_with_its_consent_and_revoked_by_keyboard_alone(
+    voiced: Visit, tmp_path: Path
+) -> None:
+    page = voiced.open("voices")
+    consented(page)
+    sampled(page, tmp_path / "sample.wav")
+    spoken(page)
+    tab_to(page, "Voices", "Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("aside li")
+    tab_to(page, "Delete the consent of Anna")
+    page.keyboard.press("Enter")
+    page.locator("dialog[open]").get_by_text("These voices go with it: Anna").wait_for()
+    assert stop(page)["name"] == "Cancel", "what cannot be undone is not the first choice"
+    tab_to(page, "Delete")
+    page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelectorAll('aside li').length === 0")
-    page.get_by_role("link", name="Speak").click()
+    assert not stop(page)["body"]
+    tab_to(page, "Speak", "Shift+Tab")
+    page.keyboard.press("Enter")
     page.wait_for_selector(".voices li")
     assert page.get_by_role("radio", name="Anna").count() == 0
-    other.close()
-    made.judge()
 
 
 def test_36_the_server_is_ready_and_shows_what_it_did(page_of: PageOf, real: Server) -> None:

@@ -36,7 +36,7 @@ def test_36_a_model_that_is_loaded_is_seen(page_of: PageOf, fake: Server) -> Non
         ("loaded", "in memory"),
     ):
         state[0] = name
-        page.wait_for_selector(f"td:text-is('{words}')", timeout=5000)
+        page.wait_for_selector(f"td:text-is('{words}')")
 
 
 def test_36_a_hidden_tab_asks_nothing(page_of: PageOf, fake: Server) -> None:

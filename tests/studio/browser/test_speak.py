@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.studio.stage import PageOf, Visit
-from tests.support.server import Server
+from tests.support.server import Server, waiting_jobs
+from tests.support.waiting import wait_until
 
 CONTEXTS = """
 window.contexts = [];
@@ -101,11 +102,12 @@ def test_28_a_long_text_is_spoken_in_parts_and_stops(page_of: PageOf, fake: Serv
     page.wait_for_selector("text=/Part \\d of 3/")
     page.wait_for_function("() => window.contexts.some(one => one.currentTime > 0.1)")
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_function("() => window.contexts.every(one => one.state === 'closed')", timeout=1000)
+    page.wait_for_function("() => window.contexts.every(one => one.state === 'closed')")
     page.get_by_role("button", name="Speak", exact=True).wait_for()
     sent = len(made.paths("POST"))
     page.wait_for_timeout(300)
     assert len(made.paths("POST")) == sent <= 3
+    wait_until(lambda: waiting_jobs(fake) == 0, 60)
 
 
 def test_a_failure_has_the_api_s_words(page_of: PageOf, fake: Server) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.studio.access import SIZES, violations
+from tests.studio.access import LOOKS, SIZES, looked_at
 from tests.studio.recorded import HARBOUR, SOUND, STAND_STILL, answer_with, body, events
 from tests.studio.stage import PageOf, Visit
-from tests.support.server import KEY, Server
+from tests.support.server import Server
 
 FULL = {"message": "The server is full.", "type": "server_error", "param": None, "code": "overloaded"}
 WRONG = {"message": "No sound could be decoded from it.", "type": "invalid_request_error", "param": "file"}
@@ -81,6 +81,40 @@ def recording(page: Page) -> None:
     page.wait_for_selector("meter")
 
 
+def sounding(page: Page) -> None:
+    """The text is kept, the sound is not."""
+    done(page)
+    page.reload()
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_selector("dialog[open]")
+
+
+def helping(page: Page) -> None:
+    done(page)
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open] dl.keys")
+
+
+def speaking(page: Page) -> None:
+    page.get_by_role("link", name="Speak").click()
+    page.wait_for_selector(".voices li")
+    page.get_by_role("textbox", name="Text").fill("Good day.")
+    for voice in ("alloy", "cedar"):
+        page.get_by_role("checkbox", name=f"Compare {voice}").check()
+    page.get_by_role("button", name="Compare 2").click()
+    page.wait_for_function("() => document.querySelectorAll('.takes li').length === 2")
+    page.get_by_role("button", name="Stop").wait_for(state="detached")
+
+
+def consenting(page: Page) -> None:
+    page.get_by_role("link", name="Voices").click()
+    page.wait_for_selector("blockquote:not(:empty)")
+    page.set_input_files(
+        "main input[type=file]", {"name": "harbour.wav", "mimeType": "audio/wav", "buffer": SOUND}
+    )
+    page.wait_for_selector("dl.compared mark")
+
+
 STATES: tuple[Callable[[Page], None], ...] = (
     working,
     failed,
@@ -90,49 +124,47 @@ STATES: tuple[Callable[[Page], None], ...] = (
     exporting,
     asking,
     recording,
+    sounding,
+    helping,
+    speaking,
+    consenting,
 )
-Open = Callable[[str, str], Visit]
 
 
-@pytest.fixture
-def opened(page_of: PageOf, fake: Server) -> Open:
-    return lambda size, scheme: page_of(
-        fake, viewport=SIZES[size], color_scheme=scheme, allowed=(400, 401, 429)
-    )
-
-
-@pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("desktop", "dark")])
-def test_37_axe_finds_no_violation_in_any_state(opened: Open, size: str, scheme: str) -> None:
+def test_37_39_every_state_on_a_phone_and_on_a_desktop(page_of: PageOf, fake: Server) -> None:
     found: dict[str, list[str]] = {}
-    made = opened(size, scheme)
+    made = page_of(fake, allowed=(400, 401, 429))
     made.page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
     for state in STATES:
         page = begin(made)
         state(page)
-        found[state.__name__] = violations(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"], state.__name__
+        found[state.__name__] = looked_at(page, LOOKS[:2])
     assert not any(found.values()), found
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("desktop", "dark")])
-def test_37_axe_finds_no_violation_in_the_dialog_of_the_key(
-    page_of: PageOf, locked: Server, size: str, scheme: str
-) -> None:
-    made = page_of(locked, viewport=SIZES[size], color_scheme=scheme, allowed=(401,))
-    page = made.open()
+def test_37_39_the_dialog_of_the_key(page_of: PageOf, locked: Server) -> None:
+    page = page_of(locked, allowed=(401,)).open()
     page.wait_for_selector("dialog[open]")
-    assert violations(page) == []
-    page.get_by_label("API key").fill(KEY)
+    assert looked_at(page, LOOKS[:2]) == []
 
 
 def begin(made: Visit) -> Page:
     """The empty page, without what the state before left."""
     made.page.unroute_all()
+    made.page.set_viewport_size(SIZES["desktop"])
+    if made.page.url.startswith(made.root):
+        made.page.evaluate(CLEAR)
     made.page.goto("about:blank")
-    made.context.clear_cookies()
-    page = made.open()
-    page.evaluate("indexedDB.deleteDatabase('keyval-store')")
-    return page
+    return made.open()
+
+
+CLEAR = """() => new Promise((resolve) => {
+  const opening = indexedDB.open('keyval-store');
+  opening.onsuccess = () => {
+    const clearing = opening.result.transaction('keyval', 'readwrite').objectStore('keyval').clear();
+    clearing.onsuccess = () => { opening.result.close(); resolve(); };
+  };
+})"""
 
 
 MOVES = """async () => {
@@ -181,3 +213,30 @@ def test_39_in_forced_colours_what_is_chosen_and_what_is_heard_is_seen(
 
 
 UNDERLINED = "link => getComputedStyle(link).textDecorationLine.includes('underline')"
+
+
+def test_39_in_forced_colours_frames_and_the_place_in_the_sound_are_seen(
+    page_of: PageOf, fake: Server
+) -> None:
+    """Tints vanish there: a failure and the phrase have frames, and the line in the strip its own colour."""
+    page = page_of(fake, forced_colors="active", allowed=(400,)).open()
+    failed(page)
+    framed = "one => parseFloat(getComputedStyle(one).borderTopWidth) >= 2"
+    assert page.locator(".failure").evaluate(framed)
+    page.unroute_all()
+    answer_with(page, body(events(HARBOUR)))
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("text=done in")
+    strip = page.locator(".strip")
+    begins = strip.screenshot()
+    page.locator(".strip input").evaluate("input => { input.value = input.max / 2; }")
+    assert strip.screenshot() != begins
+    page.get_by_role("link", name="Voices").click()
+    page.wait_for_selector("blockquote:not(:empty)")
+    assert page.locator("blockquote").evaluate(framed)
+    assert page.locator(".steps [aria-current=step]").evaluate(UNDERLINED)
+    colours = "one => getComputedStyle(one).backgroundColor"
+    unusable = page.get_by_role("button", name="Send").evaluate(colours)
+    page.get_by_role("link", name="Speak").click()
+    page.get_by_role("textbox", name="Text").fill("Good day.")
+    assert page.get_by_role("button", name="Speak", exact=True).evaluate(colours) != unusable

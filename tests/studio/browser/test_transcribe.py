@@ -11,8 +11,9 @@ from playwright.sync_api import FilePayload, Page, Route
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events
 from tests.studio.stage import PageOf
-from tests.support.server import Server
+from tests.support.server import Server, waiting_jobs
 from tests.support.sound import tone, wav
+from tests.support.waiting import wait_until
 
 UPLOAD = "**/v1/audio/transcriptions"
 HUM = wav(tone(3))
@@ -73,17 +74,10 @@ def test_7_stop_keeps_the_text_and_empties_the_queue(page_of: PageOf, slow: Serv
     drop(page, payload("long.wav", LONG))
     page.wait_for_selector("[data-at]")
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_selector("text=/^Stopped. The text so far is kept/", timeout=1000)
+    page.wait_for_selector("text=/^Stopped. The text so far is kept/")
     count = page.locator("[data-at]").count()
     assert 0 < count < LONG_SECONDS
-    page.wait_for_function(
-        """async () => {
-          const told = await (await fetch('metrics')).text();
-          return told.split('\\n').filter(line => line.startsWith('antiphon_queue_jobs'))
-            .every(line => line.endsWith(' 0.0') || line.endsWith(' 0'));
-        }""",
-        timeout=5000,
-    )
+    wait_until(lambda: waiting_jobs(slow) == 0, 60)
     assert page.locator("[data-at]").count() == count
 
 
@@ -119,6 +113,9 @@ def test_9_what_is_no_sound_gets_the_api_s_own_words(page_of: PageOf, fake: Serv
 
 def test_10_three_files_are_a_queue(page_of: PageOf, slow: Server) -> None:
     page = page_of(slow).open()
+    order: list[str] = []
+    page.on("request", lambda asked: order.append("begun") if asked.method == "POST" else None)
+    page.on("requestfinished", lambda asked: order.append("ended") if asked.method == "POST" else None)
     drop(page, payload("one.wav"), payload("two.wav"), payload("three.wav"))
     listed = page.locator("nav.list li")
     assert [text.split("\n")[0] for text in listed.all_inner_texts()] == ["one.wav", "two.wav", "three.wav"]
@@ -128,6 +125,7 @@ def test_10_three_files_are_a_queue(page_of: PageOf, slow: Server) -> None:
         page.wait_for_selector(f"h1:text-is('{name}')")
         page.wait_for_selector("text=3 words")
     assert listed.count() == 2
+    assert order == ["begun", "ended"] * 2, "one after the other"
 
 
 def test_13_without_diarization_the_switch_is_off_and_says_why(page_of: PageOf, fake: Server) -> None:
@@ -137,7 +135,9 @@ def test_13_without_diarization_the_switch_is_off_and_says_why(page_of: PageOf, 
     page.locator("summary", has_text="Options").click()
     page.wait_for_selector("input[name=speakers]:disabled")
     assert not page.locator("input[name=speakers]").is_checked()
-    assert "cannot tell speakers apart" in page.locator(".options").inner_text()
+    told = page.locator(".options").inner_text()
+    assert "cannot tell speakers apart" in told
+    assert "make serve" in told
 
 
 def test_35_a_429_counts_down_and_then_succeeds(page_of: PageOf, fake: Server) -> None:
@@ -181,3 +181,24 @@ def test_35_an_error_in_the_stream_keeps_the_text(page_of: PageOf, fake: Server)
     drop(page, payload("a.wav"))
     page.wait_for_selector("text=The speakers could not be told apart.")
     assert page.locator("[data-at]").count() == sum(len(turn.words) for turn in HARBOUR)
+
+
+def test_35_without_a_network_text_and_edits_stay(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    page = made.open()
+    answer_with(page, body(events(HARBOUR)))
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=done in")
+    page.get_by_role("button", name="Edit this turn").first.click()
+    page.get_by_role("textbox", name="Text of this turn").fill("We went back.")
+    page.keyboard.press("Escape")
+    made.context.set_offline(True)
+    page.locator("summary", has_text="Export").click()
+    page.get_by_role("button", name="Subtitles (srt)").click()
+    page.wait_for_selector("text=The server cannot be reached. Your text and your edits are still here.")
+    assert page.locator(".turn p").first.inner_text() == "We went back."
+    made.context.set_offline(False)
+    page.locator("summary", has_text="Export").click()
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Subtitles (srt)").click()
+    assert b"We went back." in saving.value.path().read_bytes()

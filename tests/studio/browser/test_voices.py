@@ -77,11 +77,11 @@ def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: S
     page.get_by_role("link", name="Speak").click()
     page.get_by_role("radio", name="Anna reads").check()
     page.get_by_role("link", name="Voices").click()
-    page.get_by_role("button", name="Delete: Anna", exact=True).click()
+    page.get_by_role("button", name="Delete the consent of Anna", exact=True).click()
     page.locator("dialog").get_by_text("These voices go with it: Anna reads").wait_for()
     page.locator("dialog").get_by_role("button", name="Cancel").click()
     assert not [line for line in asked if line.startswith("DELETE")]
-    page.get_by_role("button", name="Delete: Anna", exact=True).click()
+    page.get_by_role("button", name="Delete the consent of Anna", exact=True).click()
     page.locator("dialog").get_by_role("button", name="Delete").click()
     page.wait_for_selector("text=spoken by coral", state="detached")
     assert "DELETE audio/voice_consents/cons_1" in asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import CDPSession, Route
 
 from tests.studio.stage import PageOf, Visit
@@ -65,6 +66,20 @@ def test_3_every_view_has_an_empty_console(page_of: PageOf, fake: Server) -> Non
         page = made.open(view)
         page.wait_for_load_state("networkidle") if view != "server" else page.wait_for_selector("table")
     assert made.paths("POST") == []
+
+
+def test_3_a_request_elsewhere_fails_a_visit(page_of: PageOf, fake: Server) -> None:
+    """What judges every visit can fail. The policy of the page stops the request, and the browser says so."""
+    made = page_of(fake)
+    page = made.open()
+    page.evaluate("fetch('http://elsewhere.test/').catch(() => 0)")
+    with pytest.raises(AssertionError, match="Content Security Policy"):
+        made.judge()
+    made.said.clear()
+    page.evaluate("fetch('nothing').then(answer => answer.text())")
+    with pytest.raises(AssertionError, match=r"40[14] "):
+        made.judge()
+    made.statuses.clear()
 
 
 def test_4_the_page_works_where_only_this_server_can_be_reached(page_of: PageOf, fake: Server) -> None:

@@ -4,7 +4,7 @@ import { render } from '../vendor/lit-html/lit-html.js';
 import { effect } from '../vendor/signals-core/signals-core.mjs';
 import { callJson } from './api/client.js';
 import { loadLocale } from './i18n/index.js';
-import { pause } from './sound/player.js';
+import { leave } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
 import { restore, working } from './state/library.js';
 import { leaveTake, take } from './state/take.js';
@@ -43,7 +43,7 @@ function moved() {
   route.value = parseRoute(location.hash);
   if (before.view !== route.value.view) leaveTake();
   if (before.view !== route.value.view || before.id !== route.value.id) {
-    pause();
+    leave();
     editing.value = 0;
   }
   element('main').focus();

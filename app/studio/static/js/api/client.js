@@ -12,6 +12,8 @@ export class ApiFailure extends Error {
     this.requestId = facts.requestId ?? '';
     /** Seconds after which the server asks the client to try again; 0: it did not say. */
     this.retryAfter = facts.retryAfter ?? 0;
+    /** Whether the user was asked for a key because of it, and gave none. */
+    this.declined = false;
   }
 }
 
@@ -59,10 +61,23 @@ export function askForKey(failure) {
       refuse: () => {
         keyWanted.value = null;
         before?.refuse();
+        failure.declined = true;
         reject(failure);
       },
     };
   });
+}
+
+/**
+ * Why an upload broke off: a server that refuses a key may close the connection before it has the whole upload, and
+ * then the browser tells no status. So the key is tried once more.
+ * @param {ApiFailure} failure
+ * @returns {Promise<ApiFailure>} the 401 if there is one
+ */
+export async function explained(failure) {
+  if (failure.code !== 'unreachable') return failure;
+  const answer = await fetch('v1/models', { headers: authorization(), cache: 'no-store' }).catch(() => null);
+  return answer?.status === 401 ? failureOf(answer) : failure;
 }
 
 /** @param {Response} answer @returns {Promise<ApiFailure>} */

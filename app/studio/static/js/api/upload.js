@@ -3,6 +3,37 @@
 // progress of an upload, so this is an XMLHttpRequest.
 import { ApiFailure, authorization, failureFrom } from './client.js';
 
+/** @typedef {{speakers: boolean, language: string, count: string, words: string}} Options of a transcription */
+
+/** @param {Options} chosen @param {File} file @returns {FormData} */
+export function formOf(chosen, file) {
+  const form = new FormData();
+  for (const [name, value] of fieldsOf(chosen)) form.append(name, value);
+  form.append('file', file);
+  return form;
+}
+
+/**
+ * The fields of the request, which the call shows too.
+ * @param {Options} chosen
+ * @returns {Array<[string, string]>}
+ */
+export function fieldsOf(chosen) {
+  /** @type {Array<[string, string]>} */
+  const fields = [
+    ['model', 'whisper-1'],
+    ['response_format', chosen.speakers ? 'diarized_json' : 'json'],
+    ['stream', 'true'],
+    ['timestamp_granularities[]', 'word'],
+    ['include[]', 'progress'],
+    ['include[]', 'peaks'],
+  ];
+  if (chosen.language) fields.push(['language', chosen.language]);
+  if (chosen.speakers && chosen.count) fields.push(['num_speakers', chosen.count]);
+  for (const word of chosen.words.split(',').map((text) => text.trim())) if (word) fields.push(['keywords[]', word]);
+  return fields;
+}
+
 /**
  * @typedef {{onSent: (share: number) => void, onText: (text: string) => void, signal: AbortSignal}} Watch
  * @param {string} path below /v1

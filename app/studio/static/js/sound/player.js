@@ -35,6 +35,9 @@ audio.addEventListener('durationchange', () => (length.value = Number.isFinite(a
 audio.addEventListener('error', () => (silent.value = address !== ''));
 audio.addEventListener('seeked', () => mark());
 
+/** The second from which the user wants to hear a recording whose file is not here; -1: none. */
+export const missing = signal(-1);
+
 /** @param {File | null} file */
 export function open(file) {
   if (file === loaded) return;
@@ -56,14 +59,27 @@ export function follow(words, elements) {
 }
 
 export function toggle() {
-  if (audio.paused) void audio.play().catch(() => undefined);
+  if (!loaded) missing.value = at.value;
+  else if (audio.paused) void audio.play().catch(() => undefined);
   else audio.pause();
 }
 
 export const pause = () => audio.pause();
 
+/** Another recording is opened, or another view. */
+export function leave() {
+  audio.pause();
+  missing.value = -1;
+  if (!loaded) at.value = 0;
+}
+
 /** @param {number} seconds @param {boolean} [play] */
 export function seek(seconds, play = false) {
+  if (!loaded) {
+    at.value = seconds;
+    if (play) missing.value = seconds;
+    return;
+  }
   audio.currentTime = Math.max(0, Math.min(seconds, length.value || seconds));
   at.value = audio.currentTime;
   following.value = true;

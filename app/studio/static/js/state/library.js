@@ -2,9 +2,9 @@
 // The recordings of this browser: a queue that is worked on one by one, and what is kept of it.
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
 import { batch, computed, signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, askForKey, callJson } from '../api/client.js';
+import { ApiFailure, askForKey, callJson, explained } from '../api/client.js';
 import { eventReader } from '../api/stream.js';
-import { upload } from '../api/upload.js';
+import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { EMPTY, received } from '../transcript/model.js';
 import { about } from './app.js';
@@ -18,7 +18,7 @@ import { about } from './app.js';
  * @typedef {'waiting' | 'sending' | 'queued' | 'listening' | 'done' | 'stopped' | 'failed' | 'refused'} Phase
  * @typedef {{phase: Phase, sent: number, seconds: number, expected: number, took: number, since: number,
  *   failure: ApiFailure | null, retryAt: number}} Progress `retryAt`: milliseconds, 0 if it does not try again
- * @typedef {{speakers: boolean, language: string, count: string, words: string}} Options
+ * @typedef {import('../api/upload.js').Options} Options
  * @typedef {{id: string, name: string, size: number, modified: number, file: File | null, options: Options,
  *   progress: Signal<Progress>, transcript: Signal<Transcript>, past: Signal<readonly Transcript[]>,
  *   peaks: Signal<Uint8Array>, requestId: Signal<string>, stop: AbortController}} Recording
@@ -112,20 +112,24 @@ async function send(one) {
   if (!one.file) throw new ApiFailure({ status: 0, message: '', code: 'no_file' });
   if (one.stop.signal.aborted) throw new DOMException('stopped', 'AbortError');
   change(one, { phase: 'sending', sent: 0 });
-  // A second try begins with an empty transcript; undo brings back the one before.
-  if (one.transcript.value.turns.length) one.past.value = [...one.past.value, one.transcript.value];
-  one.transcript.value = EMPTY;
+  let begun = false;
   /** @type {ApiFailure | null} */
   let late = null;
   let whole = false;
   const feed = eventReader(
     (event) => {
       if (event.error) late = new ApiFailure({ status: 200, ...event.error });
-      else take(one, event);
+      else if (event.type === 'antiphon.progress') progressed(one, event);
+      else if (event.type === 'antiphon.peaks') one.peaks.value = withPeaks(one.peaks.value, event);
+      else {
+        if (!begun) beginAnew(one);
+        begun = true;
+        written(one, event);
+      }
     },
     () => (whole = true),
   );
-  const answer = await upload('audio/transcriptions', formOf(one, one.file), {
+  const answer = await upload('audio/transcriptions', formOf(one.options, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
     // The page is rendered once for all events of a piece of the stream; there may be hundreds.
     onText: (text) => batch(() => feed(text)),
@@ -136,53 +140,32 @@ async function send(one) {
   if (!whole) throw new ApiFailure({ status: 0, message: '', code: 'cut' }); // a stream ends with [DONE]
 }
 
-/** @param {Recording} one @param {File} file @returns {FormData} */
-function formOf(one, file) {
-  const form = new FormData();
-  for (const [name, value] of fieldsOf(one.options)) form.append(name, value);
-  form.append('file', file);
-  return form;
-}
-
-/**
- * The fields of the request, which the call shows too.
- * @param {Options} chosen
- * @returns {Array<[string, string]>}
- */
-export function fieldsOf(chosen) {
-  /** @type {Array<[string, string]>} */
-  const fields = [
-    ['model', 'whisper-1'],
-    ['response_format', chosen.speakers ? 'diarized_json' : 'json'],
-    ['stream', 'true'],
-    ['timestamp_granularities[]', 'word'],
-    ['include[]', 'progress'],
-    ['include[]', 'peaks'],
-  ];
-  if (chosen.language) fields.push(['language', chosen.language]);
-  if (chosen.speakers && chosen.count) fields.push(['num_speakers', chosen.count]);
-  for (const word of chosen.words.split(',').map((text) => text.trim())) if (word) fields.push(['keywords[]', word]);
-  return fields;
+/** The text of the try before stays until there is a new one; undo brings it back. @param {Recording} one */
+function beginAnew(one) {
+  if (one.transcript.value.turns.length) one.past.value = [...one.past.value, one.transcript.value];
+  one.transcript.value = EMPTY;
 }
 
 /** @param {Recording} one @param {any} event */
-function take(one, event) {
-  if (event.type === 'antiphon.progress') {
-    change(one, { phase: 'listening', seconds: event.seconds, expected: event.expected ?? 0 });
-  } else if (event.type === 'antiphon.peaks') {
-    one.peaks.value = withPeaks(one.peaks.value, event);
-  } else {
-    if (one.progress.value.phase !== 'listening') change(one, { phase: 'listening' });
-    one.transcript.value = received(one.transcript.value, event);
-  }
+function progressed(one, event) {
+  change(one, { phase: 'listening', seconds: event.seconds, expected: event.expected ?? 0 });
+}
+
+/** @param {Recording} one @param {any} event */
+function written(one, event) {
+  if (one.progress.value.phase !== 'listening') change(one, { phase: 'listening' });
+  one.transcript.value = received(one.transcript.value, event);
 }
 
 /** @param {Recording} one @param {unknown} wrong */
 async function ended(one, wrong) {
   if (wrong instanceof DOMException) return change(one, { phase: 'stopped' });
-  const failure = wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
+  const failure = await explained(
+    wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) }),
+  );
   one.requestId.value = failure.requestId;
-  if (failure.status === 401) {
+  if (failure.status === 401 && !failure.declined) {
+    change(one, { phase: 'waiting' });
     const given = await askForKey(failure).then(
       () => true,
       () => false,
@@ -280,9 +263,12 @@ export async function setKeep(on) {
   await Promise.all(names.map((name) => del(name)));
 }
 
+/** Whether the file is not here; a dictation never had one. @param {Recording} one */
+export const lacksSound = (one) => !one.file && one.size > 0;
+
 /** The same file, chosen again. @param {Recording} one @param {File} file @returns {boolean} whether it is the same */
 export function reattach(one, file) {
-  if (file.name !== one.name || file.size !== one.size) return false;
+  if (!lacksSound(one) || file.name !== one.name || file.size !== one.size) return false;
   one.file = file;
   recordings.value = [...recordings.value];
   return true;
@@ -290,7 +276,7 @@ export function reattach(one, file) {
 
 /** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */
 export function keepText(name, transcript) {
-  const one = make(crypto.randomUUID(), name, 0, Date.now(), null);
+  const one = make(freshId(), name, 0, Date.now(), null);
   one.transcript.value = transcript;
   change(one, { phase: 'done', seconds: transcript.seconds, expected: transcript.seconds });
   recordings.value = [...recordings.value, one];

@@ -5,10 +5,17 @@ import { ref } from '../../vendor/lit-html/directives/ref.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
-import { keyWanted, setKey } from '../state/app.js';
+import * as player from '../sound/player.js';
+import { keyWanted, route, setKey } from '../state/app.js';
+import { lacksSound, reattach, recording } from '../state/library.js';
 import { callBox } from './call.js';
+import { icon } from './icons.js';
 
-/** @typedef {{kind: 'call', call: import('./call.js').Call} | {kind: 'keys'} | {kind: 'ask', text: string, yes: string, then: () => void}} Dialog */
+/**
+ * @typedef {{label: string, choices: ReadonlyArray<{name: string, take: () => void}>}} Group
+ * @typedef {{kind: 'call', call: import('./call.js').Call} | {kind: 'keys'} | {kind: 'ask', text: string, yes: string, then: () => void}
+ *   | {kind: 'choose', text: string, groups: readonly Group[]}} Dialog
+ */
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Dialog | null>} */
 export const dialog = signal(null);
 
@@ -26,11 +33,15 @@ const KEYS = [
   ['Esc', 'escape'],
   ['?', 'help'],
 ];
+/** The name of a file that was chosen and is another one. */
+const other = signal('');
 /** What had the focus before the dialog. @type {Element | null} */
 let opener = null;
 
 export function dialogs() {
   if (keyWanted.value) return modal(keyDialog(keyWanted.value), keyWanted.value.refuse);
+  const silent = player.missing.value < 0 ? undefined : recording(route.value.id);
+  if (silent && lacksSound(silent)) return modal(soundDialog(silent), forgetSound);
   const open = dialog.value;
   if (!open) return nothing;
   const close = () => {
@@ -38,6 +49,7 @@ export function dialogs() {
   };
   if (open.kind === 'call') return modal(html`${callBox(open.call)} ${closeButton(close)}`, close);
   if (open.kind === 'keys') return modal(html`${keyList()} ${closeButton(close)}`, close);
+  if (open.kind === 'choose') return modal(html`${choices(open, close)} ${closeButton(close)}`, close);
   return modal(question(open, close), close);
 }
 
@@ -49,7 +61,23 @@ function question(open, close) {
   };
   return html`<h2 id="dialog-title">${open.text}</h2>
     <p class="row"><button class="main" @click=${yes}>${open.yes}</button>
-    <button @click=${close}>${t('common.cancel')}</button></p>`;
+    <button autofocus @click=${close}>${t('common.cancel')}</button></p>`;
+}
+
+/**
+ * One of some people. Not a `select`: the first arrow key on a closed one would already do its first choice.
+ * @param {{text: string, groups: readonly Group[]}} open @param {() => void} close
+ */
+function choices(open, close) {
+  const pick = (/** @type {() => void} */ take) => () => {
+    close();
+    take();
+  };
+  return html`<h2 id="dialog-title" dir="auto">${open.text}</h2>
+    ${open.groups.map(
+      (group) => html`<div role="group" aria-label=${group.label}><p class="quiet" dir="auto">${group.label}</p>
+        <p class="row">${group.choices.map((one) => html`<button dir="auto" @click=${pick(one.take)}>${one.name}</button>`)}</p></div>`,
+    )}`;
 }
 
 /** @param {unknown} content @param {() => void} close */
@@ -98,6 +126,30 @@ function keyDialog(wanted) {
       <p class="row"><button class="main">${t('key.use')}</button>
         <button type="button" @click=${wanted.refuse}>${t('common.cancel')}</button></p>
     </form>`;
+}
+
+function forgetSound() {
+  player.missing.value = -1;
+  other.value = '';
+}
+
+/** The sound is not kept: whoever wants to hear it chooses the file again. @param {import('../state/library.js').Recording} one */
+function soundDialog(one) {
+  const choose = (/** @type {Event} */ event) => {
+    const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];
+    if (!file) return;
+    other.value = reattach(one, file) ? '' : file.name;
+    if (other.value) return;
+    player.open(file);
+    player.seek(player.missing.value, true);
+    forgetSound();
+  };
+  return html`<h2 id="dialog-title">${t('sound.title')}</h2>
+    <p dir="auto">${t('sound.tells', { name: one.name })}</p>
+    ${other.value ? html`<p class="failure" role="alert" dir="auto">${t('sound.other', { name: other.value })}</p>` : nothing}
+    <p class="row"><label class="button main">${icon('file-audio')} ${t('drop.choose')}
+      <input class="unseen" type="file" autofocus @change=${choose}></label>
+      <button @click=${forgetSound}>${t('common.cancel')}</button></p>`;
 }
 
 function keyList() {

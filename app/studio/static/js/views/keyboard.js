@@ -24,13 +24,16 @@ function scrolled() {
 function pressed(event) {
   const one = recording(route.value.id);
   const target = /** @type {HTMLElement} */ (event.target);
-  if (!one || target.closest('input:not([type=range]), select, textarea, dialog')) return;
-  if (SCROLLS.has(event.key)) return scrolled();
+  if (!one || target.closest('input:not([type=range]), textarea, dialog')) return;
   const modified = event.ctrlKey || event.metaKey;
-  if (modified && event.key === 'z') return act(event, () => undo(one));
+  // With caps lock, letters are capitals.
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (modified && key === 'z' && !event.shiftKey) return act(event, () => undo(one));
+  if (target.closest('select')) return;
+  if (SCROLLS.has(key)) return scrolled();
   if (modified || event.altKey || !(target.id === 'main' || target.closest('.transcript, .bar'))) return;
   const turn = Number(/** @type {HTMLElement | null} */ (target.closest('[data-turn]'))?.dataset.turn ?? 0);
-  const todo = spoken(event.key, one, turn) ?? moving(event.key, target) ?? plain(event.key, target);
+  const todo = spoken(key, one, turn) ?? moving(key, target) ?? plain(key, target);
   if (todo) act(event, todo);
 }
 

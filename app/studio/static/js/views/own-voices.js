@@ -19,12 +19,12 @@ export function ownVoices(attempt, use) {
   const given = consents.value ?? [];
   return html`<h2>${t('voices.title')}</h2>
     ${mine.length ? nothing : html`<p class="quiet">${t('voices.none')}</p>`}
-    <ul class="voices">${mine.map((one) => row(nameOf(one), matched(one), nothing, () => askVoice(one, attempt)))}</ul>
+    <ul class="voices">${mine.map((one) => row(nameOf(one), matched(one), nothing, 'voices.remove-voice', () => askVoice(one, attempt)))}</ul>
     <h2>${t('voices.consents')}</h2>
     ${given.length ? nothing : html`<p class="quiet">${t('voices.none')}</p>`}
     <ul class="voices">${given.map((one) => {
       const again = html`<button class="plain link" @click=${() => use(one.id)}>${t('voices.use')}</button>`;
-      return row(one.name, one.language, again, () => askConsent(one, attempt));
+      return row(one.name, one.language, again, 'voices.remove-consent', () => askConsent(one, attempt));
     })}</ul>`;
 }
 
@@ -35,10 +35,11 @@ const nameOf = (one) => one.name ?? one.id;
 const matched = ({ matched_voice: voice, similarity }) =>
   voice ? t('voices.matched', { voice, share: percent(similarity ?? 0) }) : '';
 
-/** @param {string} label @param {string} facts @param {unknown} more @param {() => void} remove */
-function row(label, facts, more, remove) {
+/** @param {string} label @param {string} facts @param {unknown} more @param {string} means key of the button's text @param {() => void} remove */
+function row(label, facts, more, means, remove) {
+  const text = t(means, { name: label });
   return html`<li class="row between"><span class="grow"><strong dir="auto">${label}</strong> <span class="quiet">${facts}</span> ${more}</span>
-    <button class="plain" aria-label="${t('voices.delete')}: ${label}" title=${t('voices.delete')} @click=${remove}>${icon('trash-2')}</button></li>`;
+    <button class="plain" aria-label=${text} title=${text} @click=${remove}>${icon('trash-2')}</button></li>`;
 }
 
 /** @param {Voice} one @param {Attempt} attempt */

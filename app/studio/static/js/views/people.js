@@ -7,6 +7,7 @@ import { percent, t } from '../i18n/index.js';
 import { edit } from '../state/library.js';
 import { merged, renamed } from '../transcript/edits.js';
 import { nameOf, shares, speakers } from '../transcript/model.js';
+import { dialog } from './dialogs.js';
 
 /** @typedef {import('../state/library.js').Recording} Recording */
 
@@ -25,22 +26,20 @@ function person(one, speaker, share, all) {
   const transcript = one.transcript.value;
   const name = (/** @type {Event} */ event) =>
     edit(one, renamed(transcript, speaker, /** @type {HTMLInputElement} */ (event.target).value));
-  const join = (/** @type {Event} */ event) => {
-    const into = /** @type {HTMLSelectElement} */ (event.target).value;
-    if (into) edit(one, merged(transcript, speaker, into));
+  const same = `${nameOf(transcript, speaker)}: ${t('people.merge')}`;
+  const others = all.filter((other) => other !== speaker);
+  const choices = others.map((other) => ({
+    name: nameOf(transcript, other),
+    take: () => edit(one, merged(one.transcript.value, speaker, other)),
+  }));
+  const ask = () => {
+    dialog.value = { kind: 'choose', text: same, groups: [{ label: t('people.title'), choices }] };
   };
   return html`<li class="speaker-${tint(all, speaker)}">
     <span class="badge" aria-hidden="true">${speaker.slice(0, 2)}</span>
     <input aria-label=${t('people.rename', { name: speaker })} .value=${live(nameOf(transcript, speaker))} @change=${name}>
     <span class="quiet" aria-label=${t('people.share', { share: percent(share) })} title=${t('people.share', { share: percent(share) })}>${percent(share)}</span>
-    ${
-      all.length > 1
-        ? html`<select class="whose" aria-label="${nameOf(transcript, speaker)}: ${t('people.merge')}" @change=${join}>
-          <option value="">${t('people.merge')}</option>
-          ${all.filter((other) => other !== speaker).map((other) => html`<option value=${other}>${nameOf(transcript, other)}</option>`)}
-        </select>`
-        : nothing
-    }
+    ${others.length ? html`<button class="plain whose" aria-label=${same} @click=${ask}>${t('people.merge')} …</button>` : nothing}
   </li>`;
 }
 

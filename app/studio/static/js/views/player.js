@@ -3,11 +3,12 @@
 
 import { guard } from '../../vendor/lit-html/directives/guard.js';
 import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
+import { fieldsOf } from '../api/upload.js';
 import { clock, number, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
 import { route } from '../state/app.js';
-import { fieldsOf, recording } from '../state/library.js';
+import { lacksSound, recording } from '../state/library.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
@@ -18,9 +19,10 @@ const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 export function playerBar() {
   const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;
   if (!one?.transcript.value.turns.length) return html`<footer class="bar none"></footer>`;
-  const all = Math.max(player.length.value, one.transcript.value.seconds);
+  // While it is transcribed, the whole length is known before the text is.
+  const all = Math.max(player.length.value, one.transcript.value.seconds, one.progress.value.expected);
   return html`<footer class="bar">
-    ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file ? controls(all) : nothing}
+    ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file || lacksSound(one) ? controls(all) : html`<p class="quiet">${t('player.none')}</p>`}
     <div class="strip">${strip(one, all)} ${seeker(all)}</div>
     <button class="calls" aria-label=${t('call.show')} @click=${() => show(one)}>${icon('code')} <span>${t('call.show')}</span></button>
     <button class="plain helps" aria-label=${t('keys.title')} title=${t('keys.title')} @click=${help}>${icon('circle-help')}</button>

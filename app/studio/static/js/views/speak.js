@@ -54,7 +54,7 @@ function controls() {
     return html`<p class="row"><button data-next @click=${busy.value.stop}>${icon('square')} ${t('common.stop')}</button>
       <span role="status">${busy.value.note}</span></p>`;
   }
-  return html`<div class="row">
+  return html`<div class="row making">
     <label>${t('speak.speed')} <input type="number" min="0.25" max="4" step="0.05" .value=${String(speed.value)}
       @change=${(/** @type {Event} */ event) => (speed.value = Number(/** @type {HTMLInputElement} */ (event.target).value) || 1)}></label>
     <label>${t('speak.format')} <select @change=${(/** @type {Event} */ event) => (format.value = /** @type {HTMLSelectElement} */ (event.target).value)}>

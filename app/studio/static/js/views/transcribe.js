@@ -37,12 +37,15 @@ export function transcribeView() {
   return html`<div class="two">
     <details class="side" ?open=${wide.value}><summary>${t('list.side')}</summary>
       ${recordingList(chooser(t('list.add')))} ${peopleBox(open)}</details>
-    <section class="sheet">${head(open)} ${body(open)}</section>
+    <section class="sheet">${head(open)} ${transcriptView(open)}</section>
   </div>`;
 }
 
-/** @param {Iterable<File>} files */
+/** @param {readonly File[]} files */
 function take(files) {
+  const open = library.recording(route.value.id);
+  // The file of the open text, dropped to hear it.
+  if (open && files.length === 1 && library.reattach(open, files[0])) return;
   const [first] = library.add(files);
   if (first) location.hash = `#/transcribe/${first.id}`;
 }
@@ -56,7 +59,7 @@ export function watchDrops() {
   for (const name of /** @type {const} */ (['dragover', 'dragleave'])) document.addEventListener(name, drag);
   document.addEventListener('drop', (event) => {
     drag(event);
-    take(event.dataTransfer?.files ?? []);
+    take([...(event.dataTransfer?.files ?? [])]);
   });
 }
 
@@ -161,24 +164,4 @@ function trouble(one) {
   if (phase === 'stopped' && one.file)
     return html`<p><button @click=${() => library.again(one)}>${icon('refresh-cw')} ${t('common.retry')}</button></p>`;
   return failure ? failureBox(failure, one.file ? () => library.again(one) : undefined) : nothing;
-}
-
-/** @param {Recording} one */
-function body(one) {
-  return html`${transcriptView(one)} ${one.file || !one.transcript.value.turns.length ? nothing : reopen(one)}`;
-}
-
-/** @param {Recording} one */
-function reopen(one) {
-  return html`<p class="quiet">${t('kept.file', { name: one.name })} ${chooserFor(one)}</p>`;
-}
-
-/** @param {Recording} one */
-function chooserFor(one) {
-  const choose = (/** @type {Event} */ event) => {
-    const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];
-    if (file) library.reattach(one, file);
-  };
-  return html`<label class="button">${icon('file-audio')} ${t('drop.choose')}
-    <input class="unseen" type="file" @change=${choose}></label>`;
 }

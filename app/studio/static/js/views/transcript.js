@@ -11,12 +11,14 @@ import * as player from '../sound/player.js';
 import { edit } from '../state/library.js';
 import { joined, merged, reassigned, rewritten, split } from '../transcript/edits.js';
 import { nameOf, speakers, startOf, textOf } from '../transcript/model.js';
+import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
 
 /**
  * @typedef {import('../state/library.js').Recording} Recording
  * @typedef {import('../transcript/model.js').Turn} Turn
+ * @typedef {import('../transcript/model.js').Transcript} Transcript
  */
 
 /** The turn that is a text field now; 0: none. */
@@ -116,25 +118,12 @@ function words(turn) {
   return text;
 }
 
-/**
- * Who speaks. The choices come when the field is reached: there is one in each of a thousand turns.
- * @param {Recording} one @param {Turn} turn @param {string[]} all @param {string} time
- */
+/** @param {Recording} one @param {Turn} turn @param {string[]} all @param {string} time */
 function whose(one, turn, all, time) {
-  const choose = (/** @type {Event} */ event) => {
-    const field = /** @type {HTMLSelectElement} */ (event.target);
-    const [scope, speaker] = field.value.split(':');
-    field.value = '';
-    if (scope === 'this') edit(one, reassigned(one.transcript.value, turn.id, speaker));
-    if (scope === 'all') edit(one, merged(one.transcript.value, turn.speaker, speaker));
+  const ask = () => {
+    dialog.value = { kind: 'choose', text: `${t('turn.whose')}, ${time}`, groups: choices(one, turn, all) };
   };
-  const fill = (/** @type {Event} */ event) => {
-    const field = /** @type {HTMLSelectElement} */ (event.currentTarget);
-    field.length = 1;
-    field.append(...choices(one, turn, all));
-  };
-  return html`<select class="whose" aria-label="${t('turn.whose')}, ${time}" @focus=${fill} @pointerdown=${fill} @change=${choose}>
-    <option value="">${t('turn.whose')}</option></select>`;
+  return html`<button class="plain whose" aria-label="${t('turn.whose')}, ${time}" @click=${ask}>${t('turn.whose')}</button>`;
 }
 
 /** @param {Recording} one @param {Turn} turn @param {string[]} all */
@@ -142,14 +131,18 @@ function choices(one, turn, all) {
   const transcript = one.transcript.value;
   const fresh = LETTERS.find((letter) => !all.includes(letter));
   const others = [...all.filter((other) => other !== turn.speaker), ...(fresh ? [fresh] : [])];
-  const group = (/** @type {string} */ scope, /** @type {string} */ label) => {
-    const made = document.createElement('optgroup');
-    made.label = label;
-    made.append(...others.map((other) => new Option(nameOf(transcript, other), `${scope}:${other}`)));
-    return made;
-  };
-  const groups = [group('this', t('turn.this'))];
-  if (turn.speaker) groups.push(group('all', t('turn.all', { name: nameOf(transcript, turn.speaker) })));
+  const group = (/** @type {string} */ label, /** @type {(now: Transcript, other: string) => Transcript} */ next) => ({
+    label,
+    choices: others.map((other) => ({
+      name: nameOf(transcript, other),
+      take: () => edit(one, next(one.transcript.value, other)),
+    })),
+  });
+  const groups = [group(t('turn.this'), (now, other) => reassigned(now, turn.id, other))];
+  if (turn.speaker) {
+    const label = t('turn.all', { name: nameOf(transcript, turn.speaker) });
+    groups.push(group(label, (now, other) => merged(now, turn.speaker, other)));
+  }
   return groups;
 }
 
@@ -175,7 +168,7 @@ function editor(one, turn) {
 function typed(event, one, turn) {
   const area = /** @type {HTMLTextAreaElement} */ (event.target);
   const before = one.transcript.value.turns;
-  const done = (/** @type {import('../transcript/model.js').Transcript} */ next, /** @type {number} */ id) => {
+  const done = (/** @type {Transcript} */ next, /** @type {number} */ id) => {
     event.preventDefault();
     editing.value = 0;
     edit(one, next);

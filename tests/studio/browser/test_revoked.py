@@ -1,0 +1,116 @@
+"""A key that is revoked while its user works: nothing is lost, the key is asked for, the upload goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
+from tests.studio.stage import PageOf, Visit
+from tests.support.fake_server import serving
+from tests.support.server import KEY, Server, run_cli
+from tests.support.sound import tone, wav
+from tests.support.waiting import wait_until
+
+UPLOAD = "**/v1/audio/transcriptions"
+LARGE = wav(tone(600))
+"""19 MB: more than a connection holds, so the server refuses it before it is sent."""
+WORDS = "Incorrect API key provided"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("revoked")
+
+
+@pytest.fixture(scope="module")
+def revoking(folder: Path) -> Iterator[Server]:
+    with serving(folder) as server:
+        yield server
+
+
+def use(page: Page, key: str) -> None:
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Use this key").click()
+    page.wait_for_selector("dialog", state="detached")
+
+
+def refused(route: Route) -> None:
+    error = {"message": WORDS, "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+    route.fulfill(status=401, body=json.dumps({"error": error}))
+
+
+def unlocked(page_of: PageOf, server: Server, key: str = KEY) -> tuple[Visit, Page]:
+    made = page_of(server, allowed=(401,))
+    page = made.open()
+    use(page, key)
+    return made, page
+
+
+def drop(page: Page, data: bytes = SOUND) -> None:
+    page.set_input_files("input[type=file]", {"name": "a.wav", "mimeType": "audio/wav", "buffer": data})
+
+
+def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
+    page_of: PageOf, revoking: Server, folder: Path
+) -> None:
+    """Revoked after the page has tried the key, and before the upload is there."""
+    secret = run_cli(folder, "keys", "create", "reader").stdout.strip()
+    made, page = unlocked(page_of, revoking, secret)
+    number = run_cli(folder, "keys", "list").stdout.split()[0]
+
+    def revoke(route: Route) -> None:
+        answer = route.fetch()
+        assert run_cli(folder, "keys", "revoke", number).returncode == 0
+        with revoking.client(secret) as client:
+            wait_until(lambda: client.get("models").status_code == 401, 60)
+        route.fulfill(response=answer)
+
+    page.route("**/v1/models", revoke, times=1)
+    drop(page, LARGE)
+    page.locator("dialog[open]", has_text=WORDS).wait_for()
+    assert made.paths("POST") == ["/v1/audio/transcriptions"]
+    use(page, KEY)
+    page.wait_for_selector("text=done in")
+    assert made.paths("POST") == ["/v1/audio/transcriptions"] * 2
+
+
+def test_32_a_user_without_another_key_keeps_the_text_and_tries_again_with_one_click(
+    page_of: PageOf, revoking: Server
+) -> None:
+    _, page = unlocked(page_of, revoking)
+    answer_with(page, body(list(events(HARBOUR))[:3], whole=False))
+    drop(page)
+    page.wait_for_selector("text=The text is missing from")
+    before = page.locator(".turn p").all_inner_texts()
+    page.unroute(UPLOAD)
+    page.route(UPLOAD, refused)
+    page.get_by_role("button", name="Try again").click()
+    page.locator("dialog[open]", has_text=WORDS).get_by_role("button", name="Cancel").click()
+    page.get_by_role("alert").get_by_text(WORDS).wait_for()
+    assert page.locator("dialog").count() == 0
+    assert page.locator(".turn p").all_inner_texts() == before
+    page.unroute(UPLOAD)
+    answer_with(page, body(events(HARBOUR)))
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("text=done in")
+    page.get_by_role("button", name="Undo").click()
+    assert page.locator(".turn p").all_inner_texts() == before
+
+
+def test_32_who_gives_no_key_is_asked_once(page_of: PageOf, revoking: Server) -> None:
+    """The page tries the key before it sends anything; the answer to that must not be asked about twice."""
+    made, page = unlocked(page_of, revoking)
+    page.route("**/v1/models", refused)
+    drop(page)
+    page.locator("dialog[open]", has_text=WORDS).get_by_role("button", name="Cancel").click()
+    page.get_by_role("alert").get_by_text(WORDS).wait_for()
+    assert page.locator("dialog").count() == 0
+    assert made.paths("POST") == []
+    page.unroute("**/v1/models")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("text=done in")
