@@ -114,9 +114,10 @@ MEMORY_SIGNS = (
     "bad_alloc",
     "bad allocation",
     "failed to map segment",
+    "alloc_failed",
 )
-"""The messages with which CPython, the dynamic linker, C++, PyTorch, CTranslate2 and ONNX Runtime report
-that memory ran out."""
+"""The messages with which CPython, the dynamic linker, C++, PyTorch, CTranslate2, ONNX Runtime, cuBLAS and
+cuDNN report that memory ran out."""
 
 
 def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:

@@ -18,6 +18,7 @@ from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
 from app.runtime.in_process import InProcess
+from app.runtime.kept_windows import BATCHES_KEPT
 from app.runtime.lane_runner import RunnerRules
 from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessRules
@@ -211,7 +212,11 @@ def place(runtime: RuntimeSettings, finder: catalog.EngineFinder, meters: Meters
     """Where models run."""
     if runtime.placement == "threads":
         return InProcess(finder)
-    rules = ProcessRules(stuck_seconds=runtime.stuck_seconds, child_bytes=runtime.child_bytes)
+    rules = ProcessRules(
+        stuck_seconds=runtime.stuck_seconds,
+        child_bytes=runtime.child_bytes,
+        kept_windows=BATCHES_KEPT * runtime.batch_rows,
+    )
     return Processes(finder, rules, meters)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from app.runtime.child_guard import guard
 from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.in_process import InProcess
-from app.runtime.kept_windows import Send, SentWork, WindowKeeper
+from app.runtime.kept_windows import Send, SentWork, WindowKeeper, feature_threads
 from app.runtime.pipe import FrameKind, Pipe
 from engines.work import Host, Work
 
@@ -40,7 +40,7 @@ class CallServer:
     def __init__(self, pipe: Pipe, host: Host) -> None:
         self._pipe = pipe
         self._host = host
-        self._windows = WindowKeeper(host.prepare)
+        self._windows = WindowKeeper(host.prepare, feature_threads(host.device))
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(host.calls)]
         for thread in self._threads:

@@ -26,12 +26,18 @@ class Child(ChildProcess):
     """Create it on the thread that calls `watch`."""
 
     def __init__(
-        self, name: str, finder: EngineFinder, order: Order, variables: Mapping[str, str] | None = None
+        self,
+        name: str,
+        finder: EngineFinder,
+        order: Order,
+        variables: Mapping[str, str] | None = None,
+        *,
+        windows: int = 24,
     ) -> None:
-        """`variables`: of its environment, beside the server's. Raises `EngineError` if no process can be
-        started.
+        """`variables`: of its environment, beside the server's. `windows`: that it keeps before their turn.
+        Raises `EngineError` if no process can be started.
         """
-        self._windows = WindowBook()
+        self._windows = WindowBook(windows)
         self._asked_at: float | None = None
         """When the oldest ping was sent that was not answered yet."""
         super().__init__(name, PROGRAM, (finder, order), variables=variables)

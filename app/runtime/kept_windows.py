@@ -11,6 +11,7 @@ gone, its number is told with the next frame, and the process forgets the window
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +23,20 @@ from engines.types import Window
 from engines.work import Work
 
 Result = TypeVar("Result")
-MOST_KEPT = 24
-"""Windows that a process keeps; each has 3 MB with its features. Further ones are sent with their work."""
+BATCHES_KEPT = 3
+"""Full batches of which a process keeps the windows: two that run, and the next one. Each window has 3 MB
+with its features. Further ones are sent with their work, and their features are computed then."""
 FEATURE_THREADS = 2
-"""Threads of a process that compute features."""
+"""Threads of a process that compute features, beside an engine on the CPU."""
+MOST_FEATURE_THREADS = 16
+"""The most beside an engine on a GPU, which would wait for them."""
+
+
+def feature_threads(device: str) -> int:
+    """Threads that compute features beside an engine on `cpu` or `cuda`."""
+    if device == "cpu":
+        return FEATURE_THREADS
+    return max(FEATURE_THREADS, min(MOST_FEATURE_THREADS, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,9 @@ class SentWindow(Window):
 class WindowBook:
     """The server's record of the windows that one process keeps. Any thread may call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """`most`: windows that the process may keep."""
+        self._most = most
         self._unneeded: deque[int] = deque()
         self._lock = threading.Lock()
         self._kept = 0
@@ -82,7 +95,7 @@ class WindowBook:
     @property
     def full(self) -> bool:
         """Whether the process keeps as many as it may."""
-        return self._kept - len(self._unneeded) >= MOST_KEPT
+        return self._kept - len(self._unneeded) >= self._most
 
     def sent(self, window: Window, number: int) -> SentWindow:
         """The window, marked as sent under `number`."""
@@ -119,10 +132,10 @@ class WindowKeeper:
     frames.
     """
 
-    def __init__(self, prepare: Callable[[Window], Window]) -> None:
+    def __init__(self, prepare: Callable[[Window], Window], threads: int = FEATURE_THREADS) -> None:
         self._prepare = prepare
         self._windows: dict[int, Future[Window]] = {}
-        self._threads = ThreadPoolExecutor(FEATURE_THREADS, thread_name_prefix="features")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="features")
 
     def keep(self, number: int, window: Window) -> None:
         """Computes the features on a thread."""

@@ -46,6 +46,8 @@ class ProcessRules:
     """Seconds; a call that takes longer than this, and longer than usual, fails, and its process is ended."""
     child_bytes: int = 0
     """Resident memory beyond which the process is replaced between two calls; 0: no bound."""
+    kept_windows: int = 24
+    """Windows that the process keeps before their turn."""
 
 
 class ProcessHost:

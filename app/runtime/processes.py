@@ -72,7 +72,7 @@ class Processes:
         variables = {} if options.device == CPU else {VISIBLE: visible(device, os.environ.get(VISIBLE))}
 
         def start() -> Child:
-            return Child(name, self._finder, order, variables)
+            return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
 
         def label(kind: str) -> str:
             return kind if kind == CPU else f"{kind}:{device}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -17,13 +18,22 @@ def take_rows(encoded: StorageView, indices: Sequence[int], rows: int) -> Storag
 
     if list(indices) == list(range(rows)):
         return encoded
-    on_cpu = encoded if encoded.device == "cpu" else encoded.to_device(ctranslate2.Device.cpu)
-    some = np.ascontiguousarray(np.asarray(on_cpu)[list(indices)])
+    some = np.ascontiguousarray(numbers(encoded)[list(indices)])
     return ctranslate2.StorageView.from_array(some)
+
+
+def numbers(array: StorageView) -> NDArray[Any]:
+    """The array for NumPy, which has no bfloat16."""
+    import ctranslate2
+
+    on_cpu = array if array.device == "cpu" else array.to_device(ctranslate2.Device.cpu)
+    if on_cpu.dtype == ctranslate2.DataType.bfloat16:
+        on_cpu = on_cpu.to(ctranslate2.DataType.float32)
+    return np.asarray(on_cpu)
 
 
 def join_rows(encoded: Sequence[StorageView]) -> StorageView:
     """Arrays of one row each as one array. They must be on the CPU."""
     import ctranslate2
 
-    return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(one) for one in encoded]))
+    return ctranslate2.StorageView.from_array(np.concatenate([numbers(one) for one in encoded]))

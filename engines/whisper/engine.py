@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from engines.common.cores import cores
 from engines.errors import UnsupportedInput, import_failure
 from engines.types import (
     EngineOptions,
@@ -27,6 +28,7 @@ from engines.types import (
 )
 from engines.whisper.arrays import join_rows, take_rows
 from engines.whisper.fallback import Batch, decode_rows, searches
+from engines.whisper.features import Features
 from engines.whisper.output import keep
 from engines.whisper.place import place
 from engines.whisper.results import Decoded, is_silence, without_loop
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 Item = TypeVar("Item")
+MEL_THREADS = 8
+"""The most windows of a batch whose features are computed at once, beside a GPU."""
 
 
 class WhisperTranscriber:
@@ -69,23 +73,36 @@ class WhisperTranscriber:
         self._on_cpu = model.model.device == "cpu"
         self._grid = GRID_FRAMES if self._on_cpu else GPU_GRID_FRAMES
         self._limit = RowLimit()
-        self._padding = self._measured_padding() if adaptive else None
+        self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
+        self._draft_padding = self._silence() if adaptive else None
+        # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
+        # that nobody has measured.
+        full = not self._on_cpu and self._draft_padding == PADDING_UNMEASURED
+        self._padding = None if full else self._draft_padding
         self.calls = calls
         self.device = model.model.device
         """`cpu` or `cuda`; with `auto`, only the loaded model knows."""
 
     def close(self) -> None:
+        self._features.close()
         self._model.model.unload_model()
 
     @property
     def lengths(self) -> LengthClasses:
-        return LengthClasses(self._grid, self._padding or PADDING_FRAMES, FULL_FRAMES)
+        if self._padding is None:  # every encoding is a full one
+            return LengthClasses()
+        return LengthClasses(self._grid, self._padding, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
-        return replace(window, features=self._features(window.pcm.samples))
+        return replace(window, features=self._features.of(window.pcm.samples))
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
-        rows = [self._row(window, draft=options.draft) for window in windows]
+        missing = [window for window in windows if window.features is None]
+        made = iter(self._features.of_all([window.pcm.samples for window in missing]))
+        rows = [
+            self._row(window, next(made) if window.features is None else window.features, draft=options.draft)
+            for window in windows
+        ]
         while waiting := [row for row in rows if row.unfinished]:
             for group in _grouped(waiting, self._group_key):
                 self._limit.run(group, lambda part: self._round(part, options))
@@ -99,25 +116,19 @@ class WhisperTranscriber:
         prompt = len(self._tokens.before(row.window, row.said))
         return prompt, row.doubted, row.size, row.may_fall_back
 
-    def _measured_padding(self) -> int:
+    def _silence(self) -> int:
+        """Frames of silence after the sound of a short encoding, by the width of the encoder."""
         bands = self._model.feature_extractor.mel_filters.shape[0]
         width = self._model.encode(np.zeros((1, bands, self._grid), np.float32)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
-    def _row(self, window: Window, *, draft: bool) -> Row:
+    def _row(self, window: Window, features: Samples, *, draft: bool) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
             raise UnsupportedInput("This model hears English only and cannot translate.")
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
-        features = self._features(window.pcm.samples) if window.features is None else window.features
         grid = DRAFT_GRID_FRAMES if draft and self._on_cpu else self._grid
-        return Row(window, features, language, self._padding, grid)
-
-    def _features(self, samples: Samples) -> Samples:
-        """The log-mel spectrogram, (mel bands, frames); at most one full window."""
-        extractor = self._model.feature_extractor
-        limit = FULL_FRAMES * extractor.hop_length
-        return np.asarray(extractor(samples[:limit]), np.float32)[:, :FULL_FRAMES]
+        return Row(window, features, language, self._draft_padding if draft else self._padding, grid)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
         size, full = rows[0].size, rows[0].size == FULL_FRAMES

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.types import TranscribeOptions
-from engines.whisper.arrays import take_rows
+from engines.whisper.arrays import numbers, take_rows
 from engines.whisper.results import Decoded, best, compression_ratio, is_loop, passes
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
@@ -177,7 +177,7 @@ def _decoded(
 
 def _logprobs(steps: Sequence[StorageView], ids: Sequence[int]) -> tuple[float, ...]:
     """Log-softmax of the model's logits at the decoded tokens."""
-    return tuple(_logprob(np.asarray(step), token) for step, token in zip(steps, ids, strict=False))
+    return tuple(_logprob(numbers(step), token) for step, token in zip(steps, ids, strict=False))
 
 
 def _logprob(logits: np.ndarray, token: int) -> float:

@@ -36,6 +36,7 @@ def test_a_library_that_is_there_but_broken() -> None:
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("std::bad_alloc"),
         RuntimeError("CUDA failed with error out of memory"),
+        RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"),
     ],
 )
 def test_memory_that_was_refused(failure: Exception) -> None:

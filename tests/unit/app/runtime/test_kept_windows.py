@@ -34,21 +34,21 @@ def keeper() -> Iterator[WindowKeeper]:
 
 
 def test_a_window_that_the_process_has_is_sent_as_a_number() -> None:
-    book = WindowBook()
+    book = WindowBook(24)
     kept, other = book.sent(window(1), 7), window(2)
     assert book.work(transcribe(kept, other)).rows == (KeptRow(7), other)
 
 
 def test_another_process_gets_the_whole_window() -> None:
-    kept = WindowBook().sent(window(1), 7)
-    (row,) = WindowBook().work(transcribe(kept)).rows
+    kept = WindowBook(24).sent(window(1), 7)
+    (row,) = WindowBook(24).work(transcribe(kept)).rows
     assert type(row) is Window
     assert (row.pcm, row.start, row.language, row.prompt, row.hotwords) == (kept.pcm, 1, "de", "p", ("h",))
     pickle.dumps(row)
 
 
 def test_a_number_is_told_once_when_the_last_reference_is_gone() -> None:
-    book = WindowBook()
+    book = WindowBook(24)
     kept = book.sent(window(), 7)
     work = transcribe(kept)
     del kept
@@ -57,9 +57,8 @@ def test_a_number_is_told_once_when_the_last_reference_is_gone() -> None:
     assert (book.unneeded(), book.unneeded()) == ((7,), ())
 
 
-def test_a_process_keeps_so_many_windows_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_windows, "MOST_KEPT", 2)
-    book = WindowBook()
+def test_a_process_keeps_so_many_windows_and_no_more() -> None:
+    book = WindowBook(2)
     kept = [book.sent(window(), 1)]
     fullness = [book.full]
     kept.append(book.sent(window(), 2))
@@ -118,3 +117,13 @@ def test_features_that_cannot_be_computed_are_left_to_the_work(failing: Callable
     assert isinstance(row, Window)
     assert row.features is None
     keeper.close()
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "threads"), [("cpu", 64, 2), ("cuda", 1, 2), ("cuda", 8, 8), ("cuda", 128, 16)]
+)
+def test_a_gpu_gets_its_features_from_many_threads(
+    device: str, cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert kept_windows.feature_threads(device) == threads

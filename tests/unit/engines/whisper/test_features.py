@@ -1,0 +1,52 @@
+"""The features of a batch are computed at once where a GPU would wait for them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from engines.types import Samples
+from engines.whisper.features import Features
+
+
+class Extractor:
+    """Four features of every sound: its first sample. All calls of a round meet."""
+
+    hop_length = 160
+
+    def __init__(self, together: int) -> None:
+        self.meeting = threading.Barrier(together, timeout=30)
+        self.threads: set[int] = set()
+
+    def __call__(
+        self, samples: np.ndarray[Any, np.dtype[np.float32]]
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        self.threads.add(threading.get_ident())
+        self.meeting.wait()
+        return np.full((2, 2), samples[0], np.float64)
+
+
+def sounds(count: int) -> list[Samples]:
+    return [np.full(160, number, np.float32) for number in range(count)]
+
+
+def test_features_of_a_batch_are_computed_at_once_and_in_order() -> None:
+    extractor = Extractor(together=4)
+    features = Features(cast("Any", extractor), threads=4)
+    made = features.of_all(sounds(4))
+    assert [one[0, 0] for one in made] == [0, 1, 2, 3]
+    assert {one.dtype for one in made} == {np.dtype(np.float32)}
+    assert len(extractor.threads) == 4
+    features.close()
+
+
+@pytest.mark.parametrize(("threads", "count"), [(1, 3), (4, 1), (4, 0)])
+def test_beside_a_cpu_and_for_one_window_there_are_no_threads(threads: int, count: int) -> None:
+    extractor = Extractor(together=1)
+    features = Features(cast("Any", extractor), threads=threads)
+    assert len(features.of_all(sounds(count))) == count
+    assert extractor.threads <= {threading.get_ident()}
+    features.close()
