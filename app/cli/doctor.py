@@ -45,7 +45,7 @@ def doctor(config: Config = None) -> None:
 
     settings = load_settings(config)
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _certificate, _port,
+        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _onnx, _certificate, _port,
     )  # fmt: skip
     findings = [_version(), _settings(config), *(check(settings) for check in checks)]
     for finding in findings:
@@ -197,6 +197,17 @@ def _gpu(settings: Settings) -> Finding:
     found = ask()
     verdict, sentence = gpu_verdict(settings, found, cuda.preload() if found else [], cuda.PACKAGE)
     return Finding("GPU", verdict, sentence)
+
+
+def _onnx(settings: Settings) -> Finding:
+    from app.cli.doctor_gpu import onnx_verdict
+
+    try:
+        import onnxruntime
+    except ImportError as wrong:
+        return Finding("Speech, speakers", "wrong", f"ONNX Runtime cannot be loaded ({wrong})")
+    providers = onnxruntime.get_available_providers()
+    return Finding("Speech, speakers", *onnx_verdict(settings, onnxruntime.__version__, providers))
 
 
 def _certificate(settings: Settings) -> Finding:

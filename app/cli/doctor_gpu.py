@@ -5,6 +5,7 @@ Law: a function of the settings and of what the machine tells; nothing is loaded
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 from engines.gpus import GIB, MACHINE_CODE, Driver, Gpu, batch_rows, compute_type, obstacle
@@ -41,6 +42,26 @@ def gpu_verdict(
         return ("wrong" if wrong else "note"), problem
     return "ok", "; ".join(
         [f"driver {driver.version} (CUDA {_dotted(driver.cuda)})", *_chosen(settings, driver)]
+    )
+
+
+def onnx_verdict(
+    settings: Settings, version: str, providers: Collection[str]
+) -> tuple[Literal["ok", "note", "wrong"], str]:
+    """The same for speech and speakers. `providers`: the kinds of device that ONNX Runtime was built for."""
+    asked = [
+        f"`{name}.device`"
+        for name, group in (("speech", settings.speech), ("diarization", settings.diarization))
+        if group.device == "cuda"
+    ]
+    if not asked:
+        return "ok", f"ONNX Runtime {version}, on the CPU"
+    if "CUDAExecutionProvider" in providers:
+        return "ok", f"ONNX Runtime {version}, with CUDA for {' and '.join(asked)}"
+    return "wrong", (
+        f"{' and '.join(asked)} is cuda, and ONNX Runtime {version} was built without CUDA. In the "
+        "environment of Antiphon, run `pip uninstall onnxruntime`, then `pip install "
+        "'onnxruntime-gpu[cuda,cudnn]'`"
     )
 
 

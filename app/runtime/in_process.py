@@ -190,6 +190,7 @@ class DiarizerHost(EncoderHost):
     def __init__(self, engine: Diarizer) -> None:
         super().__init__(engine)
         self._diarizer = engine
+        self.device = str(getattr(engine, "device", ""))
         self.looks = LookSize(engine.span, engine.hop)
 
     def look(self, work: Look) -> Sequence[Seen]:

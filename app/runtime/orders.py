@@ -44,9 +44,15 @@ class EngineSettings:
                 workers=chosen.workers,
                 devices=chosen.device_index,
             ),
-            speech=EngineOptions(device=settings.speech.device, threads=settings.speech.threads),
+            speech=EngineOptions(
+                device=settings.speech.device,
+                threads=settings.speech.threads,
+                devices=chosen.device_index[:1],
+            ),
             diarization=EngineOptions(
-                device=settings.diarization.device, threads=settings.diarization.threads
+                device=settings.diarization.device,
+                threads=settings.diarization.threads,
+                devices=chosen.device_index[:1],
             ),
         )
 

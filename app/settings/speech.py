@@ -24,7 +24,9 @@ class SpeechSettings(Group):
         "The table adds to the default one; an empty list removes a name.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where speech engines run. auto = a GPU if there is one, else the CPU."
+        "auto",
+        description="Where speech engines and speaker encoders run. auto = cpu, while nobody has measured "
+        "where a GPU pays. cuda needs another ONNX Runtime (docs/gpu.md).",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of each engine. 0 = one for each core.")
     input_characters: int = Field(

@@ -60,7 +60,9 @@ class DiarizationSettings(Group):
         "fetched, or the folder of a pyannote pipeline.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where the model runs. auto = a GPU if there is one, else the CPU."
+        "auto",
+        description="Where the model runs. auto = pipelines of pyannote.audio on a GPU if there is one, all "
+        "else on the CPU. cuda needs another ONNX Runtime for the starter model (docs/gpu.md).",
     )
     threads: int = Field(
         1,

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engines.common.cores import cores
-from engines.errors import WeightsBroken
+from engines.errors import EngineError, WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+NO_CUDA = (
+    "The settings ask for a GPU, and the ONNX Runtime that is installed cannot use one. docs/gpu.md says how "
+    "to install the one that can."
+)
+
 
 def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool = True) -> InferenceSession:
-    """A session on `options.threads` threads that sleep while they wait. Raises `WeightsBroken`.
+    """A session on `options.threads` threads that sleep while they wait; on a GPU if the options say `cuda`.
 
     `model`: a file, or a graph in memory. `memory_plans`: ONNX Runtime plans one block of memory for each
-    shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time.
+    shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time. Raises
+    `WeightsBroken`, and `EngineError` where the GPU cannot be used: ONNX Runtime would go on on the CPU.
     """
     import onnxruntime
 
@@ -28,12 +36,28 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
     # Spinning threads take the cores from the other models of this process.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
-    providers = ["CPUExecutionProvider"]
-    if options.device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers.insert(0, "CUDAExecutionProvider")
+    on_gpu = options.device == "cuda"
+    providers = [*_gpu(onnxruntime, options.devices[0]), CPU] if on_gpu else [CPU]
     try:
         source = model if isinstance(model, bytes) else str(model)
-        return onnxruntime.InferenceSession(source, settings, providers=providers)
+        made = onnxruntime.InferenceSession(source, settings, providers=providers)
     except Exception as wrong:  # the library's own exceptions have no common base
+        if is_out_of_memory(wrong):
+            raise
         name = f"`{model.name}`" if isinstance(model, Path) else "in memory"
         raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong
+    if on_gpu and CUDA not in made.get_providers():
+        raise EngineError(NO_CUDA)
+    return made
+
+
+def _gpu(onnxruntime: Any, number: int) -> list[tuple[str, dict[str, str]]]:
+    """The GPU of that number, with its options, for a session. Raises `EngineError`."""
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    if CUDA not in onnxruntime.get_available_providers():
+        raise EngineError(NO_CUDA)
+    onnxruntime.preload_dlls()  # NVIDIA's libraries, from the Python environment
+    # By default, cuDNN tries all its algorithms for each new shape, and sentences have all lengths. Memory is
+    # taken as it is needed and not in ever larger pieces, because other models share the GPU.
+    chosen = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+    return [(CUDA, {"device_id": str(number), **chosen})]

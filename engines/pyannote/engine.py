@@ -41,16 +41,19 @@ def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
     setup.prepare(options)
     from engines.pyannote.pipeline import PipelineVoices, adopt
 
-    pipeline = adopt(setup.pipeline(folder, trusted=options.trusted), setup.device(options))
-    return PyannoteDiarizer(pipeline, PipelineVoices(pipeline))
+    where = setup.device(options)
+    pipeline = adopt(setup.pipeline(folder, trusted=options.trusted), where)
+    return PyannoteDiarizer(pipeline, PipelineVoices(pipeline), device=str(where.type))
 
 
 class PyannoteDiarizer:
     """One pipeline. Calls are independent of each other."""
 
-    def __init__(self, pipeline: Any, voices: SpeakerVoices) -> None:
+    def __init__(self, pipeline: Any, voices: SpeakerVoices, *, device: str = "cpu") -> None:
         self._pipeline = pipeline
         self._voices = voices
+        self.device = device
+        """`cpu` or `cuda`; with `auto`, only the loaded pipeline knows."""
         inference = pipeline._segmentation  # noqa: SLF001 - pyannote keeps the model there and offers no other door
         self._infer = inference.infer
         self._seconds, self._step = inference.duration, inference.step

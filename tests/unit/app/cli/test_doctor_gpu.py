@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.doctor_gpu import gpu_verdict
+from app.cli.doctor_gpu import gpu_verdict, onnx_verdict
 from app.settings import Settings
 from engines.gpus import GIB, Driver, Gpu
 
@@ -63,5 +63,26 @@ def test_verdicts(
 ) -> None:
     settings = Settings.model_validate({"transcription": transcription})
     told, sentence = gpu_verdict(settings, driver, missing, "nvidia-cublas-cu12")
+    assert told == verdict
+    assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("groups", "providers", "verdict", "words"),
+    [
+        ({}, ["CPUExecutionProvider"], "ok", "ONNX Runtime 1.32, on the CPU"),
+        ({}, ["CUDAExecutionProvider"], "ok", "on the CPU"),
+        ({"speech": {"device": "cuda"}}, ["CUDAExecutionProvider"], "ok", "with CUDA for `speech.device`"),
+        ({"speech": {"device": "cuda"}}, ["CPUExecutionProvider"], "wrong", "pip install 'onnxruntime-gpu"),
+        (
+            {"speech": {"device": "cuda"}, "diarization": {"device": "cuda"}},
+            [],
+            "wrong",
+            "`speech.device` and `diarization.device`",
+        ),
+    ],
+)
+def test_where_speech_runs(groups: dict[str, Any], providers: list[str], verdict: str, words: str) -> None:
+    told, sentence = onnx_verdict(Settings.model_validate(groups), "1.32", providers)
     assert told == verdict
     assert words in sentence
