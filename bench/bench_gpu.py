@@ -16,6 +16,7 @@ import argparse
 import json
 import platform
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,7 +28,10 @@ from typing import Any
 import numpy as np
 
 from bench import gpu_measures
-from bench.gpu_measures import Figure, Load, PlainWhisper
+from bench.gpu_figures import Figure, Load
+from bench.gpu_live import live
+from bench.gpu_measures import PlainWhisper
+from bench.gpu_onnx import devices, onnx_measures
 from bench.gpu_page import page
 from bench.shaped_whisper import SHAPES, make
 from bench.stt_sides import Ours, read_clips
@@ -53,6 +57,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[32, 128], help="numbers of clients")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of a long file")
     parser.add_argument("--files", type=int, default=16, help="long files at once")
+    parser.add_argument("--sessions", type=int, default=32, help="live sessions at once")
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu", help="folder of the report")
     chosen = parser.parse_args()
@@ -67,38 +72,67 @@ def main() -> None:
     print(page(report))
 
 
+class Report:
+    """What was measured so far. A measure that fails is a line of the report, and the others go on."""
+
+    def __init__(self) -> None:
+        self.figures: list[Figure] = []
+        self.failed: list[str] = []
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def add(self, name: str, measured: Callable[[], list[Figure]]) -> None:
+        try:
+            figures = measured()
+        except Exception as failure:  # noqa: BLE001 - memory that ends, for example, ends one measure
+            self.failed.append(f"{name}: {type(failure).__name__}: {failure}")
+            print(self.failed[-1], flush=True)
+            return
+        for figure in figures:
+            print(f"{figure.name}: {figure.ours:.3g} {figure.unit}", flush=True)
+        self.figures += figures
+
+
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     """The report, as JSON will have it."""
-    figures: list[Figure] = []
-    load = speech(chosen)
+    report, load, weights = Report(), speech(chosen), real_weights(chosen)
     with tempfile.TemporaryDirectory() as folder:
-        weights = real_weights(chosen)
         for tokens, measures in (
-            (SHORT_TOKENS, short_measures(chosen.clients)),
+            (SHORT_TOKENS, short_measures(chosen)),
             (LONG_TOKENS, long_measures()),
         ):
-            model = weights or make(
-                Path(folder) / str(tokens),
-                SHAPES[chosen.shape],
-                tokens,
-                chosen.storage / "weights/whisper-base",
-            )
+            known = chosen.storage / "weights/whisper-base"
+            model = weights or make(Path(folder) / str(tokens), SHAPES[chosen.shape], tokens, known)
             with serving(chosen, model, Path(folder)) as server:
                 plain = PlainWhisper(model, chosen.device, PIPELINE_ROWS)
                 for one in measures:
-                    for figure in one(server, plain, load):
-                        print(f"{figure.name}: {figure.ours:.3g} {figure.unit}", flush=True)
-                        figures.append(figure)
+                    report.add(_name(one), partial(one, server, plain, load))
                 del plain
+        for device in devices():
+            for one_of_onnx in onnx_measures(chosen.storage, load, device):
+                report.add(f"speech and speakers on {device}", one_of_onnx)
     return {
         "machine": machine(chosen),
         "model": described(chosen, weights),
-        "figures": [asdict(f) for f in figures],
+        "figures": [asdict(f) for f in report.figures],
+        "failed": report.failed,
+        "seconds": round(report.seconds),
     }
 
 
-def short_measures(clients: list[int]) -> tuple[Measure, ...]:
-    return gpu_measures.lone, *(partial(gpu_measures.clients, count=count) for count in clients)
+def _name(measured: Measure) -> str:
+    return str(getattr(measured, "func", measured).__name__)
+
+
+def short_measures(chosen: argparse.Namespace) -> tuple[Measure, ...]:
+    def sessions(server: Ours, _: PlainWhisper, load: Load) -> list[Figure]:
+        return live(server, load, chosen.sessions)
+
+    clients = (partial(gpu_measures.clients, count=count) for count in chosen.clients)
+    return gpu_measures.lone, *clients, sessions
 
 
 def long_measures() -> tuple[Measure, ...]:
@@ -114,6 +148,7 @@ def serving(chosen: argparse.Namespace, model: Path, folder: Path) -> Iterator[O
         "MODELS_PRELOAD": "whisper-1,piper-en-us-joe-medium",
         "TRANSCRIPTION_DEVICE": chosen.device,
         "LIMITS_REQUESTS": "256",
+        "REALTIME_SESSIONS": str(chosen.sessions),
     }
     with running(chosen.storage, folder / "log", **settings) as server:
         ours = Ours(server)

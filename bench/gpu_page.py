@@ -11,7 +11,9 @@ HEAD = (
 )
 PLAIN = (
     "Plain is the better of `WhisperModel.transcribe` and `BatchedInferencePipeline.transcribe` (16 rows, "
-    "beam 5, with timestamps), one request after the other in a process of its own, without HTTP."
+    "beam 5, with timestamps), one request after the other in a process of its own, without HTTP; beside "
+    "clients also one call of the pipeline with the clips of all clients (up to 32 rows). Plain has nothing "
+    "like the rows without a ratio."
 )
 BYTES_PER_GIB = 1024**3
 
@@ -19,9 +21,9 @@ BYTES_PER_GIB = 1024**3
 def page(report: dict[str, Any]) -> str:
     """Markdown."""
     rows = [_row(figure) for figure in report["figures"]]
-    return "\n".join(
-        [TOP, _machine(report["machine"]), "", _weights(report["model"]), "", *HEAD, *rows, "", PLAIN, ""]
-    )
+    failed = [f"- **Not measured**: {one}" for one in report["failed"]]
+    top = [TOP, _machine(report["machine"]), f"Measured in {report['seconds']} s.", ""]
+    return "\n".join([*top, _weights(report["model"]), "", *HEAD, *rows, "", PLAIN, "", *failed])
 
 
 def _machine(machine: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import bench_gpu
+from bench.gpu_figures import Figure
 from bench.gpu_measures import PlainWhisper
 from bench.gpu_page import page
 from bench.shaped_whisper import SHAPES, make
@@ -43,18 +44,47 @@ def test_the_report(storage: Path, tmp_path: Path) -> None:
         clips=None,
         seconds=0.2,
         clients=[2, 3],
+        sessions=2,
         minutes=0.3,
         files=2,
         storage=storage,
     )
     report = json.loads(json.dumps(bench_gpu.measure(chosen)))
-    names = [figure["name"] for figure in report["figures"]]
-    assert names == [
+    assert report["failed"] == []
+    figures = {figure["name"]: figure for figure in report["figures"]}
+    assert list(figures) == [
         "lone clip, p50", "lone clip, p95", "2 clients", "3 clients",
+        "2 live sessions: sessions without their text", "2 live sessions: client behind its clock",
+        "2 live sessions: first word after speech began, p50",
+        "2 live sessions: text after speech ended, p95",
         "a file of 0.3 minutes", "2 such files at once", "first sound of speech",
+        "piper, one sentence on the CPU", "kokoro, one sentence on the CPU",
+        "speakers of 0.3 minutes on the CPU",
     ]  # fmt: skip
-    assert all(figure["ours"] > 0 for figure in report["figures"])
+    lost = figures.pop("2 live sessions: sessions without their text")
+    assert (lost["ours"], lost["met"]) == (0, True)
+    assert all(figure["ours"] > 0 for figure in figures.values())
     assert report["model"]["random_weights"]
     text = page(report)
     assert "**random weights**" in text
     assert str(storage) not in text
+
+
+def test_a_measure_that_fails_is_told_and_the_others_go_on() -> None:
+    report = bench_gpu.Report()
+
+    def fails() -> list[Figure]:
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    report.add("clients", fails)
+    report.add("lone", lambda: [Figure(name="lone", unit="s", ours=0.1)])
+    assert [figure.name for figure in report.figures] == ["lone"]
+    machine = {"device": "a GPU", "memory_bytes": None, "driver": "570", "python": "3", "ctranslate2": "4"}
+    told = {
+        "machine": machine | {"faster_whisper": "1"},
+        "model": {"random_weights": False, "shape": "large"},
+        "figures": [],
+        "failed": report.failed,
+        "seconds": 1,
+    }
+    assert "**Not measured**: clients: RuntimeError: CUDA failed with error out of memory" in page(told)

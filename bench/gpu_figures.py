@@ -1,0 +1,47 @@
+"""The values of `bench_gpu`: what is sent, and one line of its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.gpu_watch import Use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One line of the report."""
+
+    name: str
+    unit: str
+    ours: float
+    plain: float | None = None
+    """The same by plain faster-whisper; None where it has nothing alike."""
+    goal: str = ""
+    met: bool | None = None
+    busy: float | None = None
+    """Percent of the time in which the GPU worked for us."""
+    memory: int | None = None
+    """Bytes of the GPU that were taken at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is sent, and for how long."""
+
+    clip: bytes
+    """A wav file of 4.7 seconds."""
+    long: bytes
+    """A wav file of some minutes."""
+    long_seconds: float
+    seconds: float
+    """How long clients go on, in each measure of clients."""
+    files: int = 16
+
+
+def percentile(values: list[float], share: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share / 100 * (len(ordered) - 1)))]
+
+
+def with_use(figure: Figure, use: Use, met: bool | None = None) -> Figure:
+    return replace(figure, busy=use.mean_busy, memory=use.peak_memory, met=figure.met if met is None else met)
