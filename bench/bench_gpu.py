@@ -147,7 +147,6 @@ def serving(chosen: argparse.Namespace, model: Path, folder: Path) -> Iterator[O
         "MODELS_ALIASES": f'{{ "whisper-1" = {json.dumps(str(model))} }}',
         "MODELS_PRELOAD": "whisper-1,piper-en-us-joe-medium",
         "TRANSCRIPTION_DEVICE": chosen.device,
-        "LIMITS_REQUESTS": "256",
         "REALTIME_SESSIONS": str(chosen.sessions),
     }
     with running(chosen.storage, folder / "log", **settings) as server:

@@ -23,6 +23,7 @@ class Capacity:
     windows_ahead: int = 4
     decoded_seconds: float = 7200
     decode_threads: int = 4
+    requests: int = 64
 
 
 def filled(settings: Settings) -> Settings:
@@ -32,11 +33,14 @@ def filled(settings: Settings) -> Settings:
         name: getattr(settings.runtime, name) or getattr(values, name)
         for name in ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
     }
-    held = settings.limits.decoded_seconds or values.decoded_seconds
+    limits = {
+        name: getattr(settings.limits, name) or getattr(values, name)
+        for name in ("decoded_seconds", "requests")
+    }
     return settings.model_copy(
         update={
             "runtime": settings.runtime.model_copy(update=runtime),
-            "limits": settings.limits.model_copy(update={"decoded_seconds": held}),
+            "limits": settings.limits.model_copy(update=limits),
         }
     )
 
@@ -55,6 +59,7 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
         windows_ahead=16,
         decoded_seconds=28_800,
         decode_threads=max(4, min(32, cores)),
+        requests=256,
     )
 
 

@@ -34,7 +34,10 @@ class LimitsSettings(Group):
         "is closed.",
     )
     requests: int = Field(
-        64, ge=1, description="Number of requests that run or wait at once. A further one gets 429."
+        0,
+        ge=0,
+        description="Number of requests that run or wait at once. A further one gets 429. 0 = automatic: 64 "
+        "on a CPU, 256 with a GPU.",
     )
     queued_seconds: float = Field(
         36_000,

@@ -35,6 +35,7 @@ def chosen(made: Settings) -> Capacity:
         windows_ahead=runtime.windows_ahead,
         decoded_seconds=made.limits.decoded_seconds,
         decode_threads=runtime.decode_threads,
+        requests=made.limits.requests,
     )
 
 
@@ -46,6 +47,7 @@ def test_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, gpu(0, 24), gpu(1, 8))
     assert chosen(filled(settings())).batch_rows == 13
+    assert chosen(filled(settings())).requests == 256
     assert chosen(filled(settings(transcription={"device_index": [0, 1]}))).batch_rows == 2
     assert chosen(filled(settings(transcription={"device": "cpu"}))) == Capacity()
     assert chosen(filled(settings(transcription={"device_index": [5]}))) == Capacity()
@@ -63,8 +65,8 @@ def test_with_a_gpu_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, gpu(0, 24))
     asked = {"batch_rows": 3, "batch_seconds": 5, "windows_ahead": 2, "decode_threads": 1}
-    made = chosen(filled(settings(runtime=asked, limits={"decoded_seconds": 100})))
-    assert made == Capacity(**asked, decoded_seconds=100)
+    made = chosen(filled(settings(runtime=asked, limits={"decoded_seconds": 100, "requests": 3})))
+    assert made == Capacity(**asked, decoded_seconds=100, requests=3)
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 4), (8, 8), (128, 32)])
