@@ -57,10 +57,16 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
         phonemes = Phonemes()
     except ImportError as failure:
         raise import_failure(failure, "kokoro", "kokoro") from failure
-    models = sorted(folder.glob("*.onnx"))
+    return KokoroSynthesizer(folder, session(_model(folder, options.device), options), phonemes)
+
+
+def _model(folder: Path, device: str) -> Path:
+    """The model's file. Of several, int8 is for CPUs, and any other for GPUs, which have no code for int8."""
+    on_gpu = device == "cuda"
+    models = sorted(folder.glob("*.onnx"), key=lambda file: (("int8" in file.name) is on_gpu, file.name))
     if not models:
         raise WeightsBroken("The folder holds no Kokoro model.")
-    return KokoroSynthesizer(folder, session(models[0], options), phonemes)
+    return models[0]
 
 
 class KokoroSynthesizer:

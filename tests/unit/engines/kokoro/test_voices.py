@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines.common.installed import installed
+from engines.errors import WeightsBroken
 from engines.kokoro import engine
 
 NAMES = ("af_bella", "ef_dora", "hf_alpha", "jf_alpha", "zf_xiaobei", "xx_none")
@@ -43,3 +44,26 @@ def test_installed_looks_and_imports_nothing() -> None:
     assert installed("json", "email.mime")
     assert not installed("json", "no_such_module")
     assert not installed("no_such_package.module")
+
+
+@pytest.mark.parametrize(
+    ("files", "device", "taken"),
+    [
+        (("k.fp16-gpu.onnx", "k.int8.onnx"), "cpu", "k.int8.onnx"),
+        (("k.fp16-gpu.onnx", "k.int8.onnx"), "auto", "k.int8.onnx"),
+        (("k.fp16-gpu.onnx", "k.int8.onnx"), "cuda", "k.fp16-gpu.onnx"),
+        (("k.int8.onnx",), "cuda", "k.int8.onnx"),
+        (("k.onnx",), "cpu", "k.onnx"),
+    ],
+)
+def test_the_form_of_the_model_that_the_device_has_code_for(
+    tmp_path: Path, files: tuple[str, ...], device: str, taken: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert engine._model(tmp_path, device).name == taken
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(WeightsBroken, match="no Kokoro model"):
+        engine._model(tmp_path, "cpu")
