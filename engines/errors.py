@@ -43,6 +43,13 @@ class EngineOutOfMemory(EngineError):
         super().__init__("There is not enough free memory for this at the moment.")
 
 
+class DeviceLost(EngineError):
+    """The GPU works no longer for this process: CUDA refuses every call after certain failures."""
+
+    def __init__(self) -> None:
+        super().__init__("The GPU of this model has failed. The server has to be started again.")
+
+
 class EngineDied(EngineError):
     """The process of an engine ended while it worked. What it did is lost."""
 
@@ -120,6 +127,23 @@ MEMORY_SIGNS = (
 cuDNN report that memory ran out."""
 
 
+LOSS_SIGNS = (
+    "an illegal memory access",
+    "an illegal instruction",
+    "misaligned address",
+    "invalid program counter",
+    "hardware stack error",
+    "device-side assert",
+    "launch failure",
+    "launch timed out",
+    "uncorrectable ecc error",
+    "busy or unavailable",
+    "failed with error unknown error",
+)
+"""What CUDA says of failures after which a process cannot use the GPU any more; the last one follows a
+standby of the machine."""
+
+
 def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
     """Why an engine's library cannot be imported: it is absent, it is broken, or memory ran out."""
     if is_out_of_memory(error):
@@ -132,6 +156,12 @@ def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this failure, or one of its causes, means that memory ran out."""
     return any(_tells_of_memory(one) for one in _chain(error))
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether this failure, or one of its causes, means that this process has lost its GPU."""
+    told = [str(one).lower() for one in _chain(error) if isinstance(one, RuntimeError)]
+    return any("cuda" in words and any(sign in words for sign in LOSS_SIGNS) for words in told)
 
 
 def _tells_of_memory(error: BaseException) -> bool:

@@ -246,6 +246,7 @@ def _down(error: engine_errors.EngineError) -> ApiError:
 
 
 _TOLD: dict[type[engine_errors.EngineError], Callable[[engine_errors.EngineError], ApiError]] = {
+    engine_errors.DeviceLost: lambda error: ModelUnavailable(str(error), param="model"),
     engine_errors.EngineMissing: lambda error: EngineUnavailable(str(error), param="model"),
     engine_errors.EngineOutOfMemory: lambda _: OutOfMemory(),
     engine_errors.EngineDied: lambda _: EngineCrashed(),

@@ -7,6 +7,7 @@ and when memory runs out the kernel ends it before the server.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import socket
 import sys
@@ -20,9 +21,12 @@ from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.in_process import InProcess
 from app.runtime.kept_windows import Send, SentWork, WindowKeeper, feature_threads
 from app.runtime.pipe import FrameKind, Pipe
+from engines.errors import DeviceLost
 from engines.work import Host, Work
 
 log = logging.getLogger("engines")
+LOST_STATUS = 75
+"""Exit status after the GPU was lost: EX_TEMPFAIL of sysexits.h."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ class CallServer:
             work = call.work()
             began = time.monotonic()
             value = list(self._host.do(work, float("inf")))
+        except DeviceLost as error:
+            sys.stderr.write(f"{error.__cause__}\n")
+            sys.stderr.flush()
+            os._exit(LOST_STATUS)  # only another process can use the GPU
         except BaseException as error:  # noqa: BLE001 - an engine may raise anything
             return FrameKind.FAILED, Failure.of(error)
         return FrameKind.DONE, Done(value, time.monotonic() - began)

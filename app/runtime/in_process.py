@@ -20,7 +20,7 @@ from engines.contracts import (
     Transcriber,
     VoiceCloner,
 )
-from engines.errors import EngineError
+from engines.errors import DeviceLost, EngineError, is_device_lost
 from engines.types import (
     SAMPLE_RATE,
     Diarization,
@@ -109,8 +109,18 @@ class _LocalHost:
         return window
 
     def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
-        """`patience` is not used, because a thread cannot be stopped; the caller may stop waiting."""
-        return work.by(self)
+        """`patience` is not used, because a thread cannot be stopped; the caller may stop waiting.
+
+        Raises `DeviceLost` once the GPU works no longer for this process.
+        """
+        try:
+            return work.by(self)
+        except Exception as failure:
+            if not is_device_lost(failure):
+                raise
+            lost = DeviceLost()
+            self.problem = str(lost)
+            raise lost from failure
 
     def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:
         raise _refusal("transcribe")

@@ -21,7 +21,7 @@ from engines.errors import EngineDown
 from engines.work import Host, Kind, Order
 
 CPU = "cpu"
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+VISIBLE, NUMBERING = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 
 
 class Processes:
@@ -69,7 +69,7 @@ class Processes:
         if pause and history.looping(time.monotonic()):
             raise EngineDown(history.reason, pause)
         name = order.name or order.folder.name
-        variables = {} if options.device == CPU else {VISIBLE: visible(device, os.environ.get(VISIBLE))}
+        variables = {} if options.device == CPU else _one_gpu(device)
 
         def start() -> Child:
             return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
@@ -80,6 +80,12 @@ class Processes:
         return ProcessHost(
             name, start, history, self._rules, lambda kind: self._meters.child(name, label(kind))
         )
+
+
+def _one_gpu(device: int) -> dict[str, str]:
+    """The variables with which CUDA shows one GPU, counted in the order of the PCI bus."""
+    seen = visible(device, os.environ.get(VISIBLE))
+    return {VISIBLE: seen, NUMBERING: os.environ.get(NUMBERING, "PCI_BUS_ID")}
 
 
 def visible(device: int, inherited: str | None) -> str:

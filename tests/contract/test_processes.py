@@ -95,6 +95,14 @@ async def test_a_row_that_was_only_there_when_the_engine_crashed_is_tried_again(
     assert (text, setting.path("crashed").exists()) == ("0 of 1", True)
 
 
+async def test_a_process_that_has_lost_its_gpu_is_replaced_and_the_work_done_again(setting: Made) -> None:
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+    before = pid_of(setting.runner)
+    assert await setting.say(setting.runner.admit(), prompt=f"lose:{setting.path('lost')}") == "0 of 1"
+    assert pid_of(setting.runner) != before
+    assert setting.runner.problem(setting.model("transcription")) is None
+
+
 async def test_memory_that_an_engine_cannot_have_fails_its_row(setting: Made) -> None:
     with pytest.raises(EngineOutOfMemory):
         await setting.say(setting.runner.admit(), prompt="eat")
@@ -159,12 +167,14 @@ def test_a_process_sees_the_device_that_it_is_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, shown: bytes | None
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
     options = EngineOptions(device=device, devices=(3,))
     host = Processes(FINDER).open(Order("transcription", "scripted", tmp_path, options))
     assert isinstance(host, ProcessHost)
     assert host._child
     variables = dict(line.partition(b"=")[::2] for line in about(host._child.pid, "environ").split(b"\0"))
     assert variables.get(b"CUDA_VISIBLE_DEVICES") == shown
+    assert variables.get(b"CUDA_DEVICE_ORDER") == (shown and b"PCI_BUS_ID")
     host.close()
 
 

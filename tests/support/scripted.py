@@ -2,7 +2,7 @@
 
 A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
 `exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang`, `grab`
-and `quit` end or block the process; `grow` leaks.
+and `quit` end or block the process; `grow` leaks; `lose:PATH` loses the GPU once.
 """
 
 from __future__ import annotations
@@ -57,10 +57,8 @@ def obey(script: str) -> None:
     """Does what the words say. Raises what they ask for."""
     for word in script.split():
         verb, _, path = word.partition(":")
-        if verb == "touch":
-            Path(path).touch()
-        elif verb == "wait":
-            _wait_for(Path(path))
+        if verb in _WITH_PATH:
+            _WITH_PATH[verb](Path(path))
         elif verb == "fail":
             raise EngineError("as the script says")
         elif verb == "memory":
@@ -69,8 +67,6 @@ def obey(script: str) -> None:
             raise SystemExit(1)
         elif verb in _CRASHES:
             _CRASHES[verb]()
-        elif verb == "once":
-            _once(Path(path))
         elif verb == "sleep":
             time.sleep(float(path))
 
@@ -117,12 +113,27 @@ def _once(path: Path) -> None:
         os.abort()
 
 
+def _lose(path: Path) -> None:
+    """Says that the GPU is lost, but only the first time."""
+    if not path.exists():
+        path.touch()
+        raise RuntimeError("CUDA failed with error an illegal memory access was encountered")
+
+
 def _wait_for(path: Path) -> None:
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while not path.exists():
         if time.monotonic() > deadline:
             raise EngineError(f"nobody made {path.name}")
         time.sleep(0.002)
+
+
+_WITH_PATH: dict[str, Callable[[Path], object]] = {
+    "touch": Path.touch,
+    "wait": _wait_for,
+    "once": _once,
+    "lose": _lose,
+}
 
 
 class ScriptedTranscriber:

@@ -12,6 +12,7 @@ from engines.errors import (
     EngineOutOfMemory,
     LibraryBroken,
     import_failure,
+    is_device_lost,
     is_out_of_memory,
 )
 
@@ -51,3 +52,21 @@ def test_memory_that_was_refused(failure: Exception) -> None:
 def test_a_client_who_writes_of_memory_is_not_believed() -> None:
     assert not is_out_of_memory(ValueError("the prompt: out of memory"))
     assert not is_out_of_memory(EngineError("There is no voice `out of memory`."))
+
+
+@pytest.mark.parametrize(
+    ("message", "lost"),
+    [
+        ("CUDA failed with error an illegal memory access was encountered", True),
+        ("CUDA failed with error unspecified launch failure", True),
+        ("CUDA failed with error uncorrectable ECC error encountered", True),
+        ("CUDA failed with error unknown error", True),
+        ("CUDA failure 700: an illegal memory access was encountered ; GPU=0", True),
+        ("CUDA failed with error out of memory", False),
+        ("CUDA failed with error invalid argument", False),
+        ("an illegal instruction of the user", False),
+    ],
+)
+def test_a_gpu_that_is_lost(message: str, lost: bool) -> None:
+    assert is_device_lost(RuntimeError(message)) is lost
+    assert not is_device_lost(ValueError(message)), "it may quote a client's text"
