@@ -51,6 +51,9 @@ from engines.work import (
 
 log = logging.getLogger(__name__)
 WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
+GPU_WARM_UPS = (WARM_UP, TranscribeOptions(temperatures=(0.0,)), TranscribeOptions(temperatures=(0.4,)))
+"""Every kind of search: a GPU loads the code of each when it is first used, and for newer GPUs the driver
+compiles it then."""
 
 
 class InProcess:
@@ -76,8 +79,10 @@ class InProcess:
 
     def _transcriber(self, order: Order) -> _LocalHost:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
+        on_gpu = getattr(engine, "device", "") == "cuda"
         with suppress(Exception):  # the first real request will raise the same failure
-            engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], WARM_UP)
+            for options in GPU_WARM_UPS if on_gpu else (WARM_UP,):
+                engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], options)
         return TranscriberHost(engine)
 
     def _synthesizer(self, order: Order) -> _LocalHost:

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from app.errors import ModelUnavailable, from_engine
-from app.runtime.in_process import TranscriberHost
+from app.runtime.in_process import InProcess, TranscriberHost
+from engines.catalog import EngineFinder
 from engines.errors import DeviceLost
-from engines.types import Pcm, TranscribeOptions, Window, WindowResult
-from engines.work import LengthClasses, Transcribe
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
+from engines.work import LengthClasses, Order, Transcribe
 
 WORK = Transcribe((Window(Pcm(np.zeros(16_000, np.float32))),), TranscribeOptions())
 
 
-class Failing:
-    """A transcriber whose calls fail."""
+class Pretended:
+    """A transcriber whose calls may fail."""
 
     calls = 1
-    device = "cuda"
     lengths = LengthClasses()
 
-    def __init__(self, failure: Exception) -> None:
+    def __init__(self, failure: Exception | None = None, device: str = "cuda") -> None:
         self.failure = failure
+        self.device = device
+        self.tried: list[TranscribeOptions] = []
 
     def prepare(self, window: Window) -> Window:
         return window
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
-        raise self.failure
+        self.tried.append(options)
+        if self.failure:
+            raise self.failure
+        return []
 
     def close(self) -> None:
         pass
 
 
 def test_a_gpu_that_is_lost_is_a_problem_from_then_on() -> None:
-    host = TranscriberHost(Failing(RuntimeError("CUDA failed with error unspecified launch failure")))
+    host = TranscriberHost(Pretended(RuntimeError("CUDA failed with error unspecified launch failure")))
     assert host.problem is None
     with pytest.raises(DeviceLost) as caught:
         host.do(WORK, 1.0)
@@ -51,7 +59,21 @@ def test_a_gpu_that_is_lost_is_a_problem_from_then_on() -> None:
     "failure", [RuntimeError("CUDA failed with error out of memory"), ValueError("CUDA launch failure")]
 )
 def test_other_failures_are_those_of_one_request(failure: Exception) -> None:
-    host = TranscriberHost(Failing(failure))
+    host = TranscriberHost(Pretended(failure))
     with pytest.raises(type(failure)):
         host.do(WORK, 1.0)
     assert host.problem is None
+
+
+@pytest.mark.parametrize(
+    ("device", "searches"), [("cpu", [(1, (0.0,))]), ("cuda", [(1, (0.0,)), (5, (0.0,)), (5, (0.4,))])]
+)
+def test_on_a_gpu_every_kind_of_search_is_tried_before_the_first_request(
+    device: str, searches: list[tuple[int, tuple[float, ...]]]
+) -> None:
+    engine = Pretended(device=device)
+    finder = SimpleNamespace(transcribers=lambda name: lambda folder, options: engine)
+    order = Order("transcription", "pretended", Path(), EngineOptions(), "m")
+    host = InProcess(cast("EngineFinder", finder)).open(order)
+    assert [(options.beam_size, options.temperatures) for options in engine.tried] == searches
+    assert host.device == device
