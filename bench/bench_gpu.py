@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[32, 128], help="numbers of clients")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of a long file")
     parser.add_argument("--files", type=int, default=16, help="long files at once")
+    parser.add_argument("--limit", type=float, default=540, help="seconds; then no further measure begins")
     parser.add_argument("--sessions", type=int, default=32, help="live sessions at once")
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu", help="folder of the report")
@@ -75,9 +76,11 @@ def main() -> None:
 class Report:
     """What was measured so far. A measure that fails is a line of the report, and the others go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float) -> None:
+        """`limit`: seconds after which no further measure begins."""
         self.figures: list[Figure] = []
         self.failed: list[str] = []
+        self._limit = limit
         self._began = time.perf_counter()
 
     @property
@@ -85,6 +88,9 @@ class Report:
         return time.perf_counter() - self._began
 
     def add(self, name: str, measured: Callable[[], list[Figure]]) -> None:
+        if self.seconds > self._limit:
+            self.failed.append(f"{name}: the time was up (`--limit`)")
+            return
         try:
             figures = measured()
         except Exception as failure:  # noqa: BLE001 - memory that ends, for example, ends one measure
@@ -98,7 +104,7 @@ class Report:
 
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     """The report, as JSON will have it."""
-    report, load, weights = Report(), speech(chosen), real_weights(chosen)
+    report, load, weights = Report(chosen.limit), speech(chosen), real_weights(chosen)
     with tempfile.TemporaryDirectory() as folder:
         for tokens, measures in (
             (SHORT_TOKENS, short_measures(chosen)),

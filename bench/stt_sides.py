@@ -56,8 +56,9 @@ class Remote:
         # One for all calls and threads, as applications have it.
         self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
 
-    def post(self, data: bytes, language: str | None) -> httpx2.Response:
-        fields = {"model": self._model} | ({"language": language} if language else {})
+    def post(self, data: bytes, language: str | None, **more: str) -> httpx2.Response:
+        """`more`: further fields of the form."""
+        fields = {"model": self._model} | ({"language": language} if language else {}) | more
         where = f"{self.url}/audio/transcriptions"
         return self.client.post(where, data=fields, files={"file": ("a.wav", data)})
 

@@ -45,6 +45,7 @@ def test_the_report(storage: Path, tmp_path: Path) -> None:
         seconds=0.2,
         clients=[2, 3],
         sessions=2,
+        limit=3600,
         minutes=0.3,
         files=2,
         storage=storage,
@@ -53,7 +54,8 @@ def test_the_report(storage: Path, tmp_path: Path) -> None:
     assert report["failed"] == []
     figures = {figure["name"]: figure for figure in report["figures"]}
     assert list(figures) == [
-        "lone clip, p50", "lone clip, p95", "2 clients", "3 clients",
+        "lone clip, p50", "lone clip, p95",
+        "2 clients", "2 clients, beam of five", "3 clients", "3 clients, beam of five",
         "2 live sessions: sessions without their text", "2 live sessions: client behind its clock",
         "2 live sessions: first word after speech began, p50",
         "2 live sessions: text after speech ended, p95",
@@ -71,7 +73,7 @@ def test_the_report(storage: Path, tmp_path: Path) -> None:
 
 
 def test_a_measure_that_fails_is_told_and_the_others_go_on() -> None:
-    report = bench_gpu.Report()
+    report = bench_gpu.Report(limit=60)
 
     def fails() -> list[Figure]:
         raise RuntimeError("CUDA failed with error out of memory")
@@ -79,6 +81,9 @@ def test_a_measure_that_fails_is_told_and_the_others_go_on() -> None:
     report.add("clients", fails)
     report.add("lone", lambda: [Figure(name="lone", unit="s", ours=0.1)])
     assert [figure.name for figure in report.figures] == ["lone"]
+    late = bench_gpu.Report(limit=-1)
+    late.add("lone", fails)
+    assert late.failed == ["lone: the time was up (`--limit`)"]
     machine = {"device": "a GPU", "memory_bytes": None, "driver": "570", "python": "3", "ctranslate2": "4"}
     told = {
         "machine": machine | {"faster_whisper": "1"},
