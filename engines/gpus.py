@@ -140,6 +140,15 @@ def visible(uuids: Sequence[str], allowed: str | None, whole: int | None = None)
     return left
 
 
+def alike(found: Sequence[Gpu]) -> tuple[int, ...]:
+    """The GPUs to use where nobody has chosen: the first one that is mostly free, and those that are like it
+    and free as well; GPU 0 if none is.
+    """
+    free = [gpu for gpu in found if 2 * gpu.free >= gpu.memory]
+    kind = [(gpu.name, gpu.memory) for gpu in free[:1]]
+    return tuple(gpu.index for gpu in free if (gpu.name, gpu.memory) in kind) or (0,)
+
+
 def compute_type(chosen: Iterable[Gpu], weights: int) -> str:
     """The number format, as CTranslate2 names it, for GPUs that share a model of so many bytes in float16.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
-from engines.gpus import GIB, MACHINE_CODE, Driver, Gpu, batch_rows, compute_type, obstacle
+from engines.gpus import GIB, MACHINE_CODE, Driver, Gpu, alike, batch_rows, compute_type, obstacle
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -73,7 +73,7 @@ def _problem(settings: Settings, driver: Driver | str, missing: list[str], packa
         asked = settings.transcription.device == "cuda"
         absent = NO_DRIVER if asked else "there is no NVIDIA driver; models run on the CPU"
         return NO_ANSWER.format(reason=driver) if driver else absent
-    if found := obstacle(driver, settings.transcription.device_index):
+    if found := obstacle(driver, _devices(settings, driver)):
         return found
     bring = BRING.format(package=package)
     return f"{', '.join(missing)} is missing, so models run on the CPU. {bring}" if missing else ""
@@ -81,7 +81,8 @@ def _problem(settings: Settings, driver: Driver | str, missing: list[str], packa
 
 def _chosen(settings: Settings, driver: Driver) -> list[str]:
     """A part of the sentence for each GPU that is used, and the choices that follow."""
-    chosen = [gpu for gpu in driver.gpus if gpu.index in settings.transcription.device_index]
+    devices = _devices(settings, driver)
+    chosen = [gpu for gpu in driver.gpus if gpu.index in devices]
     parts = [
         f"GPU {gpu.index}: {gpu.name}, {_gib(gpu.memory)} GiB, {_gib(gpu.free)} free, "
         f"compute capability {_dotted(gpu.capability)}"
@@ -94,6 +95,10 @@ def _chosen(settings: Settings, driver: Driver) -> list[str]:
     more = [f"{unused} more not used (`transcription.device_index`)"] if unused else []
     slow = [FIRST_START] if any(_is_compiled_for(gpu) for gpu in chosen) else []
     return [*parts, *more, f"{number_format}, batches of at most {rows} windows", *slow]
+
+
+def _devices(settings: Settings, driver: Driver) -> tuple[int, ...]:
+    return settings.transcription.device_index or alike(driver.gpus)
 
 
 def _is_compiled_for(gpu: Gpu) -> bool:

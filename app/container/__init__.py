@@ -75,6 +75,7 @@ class Container:
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
         """`transcribers`, `synthesizers`, `diarizers`: find the engine of a name; tests give their own."""
+        self.start_entry = parts.start_entry(settings)
         self.settings = settings = filled(settings)
         self.weights = weights_store(settings)
         self.registry = model_registry(settings)
@@ -123,7 +124,7 @@ class Container:
         self.loudness.share()
         if self.settings.tracing.endpoint:
             open_tracing(parts.tracing_rules(self.settings))
-        self.audit.add(SERVER, parts.start_entry(self.settings))
+        self.audit.add(SERVER, self.start_entry)
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
         self.idle_memory.start()

@@ -9,9 +9,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from app.settings import Settings
 from engines import cuda
-from engines.gpus import Gpu, batch_rows, driver, obstacle
+from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,22 +29,23 @@ class Capacity:
 
 
 def filled(settings: Settings) -> Settings:
-    """The settings, with a value in place of each 0 that means "automatic"."""
-    values = capacity(_usable(settings), os.cpu_count() or 4)
-    runtime = {
-        name: getattr(settings.runtime, name) or getattr(values, name)
-        for name in ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
-    }
-    limits = {
-        name: getattr(settings.limits, name) or getattr(values, name)
-        for name in ("decoded_seconds", "requests")
-    }
+    """The settings, with a value in place of each 0 (or empty list) that means "automatic"."""
+    found = driver() if settings.transcription.device != "cpu" else None
+    devices = settings.transcription.device_index or alike(found.gpus if found else ())
+    values = capacity(_usable(found, devices), os.cpu_count() or 4)
+    runtime = ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
     return settings.model_copy(
         update={
-            "runtime": settings.runtime.model_copy(update=runtime),
-            "limits": settings.limits.model_copy(update=limits),
+            "transcription": settings.transcription.model_copy(update={"device_index": devices}),
+            "runtime": _with(settings.runtime, runtime, values),
+            "limits": _with(settings.limits, ("decoded_seconds", "requests"), values),
         }
     )
+
+
+def _with(group: BaseModel, names: Sequence[str], values: Capacity) -> BaseModel:
+    """The group of settings, with these values where it has 0."""
+    return group.model_copy(update={n: getattr(group, n) or getattr(values, n) for n in names})
 
 
 def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
@@ -63,10 +66,8 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
     )
 
 
-def _usable(settings: Settings) -> list[Gpu]:
+def _usable(found: Driver | None, devices: Sequence[int]) -> list[Gpu]:
     """The GPUs that transcribe; none if something keeps CTranslate2 from one of them."""
-    chosen = settings.transcription.device_index
-    found = driver() if settings.transcription.device != "cpu" else None
-    if not found or obstacle(found, chosen) or cuda.preload():
+    if not found or obstacle(found, devices) or cuda.preload():
         return []
-    return [gpu for gpu in found.gpus if gpu.index in chosen]
+    return [gpu for gpu in found.gpus if gpu.index in devices]

@@ -16,7 +16,9 @@ class TranscriptionSettings(Group):
         "auto", description="Where models run. auto = a GPU if there is one, else the CPU."
     )
     device_index: tuple[int, ...] = Field(
-        (0,), min_length=1, description="Numbers of the GPUs that share the work."
+        (),
+        description="Numbers of the GPUs that share the work. Empty = automatic: the first one that is "
+        "mostly free, and all that are like it.",
     )
     compute_type: str = Field(
         "auto",

@@ -11,6 +11,7 @@ from engines import gpus as module
 from engines.gpus import (
     Driver,
     Gpu,
+    alike,
     ask,
     batch_rows,
     compute_type,
@@ -189,3 +190,23 @@ def test_number_formats(chosen: list[Gpu], weights: int, expected: str) -> None:
 def test_rows_of_a_batch(memory: float, rows: int) -> None:
     assert batch_rows([gpu(memory, memory)]) == rows
     assert batch_rows([gpu(141, 141), gpu(memory, memory)]) == rows
+
+
+@pytest.mark.parametrize(
+    ("cards", "chosen"),
+    [
+        ([("H100", 80, 79)], (0,)),
+        ([("H100", 80, 79)] * 4, (0, 1, 2, 3)),
+        ([("H100", 80, 79), ("L4", 24, 23), ("H100", 80, 79)], (0, 2)),
+        ([("H100", 80, 5), ("H100", 80, 79)], (1,)),  # another program has the first one
+        ([("H100", 80, 5), ("H100", 80, 5)], (0,)),
+        ([("GB10", 0, 0)], (0,)),  # its memory is not told
+        ([], (0,)),
+    ],
+)
+def test_gpus_where_nobody_has_chosen(cards: list[tuple[str, int, int]], chosen: tuple[int, ...]) -> None:
+    found = [
+        Gpu(index=at, name=name, memory=memory * GIB, free=free * GIB, capability=(9, 0))
+        for at, (name, memory, free) in enumerate(cards)
+    ]
+    assert alike(found) == chosen

@@ -48,9 +48,17 @@ def test_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, gpu(0, 24), gpu(1, 8))
     assert chosen(filled(settings())).batch_rows == 13
     assert chosen(filled(settings())).requests == 256
+    assert filled(settings()).transcription.device_index == (0,)
     assert chosen(filled(settings(transcription={"device_index": [0, 1]}))).batch_rows == 2
     assert chosen(filled(settings(transcription={"device": "cpu"}))) == Capacity()
     assert chosen(filled(settings(transcription={"device_index": [5]}))) == Capacity()
+
+
+def test_gpus_that_are_alike_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, gpu(0, 24), gpu(1, 24), gpu(2, 8))
+    assert filled(settings()).transcription.device_index == (0, 1)
+    assert filled(settings(transcription={"device_index": [2]})).transcription.device_index == (2,)
+    assert filled(settings(transcription={"device": "cpu"})).transcription.device_index == (0,)
 
 
 def test_with_a_gpu_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
