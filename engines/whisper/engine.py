@@ -72,7 +72,8 @@ class WhisperTranscriber:
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._grid = GRID_FRAMES if self._on_cpu else GPU_GRID_FRAMES
-        self._limit = RowLimit()
+        self._limits: dict[int, RowLimit] = {}
+        """For each number of beams: a request that asks for many makes no batches of others small."""
         self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
         self._draft_padding = self._silence() if adaptive else None
         # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
@@ -103,9 +104,10 @@ class WhisperTranscriber:
             self._row(window, next(made) if window.features is None else window.features, draft=options.draft)
             for window in windows
         ]
+        limit = self._limits.setdefault(options.beam_size, RowLimit())
         while waiting := [row for row in rows if row.unfinished]:
             for group in _grouped(waiting, self._group_key):
-                self._limit.run(group, lambda part: self._round(part, options))
+                limit.run(group, lambda part: self._round(part, options))
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
     def _group_key(self, row: Row) -> tuple[Any, ...]:

@@ -119,6 +119,17 @@ def test_when_memory_ends_batches_are_halved_and_nothing_is_lost(
         texts(engine)
 
 
+def test_a_request_with_many_beams_makes_no_batch_of_others_small(model: WhisperModel, gpu: OnGpu) -> None:
+    engine = WhisperTranscriber(model)
+    gpu.room = 1
+    silence = [Window(Pcm(np.zeros(RATE, np.float32)), language="en")] * 2
+    engine.transcribe(silence, TranscribeOptions(beam_size=20, temperatures=(0.0,)))
+    gpu.room = 100
+    gpu.encoded.clear()
+    engine.transcribe(silence, TranscribeOptions(temperatures=(0.0,)))
+    assert [rows for rows, _ in gpu.encoded] == [2]
+
+
 def test_features_of_all_windows_are_computed_before_the_first_round(
     model: WhisperModel, gpu: OnGpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
