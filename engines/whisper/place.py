@@ -84,7 +84,10 @@ def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
         if not smaller or not is_out_of_memory(failure):
             raise
         log.warning("the weights in `%s` do not fit on the GPU in %s", folder.name, first)
-        model = _tried_on_gpu(folder, options, smaller[0], calls)
+        first = smaller[0]
+        model = _tried_on_gpu(folder, options, first, calls)
+    numbers = ", ".join(map(str, options.devices))
+    log.info("`%s` is on GPU %s in %s, with %d batches at once on each", folder.name, numbers, first, calls)
     return model, calls * len(options.devices)
 
 

@@ -155,7 +155,9 @@ def test_weights_that_do_not_fit(
     expected: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     pretend_gpus(monkeypatch, 70, 70)
 
     def load(folder: Path, **chosen: Any) -> LoadedModel:
@@ -173,6 +175,7 @@ def test_weights_that_do_not_fit(
     model, calls = place(tmp_path, dataclasses.replace(options, devices=(0, 1)))
     assert cast("LoadedModel", model).number_format == expected
     assert calls == 2 * whisper_place.CALLS_PER_GPU
+    assert f"is on GPU 0, 1 in {expected}, with 2 batches at once on each" in caplog.text
 
 
 @pytest.mark.real
