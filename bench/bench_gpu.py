@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import tempfile
 import time
@@ -35,7 +36,7 @@ from bench.gpu_onnx import devices, onnx_measures
 from bench.gpu_page import page
 from bench.shaped_whisper import SHAPES, make
 from bench.stt_sides import Ours, read_clips
-from engines.gpus import driver
+from engines.gpus import alike, ask, driver, obstacle
 from tests.conftest import JFK, ROOT
 from tests.support.server import running
 from tests.support.sound import RATE, decode, wav
@@ -50,6 +51,7 @@ Measure = Callable[[Ours, PlainWhisper, Load], list[Figure]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--gpu", type=int, help="number of the GPU; default: the first that is mostly free")
     parser.add_argument("--shape", choices=SHAPES, default="large-v3")
     parser.add_argument("--weights", type=Path, help="folder of a CTranslate2 model to use instead")
     parser.add_argument("--clips", type=Path, help="folder of speech; default: a speech in the repository")
@@ -62,15 +64,29 @@ def main() -> None:
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/gpu", help="folder of the report")
     chosen = parser.parse_args()
-    if chosen.device == "cuda" and not driver():
-        parser.exit(
-            1, "There is no NVIDIA driver here. `--device cpu --shape smallest` shows that the bench runs.\n"
-        )
+    if chosen.device == "cuda":
+        problem = take_one_gpu(chosen.gpu)
+        if problem:
+            parser.exit(1, f"{problem}. `--device cpu --shape smallest` shows that the bench runs.\n")
     report = measure(chosen)
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (chosen.out / "report.md").write_text(page(report))
     print(page(report))
+
+
+def take_one_gpu(number: int | None) -> str:
+    """Hides all GPUs but one from this process and from the servers that it starts, so that both sides have
+    the same one. Returns what is in the way.
+    """
+    found = ask()
+    if isinstance(found, str):
+        return f"The NVIDIA driver does not answer ({found})" if found else "There is no NVIDIA driver here"
+    chosen = alike(found.gpus)[0] if number is None else number
+    if problem := obstacle(found, [chosen]):
+        return f"The GPU cannot be used: {problem}"
+    os.environ |= {"CUDA_VISIBLE_DEVICES": found.gpus[chosen].uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return ""
 
 
 class Report:

@@ -18,6 +18,7 @@ import numpy as np
 from bench.gpu_figures import Figure, Load, percentile, with_use
 from bench.gpu_watch import watched
 from bench.stt_sides import Remote
+from engines import cuda
 from tests.support.sound import RATE, decode
 
 WARM_UP_CLIPS = 3
@@ -32,6 +33,8 @@ class PlainWhisper:
     def __init__(self, weights: Path, device: str, rows: int) -> None:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+        if device == "cuda":
+            cuda.preload()
         kind = "float16" if device == "cuda" else "int8"
         self.model = WhisperModel(str(weights), device=device, compute_type=kind, local_files_only=True)
         self._pipeline = BatchedInferencePipeline(self.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from engines.gpus import driver
@@ -32,25 +32,29 @@ class Use:
 
 
 @contextmanager
-def watched(index: int = 0) -> Iterator[Use]:
-    """Reads until the block ends."""
+def watched() -> Iterator[Use]:
+    """Reads of the first GPU that this process may use, until the block ends."""
     use, stop = Use(), threading.Event()
-    thread = threading.Thread(target=_read, args=(index, use, stop), daemon=True)
     found = driver()
-    if found and index < len(found.gpus):
-        thread.start()
-    yield use
-    stop.set()
-    if thread.ident:
+    if not found or not found.gpus:
+        yield use
+        return
+    thread = threading.Thread(target=_read, args=(found.gpus[0].uuid, use, stop), daemon=True)
+    thread.start()
+    try:
+        yield use
+    finally:
+        stop.set()
         thread.join()
 
 
-def _read(index: int, use: Use, stop: threading.Event) -> None:
+def _read(uuid: str, use: Use, stop: threading.Event) -> None:
     import pynvml
 
     pynvml.nvmlInit()
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
     while not stop.wait(STEP_SECONDS):
-        use.busy.append(int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))
-        use.memory.append(int(pynvml.nvmlDeviceGetMemoryInfo(handle).used))
+        with suppress(pynvml.NVMLError):
+            use.memory.append(int(pynvml.nvmlDeviceGetMemoryInfo(handle).used))
+            use.busy.append(int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))  # not told of parts (MIG)
     pynvml.nvmlShutdown()

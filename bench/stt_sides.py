@@ -15,7 +15,7 @@ import httpx2
 import numpy as np
 
 from bench.accuracy import SOUND
-from engines import catalog
+from engines import catalog, cuda
 from engines.types import EngineOptions, Utterance
 from tests.conftest import ROOT
 from tests.support.server import KEY, Server
@@ -129,6 +129,8 @@ class Plain:
     def __init__(self, weights: Path, device: str, threads: int, rows: int) -> None:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+        if device == "cuda":
+            cuda.preload()
         kind = "float16" if device == "cuda" else "int8"
         self._model = WhisperModel(
             str(weights), device=device, compute_type=kind, cpu_threads=threads, local_files_only=True

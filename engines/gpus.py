@@ -54,6 +54,8 @@ class Gpu:
     """Bytes that no process uses; 0 if the driver does not tell."""
     capability: tuple[int, int]
     """CUDA compute capability: major, minor."""
+    uuid: str = ""
+    """Its identifier, which `CUDA_VISIBLE_DEVICES` may name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,6 +243,7 @@ def _gpu(pynvml: Any, handle: Any, whole: Any, index: int) -> Gpu:
         memory=total,
         free=free,
         capability=(int(major), int(minor)),
+        uuid=str(pynvml.nvmlDeviceGetUUID(handle)),
     )
 
 

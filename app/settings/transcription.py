@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, field_validator
 
 from app.settings.base import Group
 
@@ -15,7 +15,7 @@ class TranscriptionSettings(Group):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where models run. auto = a GPU if there is one, else the CPU."
     )
-    device_index: tuple[int, ...] = Field(
+    device_index: tuple[NonNegativeInt, ...] = Field(
         (),
         description="Numbers of the GPUs that share the work. Empty = automatic: the first one that is "
         "mostly free, and all that are like it.",
@@ -51,6 +51,12 @@ class TranscriptionSettings(Group):
         description="Skip stretches without speech in requests that do not say whether to (voice activity "
         "detection).",
     )
+
+    @field_validator("device_index", mode="before")
+    @classmethod
+    def _one_number(cls, given: Any) -> Any:
+        """One number alone, as the environment gives it, is a list of one."""
+        return (given,) if isinstance(given, int) else given
 
 
 class DiarizationSettings(Group):

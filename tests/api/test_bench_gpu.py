@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,16 @@ from bench import bench_gpu
 from bench.gpu_figures import Figure
 from bench.gpu_measures import PlainWhisper
 from bench.gpu_page import page
+from bench.gpu_watch import watched
 from bench.shaped_whisper import SHAPES, make
+from bench.stt_sides import Plain
+from engines.gpus import gpus
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
 from engines.whisper.engine import load
 from tests.conftest import JFK
+from tests.support.nvml import GIB, Card, Nvml
 from tests.support.sound import decode
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.real
@@ -93,3 +100,32 @@ def test_a_measure_that_fails_is_told_and_the_others_go_on() -> None:
         "seconds": 1,
     }
     assert "**Not measured**: clients: RuntimeError: CUDA failed with error out of memory" in page(told)
+
+
+def test_both_sides_have_the_same_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    device = tmp_path / "nvidiactl"
+    device.touch()
+    monkeypatch.setattr("engines.gpus.DEVICE_FILES", (device,))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    cards = [Card(uuid="GPU-a", free=2 * GIB), Card(uuid="GPU-b"), Card(uuid="GPU-c")]
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12080))  # type: ignore[arg-type]  # stands for it
+    assert "names GPU 7" in bench_gpu.take_one_gpu(7)
+    assert bench_gpu.take_one_gpu(None) == ""
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+    assert [gpu.uuid for gpu in gpus()] == ["GPU-b"]
+    with watched() as use:
+        wait_until(lambda: use.busy, 30, "a reading")
+    assert (use.mean_busy, use.peak_memory) == (90, GIB)
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12040))  # type: ignore[arg-type]  # as above
+    assert "CUDA 12.8 is needed" in bench_gpu.take_one_gpu(0)
+
+
+def test_plain_finds_the_libraries_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has to be set for it either."""
+    done: list[str] = []
+    monkeypatch.setattr("engines.cuda.preload", lambda: done.append("preload"))
+    monkeypatch.setattr("faster_whisper.WhisperModel", lambda *_, **__: done.append("model"))
+    monkeypatch.setattr("faster_whisper.BatchedInferencePipeline", lambda _: None)
+    PlainWhisper(Path(), "cuda", 8)
+    Plain(Path(), "cuda", 1, 8)
+    assert done == ["preload", "model"] * 2

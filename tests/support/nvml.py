@@ -65,6 +65,12 @@ class Nvml:
             raise NVMLError
         return card.parts[index]
 
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Card:  # noqa: N802
+        return next(card for card in self.cards if card.uuid == uuid)
+
+    def nvmlDeviceGetUtilizationRates(self, card: Card) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(gpu=90)
+
     def nvmlDeviceGetUUID(self, card: Card) -> str:  # noqa: N802
         return card.uuid
 

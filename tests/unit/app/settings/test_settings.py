@@ -241,3 +241,12 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
 def test_the_endpoint_of_traces_is_a_url(endpoint: str) -> None:
     with pytest.raises(SettingsError, match="http://"):
         load_settings(environment={"ANTIPHON_TRACING_ENDPOINT": endpoint})
+
+
+@pytest.mark.parametrize(("given", "numbers"), [("1", (1,)), ("0,1", (0, 1)), ("", ()), ("[2]", (2,))])
+def test_gpus_in_the_environment(
+    given: str, numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANTIPHON_TRANSCRIPTION_DEVICE_INDEX", given)
+    assert load_settings().transcription.device_index == numbers
