@@ -128,11 +128,14 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         ):
             known = chosen.storage / "weights/whisper-base"
             model = weights or make(Path(folder) / str(tokens), SHAPES[chosen.shape], tokens, known)
+            plain = PlainWhisper(model, chosen.device, PIPELINE_ROWS)
+            plain.single(
+                load.clip
+            )  # on a new GPU the driver compiles now, and not while a server is waited for
             with serving(chosen, model, Path(folder)) as server:
-                plain = PlainWhisper(model, chosen.device, PIPELINE_ROWS)
                 for one in measures:
                     report.add(_name(one), partial(one, server, plain, load))
-                del plain
+            del plain
         for device in devices():
             for one_of_onnx in onnx_measures(chosen.storage, load, device):
                 report.add(f"speech and speakers on {device}", one_of_onnx)
