@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engines.common.cores import cores
 from engines.errors import EngineError, WeightsBroken, is_out_of_memory
@@ -13,6 +13,8 @@ from engines.types import EngineOptions
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+Provider: TypeAlias = str | tuple[str, dict[str, str]]
+"""A kind of device, with options."""
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 NO_CUDA = (
     "The settings ask for a GPU, and the ONNX Runtime that is installed cannot use one. docs/gpu.md says how "
@@ -37,7 +39,7 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
     on_gpu = options.device == "cuda"
-    providers = [*_gpu(onnxruntime, options.devices[0]), CPU] if on_gpu else [CPU]
+    providers: list[Provider] = [*(_gpu(onnxruntime, options.devices[0]) if on_gpu else ()), CPU]
     try:
         source = model if isinstance(model, bytes) else str(model)
         made = onnxruntime.InferenceSession(source, settings, providers=providers)
@@ -51,7 +53,7 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
     return made
 
 
-def _gpu(onnxruntime: Any, number: int) -> list[tuple[str, dict[str, str]]]:
+def _gpu(onnxruntime: Any, number: int) -> list[Provider]:
     """The GPU of that number, with its options, for a session. Raises `EngineError`."""
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if CUDA not in onnxruntime.get_available_providers():

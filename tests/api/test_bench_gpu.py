@@ -108,7 +108,7 @@ def test_both_sides_have_the_same_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr("engines.gpus.DEVICE_FILES", (device,))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     cards = [Card(uuid="GPU-a", free=2 * GIB), Card(uuid="GPU-b"), Card(uuid="GPU-c")]
-    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12080))  # type: ignore[arg-type]  # stands for it
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12080))
     assert "names GPU 7" in bench_gpu.take_one_gpu(7)
     assert bench_gpu.take_one_gpu(None) == ""
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
@@ -116,7 +116,7 @@ def test_both_sides_have_the_same_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path:
     with watched() as use:
         wait_until(lambda: use.busy, 30, "a reading")
     assert (use.mean_busy, use.peak_memory) == (90, GIB)
-    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12040))  # type: ignore[arg-type]  # as above
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(cards, cuda=12040))
     assert "CUDA 12.8 is needed" in bench_gpu.take_one_gpu(0)
 
 

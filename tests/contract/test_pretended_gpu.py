@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
-from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
+from engines.types import EngineOptions, Pcm, Samples, TranscribeOptions, Window
 from engines.whisper import engine as whisper
 from engines.whisper.engine import WhisperTranscriber, load
 from tests.conftest import JFK, JFK_TEXT
@@ -138,9 +138,12 @@ def test_features_of_all_windows_are_computed_before_the_first_round(
     prepared = engine.prepare(windows()[0])
     asked: list[int] = []
     features = engine._features.of_all
-    monkeypatch.setattr(
-        engine._features, "of_all", lambda sounds: asked.append(len(sounds)) or features(sounds)
-    )
+
+    def counted(sounds: Sequence[Samples]) -> list[Samples]:
+        asked.append(len(sounds))
+        return features(sounds)
+
+    monkeypatch.setattr(engine._features, "of_all", counted)
     engine.transcribe([prepared, *windows()[1:]], OPTIONS)
     assert asked == [3]
     assert np.array_equal(cast("Any", prepared.features), features([windows()[0].pcm.samples])[0])

@@ -43,7 +43,7 @@ class Runtime:
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Any:
     def made(**facts: Any) -> Runtime:
         runtime = Runtime(**facts)
-        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)  # type: ignore[arg-type]  # stands for a module
+        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
         return runtime
 
     return made
