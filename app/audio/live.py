@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioResampler
 
 Samples16 = NDArray[np.int16]
+FULL_SCALE = 32_768.0
+"""The sample value that stands for 1."""
 
 
 def mu_law(data: bytes) -> Samples16:

@@ -12,11 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
-
-from app.audio.live import PieceDecoder, Samples16
+from app.audio.live import Samples16
 from app.domain import ModelSpec
 from app.domain.live import (
     ItemCommitted,
@@ -31,10 +28,10 @@ from app.errors import InvalidRequest, Overloaded
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.threads import WorkThreads
+from app.services.steps.live_input import LiveInput
 from app.services.steps.live_item import LiveItem
 from app.services.steps.live_looks import ItemTranscriber, LookRules
-from app.services.steps.live_tape import FULL_SCALE, Tape
-from app.services.steps.spending import Charge
+from app.services.steps.live_tape import Tape
 from app.services.steps.turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
 from engines.types import SAMPLE_RATE, Samples
@@ -47,10 +44,6 @@ IDLE_SECONDS = 2.0
 """Seconds of the audio between two turns that are kept, in addition to the padding."""
 CLAIM_SECONDS = 30.0
 """Seconds of sound for which a session claims memory at once."""
-PIECE_SECONDS = 10
-"""The most seconds of audio that a work thread processes in one step."""
-QUICK_SECONDS = 0.25
-"""Audio up to this length takes less time on the event loop than the way to a thread."""
 SENTENCE_PAUSE = 0.3
 """Seconds of silence that end a turn whose text ends a sentence."""
 PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
@@ -85,14 +78,13 @@ class LiveSession:
         tell: Callable[[LiveEvent], None],
     ) -> None:
         """`model_of`: the model behind a name. `tell`: is given what happens, and does not block."""
-        self._threads, self._model_of = threads, model_of
+        self._model_of = model_of
         self._rules = rules
         self._permit = permit
-        self._stream = stream
         self._tell = tell
         self.settings = settings
         self._claimed = CLAIM_SECONDS  # when it was opened
-        self._decoder = PieceDecoder(settings.format)
+        self._input = LiveInput(threads, stream, settings.format)
         self._tape = Tape(stream.frame)
         self._from = 0  # position of the first sample that is not committed
         self._seen = 0  # frames that were searched for turns
@@ -108,37 +100,32 @@ class LiveSession:
     def update(self, settings: LiveSettings) -> None:
         """Changes the settings; a change applies from the next item on. Raises `InvalidRequest`."""
         self._model_of(settings.model)
+        open_audio = self._open or (self.settings.turns is None and self._uncommitted() > 0)
+        if settings.format != self.settings.format and open_audio:
+            raise InvalidRequest(
+                "The format cannot change while audio is not committed. Commit or clear it.",
+                param="session.audio.input.format",
+                code="invalid_state",
+            )
+        self._advance(*self._input.take())
         if settings.format != self.settings.format:
-            if self._open or (self.settings.turns is None and self._tape.end > self._from):
-                raise InvalidRequest(
-                    "The format cannot change while audio is not committed. Commit or clear it.",
-                    param="session.audio.input.format",
-                    code="invalid_state",
-                )
-            self._decoder = PieceDecoder(settings.format)
+            self._input.reformat(settings.format)
         turns_changed = settings.turns != self.settings.turns
         self.settings = settings
         if turns_changed and self._open is None:
             self._finder = self._new_finder()
 
     async def append(self, data: bytes) -> None:
-        """Takes further audio. Returns when little enough waits for the model. Raises `InvalidRequest`."""
-        form = self.settings.format
-        seconds = len(data) / form.width / form.rate
+        """Takes further audio. Returns when little enough waits for the model. Raises `ApiError`."""
+        seconds = self._input.seconds(len(data))
         if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
             raise InvalidRequest(
                 f"The buffer is full: it holds {self._rules.buffer_seconds:g} seconds of audio. Commit or "
                 "clear it.",
                 code="input_audio_buffer_full",
             )
-        self._claim(self._tape.seconds + seconds)
-        Charge("heard", seconds).settle(seconds)
-        step = PIECE_SECONDS * form.rate * form.width
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            hearing = partial(self._heard, piece)
-            quick = len(piece) <= QUICK_SECONDS * form.rate * form.width
-            samples, chances = hearing() if quick else await self._threads.run(hearing)
+        self._claim(self._tape.seconds + self._input.held + seconds)
+        async for samples, chances in self._input.feed(data):
             self._advance(samples, chances)
             await self._keep_up()
 
@@ -194,14 +181,9 @@ class LiveSession:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    def _heard(self, data: bytes) -> tuple[Samples16, Samples]:
-        """Decodes a piece and detects its speech. Blocks."""
-        samples = self._decoder.feed(data)
-        return samples, self._stream.feed(samples.astype(np.float32) / FULL_SCALE)
-
     def _flush(self) -> None:
-        tail = self._decoder.flush()
-        self._advance(tail, self._stream.feed(tail.astype(np.float32) / FULL_SCALE))
+        self._advance(*self._input.take())
+        self._advance(*self._input.flush())
 
     def _advance(self, samples: Samples16, chances: Samples) -> None:
         """Appends decoded audio, and finds the turns in it."""
@@ -249,7 +231,7 @@ class LiveSession:
 
     def _uncommitted(self) -> float:
         """Seconds of audio that the client has not committed."""
-        return (self._tape.end - self._from) / SAMPLE_RATE
+        return (self._tape.end - self._from) / SAMPLE_RATE + self._input.held
 
     def _silence(self) -> int:
         """Frames of silence that end a turn now."""
