@@ -5,7 +5,6 @@ Law: pure. Whatever arrives is an event or an `InvalidRequest` with `code` and `
 
 from __future__ import annotations
 
-import base64
 import binascii
 import secrets
 from dataclasses import dataclass
@@ -31,6 +30,9 @@ from engines.types import Segment
 
 APPEND_BYTES = 15 * 2**20
 """The most bytes of audio in one event."""
+_LONG_VALUE = 1000
+"""Characters of sound in an event from which the rest of the event is parsed without it."""
+_STAND_IN = "<sound>"
 PREFIX = "conversation.item.input_audio_transcription."
 _OURS = (
     "session.update",
@@ -75,11 +77,32 @@ def decoded(frame: str | bytes) -> dict[str, Any]:
     if isinstance(frame, bytes):
         raise InvalidRequest("Events are text frames; this one is binary.", code="invalid_event")
     try:
-        event = load(frame)
+        event = _without_sound(frame) or load(frame)
     except (ValueError, RecursionError):
         raise InvalidRequest("The event is not valid JSON.", code="invalid_json") from None
     if not isinstance(event, dict):
         raise InvalidRequest("An event is a JSON object.", code="invalid_event")
+    return event
+
+
+def _without_sound(frame: str) -> dict[str, Any] | None:
+    """The object of a frame whose top level has a long text `audio`, which is cut out and not parsed: that
+    takes a third of the time. None where this does not apply.
+    """
+    name = frame.find('"audio"')
+    start = frame.find('"', name + 7) + 1
+    end = frame.find('"', start)
+    if name < 0 or end - start < _LONG_VALUE or frame[name + 7 : start - 1].strip() != ":":
+        return None
+    if "\\" in frame[start:end] or _STAND_IN in frame:
+        return None
+    try:
+        event = load(f"{frame[:start]}{_STAND_IN}{frame[end:]}")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or event.get("audio") != _STAND_IN:
+        return None
+    event["audio"] = frame[start:end]
     return event
 
 
@@ -129,8 +152,8 @@ def _audio(text: Any) -> bytes:
             code="string_above_max_length",
         )
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise wrong from None
 
 

@@ -22,7 +22,7 @@ PIECE_SECONDS = 10
 """The most seconds of audio that a work thread processes in one step."""
 QUICK_SECONDS = 0.5
 """Audio up to this length takes less time on the event loop than the way to a thread."""
-HELD_SECONDS = 0.25
+HELD_SECONDS = 0.4
 """Seconds of audio that are held while nobody speaks."""
 
 Heard = tuple[Samples16, Samples]
@@ -55,14 +55,16 @@ class LiveInput:
         self._form = form
         self._decoder = PieceDecoder(form)
 
-    async def feed(self, data: bytes) -> AsyncIterator[Heard]:
-        """Takes further bytes; gives what was heard, piece by piece. Raises `ApiError` if a limit of the key
-        does not allow more: then what is held is dropped.
-        """
+    def hold(self, data: bytes) -> bool:
+        """Takes further bytes. Returns whether they can wait, because nobody speaks."""
         self._held += data
+        return self._gate.resting and self.held < HELD_SECONDS
+
+    async def heard(self) -> AsyncIterator[Heard]:
+        """What is held, piece by piece. Raises `ApiError` if a limit of the key does not allow more; then
+        what is held is dropped.
+        """
         seconds = self.held
-        if self._gate.resting and seconds < HELD_SECONDS:
-            return
         try:
             Charge("heard", seconds).settle(seconds)
         except ApiError:
@@ -73,21 +75,21 @@ class LiveInput:
         while self._held:
             piece = bytes(self._held[:step])
             del self._held[:step]
-            hearing = partial(self._heard, piece)
+            hearing = partial(self._decoded, piece)
             yield hearing() if len(piece) <= quick else await self._threads.run(hearing)
 
     def take(self) -> Heard:
         """What is held, at once."""
         piece = bytes(self._held)
         self._held.clear()
-        return self._heard(piece)
+        return self._decoded(piece)
 
     def flush(self) -> Heard:
         """What the resampler still holds. Call `take` before."""
         samples = self._decoder.flush()
         return samples, self._gate.feed(samples)
 
-    def _heard(self, data: bytes) -> Heard:
+    def _decoded(self, data: bytes) -> Heard:
         """Blocks."""
         samples = self._decoder.feed(data)
         return samples, self._gate.feed(samples)

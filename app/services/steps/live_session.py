@@ -125,7 +125,9 @@ class LiveSession:
                 code="input_audio_buffer_full",
             )
         self._claim(self._tape.seconds + self._input.held + seconds)
-        async for samples, chances in self._input.feed(data):
+        if self._input.hold(data):
+            return
+        async for samples, chances in self._input.heard():
             self._advance(samples, chances)
             await self._keep_up()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_no_speech_is_lost(detector: SpeechDetector, ratio: float, quiet: float)
     """`quiet`: loudness of the speech. `ratio`: level of the noise, by that of the speech."""
     speech = decode(JFK.read_bytes())[:64_000] * quiet * FULL_SCALE
     level = float(np.sqrt((speech**2).mean())) * ratio
-    parts = [np.zeros(0, np.float32)]
+    parts: list[Any] = []
     for number in range(2):
         parts += [noise(4 + number, level, number), speech + noise(4, level, number + 9)]
     sound = np.clip(np.concatenate(parts), -32_768, 32_767).astype(np.int16)

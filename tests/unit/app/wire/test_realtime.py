@@ -154,6 +154,40 @@ def test_sound_is_decoded_and_bounded() -> None:
     assert caught.value.code == "string_above_max_length"
 
 
+LONG = base64.b64encode(bytes(range(256)) * 20).decode()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        f'{{"type":"input_audio_buffer.append","audio":"{LONG}"}}',
+        f'{{ "event_id": "e \\" 1", "audio" : "{LONG}", "type": "input_audio_buffer.append" }}',
+        f'{{"audio":"{LONG}","type":"input_audio_buffer.append","more":{{"audio":[1,{{"a":"b"}}]}}}}',
+        f'{{"audio":"{LONG}","audio":"AAAA","type":"input_audio_buffer.append"}}',
+        f'{{"more":{{"audio":"{LONG}"}},"audio":"AAAA","type":"input_audio_buffer.append"}}',
+        f'{{"type":"input_audio_buffer.append","audio":"{LONG}","note":"<sound>"}}',
+        '{"type":"input_audio_buffer.append","audio":"' + LONG.replace("/", "\\/") + '"}',
+        f'{{"type":"session.update","session":{{"audio":{{"prompt":"{LONG}"}}}}}}',
+        f'{{"type":"a","prompt":"{LONG}","x":"\\"audio\\""}}',
+        f'["audio", "{LONG}"]',
+    ],
+)
+def test_a_long_event_is_read_as_the_json_library_reads_it(frame: str) -> None:
+    expected = json.loads(frame)
+    if isinstance(expected, dict):
+        assert wire.decoded(frame) == expected
+    else:
+        with pytest.raises(InvalidRequest):
+            wire.decoded(frame)
+
+
+@pytest.mark.parametrize("broken", ["]", '"', ',"x"', ""])
+def test_a_long_event_with_broken_json_is_refused(broken: str) -> None:
+    with pytest.raises(InvalidRequest) as wrong:
+        wire.decoded(f'{{"type":"input_audio_buffer.append","audio":"{LONG}"{broken}')
+    assert wrong.value.code == "invalid_json"
+
+
 def test_an_error_names_the_event_that_caused_it() -> None:
     told = wire.error_event(ApiError("No."), "evt_mine")["error"]
     assert set(told) == {"type", "code", "message", "param", "event_id"}
