@@ -166,9 +166,8 @@ def live(base: SharedParts) -> LiveService:
         model=chosen.model,
         looks=LookRules(
             quick=TranscribeOptions(beam_size=1, temperatures=(0.0,), draft=True),
-            careful=TranscribeOptions(
-                beam_size=settings.transcription.beam_size, greedy_first=settings.transcription.greedy_first
-            ),
+            # No greedy search before the beam: most looks at the end of a turn would need the beam too.
+            careful=TranscribeOptions(beam_size=settings.transcription.beam_size),
         ),
         buffer_seconds=chosen.buffer_seconds,
         ahead_seconds=chosen.ahead_seconds,

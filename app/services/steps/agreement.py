@@ -6,12 +6,17 @@ Law: pure. Words are compared without case and punctuation (LocalAgreement-2: Ma
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
 from app.domain.live import LiveWord
 from engines.types import Segment, Token
+
+WITHOUT_SPACES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
+"""Languages whose writing does not separate words."""
+_SPACED_WORD = re.compile(r"\s*\S+(?:\s+$)?")
 
 
 def folded(text: str) -> str:
@@ -49,15 +54,35 @@ def continuation(sure: Sequence[str], now: Sequence[str]) -> int:
 
 
 def words_of(segments: Sequence[Segment]) -> list[LiveWord]:
-    """The words of a transcription with their tokens; a segment without word times is one word."""
+    """The words of a transcription with their tokens. If a segment has no word times, its words are what
+    spaces separate, and their times follow from their lengths.
+    """
     return [word for segment in segments for word in _words(segment)]
 
 
 def _words(segment: Segment) -> list[LiveWord]:
     tokens = [token for token in segment.tokens if token.data]
+    if segment.words is None:
+        return _estimated(segment, tokens)
     if not segment.words or "".join(word.text for word in segment.words) != segment.text:
         return [LiveWord(segment.text, segment.end, tuple(tokens))] if segment.text.strip() else []
     return [LiveWord(word.text, word.end, _take(tokens, len(word.text.encode()))) for word in segment.words]
+
+
+def _estimated(segment: Segment, tokens: list[Token]) -> list[LiveWord]:
+    step = (segment.end - segment.start) / max(len(segment.text), 1)
+    return [
+        LiveWord(match[0], segment.start + step * match.end(), _take(tokens, len(match[0].encode())))
+        for match in _SPACED_WORD.finditer(segment.text)
+    ]
+
+
+def retimed(words: Sequence[LiveWord], again: Sequence[LiveWord]) -> list[LiveWord]:
+    """`words` with the times of a later transcription of them, matched from the end."""
+    count = min(len(words), len(again))
+    kept, late = words[: len(words) - count], words[len(words) - count :]
+    pairs = zip(late, again[len(again) - count :], strict=True)
+    return [*kept, *(replace(word, end=other.end) for word, other in pairs)]
 
 
 def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:

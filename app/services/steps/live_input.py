@@ -90,6 +90,5 @@ class LiveInput:
         return samples, self._gate.feed(samples)
 
     def _decoded(self, data: bytes) -> Heard:
-        """Blocks."""
         samples = self._decoder.feed(data)
         return samples, self._gate.feed(samples)

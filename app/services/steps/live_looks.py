@@ -14,7 +14,7 @@ from app.domain.live import ItemCompleted, ItemFailed, ItemText, LiveEvent, Live
 from app.errors import ApiError, from_engine
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.services.steps.agreement import agreed, continuation, unspaced, words_of
+from app.services.steps.agreement import WITHOUT_SPACES, agreed, continuation, retimed, unspaced, words_of
 from app.services.steps.live_item import PAUSE_SECONDS, LiveItem
 from app.services.steps.live_tape import Tape
 from app.services.steps.turns import SpeechSpan, stretch
@@ -98,16 +98,10 @@ class ItemTranscriber:
 
     async def _look(self, item: LiveItem, *, last: bool) -> bool:
         """Looks once. Returns whether there may be more to look at."""
-        tape, frame = self._tape, self._tape.frame
+        frame = self._tape.frame
         first = item.done // frame
-        end = tape.end if item.end is None else item.end
-        chances = tape.chances(first, max(end // frame, first))
-        part = stretch(
-            chances,
-            item.threshold,
-            most=int(MOST_SECONDS * SAMPLE_RATE / frame),
-            pad=round(PAD_SECONDS * SAMPLE_RATE / frame),
-        )
+        end = self._tape.end if item.end is None else item.end
+        part = self._speech(item, first, end // frame)
         if part is None:
             if not last:
                 item.looked = item.heard
@@ -119,16 +113,36 @@ class ItemTranscriber:
             self._add(item, item.guess)  # the last look included all of its audio
             item.guess = []
             return False
-        words = await self._words(item, first, part, careful=closing or paused)
+        trims = not closing and item.heard - item.done > TRIM_SECONDS * SAMPLE_RATE
+        options = self._options(item, careful=closing or paused, timed=trims)
+        words = await self._words(item, first, part, options)
         item.looked = max(item.looked, spoken)
         self._settle(item, words, closing=closing)
         if part.full:
             item.done, item.sure = (first + part.end) * frame, []
-        elif not last:
+        elif trims:
             self._trim(item)
         return part.full
 
-    async def _words(self, item: LiveItem, first: int, part: SpeechSpan, *, careful: bool) -> list[LiveWord]:
+    def _speech(self, item: LiveItem, first: int, end: int) -> SpeechSpan | None:
+        """The frames from `first` on that are worth a look; None if nobody speaks there."""
+        frames = SAMPLE_RATE / self._tape.frame
+        return stretch(
+            self._tape.chances(first, max(end, first)),
+            item.threshold,
+            most=int(MOST_SECONDS * frames),
+            pad=round(PAD_SECONDS * frames),
+        )
+
+    def _options(self, item: LiveItem, *, careful: bool, timed: bool) -> TranscribeOptions:
+        """`timed`: whether exact times of the words are needed, which take one more pass of the decoder."""
+        chosen = self._rules.careful if careful else self._rules.quick
+        words = timed or item.language in WITHOUT_SPACES
+        return replace(chosen, words=words, logprobs=item.settings.logprobs)
+
+    async def _words(
+        self, item: LiveItem, first: int, part: SpeechSpan, options: TranscribeOptions
+    ) -> list[LiveWord]:
         frame = self._tape.frame
         start = max((first + part.start) * frame, item.done)
         sound = self._tape.sound(start, (first + part.end) * frame)
@@ -142,11 +156,9 @@ class ItemTranscriber:
             prompt=f"{item.settings.prompt} {before}".strip(),
             hotwords=item.settings.keywords,
         )
-        options = self._rules.careful if careful else self._rules.quick
-        options = replace(options, words=True, logprobs=item.settings.logprobs)
         result = await self._transcribed(item, window, options, urgent=item.end is not None)
         item.prompt_tokens = max(item.prompt_tokens, result.prompt_tokens)
-        if not item.language and result.segments and (careful or len(sound) >= 2 * SAMPLE_RATE):
+        if not item.language and result.segments and (not options.draft or len(sound) >= 2 * SAMPLE_RATE):
             item.language = result.language.code
         return words_of(result.segments)
 
@@ -161,6 +173,7 @@ class ItemTranscriber:
     def _settle(self, item: LiveItem, words: list[LiveWord], *, closing: bool) -> None:
         """Tells the words that are sure now; at the end of a stretch, all of them."""
         known = continuation([word.text for word in item.sure], [word.text for word in words])
+        item.sure = retimed(item.sure, words[:known])
         rest = words[known:]
         count = len(rest)
         if not closing:
@@ -178,9 +191,7 @@ class ItemTranscriber:
             self._tell(ItemText(item.name, tuple(words), item.settings.logprobs))
 
     def _trim(self, item: LiveItem) -> None:
-        """Lets the next look begin behind the sure words, once the audio is long."""
-        if item.heard - item.done <= TRIM_SECONDS * SAMPLE_RATE:
-            return
+        """Lets the next look begin behind the sure words."""
         latest = item.heard / SAMPLE_RATE - TRIM_AGE
         old = [index for index, word in enumerate(item.sure) if word.end <= latest]
         ends = [index for index in old if item.sure[index].text.rstrip().endswith(SENTENCE_ENDS)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.services.steps.agreement import agreed, continuation, words_of
+from app.domain.live import LiveWord
+from app.services.steps.agreement import agreed, continuation, retimed, words_of
 from engines.types import Segment, Token, Word
 
 
@@ -49,6 +50,28 @@ def test_words_have_their_tokens() -> None:
         (" Ask", 0.5, [b" As", b"k"]),
         (" not.", 1.0, [b" not", b"."]),
     ]
+
+
+def test_without_times_words_are_what_spaces_separate() -> None:
+    tokens = tuple(Token(i, data, -0.5) for i, data in enumerate([b" As", b"k", b" not", b".", b" "]))
+    got = words_of(
+        [Segment(1.0, 2.0, " Ask not. ", tokens, None), Segment(2.0, 3.0, "\u3053\u3093", (), None)]
+    )
+    assert [(w.text, w.end, [t.data for t in w.tokens]) for w in got] == [
+        (" Ask", 1.4, [b" As", b"k"]),
+        (" not. ", 2.0, [b" not", b".", b" "]),
+        ("\u3053\u3093", 3.0, []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("again", "ends"),
+    [([], [1, 2, 3]), ([7], [1, 2, 7]), ([5, 6, 7], [5, 6, 7]), ([4, 5, 6, 7], [5, 6, 7])],
+)
+def test_words_take_the_times_of_a_later_transcription(again: list[int], ends: list[int]) -> None:
+    words = [LiveWord(f" w{end}", end) for end in (1, 2, 3)]
+    got = retimed(words, [LiveWord(" x", end) for end in again])
+    assert [(w.text, w.end) for w in got] == [(f" w{i}", end) for i, end in enumerate(ends, 1)]
 
 
 def test_a_segment_whose_words_do_not_spell_it_is_one_word() -> None:

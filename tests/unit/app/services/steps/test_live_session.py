@@ -228,3 +228,19 @@ async def test_a_session_is_one_request_for_the_fair_share() -> None:
             await completed(stage, number + 1)
         assert len(stage.runner.windows) >= 6
         assert len(stage.runner.requests) == 1
+
+
+async def test_exact_times_of_words_are_asked_for_only_where_the_audio_may_be_cut() -> None:
+    async with staged() as stage:
+        await stage.hear("speech", 10)
+        await until(lambda: len(stage.runner.options) >= 3, 10, "three looks")
+        assert not any(options.words for options in stage.runner.options)
+        await stage.hear("speech", 8)
+        await until(lambda: any(options.words for options in stage.runner.options), 10, "a look at 12 s")
+
+
+async def test_a_language_without_spaces_needs_the_times_of_its_words() -> None:
+    async with staged(LiveSettings(model="whisper-1", format=WIDE, language="ja")) as stage:
+        await stage.hear("speech", 5)
+        await until(lambda: stage.runner.options, 10, "a look")
+        assert all(options.words for options in stage.runner.options)
