@@ -59,6 +59,8 @@ class Clip:
     """As the file endpoint hears it."""
     truth: str | None
     """What is said, where a text lies beside the recording."""
+    full: str = ""
+    """As the file endpoint hears it with full windows and a beam, where `truth` is not known."""
 
     @property
     def seconds(self) -> float:
@@ -162,6 +164,7 @@ async def opened(server: Server, **audio_input: Any) -> ClientConnection:
         url,
         additional_headers={"Authorization": f"Bearer {KEY}"},
         proxy=None,
+        compression=None,  # as OpenAI's libraries connect
         max_size=2**24,
         open_timeout=60,
     )
