@@ -10,6 +10,8 @@ import errno
 import resource
 import socket
 import time
+from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -57,6 +59,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._grace = server.shutdown_seconds
+        self._handshake_seconds = server.header_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn, which has no bound on TLS handshakes: theirs is the bound on the head of a request."""
+        if self._certificate:
+            loop: Any = asyncio.get_running_loop()
+            loop.create_server = partial(loop.create_server, ssl_handshake_timeout=self._handshake_seconds)
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:

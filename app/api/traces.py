@@ -57,7 +57,7 @@ def describe_request(
             "gen_ai.operation.name": OPERATIONS.get(route or ""),
             "gen_ai.request.model": str(facts.get(access_log.MODEL_SERVED, "")) or None,
             "antiphon.request_id": str(fields["request_id"]),
-            "antiphon.outcome": str(fields["outcome"]),
+            "antiphon.outcome": str(facts.get("outcome", fields["outcome"])),
         }
         | {f"antiphon.{name}": value for name, value in found.items()},
         failure=str(facts.get(access_log.ERROR, status)) if status >= 500 else None,

@@ -16,7 +16,8 @@ app = typer.Typer(help="Upgrade and inspect the database's schema.", no_args_is_
 def upgrade(config: Config = None) -> None:
     """Bring the schema up to date.
 
-    Stop a running server and make a backup first.
+    Make a backup first. Servers of the version before may go on and restart, unless the migration changes or
+    removes something that they use: the changelog says so, and such a server then refuses to start.
 
     Example:
         antiphon db upgrade

@@ -40,10 +40,12 @@ class ClientSecretService:
         self._secrets: dict[str, ClientSecret] = {}
 
     def create(self, caller: Caller, settings: LiveSettings, seconds: int) -> tuple[str, ClientSecret]:
-        """A new secret. Raises `Overloaded` if too many are valid."""
-        if len(self._secrets) >= self._most:
+        """A new secret. Raises `Overloaded` if too many are valid, or too many of this key's: a quarter."""
+        share = max(1, self._most // 4)
+        if len(self._secrets) >= share:
             self._forget_old()
-            if len(self._secrets) >= self._most:
+            own = sum(one.caller.account == caller.account for one in self._secrets.values())
+            if own >= share or len(self._secrets) >= self._most:
                 raise Overloaded(60)
         value = PREFIX + secrets.token_urlsafe(32)
         made = ClientSecret(caller, settings, int(time.time()) + seconds)

@@ -46,7 +46,8 @@ class RealtimeSettings(Group):
     secrets: int = Field(
         10_000,
         ge=1,
-        description="Number of client secrets that may be valid at once. A further one gets 429.",
+        description="Number of client secrets that may be valid at once, a quarter of them of one API key. A "
+        "further one gets 429.",
     )
     origins: tuple[str, ...] = Field(
         (),

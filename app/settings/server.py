@@ -49,7 +49,11 @@ class ServerSettings(Group):
         65_536, ge=1024, description="Largest head of a request (first line and headers), in bytes."
     )
     header_count: int = Field(100, ge=10, description="Largest number of headers in a request.")
-    header_seconds: float = Field(15, gt=0, description="Seconds in which the head of a request must arrive.")
+    header_seconds: float = Field(
+        15,
+        gt=0,
+        description="Seconds in which the head of a request must arrive, and before it the TLS handshake.",
+    )
     idle_seconds: float = Field(
         30, gt=0, description="Seconds without a request after which a connection is closed."
     )

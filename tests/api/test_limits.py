@@ -19,7 +19,7 @@ from app.services.usage import UsageService
 from app.settings import Settings
 from app.store.schema import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
-from tests.support.sound import tone, wav
+from tests.support.sound import encode, tone, wav
 from tests.support.waiting import rounds, until
 
 CLIP = wav(tone(3))
@@ -143,6 +143,28 @@ async def test_a_used_up_quota_and_what_the_sdk_makes_of_it(container: Container
         assert refused.value.response.headers["x-should-retry"] == "false"
         assert "retry-after" not in refused.value.response.headers
         assert [model async for model in await sdk.models.list()]
+
+
+def claims_a_second(flac: bytes) -> bytes:
+    """A FLAC whose head says that it has 16,000 samples, whatever it has."""
+    fields = int.from_bytes(flac[18:26], "big") >> 36 << 36 | 16_000
+    return flac[:18] + fields.to_bytes(8, "big") + flac[26:]
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+async def test_a_file_that_lies_about_its_length_is_ended_by_the_quota(
+    container: Container, calling: Calling, stream: str
+) -> None:
+    sound = claims_a_second(encode(tone(600), "flac", "flac", rate=16_000))
+    async with calling(audio_seconds_per_month=40) as client:
+        form = {"model": "whisper-1", "stream": stream}
+        answer = await client.post("/audio/transcriptions", data=form, files={"file": ("a", sound)})
+        assert "insufficient_quota" in answer.text
+        assert answer.status_code == (200 if stream == "true" else 429)
+        assert error(await transcribed(client))["code"] == "insufficient_quota"
+    await container.usage.close()
+    (day,) = await container.usage.days(0)
+    assert 40 < day.counts.heard < 400, "a few windows are on their way"
 
 
 async def test_keys_that_were_rotated_are_counted_as_one(container: Container) -> None:

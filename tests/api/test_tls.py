@@ -47,6 +47,20 @@ def client_of(server: Server) -> httpx2.Client:
     return httpx2.Client(base_url=server.url, headers=headers, verify=AUTHORITY.trust, timeout=30)
 
 
+def test_a_handshake_that_stops_is_ended(files: tuple[Path, Path], tmp_path: Path) -> None:
+    certificate, key = (str(path) for path in files)
+    with serving(
+        tmp_path, AUTHORITY.trust, SERVER_CERTIFICATE=certificate, SERVER_KEY=key, SERVER_HEADER_SECONDS="1"
+    ) as server:
+        address = ("127.0.0.1", int(server.root.rpartition(":")[2]))
+        for beginning in (b"", b"\x16\x03\x01\x02\x00\x01\x00"):
+            with socket.create_connection(address, timeout=40) as silent:
+                silent.sendall(beginning)
+                assert silent.recv(1) == b"", "asyncio's own bound is a minute"
+        with client_of(server) as client:
+            assert client.get("/models").status_code == 200
+
+
 def certificate(server: Server) -> bytes:
     """What a new connection is shown."""
     port = int(server.root.rpartition(":")[2])

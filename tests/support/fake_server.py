@@ -23,11 +23,18 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def serving(
-    folder: Path, trust: ssl.SSLContext | None = None, /, *, seconds: float = 0.0, **settings: str
+    folder: Path,
+    trust: ssl.SSLContext | None = None,
+    /,
+    *,
+    seconds: float = 0.0,
+    head: str = "",
+    **settings: str,
 ) -> Iterator[Server]:
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
 
-    `trust`: of a server with a certificate. A test may end the process itself.
+    `trust`: of a server with a certificate. `head`: the newest revision of the schema that it knows, for a
+    server that pretends to be of an older version. A test may end the process itself.
     """
     port = free_port()
     (folder / "model").mkdir(parents=True, exist_ok=True)
@@ -42,7 +49,7 @@ def serving(
         "DIARIZATION_MODEL": str(folder / "weights"),
         "SPEECH_VOICES": '{ "alloy" = ["high"], "echo" = ["low"] }',
     }
-    env = environment(folder, **(usual | settings)) | {"FAKE_SECONDS": str(seconds)}
+    env = environment(folder, **(usual | settings)) | {"FAKE_SECONDS": str(seconds), "FAKE_HEAD": head}
     with (folder / "log").open("wb") as output:
         command = [sys.executable, "-m", "tests.support.fake_server"]
         process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=output)
@@ -95,7 +102,7 @@ def main() -> None:
     from app.container import Container
     from app.main import create_app
     from app.settings.source import load_settings
-    from app.store.schema import upgrade
+    from app.store import database, schema
     from app.telemetry import set_up_logging
     from tests.support.diarizers import ToneDiarization, ToneDiarizer
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
@@ -103,7 +110,9 @@ def main() -> None:
     settings = load_settings()
     runtime = settings.runtime.model_copy(update={"isolate_readers": False})  # it starts often
     settings = settings.model_copy(update={"runtime": runtime})
-    upgrade(settings.database_url)
+    if head := os.environ["FAKE_HEAD"]:
+        vars(database)["HEAD"] = vars(schema)["HEAD"] = head
+    schema.upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
     engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())

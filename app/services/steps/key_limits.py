@@ -108,6 +108,14 @@ class KeyAccount:
             raise KeyRateLimited("seconds of audio per minute", limit, self._pause(used + seconds - limit))
         self.add(use, seconds)
 
+    def extend(self, use: Use, seconds: float) -> None:
+        """As `Spending.extend`."""
+        self.add(use, seconds)
+        monthly = self.limits.audio_seconds_per_month
+        if monthly and self._month_audio() > monthly:
+            self.refuse()
+            raise QuotaUsedUp(monthly, self._month_audio())
+
     def add(self, use: Use, seconds: float) -> None:
         """As `Spending.add`."""
         self._roll()

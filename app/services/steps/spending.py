@@ -26,6 +26,9 @@ class Spending(Protocol):
         Raises `KeyRateLimited` or `QuotaUsedUp`, and counts nothing, if a limit of the key does not allow it.
         """
 
+    def extend(self, use: Use, seconds: float) -> None:
+        """Counts audio that goes on beyond what was claimed; it counts also where `QuotaUsedUp` is raised."""
+
     def add(self, use: Use, seconds: float) -> None:
         """Counts audio that turned out longer, or with a negative number shorter, than was claimed."""
 
@@ -56,8 +59,13 @@ class Charge:
             self._account.claim(use, expected)
 
     def reach(self, seconds: float) -> None:
-        """The audio has so many seconds already."""
-        if seconds > self._charged:
+        """The audio has so many seconds already. Raises `QuotaUsedUp` if an upload is longer than its file
+        claimed, and longer than the quota allows.
+        """
+        if self._account and seconds > self._charged and self._use == "heard":
+            more, self._charged = seconds - self._charged, seconds
+            self._account.extend(self._use, more)
+        elif seconds > self._charged:
             self._correct(seconds)
 
     def settle(self, seconds: float) -> None:
