@@ -27,8 +27,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.stt_sides import TICKS, Ours, Speech, made_clips, read_clips
+from bench.stt_sides import Ours, Speech, made_clips, read_clips
 from tests.conftest import ROOT
+from tests.support import process_tree
 from tests.support.server import running
 from tests.support.sound import RATE, wav
 
@@ -41,33 +42,10 @@ class Tree(Ours):
     """A server with its child processes."""
 
     @property
-    def children(self) -> list[int]:
-        """The processes of its models and readers."""
-        tasks = Path(f"/proc/{self.server.process.pid}/task")
-        return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-
-    @property
     def engines(self) -> list[int]:
         """The processes of its models."""
-        found = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in self.children}
-        return [pid for pid, words in found.items() if b"app.runtime.reader" not in words]
-
-    def cpu(self) -> float:
-        """CPU seconds of all of them, also of those that ended."""
-        spent = 0.0
-        for pid in (self.server.process.pid, *self.children):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            spent += sum(int(field) for field in fields[11:15])
-        return spent / TICKS
-
-    def memory(self) -> tuple[int, int]:
-        """Proportional and resident bytes of all of them."""
-        pages = [
-            Path(f"/proc/{p}/smaps_rollup").read_text() for p in (self.server.process.pid, *self.children)
-        ]
-        return tuple(
-            sum(1024 * int(page.split(f"\n{key}:")[1].split()[0]) for page in pages) for key in ("Pss", "Rss")
-        )  # type: ignore[return-value]  # two keys
+        _, *children = process_tree.family(self.server.process.pid)
+        return [pid for pid in children if b"app.runtime.child" in process_tree.command(pid)]
 
     def first_sound(self) -> float:
         """Seconds until the first bytes of speech."""
@@ -141,9 +119,10 @@ def speech_of(sides: dict[str, Tree], speech: Speech, rounds: int, _: int) -> To
 
 def memory(sides: dict[str, Tree], speech: Speech, rounds: int, _: int) -> Told:
     for name, side in sides.items():
-        shared, resident = side.memory()
+        pid = side.server.process.pid
+        shared, resident = process_tree.proportional(pid), process_tree.resident(pid)
         told = f"{shared / 1e6:.0f} MB proportional, {resident / 1e6:.0f} MB resident"
-        yield f"memory of {name}, {1 + len(side.children)} processes", told
+        yield f"memory of {name}, {len(process_tree.family(pid))} processes", told
 
 
 def deaths(sides: dict[str, Tree], speech: Speech, kills: int, every: float) -> Told:

@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 
+from tests.support import process_tree
 from tests.support.server import KEY, Server, running
 from tests.support.sound import wav
 
@@ -110,11 +111,9 @@ REQUESTS: dict[Request, int] = {
 
 
 def held(server: Server) -> tuple[int, int, int]:
-    """Resident megabytes, threads and file descriptors of the server."""
-    process = Path(f"/proc/{server.process.pid}")
-    status = (process / "status").read_text()
-    resident = int(status.split("VmRSS:")[1].split()[0]) // 1024
-    return resident, server.threads, len(list((process / "fd").iterdir()))
+    """Resident megabytes, threads and file descriptors of the server and its child processes."""
+    pid = server.process.pid
+    return process_tree.resident(pid) // 1_000_000, server.threads, process_tree.descriptors(pid)
 
 
 async def one_client(server: Server, until: float, minutes: list[Minute], began: float, seed: int) -> None:

@@ -18,14 +18,13 @@ from bench.accuracy import SOUND
 from engines import catalog, cuda
 from engines.types import EngineOptions, Utterance
 from tests.conftest import ROOT
+from tests.support import process_tree
 from tests.support.server import KEY, Server
 from tests.support.sound import RATE, Floats, decode, silence, wav
 
 CLIENTS = 8
 SHORTEST, LONGEST = 3, 7
 """Seconds of a short clip."""
-TICKS = 100
-"""Of a second, in which Linux counts CPU time."""
 
 
 class Side(Protocol):
@@ -101,8 +100,7 @@ class Ours(Remote):
         self._watch = httpx2.Client(timeout=60, headers={"Authorization": f"Bearer {KEY}"})
 
     def cpu(self) -> float:
-        fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return process_tree.cpu_seconds(self.server.process.pid)
 
     def close(self) -> None:
         self.client.close()

@@ -70,9 +70,9 @@ class RuntimeSettings(Group):
     """Where models run, and how work is queued and batched."""
 
     placement: Literal["threads", "processes"] = Field(
-        "threads",
-        description="Where models run: `threads` = in the server's process, `processes` = each in a process "
-        "of its own, so that a crash of one costs only the work that it did.",
+        "processes",
+        description="Where models run: `processes` = each in a process of its own, so that a crash of one "
+        "costs only the work that it did; `threads` = in the server's process.",
     )
     isolate_readers: bool = Field(
         default=True,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.support import process_tree
+
 ANTIPHON = str(Path(sys.executable).with_name("antiphon"))
 KEY = "sk-test"
 
@@ -35,13 +37,12 @@ class Server:
 
     @property
     def peak(self) -> int:
-        """The most bytes it ever had resident."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+        """The most bytes that it and its child processes ever had resident, each counted by itself."""
+        return process_tree.peak(self.process.pid)
 
     @property
     def threads(self) -> int:
-        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+        return process_tree.threads(self.process.pid)
 
     def client(self, key: str | None = KEY) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}

@@ -1,0 +1,83 @@
+"""What a process and all that it started hold: memory, threads, descriptors, CPU time. Linux only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+Value = TypeVar("Value")
+TICKS = 100
+"""Of a second, in which Linux counts CPU time."""
+
+
+def family(pid: int) -> list[int]:
+    """The process, its children, and theirs. One that ends meanwhile is left out."""
+    found = [pid]
+    for one in found:  # grows while it is read
+        found += _asked(one, _children) or []
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all of them, also of those that ended and were waited for."""
+    return sum(_each(pid, _cpu))
+
+
+def resident(pid: int) -> int:
+    """Bytes; shared pages count in each process."""
+    return int(sum(_each(pid, lambda one: _status(one, "VmRSS"))))
+
+
+def peak(pid: int) -> int:
+    """Bytes: the sum of what each of them that lives had resident at most."""
+    return int(sum(_each(pid, lambda one: _status(one, "VmHWM"))))
+
+
+def proportional(pid: int) -> int:
+    """Bytes; shared pages count once."""
+    return int(sum(_each(pid, _proportional)))
+
+
+def threads(pid: int) -> int:
+    return int(sum(_each(pid, lambda one: len(list(Path(f"/proc/{one}/task").iterdir())))))
+
+
+def descriptors(pid: int) -> int:
+    return int(sum(_each(pid, lambda one: len(list(Path(f"/proc/{one}/fd").iterdir())))))
+
+
+def command(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
+def _each(pid: int, ask: Callable[[int], float]) -> Iterator[float]:
+    for one in family(pid):
+        value = _asked(one, ask)
+        if value is not None:
+            yield value
+
+
+def _asked(pid: int, ask: Callable[[int], Value]) -> Value | None:
+    try:
+        return ask(pid)
+    except (OSError, IndexError):  # it has just ended
+        return None
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15]) / TICKS
+
+
+def _status(pid: int, key: str) -> float:
+    return 1024 * int(Path(f"/proc/{pid}/status").read_text().split(f"{key}:")[1].split()[0])
+
+
+def _proportional(pid: int) -> float:
+    return 1024 * int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("\nPss:")[1].split()[0])
