@@ -9,6 +9,9 @@ import sys
 from functools import cache
 from typing import Any
 
+QUIET_SECONDS = 5.0
+"""Seconds without work after which a process returns what it has freed."""
+
 
 def return_free_memory() -> None:
     """Returns freed memory to the operating system.

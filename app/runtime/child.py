@@ -22,6 +22,7 @@ from app.runtime.in_process import InProcess
 from app.runtime.kept_windows import Send, SentWork, WindowKeeper, feature_threads
 from app.runtime.pipe import FrameKind, Pipe
 from engines.errors import DeviceLost
+from engines.heap import QUIET_SECONDS, return_free_memory
 from engines.work import Host, Work
 
 log = logging.getLogger("engines")
@@ -41,9 +42,19 @@ class Call:
 class CallServer:
     """Does the work of the frames: `calls` works in parallel."""
 
-    def __init__(self, pipe: Pipe, host: Host) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        host: Host,
+        give_back: Callable[[], None] = return_free_memory,
+        *,
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
+        """`give_back`: called once after each time of work, when a thread had none for `quiet_seconds`."""
         self._pipe = pipe
         self._host = host
+        self._give_back = give_back
+        self._quiet_seconds = quiet_seconds
         self._windows = WindowKeeper(host.prepare, feature_threads(host.device))
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(host.calls)]
@@ -76,9 +87,19 @@ class CallServer:
         self._host.close()
 
     def _serve(self) -> None:
-        while call := self._calls.get():
-            if not self._sent(call.number, *self._answer(call)):
+        while call := self._next():
+            sent = self._sent(call.number, *self._answer(call))
+            del call  # its samples are memory too
+            if not sent:
                 return
+
+    def _next(self) -> Call | None:
+        """The next call; None: there will be no more."""
+        try:
+            return self._calls.get(timeout=self._quiet_seconds)
+        except queue.Empty:
+            self._give_back()
+            return self._calls.get()
 
     def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
         """Whether the server is still there."""

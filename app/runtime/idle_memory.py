@@ -10,10 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from engines.heap import return_free_memory
-
-QUIET_SECONDS = 5.0
-"""Without a request, after which the memory is given back."""
+from engines.heap import QUIET_SECONDS, return_free_memory
 
 
 @dataclass(frozen=True, slots=True)
