@@ -10,7 +10,8 @@ other half.
 A run may be divided: with `--results FILE`, each call adds what is not there yet, and the table is of all.
 
 Rates are percent. DER is strict and with a collar of 0.25 s, overlapping speech counts. CPU is seconds of
-CPU time for a second of audio.
+CPU time for a second of audio, MB the most resident memory above that before the system was loaded: give one
+system a call for figures that do not touch each other.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from app.services.steps.speakers import SpeakerJoiner
 from app.settings.source import load_settings
 from bench.diarization_results import FileResult, Results
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
+from bench.made_conversations import make_kokoro
 from engines.contracts import Diarizer
 from engines.speakers import engine as speakers
 from engines.types import (
@@ -52,14 +54,22 @@ from engines.types import (
 )
 from engines.work import LookSize
 from tests.conftest import ROOT
-from tests.support.conversations import Conversation, Said, kokoro, talk
+from tests.support.conversations import Conversation, Said
 from tests.support.sound import decode, wav
 
 SOUND = {".flac", ".wav", ".mp3"}
 WEIGHTS = ROOT / "data/weights"
-VOICES = ("af_heart", "am_michael", "bf_emma", "bm_george", "af_nova", "am_onyx", "bf_alice", "bm_fable")
-GAPS = (-0.3, 0.1, 0.2, 0.4, 0.8, 1.5)
-GROUPS = ("telephone", "made", "meetings", "kokoro")
+GROUPS = {
+    "telephone": "telephone",
+    "meeting": "meetings",
+    "kokoro": "kokoro",
+    "heldout": "held out",
+    "readers": "readers",
+    "filtered": "readers, filtered",
+}
+"""A part of a file's name -> its group."""
+MADE = "made"
+"""The group of all other files."""
 COLLAR_SECONDS = 0.25
 
 
@@ -75,7 +85,9 @@ def main() -> None:
         "--hours", type=float, default=0, help="also one file of this length: memory and time"
     )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), help="which to run")
-    parser.add_argument("--groups", nargs="+", choices=GROUPS, help="only the files of these groups")
+    parser.add_argument(
+        "--groups", nargs="+", choices=[*GROUPS.values(), MADE], help="only the files of these groups"
+    )
     parser.add_argument(
         "--results",
         type=Path,
@@ -85,7 +97,7 @@ def main() -> None:
     parser.add_argument("--windows", action="store_true", help="also transcribe each turn by itself")
     chosen = parser.parse_args()
     if chosen.make:
-        make(chosen.make)
+        make_kokoro(chosen.make)
         chosen.folders.append(chosen.make)
     files = [p for folder in chosen.folders for p in sorted(folder.rglob("*")) if p.suffix in SOUND]
     files = [path for path in files if path.with_suffix(".rttm").exists()]
@@ -107,25 +119,8 @@ def main() -> None:
         asyncio.run(who_said_what(systems, known, windows=chosen.windows))
 
 
-def make(folder: Path) -> None:
-    """Conversations whose words are known; kept for the next run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sentences = (ROOT / "tests/data/sentences.txt").read_text().splitlines()
-    say = None
-    for count in (2, 3, 4, 6, 8):
-        path = folder / f"kokoro_{count}.wav"
-        if path.exists():
-            continue
-        say = say or kokoro(WEIGHTS / "kokoro-82m")
-        chance = random.Random(count)
-        texts = chance.sample(sentences, 24)
-        talk(VOICES[:count], texts, say, count, GAPS).write(path)
-
-
 def group(path: Path) -> str:
-    if "telephone" in path.name:
-        return "telephone"
-    return "meetings" if "meeting" in path.name else "kokoro" if "kokoro" in path.name else "made"
+    return next((name for mark, name in GROUPS.items() if mark in path.name), MADE)
 
 
 def _onnx(folder: Path, options: EngineOptions) -> System:
@@ -161,6 +156,7 @@ def who_spoke_when(systems: Sequence[str], files: Sequence[Path], results: Resul
         if not waiting:
             continue
         before = megabytes()
+        forget_peak()
         system = SYSTEMS[name](WEIGHTS / "pyannote-starter", EngineOptions())
         for path in waiting:
             results.add(measured(path, name, system, before))
@@ -172,7 +168,7 @@ def measured(path: Path, name: str, system: System, before: float) -> FileResult
     began, since = time.process_time(), time.perf_counter()
     found = said(system(samples))
     cpu, wall = time.process_time() - began, time.perf_counter() - since
-    memory, seconds = megabytes() - before, len(samples) / SAMPLE_RATE
+    memory, seconds = megabytes("VmHWM") - before, len(samples) / SAMPLE_RATE
     strict, collar = Turns(), Turns()
     strict.add(reference, found, seconds, 0.0)
     collar.add(reference, found, seconds, COLLAR_SECONDS)
@@ -192,9 +188,14 @@ def measured(path: Path, name: str, system: System, before: float) -> FileResult
     )
 
 
-def megabytes() -> float:
-    """Resident memory of this process (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+def megabytes(kind: str = "VmRSS") -> float:
+    """Resident memory of this process, `VmHWM`: the most since `forget_peak` (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) * 1024 / 1e6
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = ()) -> Diarization:

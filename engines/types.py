@@ -200,7 +200,7 @@ class VoiceProfile:
     data: bytes
     """Only that engine can read it."""
     voice: str
-    """The engine's own voice that it comes closest to; empty where the profile is a clone."""
+    """The engine's own voice with the largest share in it; empty where the profile is a clone."""
     similarity: float
     """Cosine between the sample's speaker and a matched voice, by the engine's own measure; 0 for a clone."""
 

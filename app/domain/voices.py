@@ -51,9 +51,9 @@ class CustomVoice:
     engine: str
     model: str
     nearest: str
-    """The stock voice that comes closest."""
+    """Of a matched voice: the stock voice that has the largest share in it."""
     similarity: float
-    """Likeness to the stock voice, in the engine's own measure."""
+    """Cosine between the sample's speaker and a matched voice, as the fit computes it."""
     created: int
     """Unix time of its creation."""
 

@@ -176,7 +176,7 @@ def sampled(page: Page, sample: Path) -> None:
     tab_to(page, "Send")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=The voice Anna can speak now.")
-    page.wait_for_selector("text=/spoken by .*, similarity \\d+%/")
+    page.wait_for_selector("text=/mostly .*not the speaker’s own voice \\(similarity \\d+%\\)/")
 
 
 def spoken(page: Page) -> None:

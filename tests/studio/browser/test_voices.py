@@ -73,7 +73,7 @@ def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: S
     made = page_of(fake)
     asked = own(made.page)
     page = made.open("voices")
-    page.wait_for_selector("text=spoken by coral, similarity 73%")
+    page.wait_for_selector("text=mostly coral; of a similar kind, not the speaker’s own (similarity 73%)")
     page.get_by_role("link", name="Speak").click()
     page.get_by_role("radio", name="Anna reads").check()
     page.get_by_role("link", name="Voices").click()
@@ -83,7 +83,7 @@ def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: S
     assert not [line for line in asked if line.startswith("DELETE")]
     page.get_by_role("button", name="Delete the consent of Anna", exact=True).click()
     page.locator("dialog").get_by_role("button", name="Delete").click()
-    page.wait_for_selector("text=spoken by coral", state="detached")
+    page.wait_for_selector("text=mostly coral", state="detached")
     assert "DELETE audio/voice_consents/cons_1" in asked
     page.get_by_role("link", name="Speak").click()
     page.wait_for_selector(".voices li")

@@ -1,0 +1,177 @@
+"""Hours of recordings with known speakers in one request for `diarized_json`: time, memory, speakers.
+
+    .venv/bin/python -m bench.long_talk FOLDER [--hours 2] [--cli]
+
+FOLDER is searched for sound with .rttm beside it, and for clips whose names begin with the speaker and a
+hyphen. They are joined in random order (fixed seed) with pauses of 0.5 to 3 s. A name is one person in all
+files.
+`--cli`: `antiphon transcribe --diarize` instead of a server. Memory is the resident one of the server (or the
+command), and of it with its reader processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from bench.diarization_scores import Turns, read_rttm
+from engines.types import SAMPLE_RATE, Samples
+from tests.conftest import ROOT
+from tests.support.conversations import Conversation, Said
+from tests.support.server import ANTIPHON, KEY, environment, running
+from tests.support.sound import decode, encode
+
+SOUND = {".flac", ".wav"}
+PAUSE_SECONDS = (0.5, 3.0)
+TIMEOUT_SECONDS = 7200
+COLLAR_SECONDS = 0.25
+SETTINGS = {"LIMITS_UPLOAD_BYTES": str(1 << 30), "LIMITS_REQUEST_SECONDS": str(TIMEOUT_SECONDS)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--cli", action="store_true", help="the command instead of a server")
+    chosen = parser.parse_args()
+    talk = joined([*recordings(chosen.folder)], chosen.hours * 3600)
+    print(f"{talk.seconds:.0f} s, {len({turn.speaker for turn in talk.turns})} speakers", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "talk.flac"
+        path.write_bytes(encode(talk.samples, "flac", "flac", SAMPLE_RATE))
+        report(talk, by_command(path) if chosen.cli else by_server(path))
+
+
+def recordings(folder: Path) -> Iterator[Conversation]:
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in SOUND):
+        turns, samples = path.with_suffix(".rttm"), decode(path.read_bytes())
+        speaker, hyphen, _ = path.name.partition("-")
+        if turns.exists():
+            yield Conversation(samples, tuple(read_rttm(turns)))
+        elif hyphen:
+            yield Conversation(samples, (Said(0.0, len(samples) / SAMPLE_RATE, speaker),))
+
+
+def joined(parts: Sequence[Conversation], seconds: float) -> Conversation:
+    """All parts in random order, again and again until it is long enough."""
+    chance = random.Random(1)
+    sounds: list[Samples] = []
+    turns: list[Said] = []
+    at = 0.0
+    while True:
+        for part in chance.sample(list(parts), len(parts)):
+            if at >= seconds:
+                return Conversation(np.concatenate(sounds), tuple(turns))
+            turns += [Said(at + turn.start, at + turn.end, turn.speaker) for turn in part.turns]
+            pause = np.zeros(round(chance.uniform(*PAUSE_SECONDS) * SAMPLE_RATE), np.float32)
+            sounds += [part.samples, pause]
+            at += (len(part.samples) + len(pause)) / SAMPLE_RATE
+
+
+@dataclass
+class Memory:
+    """Resident megabytes of a process, and of it with its children, every two seconds."""
+
+    alone: list[float] = field(default_factory=list)
+    together: list[float] = field(default_factory=list)
+
+    def look(self, pid: int) -> None:
+        tasks = Path(f"/proc/{pid}/task")
+        children = {child for task in tasks.iterdir() for child in (task / "children").read_text().split()}
+        self.alone.append(_resident(pid))
+        self.together.append(self.alone[-1] + sum(_resident(int(child)) for child in children))
+
+
+def _resident(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:  # it has ended
+        return 0.0
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1000 if "VmRSS:" in status else 0.0
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Memory]:
+    memory, ended = Memory(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(2):
+            memory.look(pid)
+
+    memory.look(pid)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield memory
+    ended.set()
+    watcher.join()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of it."""
+
+    answer: dict[str, Any]
+    seconds: float
+    memory: Memory
+
+
+def by_server(path: Path) -> Done:
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{folder}/antiphon.db"
+        log = Path(folder) / "log"
+        with (
+            running(ROOT / "data", log, STORAGE_DATABASE_URL=database, **SETTINGS) as server,
+            watched(server.process.pid) as memory,
+            path.open("rb") as file,
+        ):
+            began = time.monotonic()
+            answer = httpx2.post(
+                f"{server.url}/audio/transcriptions",
+                headers={"authorization": f"Bearer {KEY}"},
+                data={"model": "whisper-1", "response_format": "diarized_json"},
+                files={"file": file},
+                timeout=TIMEOUT_SECONDS,
+            )
+            answer.raise_for_status()
+            return Done(answer.json(), time.monotonic() - began, memory)
+
+
+def by_command(path: Path) -> Done:
+    call = [ANTIPHON, "transcribe", "--diarize", "--format", "diarized_json", str(path)]
+    began = time.monotonic()
+    with subprocess.Popen(call, env=environment(ROOT / "data"), stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        with watched(process.pid) as memory:
+            answer = json.loads(process.stdout.read())
+        return Done(answer, time.monotonic() - began, memory)
+
+
+def report(talk: Conversation, done: Done) -> None:
+    segments = done.answer["segments"]
+    found = [Said(one["start"], one["end"], one["speaker"]) for one in segments]
+    rates = Turns()
+    rates.add(talk.turns, found, talk.seconds, COLLAR_SECONDS)
+    wrong = 100 * rates.confused / rates.total
+    print(f"{len(segments)} segments, {len({turn.speaker for turn in found})} speakers found")
+    print(f"speech of known time with another speaker: {wrong:.1f} % (collar {COLLAR_SECONDS} s)")
+    print(f"{done.seconds:.0f} s, RTF {done.seconds / talk.seconds:.3f}")
+    for name, values in (("alone", done.memory.alone), ("with readers", done.memory.together)):
+        quarters = [f"{max(part):.0f}" for part in np.array_split(np.array(values), 4) if len(part)]
+        print(f"MB {name}: {values[0]:.0f} before, the most in each quarter {' '.join(quarters)}")
+
+
+if __name__ == "__main__":
+    main()
