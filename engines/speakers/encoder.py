@@ -33,12 +33,18 @@ def network(
 
     Raises `WeightsBroken`.
     """
+    model = graph(_arrays(path, key))
+    return_free_memory()  # the arrays and the graph's parts, before the session makes its own copies
+    # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
+    return session(model, replace(options, threads=options.threads or 1), memory_plans=False)
+
+
+def _arrays(path: Path, key: str) -> dict[str, Any]:
     arrays = checkpoint.read(path)
     arrays = arrays.get(key) if key and isinstance(arrays, dict) else arrays
     if not isinstance(arrays, dict):
         raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")
-    # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
-    return session(graph(arrays), replace(options, threads=options.threads or 1), memory_plans=False)
+    return arrays
 
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:

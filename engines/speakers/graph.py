@@ -63,9 +63,11 @@ class Graph:
         """The model. `given`, `output`: name and shape; text in a shape is a size that varies."""
         inputs = [helper.make_tensor_value_info(given[0], TensorProto.FLOAT, given[1])]
         outputs = [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])]
-        graph = helper.make_graph(self._nodes, self._name, inputs, outputs, list(self._initializers.values()))
+        graph = helper.make_graph(self._nodes, self._name, inputs, outputs)
         versions = [helper.make_opsetid("", OPSET_VERSION)]
         model = helper.make_model(
             graph, opset_imports=versions, ir_version=FORMAT_VERSION, producer_name="antiphon"
         )
+        for name in [*self._initializers]:  # one by one: protobuf copies what is added
+            model.graph.initializer.append(self._initializers.pop(name))
         return bytes(model.SerializeToString(deterministic=True))
