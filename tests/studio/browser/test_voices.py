@@ -73,7 +73,7 @@ def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: S
     made = page_of(fake)
     asked = own(made.page)
     page = made.open("voices")
-    page.wait_for_selector("text=mostly coral; of a similar kind, not the speaker’s own (similarity 73%)")
+    page.wait_for_selector("text=mostly coral; not the speaker’s own voice (similarity 73%)")
     page.get_by_role("link", name="Speak").click()
     page.get_by_role("radio", name="Anna reads").check()
     page.get_by_role("link", name="Voices").click()

@@ -160,7 +160,7 @@ export default {
     'A voice is made only with the recorded consent of its owner, and deleting the consent takes the voice away.',
   'voices.no-cloner': 'This server makes no voices: the setting `voices.cloner` is empty.',
   'voices.none': 'There are none yet.',
-  'voices.matched': 'mixed from stock voices, mostly {voice}; of a similar kind, not the speaker’s own (similarity {share})',
+  'voices.matched': 'mixed from stock voices, mostly {voice}; not the speaker’s own voice (similarity {share})',
   'voices.use': 'Make another voice with it',
   'voices.new': 'Make a voice',
   'voices.consents': 'Consents',

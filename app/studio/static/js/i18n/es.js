@@ -162,7 +162,7 @@ export default {
     'Una voz se crea solo con el consentimiento grabado de su propietario, y al borrar el consentimiento desaparece la voz.',
   'voices.no-cloner': 'Este servidor no crea voces: el ajuste `voices.cloner` está vacío.',
   'voices.none': 'Todavía no hay ninguna.',
-  'voices.matched': 'mezcla de voces incluidas, sobre todo {voice}; de un tipo parecido, no la de la persona (similitud {share})',
+  'voices.matched': 'mezcla de voces incluidas, sobre todo {voice}; no es la voz de la persona (similitud {share})',
   'voices.use': 'Crear otra voz con él',
   'voices.new': 'Crear una voz',
   'voices.consents': 'Consentimientos',
