@@ -38,7 +38,7 @@ SOUND = {".flac", ".wav"}
 PAUSE_SECONDS = (0.5, 3.0)
 TIMEOUT_SECONDS = 7200
 COLLAR_SECONDS = 0.25
-SETTINGS = {"LIMITS_UPLOAD_BYTES": str(1 << 30), "LIMITS_REQUEST_SECONDS": str(TIMEOUT_SECONDS)}
+UPLOAD_BYTES = 1 << 30
 
 
 def main() -> None:
@@ -130,10 +130,15 @@ class Done:
 
 def by_server(path: Path) -> Done:
     with tempfile.TemporaryDirectory() as folder:
-        database = f"sqlite:///{folder}/antiphon.db"
-        log = Path(folder) / "log"
+        serving = running(
+            ROOT / "data",
+            Path(folder) / "log",
+            STORAGE_DATABASE_URL=f"sqlite:///{folder}/antiphon.db",
+            LIMITS_UPLOAD_BYTES=str(UPLOAD_BYTES),
+            LIMITS_REQUEST_SECONDS=str(TIMEOUT_SECONDS),
+        )
         with (
-            running(ROOT / "data", log, STORAGE_DATABASE_URL=database, **SETTINGS) as server,
+            serving as server,
             watched(server.process.pid) as memory,
             path.open("rb") as file,
         ):
