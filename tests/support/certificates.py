@@ -17,6 +17,11 @@ class Authority:
         self.trust = ssl.create_default_context()
         self._authority.configure_trust(self.trust)
 
+    @property
+    def pem(self) -> bytes:
+        """The authority's own certificate."""
+        return self._authority.cert_pem.bytes()
+
     def issue(self, certificate: Path, key: Path, *, days: float = 30.5, rsa: bool = False) -> None:
         """Writes a certificate that ends in so many days, and its key; the certificate's file comes first."""
         kind = trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA

@@ -36,6 +36,8 @@ class Front:
         authority = Authority()
         authority.issue(folder / "server.pem", folder / "server.key")
         self.trust = authority.trust
+        self.authority = folder / "authority.pem"
+        self.authority.write_bytes(authority.pem)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

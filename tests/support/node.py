@@ -22,8 +22,8 @@ def node_environment() -> dict[str, str]:
 
 
 def installed() -> Path:
-    """The folder in which the pinned SDK is installed; the first call installs it."""
-    return _installed(PACKAGE, "openai")
+    """The folder in which the pinned SDK and its WebSocket are installed; the first call installs it."""
+    return _installed(PACKAGE, "ws")
 
 
 def studio_tools() -> Path:
