@@ -20,11 +20,11 @@ FIRST_LOOK = 0.8
 """Seconds of speech before the first look."""
 SECOND_LOOK = 0.7
 """Seconds of new speech before the next one, as long as no word is sure: a word needs two looks."""
-USUAL_STEP = 1.0
+USUAL_STEP = 1.5
 """Seconds of new speech between two looks if the client asks for no delay."""
-STEP_SHARE = 0.25
+STEP_SHARE = 0.3
 """The same as a share of the audio: long looks cost more, so they are rarer."""
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.3
 """Seconds of silence after which a look begins at once, although less than the usual speech is new."""
 
 
