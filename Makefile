@@ -54,7 +54,7 @@ arrows: ## Check the imports between the packages
 pytest: ## Run every test: first those without models, on two cores, with branch coverage; then real models; then the browser, on two cores
 	$(BIN)/python -m pytest -m 'not real' -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
 	$(BIN)/python -m pytest -m real --durations=15 --ignore tests/studio/browser
-	$(BIN)/python -m pytest tests/studio/browser -n 2 --dist loadfile --durations=10
+	$(BIN)/python -m pytest tests/studio/browser -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap)
 	$(BIN)/antiphon models pull

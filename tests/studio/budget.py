@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-from tests.studio.recorded import SOUND, TWO_HOURS, answer_with, body, events
+from tests.studio.recorded import HARBOUR, SOUND, STAND_STILL, TWO_HOURS, answer_with, body, events
 from tests.studio.stage import Visit, chromium, visit
 from tests.support.fake_server import serving
 
@@ -79,6 +79,62 @@ def two_hours(browser: Browser, root: str) -> Row:
     return row
 
 
+def reactions(browser: Browser, root: str) -> Row:
+    """How soon the page shows what a user did, by its own clock at the frames that it draws."""
+    made = visit(browser, root)
+    page = made.open()
+    page.wait_for_load_state("networkidle")
+    page.evaluate(WATCH)
+    answer_with(page, body(events(HARBOUR)))
+    row = {"a dropped file is named, ms": page.evaluate(DROPPED)}
+    page.wait_for_selector("text=cannot play")
+    page.evaluate("location.hash = '#/transcribe'")
+    page.set_input_files("input[type=file]", {"name": "long.wav", "mimeType": "audio/wav", "buffer": SOUND})
+    page.wait_for_selector("h1:text('long.wav')")
+    page.wait_for_selector("text=done in")
+    row["a word that is clicked plays, ms"] = page.evaluate(PLAYED)
+    page.evaluate(f"(() => {{ {STAND_STILL} }})()")
+    page.unroute_all()
+    answer_with(page, body(list(events(HARBOUR, told=False))[:3], whole=False))
+    page.locator("nav.list input[type=file]").set_input_files(
+        {"name": "stopped.wav", "mimeType": "audio/wav", "buffer": SOUND}
+    )
+    page.wait_for_selector("h1:text('stopped.wav')")
+    page.wait_for_selector("[data-at]")
+    row["Stop is told, ms"] = page.evaluate(STOPPED)
+    made.context.close()
+    return row
+
+
+WATCH = """() => {
+  const played = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };
+  window.after = (act, seen) => new Promise((resolve) => {
+    const begun = performance.now();
+    const look = () => (seen() ? resolve(performance.now() - begun) : requestAnimationFrame(look));
+    act();
+    look();
+  });
+}"""
+DROPPED = """() => {
+  const data = new DataTransfer();
+  data.items.add(new File(['#!AMR'], 'dropped.amr', {type: 'audio/amr'}));
+  const drop = () => document.querySelector('.drop').dispatchEvent(
+    new DragEvent('drop', {dataTransfer: data, bubbles: true}));
+  return window.after(drop, () => document.querySelector('h1')?.textContent === 'dropped.amr');
+}"""
+PLAYED = """() => {
+  const word = [...document.querySelectorAll('[data-at]')].at(-1);
+  const at = Number(word.dataset.at);
+  const plays = () => window.heard?.paused === false && window.heard.currentTime > at;
+  return window.after(() => word.click(), plays);
+}"""
+STOPPED = """() => {
+  const stop = [...document.querySelectorAll('button')].find((one) => one.textContent.includes('Stop'));
+  return window.after(() => stop.click(), () => /Stopped/.test(document.querySelector('.sheet').textContent));
+}"""
+
+
 def scrolled(page: Page) -> float:
     page.evaluate(LONG_TASKS)
     for pixels in (10_000_000, 0):
@@ -98,7 +154,7 @@ def ground() -> Iterator[tuple[Browser, str]]:
 
 
 def main() -> int:
-    measures: tuple[Callable[[Browser, str], Row], ...] = (first_view, two_hours)
+    measures: tuple[Callable[[Browser, str], Row], ...] = (first_view, reactions, two_hours)
     print(f"{SPOKEN_WORDS} words, {len(TWO_HOURS)} turns; {MEASURED_ROUNDS} rounds\n")
     print("| measure | median | least | most |\n|---|---|---|---|")
     with ground() as (browser, root):

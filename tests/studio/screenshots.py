@@ -5,6 +5,7 @@ Law: six states, each light, dark and on a phone, of the real page; each picture
 
 from __future__ import annotations
 
+import base64
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -58,14 +59,23 @@ LATER = "(() => { const now = Date.now(); Date.now = () => now + 230_000; })()"
 """The clock of the page goes on by four minutes, which the first 31 minutes of the recording took."""
 
 
+def stretched(event: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The event of a recording that lasts `factor` times as long."""
+    for one in (event, *event.get("words", ())):
+        one |= {name: one[name] * factor for name in ("start", "end") if name in one}
+    if event["type"] == "antiphon.peaks":
+        event["data"] = base64.b64encode(base64.b64decode(event["data"]) * round(factor)).decode()
+    return event
+
+
 def working(page: Page) -> None:
     """A stream that stands still: the page gets the beginning and no end."""
     page.add_init_script(STAND_STILL)
     page.reload()
     page.wait_for_selector(".drop")
-    told = list(events(INTERVIEW, told=False))
+    told = [stretched(event, 1867 / INTERVIEW[-1].end) for event in events(INTERVIEW, told=False)]
     progress = {"type": "antiphon.progress", "seconds": 1867, "expected": 4212, "queued": 0}
-    drop(page, body([*told[:-3], progress], whole=False))
+    drop(page, body([*told[:-1], progress], whole=False))
     page.evaluate(LATER)
     page.wait_for_selector("text=about 5 minutes left")
 

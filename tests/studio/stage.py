@@ -21,6 +21,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    Route,
     sync_playwright,
 )
 
@@ -115,6 +116,17 @@ def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **optio
         ),
     )
     return made
+
+
+def with_about(page: Page, change: Callable[[dict[str, Any]], None]) -> None:
+    """The page is told what `change` makes of the server's answer."""
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        change(told)
+        route.fulfill(json=told)
+
+    page.route("**/v1/about", answer)
 
 
 def _hear(made: Visit, message: ConsoleMessage) -> None:

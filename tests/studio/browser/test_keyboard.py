@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import JFK
 from tests.studio.keyboard import stop, tab_to
 from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
@@ -104,19 +102,17 @@ def test_38_the_focus_is_not_lost_when_what_had_it_goes(page_of: PageOf, slow: S
     assert not stop(page)["body"]
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_27_the_keys_play_the_compared_voices(page_of: PageOf, fake: Server, count: int) -> None:
+def test_27_the_keys_play_the_compared_voices(page_of: PageOf, fake: Server) -> None:
     page = page_of(fake).open("speak")
     page.wait_for_selector(".voices li")
     page.get_by_role("textbox", name="Text").fill("Good day.")
-    voices = ["alloy", "cedar", "coral", "echo"][:count]
-    for voice in voices:
+    for voice in ("alloy", "cedar", "coral", "echo"):
         page.get_by_role("checkbox", name=f"Compare {voice}").check()
-    page.get_by_role("button", name=f"Compare {count}").click()
-    page.wait_for_function("count => document.querySelectorAll('.takes li').length === count", arg=count)
-    page.wait_for_selector(f"button:has-text('Compare {count}')")
-    page.wait_for_selector(f"text=The keys 1 to {count} play them again.")
-    for key in "1234"[:count]:
+    page.get_by_role("button", name="Compare 4").click()
+    page.wait_for_function("() => document.querySelectorAll('.takes li').length === 4")
+    page.wait_for_selector("button:has-text('Compare 4')")
+    page.wait_for_selector("text=The keys 1 to 4 play them again.")
+    for key in "1234":
         page.keyboard.press(key)
         page.wait_for_selector("[role=status]:text-is('Heard again')")
         page.wait_for_selector("[role=status]:text-is('Heard again')", state="detached")

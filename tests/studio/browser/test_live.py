@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import JFK
 from tests.studio.stage import CHROMIUM, Visit, visit
@@ -64,6 +64,49 @@ def test_press_speak_read_press_and_the_text_is_a_transcript(speaking: Visit) ->
     assert page.locator("[data-at]").count() >= 1, "it is kept as other transcripts are"
 
 
+OPENED = """
+window.sockets = [];
+window.streams = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); window.sockets.push(this); }
+};
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wish) => {
+  const stream = await open(wish);
+  window.streams.push(stream);
+  return stream;
+};
+"""
+SILENT = "() => window.streams.flatMap((one) => one.getTracks()).every((one) => one.readyState === 'ended')"
+
+
+def dictating(made: Visit) -> Page:
+    """A user who has seen the first words."""
+    made.page.add_init_script(OPENED)
+    page = made.open("live")
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_function("() => /word\\d/.test(document.querySelector('.said')?.textContent ?? '')")
+    return page
+
+
+def test_a_lost_connection_leaves_what_was_said(speaking: Visit) -> None:
+    page = dictating(speaking)
+    page.evaluate("window.sockets[0].close()")
+    page.get_by_role("link", name="What was said until then is kept.").click()
+    page.wait_for_selector("h1:text('dictation ')")
+    assert page.locator("[data-at]").count() >= 1
+    page.wait_for_function(SILENT)
+
+
+def test_the_microphone_closes_when_the_user_goes_to_another_view(speaking: Visit) -> None:
+    page = dictating(speaking)
+    page.get_by_role("link", name="Server").click()
+    page.wait_for_function(SILENT)
+    page.get_by_role("link", name="Transcribe").click()
+    page.get_by_role("link", name=re.compile("^dictation ")).click()
+    page.wait_for_selector("[data-at]")
+
+
 def test_what_is_cancelled_leaves_nothing(speaking: Visit) -> None:
     page = speaking.open("live")
     page.get_by_role("button", name="Start speaking").click()
@@ -75,11 +118,12 @@ def test_what_is_cancelled_leaves_nothing(speaking: Visit) -> None:
 
 def test_a_browser_without_a_microphone_says_why(speaking: Visit) -> None:
     refuse = "navigator.mediaDevices.getUserMedia = async () => { throw new Error('Permission denied'); }"
-    speaking.page.add_init_script(refuse)
+    speaking.page.add_init_script(OPENED + refuse)
     page = speaking.open("live")
     page.get_by_role("button", name="Start speaking").click()
     page.wait_for_selector("text=The browser gave no microphone: Permission denied")
     page.get_by_role("button", name="Start speaking").wait_for()
+    page.wait_for_function("() => window.sockets.every((one) => one.readyState >= WebSocket.CLOSING)")
 
 
 def test_a_server_with_keys_asks_for_one_and_it_is_in_no_address(speaker: Browser, tmp_path: Path) -> None:

@@ -114,3 +114,23 @@ def test_32_who_gives_no_key_is_asked_once(page_of: PageOf, revoking: Server) ->
     page.unroute("**/v1/models")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("text=done in")
+
+
+def test_32_an_answer_to_a_request_without_the_key_does_not_ask_again(
+    page_of: PageOf, revoking: Server
+) -> None:
+    """On a slow network the first refusals come after the key was given."""
+    made = page_of(revoking, allowed=(401,))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    made.page.route("**/v1/models", hold, times=1)
+    with made.page.expect_request("**/v1/models"):
+        page = made.open("server")
+    page.wait_for_selector("dialog[open]")
+    use(page, KEY)
+    refused(held[0])
+    page.wait_for_selector("table tr")
+    assert page.locator("dialog").count() == 0

@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 
 import av
-import pytest
 from playwright.sync_api import Page
 
-from tests.studio.stage import PageOf, Visit
+from tests.studio.stage import PageOf, Visit, with_about
 from tests.support.server import Server, waiting_jobs
 from tests.support.waiting import wait_until
 
@@ -77,21 +76,21 @@ def test_26_a_sample_is_of_the_voice_s_own_language(page_of: PageOf, fake: Serve
     assert page.locator(".takes li").count() == 0
 
 
-@pytest.mark.parametrize("form", ["wav", "mp3"])
-def test_27_voices_are_compared_and_downloaded(page_of: PageOf, fake: Server, form: str) -> None:
+def test_27_voices_are_compared_and_downloaded(page_of: PageOf, fake: Server) -> None:
     _, page = speaking(page_of, fake)
     page.get_by_role("textbox", name="Text").fill("Good day.")
     for voice in ("alloy", "cedar", "coral", "echo"):
         page.get_by_role("checkbox", name=f"Compare {voice}").check()
-    page.get_by_role("combobox", name="File format").select_option(form)
     page.get_by_role("button", name="Compare 4").click()
     page.wait_for_function("() => document.querySelectorAll('.takes li').length === 4")
     page.wait_for_selector("button:has-text('Compare 4')")
     assert page.locator(".takes li strong").all_inner_texts() == ["alloy", "cedar", "coral", "echo"]
-    with page.expect_download() as saving:
-        page.get_by_role("button", name="Download").nth(1).click()
-    assert saving.value.suggested_filename == f"cedar.{form}"
-    assert seconds(saving.value.path()) > 0.4
+    for form in ("wav", "mp3"):
+        page.get_by_role("combobox", name="File format").select_option(form)
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Download").nth(1).click()
+        assert saving.value.suggested_filename == f"cedar.{form}"
+        assert seconds(saving.value.path()) > 0.4
 
 
 def test_28_a_long_text_is_spoken_in_parts_and_stops(page_of: PageOf, fake: Server) -> None:
@@ -119,3 +118,38 @@ def test_a_failure_has_the_api_s_words(page_of: PageOf, fake: Server) -> None:
     told = page.get_by_role("alert").inner_text()
     assert "The server answered 400" in told
     assert "field: speed" in told
+
+
+def test_34_what_was_spoken_keeps_its_speed(page_of: PageOf, fake: Server) -> None:
+    """The call and the file are those of the sound that was heard, whatever the fields say by then."""
+    _, page = speaking(page_of, fake)
+    page.get_by_role("textbox", name="Text").fill("Good day.")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_selector(".takes li")
+    page.get_by_role("button", name="Stop").wait_for(state="detached")
+    page.get_by_role("spinbutton", name="Speed").fill("2")
+    page.get_by_role("combobox", name="File format").select_option("mp3")
+    with page.expect_request("**/v1/audio/speech") as asking, page.expect_download():
+        page.get_by_role("button", name="Download").click()
+    assert json.loads(asking.value.post_data or "")["speed"] == 1
+    page.get_by_role("button", name="Show the call").click()
+    assert '"speed":1,' in page.locator("dialog pre").inner_text()
+
+
+def test_28_a_text_of_several_requests_is_saved_whole(page_of: PageOf, fake: Server) -> None:
+    """As wav, whatever format is chosen; and the call that is shown is one that the server takes."""
+    made = page_of(fake)
+    with_about(made.page, lambda about: about["limits"].update(input_characters=40))
+    page = made.open("speak")
+    page.get_by_role("textbox", name="Text").fill("Good morning, everybody. " * 3)
+    page.get_by_role("combobox", name="File format").select_option("mp3")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_selector("text=Spoken in 3 requests")
+    page.get_by_role("button", name="Stop").click()
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Download").click()
+    assert saving.value.suggested_filename == "cedar.wav"
+    assert len(made.paths("POST")) == 3
+    assert seconds(saving.value.path()) > 3.5, "three times 21 letters"
+    page.get_by_role("button", name="Show the call").click()
+    assert page.locator("dialog pre").inner_text().count("Good morning") == 1

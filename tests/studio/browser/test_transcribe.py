@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import FilePayload, Page, Route
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events
-from tests.studio.stage import PageOf
+from tests.studio.stage import PageOf, with_about
 from tests.support.server import Server, waiting_jobs
 from tests.support.sound import tone, wav
 from tests.support.waiting import wait_until
@@ -27,17 +26,6 @@ def payload(name: str, data: bytes = HUM) -> FilePayload:
 
 def drop(page: Page, *files: FilePayload) -> None:
     page.locator("input[type=file]").first.set_input_files(list(files))
-
-
-def with_about(page: Page, change: Any) -> None:
-    """The page is told what `change` makes of the server's answer."""
-
-    def answer(route: Route) -> None:
-        told = route.fetch().json()
-        change(told)
-        route.fulfill(json=told)
-
-    page.route("**/v1/about", answer)
 
 
 def test_5_a_dropped_file_is_named_and_its_text_appears(page_of: PageOf, fake: Server) -> None:

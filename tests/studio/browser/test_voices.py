@@ -69,6 +69,29 @@ def test_29_a_wrong_phrase_is_marked_and_gets_the_verdict_of_the_api(page_of: Pa
     assert page.evaluate("fetch('v1/audio/voice_consents').then(answer => answer.json())")["data"] == []
 
 
+def test_29_a_take_is_sent_whether_or_not_it_was_heard_and_the_wait_is_told(
+    page_of: PageOf, fake: Server
+) -> None:
+    page = page_of(fake).open("voices")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/audio/transcriptions", hold)
+    page.route("**/v1/audio/voice_consents", hold)
+    page.wait_for_selector("blockquote:not(:empty)")
+    page.set_input_files("main input[type=file]", {"name": "hum.wav", "mimeType": "audio/wav", "buffer": HUM})
+    page.wait_for_selector("text=Listening to the recording")
+    page.get_by_role("textbox", name="Name").fill("Anna")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_selector("text=The server checks it")
+    hearing, sending = held
+    sending.fulfill(json=CONSENT)
+    page.wait_for_selector("[aria-current=step]:text('2 Sample')")
+    hearing.fulfill(json={"text": "Too late."})
+
+
 def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     asked = own(made.page)

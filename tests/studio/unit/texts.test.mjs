@@ -26,6 +26,35 @@ for (const code of ['de', 'es', 'fr']) {
   });
 }
 
+/** Words that a language has in common with English. */
+const COMMON = {
+  de: [
+    'export.docx',
+    'export.txt',
+    'nav.live',
+    'nav.server',
+    'player.pause',
+    'player.seek',
+    'server.title',
+    'server.version',
+    'speak.text',
+    'turn.text',
+    'voices.name',
+  ],
+  es: ['export.docx'],
+  fr: ['export.docx', 'options.title', 'player.pause', 'player.seek', 'server.version'],
+};
+
+for (const [code, common] of Object.entries(COMMON)) {
+  test(`no text of ${code} is English`, async () => {
+    const [en, other] = [await texts('en'), await texts(code)];
+    const english = Object.keys(en).filter(
+      (key) => en[key] === other[key] && /\p{L}{3}/u.test(en[key].replace(/\{.*?\}/g, '')),
+    );
+    assert.deepEqual(english.sort(), common);
+  });
+}
+
 test('every key that the page asks for exists, and none is left over', async () => {
   const en = await texts('en');
   const all = sources.map(([, text]) => text).join('\n');

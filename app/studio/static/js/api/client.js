@@ -28,11 +28,13 @@ export function authorization() {
  * @returns {Promise<Response>} an answer with a status below 400
  */
 export async function call(path, options = {}) {
+  const used = key.value;
   const answer = await reached(() =>
     fetch(`v1/${path}`, { ...options, headers: { ...authorization(), ...options.headers }, cache: 'no-store' }),
   );
   if (answer.status === 401) {
-    await askForKey(await failureOf(answer));
+    // Another key may have been given since this request was sent.
+    if (key.value === used) await askForKey(await failureOf(answer));
     return call(path, options);
   }
   if (!answer.ok) throw await failureOf(answer);

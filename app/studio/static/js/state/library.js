@@ -7,7 +7,7 @@ import { eventReader } from '../api/stream.js';
 import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { EMPTY, received } from '../transcript/model.js';
-import { about } from './app.js';
+import { about, key } from './app.js';
 
 /**
  * @template T
@@ -95,12 +95,13 @@ const waiting = () => recordings.value.find((one) => one.progress.value.phase ==
 async function transcribe(one) {
   const lock = await navigator.wakeLock?.request('screen').catch(() => null);
   change(one, { since: Date.now(), failure: null, retryAt: 0 });
+  const used = key.value;
   try {
     await callJson('models'); // no upload is sent to learn that a key is missing
     await send(one);
     change(one, { phase: 'done', took: (Date.now() - one.progress.value.since) / 1000 });
   } catch (wrong) {
-    await ended(one, wrong);
+    await ended(one, wrong, used);
   } finally {
     void lock?.release();
     void save(one);
@@ -157,8 +158,8 @@ function written(one, event) {
   one.transcript.value = received(one.transcript.value, event);
 }
 
-/** @param {Recording} one @param {unknown} wrong */
-async function ended(one, wrong) {
+/** @param {Recording} one @param {unknown} wrong @param {string} used the key of its requests */
+async function ended(one, wrong, used) {
   if (wrong instanceof DOMException) return change(one, { phase: 'stopped' });
   const failure = await explained(
     wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) }),
@@ -166,6 +167,7 @@ async function ended(one, wrong) {
   one.requestId.value = failure.requestId;
   if (failure.status === 401 && !failure.declined) {
     change(one, { phase: 'waiting' });
+    if (key.value !== used) return;
     const given = await askForKey(failure).then(
       () => true,
       () => false,

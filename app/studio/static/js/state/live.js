@@ -1,10 +1,11 @@
 // @ts-check
 // Live dictation: one session, its words as they become sure, and the transcript that it leaves.
-import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { effect, signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure } from '../api/client.js';
 import { LiveConnection } from '../api/live.js';
 import { encoded, LIVE_RATE, loudness, Microphone } from '../sound/microphone.js';
 import { EMPTY, withWords } from '../transcript/model.js';
+import { LIVE_VIEW, route } from './app.js';
 import { keepText } from './library.js';
 
 /**
@@ -24,15 +25,21 @@ export const level = signal(0);
 export const denied = signal('');
 /** @type {Signal<ApiFailure | null>} */
 export const failure = signal(null);
+/** The transcript of a session that ended by itself; empty: none. */
+export const keptId = signal('');
+/** The name of a transcript that is kept now. */
+let nameNow = () => '';
 /** @type {LiveConnection | null} */
 let connection = null;
 /** @type {Microphone | null} */
 let microphone = null;
 
-/** @param {string} language empty: found by the server */
-export async function begin(language) {
+/** @param {string} language empty: found by the server @param {() => string} name of the transcript */
+export async function begin(language, name) {
   if (phase.value !== 'idle') return;
   phase.value = 'starting';
+  nameNow = name;
+  keptId.value = '';
   said.value = [];
   seconds.value = level.value = 0;
   denied.value = '';
@@ -44,24 +51,25 @@ export async function begin(language) {
   } catch (wrong) {
     if (wrong instanceof ApiFailure) failure.value = wrong;
     else denied.value = String(/** @type {Error} */ (wrong).message);
+    void connection?.finish();
     close();
   }
 }
 
-/** @param {string} name of the transcript @returns {Promise<string>} its id; empty where nothing was said */
-export async function end(name) {
+/** @returns {Promise<string>} the id of the transcript; empty where nothing was said */
+export async function end() {
   if (phase.value !== 'listening') return '';
   phase.value = 'finishing';
   microphone?.close();
   await connection?.finish();
   close();
-  return kept(name);
+  return kept();
 }
 
-/** What was said so far stays, whatever ended it. @param {string} name */
-function kept(name) {
+/** What was said so far stays, whatever ended it. */
+function kept() {
   const words = said.value.flatMap(timed);
-  return words.length ? keepText(name, withWords(EMPTY, words)) : '';
+  return words.length ? keepText(nameNow(), withWords(EMPTY, words)) : '';
 }
 
 /** Ends without a transcript. */
@@ -94,7 +102,9 @@ const HEARS = {
   completed: (item, text) => change(item, (one) => ({ ...one, text, done: true })),
   broken: (wrong) => {
     failure.value = wrong;
-    if (phase.value === 'listening') close();
+    if (phase.value !== 'listening') return;
+    close();
+    keptId.value = kept();
   },
 };
 
@@ -109,3 +119,11 @@ function timed({ text, from, until }) {
   const step = Math.max(until - from, 0.01) / words.length;
   return words.map((word, index) => ({ text: word, start: from + index * step, end: from + (index + 1) * step }));
 }
+
+// Whoever goes to another view no longer sees that the microphone is open.
+effect(() => {
+  if (route.value.view !== LIVE_VIEW && phase.peek() === 'listening') void end();
+});
+window.addEventListener('beforeunload', (event) => {
+  if (phase.value !== 'idle') event.preventDefault();
+});

@@ -4,7 +4,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, t } from '../i18n/index.js';
 import { about } from '../state/app.js';
 import { options } from '../state/library.js';
-import { begin, denied, discard, end, failure, level, phase, said, seconds } from '../state/live.js';
+import { begin, denied, discard, end, failure, keptId, level, phase, said, seconds } from '../state/live.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 
@@ -14,7 +14,8 @@ export function liveView() {
     <p class="quiet">${t('live.tells')}</p>
     <p class="row center">${controls()}</p>
     ${denied.value ? html`<p class="failure" role="alert">${t('live.denied', { why: denied.value })}</p>` : nothing}
-    ${failure.value ? failureBox(failure.value, () => void begin(options.value.language)) : nothing}
+    ${failure.value ? failureBox(failure.value, start) : nothing}
+    ${keptId.value ? html`<p><a href="#/transcribe/${keptId.value}">${t('live.kept')}</a></p>` : nothing}
     <div class="said" role="log" aria-label=${t('live.words')} dir="auto">
       ${said.value.map((one) => html`<p class=${one.done ? '' : 'open'}>${one.text}</p>`)}
     </div>
@@ -26,7 +27,7 @@ function controls() {
   if (!('mediaDevices' in navigator) || !('AudioWorkletNode' in window))
     return html`<span class="quiet">${t('live.no-microphone')}</span>`;
   if (phase.value === 'idle')
-    return html`<button class="main" data-next @click=${() => void begin(options.value.language)}>
+    return html`<button class="main" data-next @click=${start}>
       ${icon('mic')} ${t('live.begin')}</button>`;
   if (phase.value !== 'listening') return html`<span role="status">${t(`live.${phase.value}`)}</span>`;
   return html`<button class="main" data-next @click=${() => void press()}>${icon('square')} ${t('live.end')}</button>
@@ -35,8 +36,10 @@ function controls() {
     <button @click=${discard}>${t('common.cancel')}</button>`;
 }
 
+const start = () => void begin(options.value.language, name);
+
 async function press() {
-  const id = await end(name());
+  const id = await end();
   if (id) location.hash = `#/transcribe/${id}`;
 }
 

@@ -17,6 +17,11 @@ import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { nameOfVoice, voiceList } from './voice-list.js';
 
+/**
+ * @typedef {{voice: string, cut: readonly string[], speed: number, first: number, seconds: number, pieces: Uint8Array[],
+ *   requestId: string}} Spoken `cut`: the text, in parts that one request may hold
+ */
+
 const FORMATS = ['wav', 'mp3', 'opus', 'aac', 'flac'];
 const MOST_CHARACTERS = 100_000;
 const MODEL = 'gpt-4o-mini-tts';
@@ -26,7 +31,7 @@ const speed = signal(1);
 const format = signal('wav');
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<{note: string, making: boolean, stop: () => void} | null>} */
 const busy = signal(null);
-/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly {voice: string, input: string, first: number, seconds: number, pieces: Uint8Array[], requestId: string}[]>} */
+/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly Spoken[]>} */
 const takes = signal([]);
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
 const failed = signal(null);
@@ -69,7 +74,8 @@ function results() {
   return html`<ul class="takes">${takes.value.map(
     (take, index) => html`<li>
       <kbd>${index + 1}</kbd> <strong dir="auto">${nameOfVoice(take.voice)}</strong>
-      <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(take.seconds) })}</span>
+      <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(take.seconds) })}
+        ${take.cut.length > 1 ? t('speak.parts', { count: take.cut.length }) : nothing}</span>
       <span class="row"><button @click=${() => void replay(take.pieces)} aria-label="${t('player.play')}: ${nameOfVoice(take.voice)}">${icon('play')}</button>
         <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>
         <button aria-label=${t('call.show')} title=${t('call.show')} @click=${() => show(take)}>${icon('code')}</button></span></li>`,
@@ -80,12 +86,12 @@ function results() {
 /** @param {number} value */
 const seconds = (value) => number(value, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });
 
-/** @param {string} name @param {string} input */
-const bodyOf = (name, input) => ({
+/** @param {string} name @param {string} input @param {number} pace */
+const bodyOf = (name, input, pace) => ({
   model: MODEL,
   voice: name,
   input,
-  speed: speed.value,
+  speed: pace,
   response_format: format.value,
 });
 
@@ -122,6 +128,7 @@ async function speakOne(name, input, stop, kept) {
   };
   stop.signal.addEventListener('abort', () => void player.close());
   const began = performance.now();
+  const pace = speed.value;
   const cut = parts(input, about.value?.limits.input_characters ?? 4096);
   let first = 0;
   let requestId = '';
@@ -133,13 +140,13 @@ async function speakOne(name, input, stop, kept) {
       player.feed(data);
     };
     try {
-      requestId = (await speakStream(bodyOf(name, part), heard, stop.signal)).requestId;
+      requestId = (await speakStream(bodyOf(name, part, pace), heard, stop.signal)).requestId;
     } catch (wrong) {
       await player.close();
       throw wrong;
     }
   }
-  const all = { voice: name, input, first, seconds: player.seconds, pieces: player.pieces, requestId };
+  const all = { voice: name, cut, speed: pace, first, seconds: player.seconds, pieces: player.pieces, requestId };
   if (kept) takes.value = [...takes.value, all];
   return player;
 }
@@ -171,15 +178,15 @@ document.addEventListener('keydown', (event) => {
 /** Whether speech is being made; the keys 1 to 4 must not stop that. */
 const working = () => Boolean(busy.value?.making);
 
-/** @param {{voice: string, input: string, pieces: Uint8Array[]}} take */
+/** A text of several requests is a wav file: other formats cannot be joined. @param {Spoken} take */
 async function download(take) {
-  const name = `${nameOfVoice(take.voice)}.${format.value}`;
-  if (format.value === 'wav') return saveFile(wavFile(take.pieces, RATE), name);
+  const name = fileOf(take);
+  if (name.endsWith('.wav')) return saveFile(wavFile(take.pieces, RATE), name);
   const stop = new AbortController();
   const mine = { note: t('speak.fetching', { name }), making: true, stop: () => stop.abort() };
   busy.value = mine;
   try {
-    saveFile(await speakFile(bodyOf(take.voice, take.input), stop.signal), name);
+    saveFile(await speakFile(bodyOf(take.voice, take.cut[0], take.speed), stop.signal), name);
   } catch (wrong) {
     if (wrong instanceof ApiFailure) failed.value = wrong;
   } finally {
@@ -187,12 +194,15 @@ async function download(take) {
   }
 }
 
-/** @param {{voice: string, input: string, requestId: string}} take */
+/** @param {Spoken} take */
+const fileOf = (take) => `${nameOfVoice(take.voice)}.${take.cut.length > 1 ? 'wav' : format.value}`;
+
+/** @param {Spoken} take */
 function show(take) {
   const shown = /** @type {const} */ ({
     kind: 'speech',
-    body: bodyOf(take.voice, take.input),
-    file: `${nameOfVoice(take.voice)}.${format.value}`,
+    body: bodyOf(take.voice, take.cut[0], take.speed),
+    file: fileOf(take),
   });
   dialog.value = { kind: 'call', call: { shown, requestId: take.requestId } };
 }

@@ -31,7 +31,10 @@ const file = signal(null);
 const heard = signal('');
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
 const failed = signal(null);
+/** Whether something is sent. */
 const busy = signal(false);
+/** The take that is being transcribed, to show what was heard. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<File | null>} */
+const listening = signal(null);
 /** The take that can be heard, and its address. @type {{file: File, address: string} | null} */
 let played = null;
 
@@ -53,6 +56,7 @@ function maker() {
     <ol class="steps">${steps.map((one) => html`<li aria-current=${one === step.value ? 'step' : 'false'}>${t(`voices.step-${one}`)}</li>`)}</ol>
     ${about.value && !about.value.features.cloner ? html`<p class="quiet">${t('voices.no-cloner')}</p>` : nothing}
     ${step.value === 'consent' ? consentStep() : step.value === 'sample' ? sampleStep() : tryStep()}
+    ${busy.value ? html`<p class="quiet" role="status">${t('voices.sending')}</p>` : nothing}
     ${failed.value ? failureBox(failed.value) : nothing}`;
 }
 
@@ -83,6 +87,7 @@ function begin(next, consent = '') {
   step.value = next;
   consentId.value = consent;
   file.value = null;
+  listening.value = null;
   heard.value = '';
   failed.value = null;
   name.value = '';
@@ -127,17 +132,25 @@ function playback(chosen) {
 
 /** @param {File} taken */
 async function hear(taken) {
-  await attempt(async () => {
-    const form = new FormData();
-    form.append('model', 'whisper-1');
-    form.append('language', language.value.slice(0, 2));
-    form.append('file', taken);
-    heard.value = (await callJson('audio/transcriptions', { method: 'POST', body: form })).text.trim();
-  });
+  const form = new FormData();
+  form.append('model', 'whisper-1');
+  form.append('language', language.value.slice(0, 2));
+  form.append('file', taken);
+  listening.value = taken;
+  failed.value = null;
+  try {
+    const { text } = await callJson('audio/transcriptions', { method: 'POST', body: form });
+    if (listening.value === taken) heard.value = text.trim();
+  } catch (wrong) {
+    if (!(wrong instanceof ApiFailure)) throw wrong;
+    if (listening.value === taken) failed.value = wrong;
+  } finally {
+    if (listening.value === taken) listening.value = null;
+  }
 }
 
 function heardBox() {
-  if (busy.value && !heard.value) return html`<p class="quiet" role="status">${t('voices.listening')}</p>`;
+  if (listening.value && !heard.value) return html`<p class="quiet" role="status">${t('voices.listening')}</p>`;
   if (!heard.value) return nothing;
   const expected = phrase().split(/\s+/);
   const said = heard.value.split(/\s+/);
@@ -159,6 +172,7 @@ async function sendConsent() {
     form.append('recording', /** @type {File} */ (file.value));
     consentId.value = (await callJson('audio/voice_consents', { method: 'POST', body: form })).id;
     file.value = null;
+    listening.value = null;
     step.value = 'sample';
     await loadConsents();
   });
