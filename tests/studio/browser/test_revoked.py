@@ -17,8 +17,8 @@ from tests.support.sound import tone, wav
 from tests.support.waiting import wait_until
 
 UPLOAD = "**/v1/audio/transcriptions"
-LARGE = wav(tone(600))
-"""19 MB: more than a connection holds, so the server refuses it before it is sent."""
+LARGE = wav(tone(600), 96_000)
+"""19 MB of 100 seconds: more than a connection holds, so the server refuses it before it is sent."""
 WORDS = "Incorrect API key provided"
 
 

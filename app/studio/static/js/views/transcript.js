@@ -123,7 +123,7 @@ function whose(one, turn, all, time) {
   const ask = () => {
     dialog.value = { kind: 'choose', text: `${t('turn.whose')}, ${time}`, groups: choices(one, turn, all) };
   };
-  return html`<button class="plain whose" aria-label="${t('turn.whose')}, ${time}" @click=${ask}>${t('turn.whose')}</button>`;
+  return html`<button class="plain whose" aria-label="${t('turn.whose')}, ${time}" title=${t('turn.whose')} @click=${ask}>${icon('users')} <span class="spare">${t('turn.whose')}</span></button>`;
 }
 
 /** @param {Recording} one @param {Turn} turn @param {string[]} all */
