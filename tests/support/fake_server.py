@@ -108,7 +108,8 @@ def main() -> None:
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 
     settings = load_settings()
-    runtime = settings.runtime.model_copy(update={"isolate_readers": False})  # it starts often
+    # It starts often, and its engines cannot be found in other processes.
+    runtime = settings.runtime.model_copy(update={"isolate_readers": False, "placement": "threads"})
     settings = settings.model_copy(update={"runtime": runtime})
     if head := os.environ["FAKE_HEAD"]:
         vars(database)["HEAD"] = vars(schema)["HEAD"] = head
