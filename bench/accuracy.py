@@ -21,6 +21,7 @@ import jiwer
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from tests.conftest import JFK, JFK_TEXT
 
@@ -75,7 +76,7 @@ def errors(truth: list[str], said: list[str]) -> tuple[float, float]:
 async def measure(paths: list[Path], options: argparse.Namespace) -> None:
     from faster_whisper import WhisperModel
 
-    container = Container(load_settings())
+    container = Container(in_one_process(load_settings()))
     folder = container.weights.require("whisper-base")
     model = WhisperModel(str(folder), device=options.device, compute_type=options.compute, cpu_threads=2)
     job = TranscriptionJob(

@@ -34,6 +34,7 @@ from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
 from app.runtime.looks import Looks
 from app.services.steps.speakers import SpeakerJoiner
+from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from bench.diarization_results import FileResult, Results
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
@@ -292,7 +293,7 @@ def _mostly(conversation: Conversation, result: Diarization, speaker: int) -> st
 
 async def who_said_what(systems: dict[str, System], files: Sequence[Path], *, windows: bool) -> None:
     """One transcription whose words each system assigns; `windows`: beside turns as windows."""
-    container = Container(load_settings())
+    container = Container(in_one_process(load_settings()))
     totals: dict[str, dict[str, Words]] = defaultdict(lambda: defaultdict(Words))
     try:
         for path in files:

@@ -22,6 +22,7 @@ import numpy as np
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from bench import dvector
 from bench.accuracy import plain
@@ -64,7 +65,7 @@ async def run(
     fit = encoder.load(WEIGHTS / "pyannote-starter", options)
     judge = dvector.load(judges, options)
     speaker = kokoro.load(WEIGHTS / "kokoro-82m", options)
-    container = Container(load_settings())
+    container = Container(in_one_process(load_settings()))
     samples = {name: np.concatenate(sounds[:4])[: SECONDS * SAMPLE_RATE] for name, sounds in clips.items()}
     vectors = {name: judge.embed(Pcm(sample)) for name, sample in samples.items()}
     columns = (

@@ -16,6 +16,7 @@ import jiwer
 
 from app.container import Container
 from app.domain import SpeechJob, TranscriptionJob, VadOptions
+from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from bench.accuracy import plain
 from tests.conftest import ROOT
@@ -35,7 +36,7 @@ async def errors(container: Container, voice: str, sentence: str) -> float:
 
 
 async def run(voices: list[str], sentences: list[str]) -> None:
-    container = Container(load_settings())
+    container = Container(in_one_process(load_settings()))
     words = sum(len(plain(sentence).split()) for sentence in sentences)
     rates = []
     print("| voice | speaks as | WER % |\n|---|---|---|", flush=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from bench.stt_sides import CLIENTS, Ours, Plain, Remote, Speech
 from tests.support.sound import RATE, encode, wav
@@ -91,7 +92,7 @@ def lone(bench: Bench) -> Found:
 
 def overhead(bench: Bench, clip: bytes) -> tuple[Goal, float]:
     """Beside the same service in this process: decoding, speech detection and engine, without HTTP."""
-    settings = load_settings()
+    settings = in_one_process(load_settings())
     changed = {
         "storage": settings.storage.model_copy(update={"folder": bench.storage}),
         "models": settings.models.model_copy(update={"preload": ()}),

@@ -24,13 +24,10 @@ def run_locally(settings: Settings, work: Callable[[Container], Awaitable[Result
     """The result of `work`, with a container that is closed afterwards. Raises `CommandError`."""
     from app.container import Container
     from app.errors import ApiError
-
-    # One command loads a model once: a process of its own would cost its start and protect nobody else.
-    here = {"placement": "threads", "isolate_readers": False}
-    runtime = settings.runtime.model_copy(update=here)
+    from app.settings.one_process import in_one_process
 
     async def run() -> Result:
-        container = Container(settings.model_copy(update={"runtime": runtime}))
+        container = Container(in_one_process(settings))
         try:
             return await work(container)
         finally:

@@ -101,16 +101,14 @@ def main() -> None:
     from app.api.server import listen
     from app.container import Container
     from app.main import create_app
+    from app.settings.one_process import in_one_process
     from app.settings.source import load_settings
     from app.store import database, schema
     from app.telemetry import set_up_logging
     from tests.support.diarizers import ToneDiarization, ToneDiarizer
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 
-    settings = load_settings()
-    # It starts often, and its engines cannot be found in other processes.
-    runtime = settings.runtime.model_copy(update={"isolate_readers": False, "placement": "threads"})
-    settings = settings.model_copy(update={"runtime": runtime})
+    settings = in_one_process(load_settings())  # child processes load real engines only
     if head := os.environ["FAKE_HEAD"]:
         vars(database)["HEAD"] = vars(schema)["HEAD"] = head
     schema.upgrade(settings.database_url)
