@@ -39,6 +39,12 @@ def use(page: Page, key: str) -> None:
     page.wait_for_selector("dialog", state="detached")
 
 
+def answers(server: Server, key: str) -> int:
+    """The status that a request with this key gets."""
+    with server.client(key) as client:
+        return client.get("models").status_code
+
+
 def refused(route: Route) -> None:
     error = {"message": WORDS, "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
     route.fulfill(status=401, body=json.dumps({"error": error}))
@@ -60,14 +66,14 @@ def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
 ) -> None:
     """Revoked after the page has tried the key, and before the upload is there."""
     secret = run_cli(folder, "keys", "create", "reader").stdout.strip()
+    wait_until(lambda: answers(revoking, secret) == 200, 60)  # the server keeps its keys for some seconds
     made, page = unlocked(page_of, revoking, secret)
     number = run_cli(folder, "keys", "list").stdout.split()[0]
 
     def revoke(route: Route) -> None:
         answer = route.fetch()
         assert run_cli(folder, "keys", "revoke", number).returncode == 0
-        with revoking.client(secret) as client:
-            wait_until(lambda: client.get("models").status_code == 401, 60)
+        wait_until(lambda: answers(revoking, secret) == 401, 60)
         route.fulfill(response=answer)
 
     page.route("**/v1/models", revoke, times=1)
