@@ -20,7 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.streaming import CUT
-from app.api.transport import CountedTransport, head_without_upgrade, is_handshake, refusal
+from app.api.transport import CountedTransport, ReadingPace, head_without_upgrade, is_handshake, refusal
 from app.api.waiting_connections import ConnectionBook
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
 from app.telemetry import bound, new_request_id
@@ -42,8 +42,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._book = book
         self._limits = book.limits
-        self._since = self._moved = time.monotonic()
-        self._taken = 0
+        self._since = time.monotonic()
+        self._reading = ReadingPace(self._limits.download_idle_seconds, self._since)
         self._in_head = self._in_message = False
         self._began = self._has_body = False
         self._answers = 0
@@ -162,13 +162,10 @@ class Connection(HttpToolsProtocol):
         return self._limits.idle_seconds if idle else self._limits.header_seconds
 
     def _is_taken(self, now: float) -> bool:
-        """Whether the client reads: it must take at least one byte within the idle bound."""
+        """Whether the client reads what was sent to it."""
         transport = cast("CountedTransport", self.transport)
         pending = transport.get_write_buffer_size() + transport.unacknowledged()
-        taken = transport.written - pending
-        if not pending or taken != self._taken:
-            self._taken, self._moved = taken, now
-        return now - self._moved <= self._limits.download_idle_seconds
+        return self._reading.goes_on(now, transport.written, pending)
 
     def _should_upgrade(self) -> bool:
         """Only for a whole handshake: with anything less the wish is ignored, and the request is answered."""

@@ -18,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.errors import ApiError
 
+LEAST_TAKEN_PER_SECOND = 1000
+"""Bytes a second: the slowest that a client may read an answer. The slowest audio has three times as many."""
 KEY_BYTES = 16
 WEBSOCKET_VERSION = b"13"
 
@@ -44,6 +46,25 @@ class CountedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+class ReadingPace:
+    """Whether a client reads: within the idle bound it must take all that was written before, or bytes at the
+    least speed. One byte a minute would keep its place as well as none.
+    """
+
+    def __init__(self, idle: float, now: float) -> None:
+        """`idle`: seconds. `now`: by the monotonic clock."""
+        self._idle = idle
+        self._since = now
+        self._taken = self._owed = 0
+
+    def goes_on(self, now: float, written: int, pending: int) -> bool:
+        """`written`: bytes of all answers so far. `pending`: those that the client has not taken yet."""
+        taken = written - pending
+        if taken >= self._owed or taken - self._taken >= LEAST_TAKEN_PER_SECOND * self._idle:
+            self._taken, self._owed, self._since = taken, written, now
+        return now - self._since <= self._idle
 
 
 def refusal(error: ApiError, request_id: str) -> bytes:

@@ -30,8 +30,8 @@ class LimitsSettings(Group):
     download_idle_seconds: float = Field(
         60,
         gt=0,
-        description="Seconds in which a client must read something of its answer. Otherwise the connection "
-        "is closed.",
+        description="Seconds in which a client must read what was sent before, or 1,000 bytes for each of "
+        "them. Otherwise the connection is closed.",
     )
     requests: int = Field(
         0,
