@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from app.domain import Caller
@@ -16,6 +18,11 @@ from app.errors import Overloaded, Unauthorized
 from app.services.keys import KeyService
 
 PREFIX = "ek_"
+MOST_BYTES = 64 * 2**20
+"""The most bytes of memory that the texts of all secrets together may take: prompts and keywords, of which
+one secret may have a megabyte."""
+SHARES = 4
+"""One key may have this part of all secrets, and of their memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class ClientSecret:
     """The settings that its sessions begin with."""
     expires_at: int
     """Unix time."""
+    size: int
+    """Bytes of memory that its texts take."""
 
 
 class ClientSecretService:
@@ -38,18 +47,21 @@ class ClientSecretService:
         self._keys = keys
         self._most = most
         self._secrets: dict[str, ClientSecret] = {}
+        self._numbers: Counter[str] = Counter()
+        self._sizes: Counter[str] = Counter()  # both by account
 
     def create(self, caller: Caller, settings: LiveSettings, seconds: int) -> tuple[str, ClientSecret]:
-        """A new secret. Raises `Overloaded` if too many are valid, or too many of this key's: a quarter."""
-        share = max(1, self._most // 4)
-        if len(self._secrets) >= share:
-            self._forget_old()
-            own = sum(one.caller.account == caller.account for one in self._secrets.values())
-            if own >= share or len(self._secrets) >= self._most:
-                raise Overloaded(60)
+        """A new secret. Raises `Overloaded` if too many are valid, or too many of this key's, or their texts
+        are too long.
+        """
         value = PREFIX + secrets.token_urlsafe(32)
-        made = ClientSecret(caller, settings, int(time.time()) + seconds)
+        made = ClientSecret(caller, settings, int(time.time()) + seconds, _size(settings))
+        if not self._has_room(made):
+            self._forget_old()
+            if not self._has_room(made):
+                raise Overloaded(60)
         self._secrets[_digest(value)] = made
+        self._count(made)
         return value, made
 
     async def find(self, value: str) -> ClientSecret:
@@ -59,9 +71,32 @@ class ClientSecretService:
             raise Unauthorized("The client secret is wrong or has expired.", code="invalid_api_key")
         return found
 
+    def _has_room(self, made: ClientSecret) -> bool:
+        account = made.caller.account
+        share = max(1, self._most // SHARES)
+        return (
+            len(self._secrets) < self._most
+            and self._numbers[account] < share
+            and self._sizes.total() + made.size <= MOST_BYTES
+            and self._sizes[account] + made.size <= MOST_BYTES // SHARES
+        )
+
     def _forget_old(self) -> None:
         now = time.time()
         self._secrets = {name: one for name, one in self._secrets.items() if one.expires_at > now}
+        self._numbers.clear()
+        self._sizes.clear()
+        for one in self._secrets.values():
+            self._count(one)
+
+    def _count(self, one: ClientSecret) -> None:
+        self._numbers[one.caller.account] += 1
+        self._sizes[one.caller.account] += one.size
+
+
+def _size(settings: LiveSettings) -> int:
+    texts = (settings.model, settings.prompt, *settings.keywords, *settings.languages)
+    return sum(map(sys.getsizeof, texts))
 
 
 def _digest(value: str) -> str:
