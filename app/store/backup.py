@@ -15,7 +15,8 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import IO, Any
 
 from sqlalchemy import LargeBinary, Table, create_engine, func, inspect, select, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
 from app.store.database import DatabaseError, prepared, sqlite_file
 from app.store.tables import HEAD, Base
@@ -33,6 +34,11 @@ LONGEST_LINE = 200 * 1024 * 1024
 """Bytes of a line: a row with its recordings in base64."""
 SKIPPED_TABLES = frozenset({"schema_readers", "usage_running"})
 """The schema itself writes the first; the second tells what runs now."""
+NOT_AS_WRITTEN = (EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+                  RecursionError)  # fmt: skip
+"""What is raised for a file that no version of Antiphon has written so."""
+LATEST_MOMENT = 253_402_300_799
+"""The last second of the year 9999, as Unix time."""
 COMPRESSION_LEVEL = 6
 
 
@@ -81,7 +87,7 @@ def read_summary(file: Path) -> BackupSummary:
     head: BackupHead | None = None
     for line in _lines(file):
         if head is None:
-            head = _head(line)
+            head = _head(file, line)
         elif "end" in line:
             return BackupSummary(head, dict(line["end"]["rows"]))
     raise AssertionError  # `_lines` raises for a file without an end
@@ -103,15 +109,21 @@ def restore(url: str, file: Path) -> BackupSummary:
         tables = {table.name: table for table in Base.metadata.sorted_tables}
         for line in _lines(file):
             if "table" in line:
-                table = tables.get(line["table"])
-                if table is None or not set(line["row"]) <= set(table.c.keys()):
-                    raise DatabaseError(
-                        f"The backup has rows that this version does not know: {line['table'][:40]}."
-                    )
-                connection.execute(table.insert().values(_decoded(table, line["row"])))
+                try:
+                    _put_back(connection, tables, line)
+                except NOT_AS_WRITTEN:
+                    raise _damaged(file) from None
         _renew_counters(connection, tables.values())
         connection.commit()
     return summary
+
+
+def _put_back(connection: Connection, tables: Mapping[str, Table], line: dict[str, Any]) -> None:
+    """Inserts one row."""
+    table = tables.get(line["table"])
+    if table is None or not set(line["row"]) <= set(table.c.keys()):
+        raise DatabaseError(f"The backup has rows that this version does not know: {line['table'][:40]}.")
+    connection.execute(table.insert().values(_decoded(table, line["row"])))
 
 
 def _write(connection: Connection, head: BackupHead, opened: IO[bytes]) -> None:
@@ -183,21 +195,25 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 yield line
     except FileNotFoundError:
         raise DatabaseError(f"There is no file {file}.") from None
-    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError):
+    except (OSError, *NOT_AS_WRITTEN):
         raise _damaged(file) from None
     raise _damaged(file)
 
 
-def _head(line: dict[str, Any]) -> BackupHead:
+def _head(file: Path, line: dict[str, Any]) -> BackupHead:
     if line.get("antiphon_backup") != FORMAT_NUMBER:
         raise DatabaseError("This is no backup of Antiphon, or one of a newer version.")
-    return BackupHead(str(line["revision"]), int(line["made"]), tuple(map(str, line["weights"])))
+    try:
+        head = BackupHead(str(line["revision"]), int(line["made"]), tuple(map(str, line["weights"])))
+    except NOT_AS_WRITTEN:
+        raise _damaged(file) from None
+    if not 0 <= head.made <= LATEST_MOMENT:
+        raise _damaged(file)
+    return head
 
 
 def _damaged(file: Path) -> DatabaseError:
-    return DatabaseError(
-        f"{file} is no complete backup of Antiphon: it is damaged, cut off, or another file."
-    )
+    return DatabaseError(f"{file} is no whole backup of Antiphon: it is damaged, cut off, or another file.")
 
 
 def _check_empty(connection: Connection) -> None:
@@ -249,7 +265,7 @@ def _connected(url: str, *, writing: bool = False) -> Iterator[Connection]:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
             connection.rollback()
-    except DBAPIError as wrong:
+    except StatementError as wrong:
         raise DatabaseError(f"The database cannot be used ({type(wrong.orig).__name__}).") from None
     finally:
         engine.dispose()
