@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Config
+from app.cli.options import Config, number
+
+LONGEST_WAIT = 86_400.0
+"""Seconds: a day."""
 
 
 def health(
@@ -15,7 +18,15 @@ def health(
         bool, typer.Option("--live", help="Ask only whether the process answers, not whether it can work.")
     ] = False,
     seconds: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Longest wait for the answer.")
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0.1,
+            max=LONGEST_WAIT,
+            callback=number,
+            help="Longest wait for the answer.",
+        ),
     ] = 2.0,
     config: Config = None,
 ) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from app.cli.failures import CommandError, tell
 from app.cli.files import check_target, make_folder
-from app.cli.options import Config, complete_transcription_model
+from app.cli.options import Config, Prompt, complete_transcription_model
 from app.cli.output import printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ Model = Annotated[
 Language = Annotated[
     str, typer.Option(metavar="TAG", help="Language of the speech, such as en; default: detected.")
 ]
-Prompt = Annotated[str, typer.Option(metavar="TEXT", help="Text that the speech is assumed to follow.")]
 Pause = Annotated[
     int, typer.Option(metavar="MS", min=100, max=60_000, help="Milliseconds of silence that end a turn.")
 ]

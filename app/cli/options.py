@@ -5,6 +5,7 @@ Law: completion answers while somebody types: it reads the catalogue and file na
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -71,6 +72,23 @@ def _is_voice(file: str) -> bool:
     return file.endswith((".bin", ".onnx.json"))
 
 
+def number(given: float) -> float:
+    """Raises `typer.BadParameter` for `nan`, which no bound of an option refuses."""
+    if math.isnan(given):
+        raise typer.BadParameter("nan is no number.")
+    return given
+
+
+def text(given: str) -> str:
+    """The text without what no tokenizer takes: a command line may hold bytes that are no text."""
+    from app.wire.texts import clean
+
+    return clean(given)
+
+
+Prompt = Annotated[
+    str, typer.Option(metavar="TEXT", callback=text, help="Text that the speech is assumed to follow.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Settings file to use instead of the usual one."),

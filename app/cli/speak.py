@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import Config, complete_speech_model, complete_voice
+from app.cli.options import Config, complete_speech_model, complete_voice, number
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -66,7 +66,10 @@ Form = Annotated[
     ),
 ]
 Speed = Annotated[
-    float, typer.Option(metavar="X", min=0.25, max=4.0, help="Speed; 2 is twice as fast, at the same pitch.")
+    float,
+    typer.Option(
+        metavar="X", min=0.25, max=4.0, callback=number, help="Speed; 2 is twice as fast, at the same pitch."
+    ),
 ]
 Instructions = Annotated[str, typer.Option(metavar="TEXT", help="How to speak, in plain words.")]
 

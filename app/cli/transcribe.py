@@ -17,7 +17,7 @@ import typer
 from app.cli.batch import FileBatch, Report, Step
 from app.cli.failures import tell
 from app.cli.inputs import ENDINGS, STDIN, Plan, Task, TranscriptFormat, format_of, listed, plan
-from app.cli.options import Config, complete_transcription_model
+from app.cli.options import Config, Prompt, complete_transcription_model
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -62,7 +62,6 @@ Language = Annotated[
     str, typer.Option(metavar="TAG", help="Language of the speech, such as en; default: detected.")
 ]
 Translate = Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")]
-Prompt = Annotated[str, typer.Option(metavar="TEXT", help="Text that the speech is assumed to follow.")]
 Vad = Annotated[bool, typer.Option(help="Leave out stretches without speech.", show_default=False)]
 Beams = Annotated[
     int | None,

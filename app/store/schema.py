@@ -52,6 +52,8 @@ def downgrade(url: str, revision: str) -> None:
 
     if asyncio.run(_revision(url)) is None:
         raise DatabaseError("The database is empty, so there is nothing to take back.")
+    if revision not in _known():
+        raise _no_way(revision)
     with _told(revision), migration_lock(url):
         command.downgrade(_config(url), revision)
 
@@ -61,6 +63,15 @@ def newest() -> str:
     from alembic.script import ScriptDirectory
 
     return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
+def _known() -> set[str]:
+    """Every revision that a database can be taken back to. Alembic itself takes more notations, and fails
+    at some that it does not know.
+    """
+    from alembic.script import ScriptDirectory
+
+    return {"base", *(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())}
 
 
 def upgrade_if_needed(url: str) -> None:
@@ -78,15 +89,19 @@ def _told(revision: str) -> Iterator[None]:
     try:
         yield
     except CommandError:
-        raise DatabaseError(
-            f"There is no revision `{revision[:40]}` that leads there. `antiphon db current` shows the "
-            f"database's own; `base` is an empty database, the newest is {HEAD}."
-        ) from None
+        raise _no_way(revision) from None
     except DBAPIError as wrong:
         raise DatabaseError(
             f"The database cannot be changed ({type(wrong.orig).__name__}). Check `storage.database_url`, "
             "its user's rights and, for SQLite, that the file can be written."
         ) from None
+
+
+def _no_way(revision: str) -> DatabaseError:
+    return DatabaseError(
+        f"There is no revision `{revision[:40]}` that leads there. `antiphon db current` shows the "
+        f"database's own; `base` is an empty database, the newest is {HEAD}."
+    )
 
 
 def _sync(url: str) -> str:

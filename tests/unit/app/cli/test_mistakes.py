@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.cli import options
 from app.store.tables import HEAD
 from tests.conftest import JFK
 from tests.support.command import Command, Done
@@ -36,6 +37,9 @@ ODD = (
     "\udcff\udcfe",
     "a=b",
     "${HOME}",
+    "nan",
+    "inf",
+    "1e300",
 )
 """Values for every argument and option; those that look like files exist, but for nowhere.wav."""
 HARMLESS = {"serve": ("--host", "0.0.0.0")}  # noqa: S104 - refused without keys
@@ -83,6 +87,21 @@ def test_odd_values_of_every_parameter(antiphon: Command, path: tuple[str, ...])
             done = antiphon(*path, *HARMLESS.get(path[0], ()), *words)
             assert is_a_sentence(done), (path, words, done)
             assert "\x1b[31m" not in done.out + done.err, (path, words)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+@pytest.mark.usefixtures("files")
+def test_odd_values_with_a_database(antiphon: Command, path: tuple[str, ...]) -> None:
+    """Without one most commands end before they look at their values."""
+    antiphon("db", "upgrade")
+    antiphon("keys", "create", "somebody")
+    for parameter in LEAVES[path].params:
+        if parameter.name == "help" or getattr(parameter, "is_flag", False):
+            continue
+        for value in ("", "+1", "%", "key_", "\udcff\udcfe"):
+            words = required(LEAVES[path], parameter, value)
+            done = antiphon(*path, *HARMLESS.get(path[0], ()), *words)
+            assert is_a_sentence(done), (path, words, done)
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
@@ -186,6 +205,14 @@ def test_a_folder_without_rights_is_told_before_the_work(antiphon: Command) -> N
     antiphon.folder.chmod(0o700)
     assert done.code == 2
     assert "cannot be written" in done.told
+
+
+def test_a_prompt_may_hold_bytes_that_are_no_text() -> None:
+    """A tokenizer refused them, as a stack trace after the model was loaded."""
+    assert options.text("caf\udcff\0 noir") == "caf\ufffd noir"
+    for path in (("transcribe",), ("listen",)):
+        (prompt,) = [parameter for parameter in LEAVES[path].params if parameter.name == "prompt"]
+        assert prompt.callback is not None
 
 
 def test_a_revision_that_does_not_exist(antiphon: Command) -> None:
