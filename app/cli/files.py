@@ -34,6 +34,22 @@ def check_folder(folder: Path) -> None:
         raise typer.BadParameter(f"{near} cannot be written.", param_hint="--output")
 
 
+def check_plain(target: Path) -> None:
+    """Whether a file may take this place: as root, it could replace a device. Raises `typer.BadParameter`."""
+    if target.exists() and not target.is_file():
+        raise typer.BadParameter(f"{target} is a device or a pipe; name a file.", param_hint="--output")
+
+
+def write_output(target: Path, data: bytes) -> None:
+    """Writes all of the bytes or none of them. A device, a pipe and a link stay what they are."""
+    from app.models.files import write_atomically
+
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+    else:
+        write_atomically(target.resolve(), data)
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder and says so where it did not exist."""
     if not folder.exists():

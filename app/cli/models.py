@@ -165,14 +165,15 @@ def export_set(
     Example:
         antiphon models export whisper-base -o models.tar
     """
-    from app.cli.files import check_target
+    from app.cli.files import check_plain, check_target
     from app.cli.progress import fetch_report
     from app.models.carrier import export_models
 
     check_target(output)
+    check_plain(output)
     names = _names_or_starters(models, every=False)
     with fetch_report() as report:
-        export_models(_store(config), names, output, report)
+        export_models(_store(config), names, output.resolve(), report)
     print(f"{output}: {', '.join(names)}")
 
 

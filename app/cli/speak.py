@@ -119,8 +119,7 @@ def _format(output: Path | None, named: SpeechFormat | None) -> SpeechFormat:
 
 
 async def _speak(container: Container, job: SpeechJob, form: SpeechFormat, output: Path | None) -> None:
-    from app.cli.files import make_folder
-    from app.models.files import write_atomically
+    from app.cli.files import make_folder, write_output
 
     await _check_voice(container, job)
     parts: list[bytes] = []
@@ -136,7 +135,7 @@ async def _speak(container: Container, job: SpeechJob, form: SpeechFormat, outpu
                 report(opened.spoken)
     if output:
         make_folder(output.parent)
-        write_atomically(output, b"".join(parts))
+        write_output(output, b"".join(parts))
     if opened.ignored:
         print(f"antiphon: this voice does not follow: {', '.join(opened.ignored)}.", file=sys.stderr)
 

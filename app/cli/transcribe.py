@@ -229,10 +229,10 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 
 
 def _write(data: bytes, target: Path | None) -> None:
-    from app.models.files import write_atomically
+    from app.cli.files import write_output
 
     if target:
-        write_atomically(target, data)
+        write_output(target, data)
         return
     sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
     sys.stdout.buffer.flush()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,35 @@ def recordings(antiphon: Command) -> Path:
 def transcribe(antiphon: Command, *words: str, stdin: bytes = b"") -> tuple[int, str, str]:
     done = antiphon("transcribe", "--no-vad", "--model", "model", *words, stdin=stdin)
     return done.code, done.out, done.err
+
+
+@pytest.mark.usefixtures("recordings")
+def test_a_device_or_a_pipe_stays_what_it_is(antiphon: Command) -> None:
+    """The finished file took its place by renaming: as root, `-o /dev/null` replaced the device."""
+    pipe = antiphon.folder / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        for words in (
+            ("transcribe", "--no-vad", "--model", "model", "in/a.wav", "-f", "text"),
+            ("speak", "a", "--voice", "high", "-f", "wav"),
+        ):
+            read = pool.submit(pipe.read_bytes)
+            done = antiphon(*words, "-o", "pipe")
+            assert done.code == 0, done
+            assert len(read.result(20)) > 5
+            assert pipe.is_fifo()
+    refused = antiphon("models", "export", "tones", "-o", "pipe")
+    assert "pipe is a device or a pipe" in refused.told
+    assert pipe.is_fifo()
+
+
+@pytest.mark.usefixtures("recordings")
+def test_a_link_stays_and_its_file_is_written(antiphon: Command) -> None:
+    link = antiphon.folder / "link.txt"
+    link.symlink_to("in/notes.doc")
+    assert transcribe(antiphon, "in/a.wav", "-o", "link.txt")[0] == 0
+    assert link.is_symlink()
+    assert (antiphon.folder / "in/notes.doc").read_text().startswith("word0")
 
 
 def test_one_file_and_standard_input(antiphon: Command, recordings: Path) -> None:
