@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from functools import partial
 from typing import Any, cast
 
@@ -47,6 +48,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = self._in_message = False
         self._began = self._has_body = False
         self._answers = 0
+        self._open: deque[RequestResponseCycle] = deque()  # requests that are not answered yet, in order
         self._fed = self._bytes = self._count = 0
         self._refusal: ApiError | None = None
         self._dropped = 0
@@ -60,6 +62,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._book.leave(self)
+        for cycle in self._open:  # uvicorn tells the last one, while the first one is being worked on
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -109,8 +114,10 @@ class Connection(HttpToolsProtocol):
         if self._asks_in_vain:
             return
         self._book.leave(self)
+        before = self.cycle
         super().on_headers_complete()
-        if self.cycle:  # None if the connection becomes a WebSocket
+        if self.cycle is not before:  # it is if the connection becomes a WebSocket
+            self._open.append(self.cycle)
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 
     def on_body(self, body: bytes) -> None:
@@ -125,6 +132,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._open.popleft()
         super().on_response_complete()
         self._answers += 1
         self._since = time.monotonic()

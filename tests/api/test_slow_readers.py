@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,22 @@ def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]
     log = Path(server.settings["LOG"]).read_text()
     assert "Traceback" not in log
     assert log.count("outcome=left") == PLACES
+
+
+def test_a_client_that_leaves_with_requests_in_line_stops_the_work(server: Server) -> None:
+    """Only the last request was told: the first one went on to its end, and wrote to a closed connection."""
+    log = Path(server.settings["LOG"])
+    for _ in range(PLACES + 1):
+        with asked(server) as line:
+            line.settimeout(60)
+            line.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert line.recv(12) == b"HTTP/1.1 200"
+            line.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # it ends with a reset
+        wait_until(lambda: status(server) == 200, 60, "a place for the next request")
+    wait_until(lambda: log.read_text().count("outcome=left") == PLACES + 1, 20, "clients that left")
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:
