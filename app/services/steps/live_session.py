@@ -37,7 +37,7 @@ from engines.contracts import SpeechStream
 from engines.types import SAMPLE_RATE, Samples
 
 LONGEST_TURN = 300.0
-"""Seconds of unbroken speech after which a turn is cut."""
+"""Seconds of unbroken speech after which a turn is cut; what is no speech is dropped as it is heard."""
 LEAST_COMMIT = 0.1
 """The least seconds of audio in an item."""
 IDLE_SECONDS = 2.0
@@ -124,7 +124,8 @@ class LiveSession:
                 "clear it.",
                 code="input_audio_buffer_full",
             )
-        self._claim(self._tape.seconds + self._input.held + seconds)
+        new = self._input.held + seconds
+        self._claim(self._tape.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
         if self._input.hold(data):
             return
         async for samples, chances in self._input.heard():

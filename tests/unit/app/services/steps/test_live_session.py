@@ -64,6 +64,17 @@ async def test_an_hour_of_silence_tells_nothing_keeps_nothing_and_then_a_sentenc
         assert 3_599_500 <= start.milliseconds <= 3_600_000
 
 
+async def test_half_an_hour_in_one_event_claims_no_more_memory_than_a_turn() -> None:
+    """Claims last as long as the session: with this one, a few sessions left no memory for other requests."""
+    async with staged() as stage:
+        await stage.hear("silence", 1_800, piece=900)
+        assert stage.session._permit.held <= live_session.LONGEST_TURN
+        await stage.hear("speech", 5)
+        await stage.hear("silence", 1)
+        await completed(stage)
+        assert stage.names() == TURN
+
+
 async def test_sound_that_is_sent_at_once_gives_the_same_turns() -> None:
     edges = []
     for piece in (0.02, 0.1, 1.0):
