@@ -33,6 +33,9 @@ APPEND_BYTES = 15 * 2**20
 _LONG_VALUE = 1000
 """Characters of sound in an event from which the rest of the event is parsed without it."""
 _STAND_IN = "<sound>"
+MOST_ESCAPES = 500_000
+"""Backslashes in an event: base64 of a long sound has fewer, also where each slash is escaped, as PHP
+does. Python reads an event in one go, and nobody else is served meanwhile; escapes take most of that time."""
 PREFIX = "conversation.item.input_audio_transcription."
 _OURS = (
     "session.update",
@@ -76,6 +79,8 @@ def decoded(frame: str | bytes) -> dict[str, Any]:
     """The JSON object of a frame. Raises `InvalidRequest`."""
     if isinstance(frame, bytes):
         raise InvalidRequest("Events are text frames; this one is binary.", code="invalid_event")
+    if frame.count("\\") > MOST_ESCAPES:
+        raise InvalidRequest(f"The event has more than {MOST_ESCAPES} backslashes.", code="invalid_event")
     try:
         event = _without_sound(frame) or load(frame)
     except (ValueError, RecursionError):

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from tests.support.fake_server import serving
+from tests.support.live_client import opened, say, until
 from tests.support.server import Server
 from tests.support.sound import tone, wav
 
@@ -28,6 +29,7 @@ CUES = {"max_line_width": "200", "max_line_count": "5", "max_cue_seconds": "60",
 WORDS = " ".join(["word"] * 20_000)
 ODD = "\u0301\u200d🏳️‍🌈ﷺ"
 NESTED = "[" * 100_000
+APPEND = '{"type": "input_audio_buffer.append", "audio": "%s"}'
 
 
 @pytest.fixture(scope="module")
@@ -190,4 +192,27 @@ def test_what_is_outside_of_the_api(server: Server, path: str) -> None:
         client.get(server.root + path)  # made once, at the first call
         longest(server)
         assert client.get(server.root + path).status_code == 200
+    assert longest(server) < LONGEST
+
+
+FRAMES: dict[str, str | bytes] = {
+    "the longest sound": APPEND % ("A" * 20_900_000),
+    "escapes": APPEND % (r"\n" * 11_900_000),
+    "bytes": bytes(24_000_000),
+    "wide letters": APPEND % ("語" * 7_900_000),
+    "nested": NESTED,
+    "settings": json.dumps(
+        {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {"transcription": {
+            "keywords": ["é" * 9_900] * 100, "prompt": ODD * 900}}}}}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_live_sessions(server: Server, name: str) -> None:
+    with opened(server) as socket:
+        longest(server)
+        socket.send(FRAMES[name])
+        say(socket, {"type": "input_audio_buffer.clear"})
+        until(socket, "input_audio_buffer.cleared")
     assert longest(server) < LONGEST

@@ -4,6 +4,7 @@ client, waits for that lock.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from app.errors import InvalidRequest
 from app.wire.cue_breaks import CueRules
 from app.wire.field_row import RenderFormat
 from app.wire.json_text import MOST_MEMBERS, TooManyMembers, dump, load
+from app.wire.realtime import Append, client_event, decoded
 from app.wire.render import BODY_BYTES, MOST_SEGMENTS, MOST_WORDS, render_request, rendered
 from app.wire.transcripts import render
 from engines.types import Segment, Word
@@ -155,3 +157,27 @@ def test_members_in_a_row_are_bounded() -> None:
         )
     with pytest.raises(ValueError, match="delimiter"):
         load('{"a" ' + pad)
+
+
+APPEND = '{"type": "input_audio_buffer.append", "audio": "%s"}'
+EVENTS = {
+    "sound": APPEND % ("A" * 20_900_000),
+    "sound of a client that escapes slashes": APPEND % (("A" * 61 + r"\/AA") * 320_000),
+    "line breaks": APPEND % (r"\n" * 11_900_000),
+    "letters as numbers": APPEND % (r"\u0041" * 3_900_000),
+    "no audio": APPEND % ("é" * 11_900_000),
+    "many numbers": '{"type": "x"' + ', "a": 1' * 2_500_000 + "}",
+    "one number": '{"type": ' + "1" * 24_000_000 + "}",
+    "nothing": " " * 24_000_000 + "{}",
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_longest_events_of_a_live_session(name: str) -> None:
+    assert lets_others_run(lambda: client_event(decoded(EVENTS[name])))
+
+
+def test_sound_may_have_escaped_slashes() -> None:
+    sound = bytes(range(256)) * 100
+    written = base64.b64encode(sound).decode().replace("/", r"\/")
+    assert client_event(decoded(APPEND % written)) == Append(sound)
