@@ -12,14 +12,15 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain import Caller
 from app.errors import ApiError, IdempotencyKeyInUse, IdempotencyKeyReused, InvalidValue
 from app.store.idempotency import IdempotencyStore
 
+Result = TypeVar("Result")
 LONGEST_KEY = 255
 ABANDONED_SECONDS = 900
 """After so long without an answer, the server that worked on a request has died."""
@@ -48,9 +49,14 @@ class IdempotencyService:
         _check(key)
         fingerprint, claim = _fingerprint(parts), secrets.token_hex(16)
         now = int(time.time())
-        earlier = await self._store.claim(
+        claiming = self._store.claim(
             caller.project, key, fingerprint, claim, at=now, abandoned=now - ABANDONED_SECONDS
         )
+        try:
+            earlier = await _whole(claiming)
+        except asyncio.CancelledError:  # the client has left; it may send the request again
+            await self._give_up(caller, key, claim)
+            raise
         if earlier is None:
             return await self._created(caller, key, claim, create), False
         if earlier.fingerprint != fingerprint:
@@ -66,13 +72,29 @@ class IdempotencyService:
         try:
             made = await create()
         except BaseException:
-            giving_up = self._store.give_up(caller.project, key, claim)
-            with suppress(ApiError):
-                await asyncio.shield(asyncio.ensure_future(giving_up))
+            await self._give_up(caller, key, claim)
             raise
         with suppress(ApiError):  # it is made; without its answer the key is free again later
-            await self._store.answer(caller.project, key, claim, json.dumps(made))
+            await _whole(self._store.answer(caller.project, key, claim, json.dumps(made)))
         return made
+
+    async def _give_up(self, caller: Caller, key: str, claim: str) -> None:
+        with suppress(ApiError):
+            await _whole(self._store.give_up(caller.project, key, claim))
+
+
+async def _whole(write: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a write. A caller that is cancelled meanwhile is cancelled when the write has ended:
+    nobody could know otherwise whether it took place.
+    """
+    writing = asyncio.ensure_future(write)
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        if not writing.cancelled():
+            writing.exception()  # read, so that asyncio does not log it as never retrieved
+        raise
 
 
 def _check(key: str) -> None:

@@ -17,7 +17,7 @@ from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
 from app.settings import Settings
 from app.store.database import Database
-from app.store.idempotency import IdempotencyStore
+from app.store.idempotency import IdempotencyStore, StoredAnswer
 from app.store.schema import upgrade
 from tests.support.waiting import until
 
@@ -106,6 +106,56 @@ async def test_a_request_whose_client_leaves_frees_its_key(
     await asyncio.gather(leaving, return_exceptions=True)
     making.gate.set()
     assert await fronts[1].once(ME, "k", ("a",), making) == ({"id": "made_2"}, False)
+
+
+class Held(IdempotencyStore):
+    """Writes while the gate is closed have begun, and have not ended."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.gate = asyncio.Event()
+        self.begun: list[str] = []
+
+    async def claim(
+        self, project: str, key: str, fingerprint: str, claim: str, *, at: int, abandoned: int
+    ) -> StoredAnswer | None:
+        found = await super().claim(project, key, fingerprint, claim, at=at, abandoned=abandoned)
+        self.begun.append("claim")
+        await self.gate.wait()
+        return found
+
+    async def answer(self, project: str, key: str, claim: str, answer: str) -> None:
+        self.begun.append("answer")
+        await self.gate.wait()
+        await super().answer(project, key, claim, answer)
+
+
+@pytest.fixture
+async def held(settings: Settings) -> AsyncIterator[Held]:
+    await asyncio.to_thread(upgrade, settings.database_url)
+    database = Database(settings.database_url)
+    yield Held(database)
+    await database.close()
+
+
+@pytest.mark.parametrize(("write", "again"), [("claim", False), ("answer", True)])
+async def test_a_client_that_leaves_during_a_write_keeps_no_key(
+    held: Held, making: Making, write: str, again: bool
+) -> None:
+    """Its next try was refused for a quarter of an hour, and then made the thing once more."""
+    service = IdempotencyService(held)
+    leaving = asyncio.ensure_future(service.once(ME, "k", ("a",), making))
+    if write == "answer":
+        await until(lambda: "claim" in held.begun)
+        held.gate.set()
+        held.gate.clear()
+    await until(lambda: write in held.begun)
+    leaving.cancel()
+    held.gate.set()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert leaving.cancelled()
+    assert await service.once(ME, "k", ("a",), making) == ({"id": "made_1"}, again)
+    assert making.begun == 1
 
 
 async def test_the_key_of_a_server_that_died_is_free_again(
