@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 from engines.scripts import primary_subtag
@@ -36,6 +37,15 @@ _DIGITS = re.compile(r"\d{13,}")
 _TITLES = {"vs.": "versus", "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "approx.": "about"}
 _TITLE = re.compile(r"(?<!\w)(" + "|".join(re.escape(word) for word in _TITLES) + r")(?!\w)", re.IGNORECASE)
 _LONG_WORD = re.compile(r"\w{60,}")
+NORMALISED_CHARACTERS = 200
+"""Characters that the normaliser gets at once. It keeps Python's lock while it works, 40 ms for so many
+digits and seconds for thousands, and nobody else is served meanwhile."""
+_HAN_OR_KANA = "[\u3040-\u30ff\u3400-\u9fff]"
+_BREAKS = (
+    re.compile(rf"(?<=[^\W\d_A-Z]{{3}}) (?=[^\W\d_A-Z]{{3}})|(?<={_HAN_OR_KANA})(?={_HAN_OR_KANA})"),
+    re.compile(" "),
+)
+"""Where a text may be divided, best first: not at "War II", which is a number."""
 EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "ar", "tr", "id")
 
 
@@ -100,6 +110,27 @@ def _emoji_names(text: str, language: str) -> str:
 
 
 def _normalised(text: str, language: str) -> str:
+    return "".join(_normalised_part(part, language) + gap for part, gap in _parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """The text in parts that are short enough, each with the space that stood behind it: divided between two
+    words without numbers or signs, so that both sides are read as in the whole; else at a space, or anywhere.
+    """
+    while len(text) > NORMALISED_CHARACTERS:
+        end, rest = next(filter(None, map(partial(_last_break, text), _BREAKS)), (NORMALISED_CHARACTERS,) * 2)
+        yield text[:end], text[end:rest]
+        text = text[rest:]
+    yield text, ""
+
+
+def _last_break(text: str, at: re.Pattern[str]) -> tuple[int, int] | None:
+    """Where the longest first part of the text ends, and where the second one begins."""
+    found = list(at.finditer(text, 1, NORMALISED_CHARACTERS))
+    return found[-1].span() if found else None
+
+
+def _normalised_part(text: str, language: str) -> str:
     try:
         words: str = _normaliser(language).normalize(text)
     except Exception:  # noqa: BLE001 - the normaliser must never cost an answer; the engine reads digits too
