@@ -19,6 +19,11 @@ DECODER_POSITIONS = 448
 """Positions of Whisper's decoder: the prompt and the text."""
 MAX_PROMPT_TOKENS = 223
 """Tokens that may stand before the start token: half of the decoder's positions, less the special tokens."""
+LONGEST_TOKEN = 64
+"""Characters of a token; those of words have 33 bytes at most."""
+READ_CHARACTERS = MAX_PROMPT_TOKENS * LONGEST_TOKEN
+"""Characters of a prompt, or of hot words, that can become so many tokens. More are not encoded: the
+tokenizer keeps Python's lock while it works, for each window, and nobody else is served meanwhile."""
 
 
 class WhisperTokens:
@@ -57,8 +62,10 @@ class WhisperTokens:
 
         `said`: text tokens of the rounds before this one.
         """
-        hot = self.encode(" " + ", ".join(window.hotwords)) if window.hotwords else []
-        text = self.encode(" " + window.prompt.strip()) if window.prompt.strip() else []
+        words = ", ".join(window.hotwords)[:READ_CHARACTERS]
+        prompt = window.prompt.strip()[-READ_CHARACTERS:]
+        hot = self.encode(f" {words}") if words else []
+        text = self.encode(f" {prompt}") if prompt else []
         text += said
         hot = hot[: MAX_PROMPT_TOKENS // 2 if text else MAX_PROMPT_TOKENS]
         text = text[-(MAX_PROMPT_TOKENS - len(hot)) :] if text else []
