@@ -22,7 +22,7 @@ from app.wire.json_text import dump
 from app.wire.languages import language_tag
 from app.wire.reader import BodyReader
 from app.wire.subtitles import make_spoken_cues, to_srt, to_vtt
-from app.wire.texts import clean
+from app.wire.texts import clean, one_line
 from engines.types import Word
 
 BODY_BYTES = 8 * 1024 * 1024
@@ -111,7 +111,7 @@ def _segment(name: str, entry: Any, most: int) -> SpokenSegment:
     if not isinstance(text, str) or not isinstance(speaker, str):
         raise InvalidValue(f"'{name}' needs a 'text', and 'speaker' must be a text.", param=name)
     words = _words(name, entry.get("words"), clean(text), start, end, most)
-    return SpokenSegment(start, end, clean(speaker)[:LONGEST_NAME], words)
+    return SpokenSegment(start, end, one_line(speaker)[:LONGEST_NAME], words)
 
 
 def _times(name: str, entry: Mapping[str, Any]) -> tuple[float, float]:
@@ -146,7 +146,7 @@ def _word(name: str, entry: Any) -> Word:
     if not isinstance(entry, dict) or not isinstance(entry.get("word"), str):
         raise InvalidValue(f"'{name}' must be an object with 'word', 'start' and 'end'.", param=name)
     start, end = _times(name, entry)
-    return Word(f" {clean(entry['word']).strip()}", start, end, 1.0)
+    return Word(f" {one_line(entry['word'])}", start, end, 1.0)
 
 
 def _paragraph(segment: SpokenSegment) -> Paragraph:

@@ -20,6 +20,11 @@ def clean(text: str) -> str:
     return text if text.isascii() else re.sub(r"[\ud800-\udfff]", "\ufffd", text)
 
 
+def one_line(text: str) -> str:
+    """The text as `clean` gives it, on one line: a subtitle ends at an empty one."""
+    return " ".join(clean(text).split())
+
+
 def is_id(text: str) -> bool:
     """Whether a name or an id can exist: one line of 1 to `LONGEST_ID` characters."""
     return 0 < len(text) <= LONGEST_ID and not _NOT_IN_IDS.search(text)

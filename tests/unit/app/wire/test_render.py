@@ -56,6 +56,16 @@ def test_text_and_json() -> None:
     assert document["segments"][1]["words"][0] == {"word": "Guten", "start": 2.5, "end": 3.0}
 
 
+@pytest.mark.parametrize("odd", ["A\n\nB", "A\r\rB", "A\u2028\u2029 B", "A\x85\x0b\x0cB", "\tA\0 B\n"])
+def test_names_and_words_are_one_line(odd: str) -> None:
+    """An empty line in a name ended the cue: the file could show other text at other times."""
+    words = [{"word": odd, "start": 0, "end": 1}]
+    segments = [{"start": 0, "end": 1, "text": "x", "speaker": odd, "words": words}]
+    assert made("srt", segments).decode() == "1\n00:00:00,000 --> 00:00:01,000\nA B: A B\n"
+    assert made("vtt", segments).decode() == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v A B>A B\n"
+    assert made("text", segments).decode() == "A B: A B\n"
+
+
 def test_word_opens_the_document() -> None:
     data = made("docx", title="Interview <1>", language="de")
     document = docx.Document(io.BytesIO(data))
