@@ -70,7 +70,7 @@ def test_large_secrets_take_a_bounded_part_of_the_memory_and_one_key_a_share_of_
 
 def test_the_memory_of_secrets_that_have_ended_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
-    monkeypatch.setattr(module.time, "time", lambda: now)
+    monkeypatch.setattr("app.services.client_secrets.time.time", lambda: now)
     monkeypatch.setattr(module, "MOST_BYTES", module.SHARES * 2_500_000)
     secrets = service()
     secrets.create(ME, wordy(1), 600)
