@@ -12,22 +12,24 @@ from app.cli.options import Config, number
 LONGEST_WAIT = 86_400.0
 """Seconds: a day."""
 
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        max=LONGEST_WAIT,
+        callback=number,
+        help="Longest wait for the answer.",
+    ),
+]
+
 
 def health(
     live: Annotated[
         bool, typer.Option("--live", help="Ask only whether the process answers, not whether it can work.")
     ] = False,
-    seconds: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            min=0.1,
-            max=LONGEST_WAIT,
-            callback=number,
-            help="Longest wait for the answer.",
-        ),
-    ] = 2.0,
+    seconds: Wait = 2.0,
     config: Config = None,
 ) -> None:
     """Ask the running server whether it is ready.

@@ -21,7 +21,7 @@ PREFIX = "ek_"
 MOST_BYTES = 64 * 2**20
 """The most bytes of memory that the texts of all secrets together may take: prompts and keywords, of which
 one secret may have a megabyte."""
-SHARES = 4
+MEMORY_SHARES = 4
 """One key may have this part of all secrets, and of their memory."""
 
 
@@ -73,12 +73,12 @@ class ClientSecretService:
 
     def _has_room(self, made: ClientSecret) -> bool:
         account = made.caller.account
-        share = max(1, self._most // SHARES)
+        share = max(1, self._most // MEMORY_SHARES)
         return (
             len(self._secrets) < self._most
             and self._numbers[account] < share
             and self._sizes.total() + made.size <= MOST_BYTES
-            and self._sizes[account] + made.size <= MOST_BYTES // SHARES
+            and self._sizes[account] + made.size <= MOST_BYTES // MEMORY_SHARES
         )
 
     def _forget_old(self) -> None:

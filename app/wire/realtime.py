@@ -33,8 +33,8 @@ APPEND_BYTES = 15 * 2**20
 _LONG_VALUE = 1000
 """Characters of sound in an event from which the rest of the event is parsed without it."""
 _STAND_IN = "<sound>"
-MOST_ESCAPES = 500_000
-"""Backslashes in an event: base64 of a long sound has fewer, also where each slash is escaped, as PHP
+MOST_ESCAPES = 250_000
+"""Backslashes in an event: base64 of 10 MB of sound has fewer, also where each slash is escaped, as PHP
 does. Python reads an event in one go, and nobody else is served meanwhile; escapes take most of that time."""
 PREFIX = "conversation.item.input_audio_transcription."
 _OURS = (

@@ -61,7 +61,7 @@ def test_large_secrets_take_a_bounded_part_of_the_memory_and_one_key_a_share_of_
     assert 0.9 * module.MOST_BYTES < held < 1.1 * module.MOST_BYTES
     secrets.create(Caller("p", "key_9"), PLAIN, 600)  # a small one still fits
     alone = service()
-    share = module.MOST_BYTES // module.SHARES // 1_010_000
+    share = module.MOST_BYTES // module.MEMORY_SHARES // 1_010_000
     for number in range(share):
         alone.create(ME, wordy(number), 600)
     with pytest.raises(Overloaded):
@@ -71,7 +71,7 @@ def test_large_secrets_take_a_bounded_part_of_the_memory_and_one_key_a_share_of_
 def test_the_memory_of_secrets_that_have_ended_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
     monkeypatch.setattr("app.services.client_secrets.time.time", lambda: now)
-    monkeypatch.setattr(module, "MOST_BYTES", module.SHARES * 2_500_000)
+    monkeypatch.setattr(module, "MOST_BYTES", module.MEMORY_SHARES * 2_500_000)
     secrets = service()
     secrets.create(ME, wordy(1), 600)
     secrets.create(ME, wordy(2), 600)
