@@ -43,6 +43,7 @@ class Server(uvicorn.Server):
             http=protocol(ConnectionBook(_connection_limits(settings))),
             ws=Socket if settings.realtime.enabled else "none",
             ws_max_size=MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # frames that grow a thousandfold are inflated on the event loop
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             log_config=None,

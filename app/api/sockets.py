@@ -34,11 +34,25 @@ class Socket(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every frame, with its audio and its text
         self.logger = QUIET_LOG
+        self._deaf = False  # after a frame that is not valid, everything is dropped
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
         super().data_received(data)
         if len(self.frames) > MOST_FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
+
+    def handle_parser_exception(self) -> None:
+        """As uvicorn's, which closes at once: with unread data that is a reset, and the code is lost."""
+        ended = self.conn.close_sent
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": ended.code if ended else 1002})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._deaf = True
+        self.stop_keepalive()
+        self.read_paused = False
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)

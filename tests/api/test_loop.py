@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.support.fake_server import serving
 from tests.support.live_client import opened, say, until
@@ -215,4 +219,18 @@ def test_live_sessions(server: Server, name: str) -> None:
         socket.send(FRAMES[name])
         say(socket, {"type": "input_audio_buffer.clear"})
         until(socket, "input_audio_buffer.cleared")
+    assert longest(server) < LONGEST
+
+
+def test_frames_of_live_sessions_do_not_grow(server: Server) -> None:
+    """One read takes ten frames of 24 kB: inflated, they took 0.6 s of the event loop and 250 MB at once."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = (deflate.compress(b" " * 24_000_000) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    frame = b"\xc1\xfe" + struct.pack(">H", len(data)) + bytes(4) + data
+    with opened(server, compression="deflate") as socket:
+        longest(server)
+        with suppress(OSError):  # the server ends the connection at the first frame
+            socket.socket.sendall(frame * 20)
+        with pytest.raises(ConnectionClosed):
+            until(socket, "nothing")
     assert longest(server) < LONGEST

@@ -39,10 +39,10 @@ def refused(server: Server, query: str = "", key: str | None = KEY, **options: A
 def until(socket: ClientConnection, kind: str) -> list[Event]:
     """All events up to the first of that kind."""
     events: list[Event] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not events or events[-1]["type"] != kind:
         assert time.monotonic() < deadline, events
-        events.append(json.loads(socket.recv(timeout=10)))
+        events.append(json.loads(socket.recv(timeout=30)))
     return events
 
 
@@ -67,7 +67,7 @@ def append(socket: ClientConnection, data: bytes) -> None:
 WIDE: Event = {"type": "audio/pcm", "rate": 16_000}
 
 
-def closing_code(socket: ClientConnection, seconds: float = 10) -> int:
+def closing_code(socket: ClientConnection, seconds: float = 30) -> int:
     """Reads everything that is left, and gives the code with which the server closes."""
     with pytest.raises(ConnectionClosed) as caught:
         _read_all(socket, time.monotonic() + seconds)
