@@ -27,6 +27,8 @@ from app.store.tables import HEAD
 
 SPARE_BYTES = 16 * 1024 * 1024
 """Free disk space that a write must leave: SQLite needs some for its write-ahead log."""
+TURN_SECONDS = 30.0
+"""How long a write waits for the writes of this process that came before it."""
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+psycopg",
@@ -38,6 +40,31 @@ URLS = "Only SQLite (`sqlite:///PATH`) and PostgreSQL (`postgresql://USER:PASSWO
 
 class DatabaseError(Exception):
     """The database cannot be used; the message says what to do."""
+
+
+class _WriteTurn:
+    """Writers of one process in their order.
+
+    SQLite has one writer. It lets the others try again and again, in no order, until `BUSY_SECONDS` are over:
+    a hundred requests that store something at once would tell some clients that another process has locked
+    the database.
+    """
+
+    def __init__(self, *, alone: bool) -> None:
+        self._lock = asyncio.Lock() if alone else None
+
+    async def __aenter__(self) -> None:
+        if self._lock is None:
+            return
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise StorageUnavailable("is busy") from None
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
 
 class Database:
@@ -54,6 +81,7 @@ class Database:
         self._file: tuple[int, int] | None = None
         """Identity of the SQLite file, once it was opened."""
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+        self._turn = _WriteTurn(alone=self._engine.dialect.name == "sqlite")
         writing = self._engine.execution_options(writing=True)
         self._writers = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
 
@@ -69,10 +97,11 @@ class Database:
         """One transaction that writes, committed at the end. Raises `StorageUnavailable` or `StorageFull`.
 
         SQLite: BEGIN IMMEDIATE, so that a writer waits up front instead of failing with SQLITE_BUSY when a
-        read transaction upgrades. `level`: of the log line of a failure.
+        read transaction upgrades. Writers of this process come one after the other. `level`: of the log
+        line of a failure.
         """
         with translated(level):
-            async with self._writers.begin() as session:
+            async with self._turn, self._writers.begin() as session:
                 yield session
 
     async def check_room(self, size: int) -> None:

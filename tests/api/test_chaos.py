@@ -6,8 +6,10 @@ Real sockets and a real server in this process, engines that need no weights, a 
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import os
+import re
 import tempfile
 import threading
 from collections import Counter
@@ -24,13 +26,15 @@ from app.api.server import Server, listen
 from app.audio.windows import EverythingIsSpeech
 from app.container import Container
 from app.main import create_app
+from app.services import readiness
 from app.settings import Settings
 from app.store.schema import upgrade
 from engines.types import Window
-from tests.support.chaos import Call, get, posted_form, posted_json, visit
+from tests.support.chaos import Call, get, in_line, live, posted_form, posted_json, visit
 from tests.support.custom_voice import add_tone_voice
 from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.routes import routes
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
 from tests.support.waiting import until
@@ -68,6 +72,8 @@ class Held:
     waiting: int
     running: int
     uploads: int
+    documents: int
+    sessions: int
 
     @classmethod
     def now(cls, container: Container, folder: Path) -> Held:
@@ -83,6 +89,8 @@ class Held:
             load.waiting,
             load.running,
             container.uploads.count,
+            container.files.count,
+            container.services.live_sessions.count,
         )
 
 
@@ -120,7 +128,39 @@ def calls() -> list[Call]:
     paths = ("/v1/models", "/v1/audio/voices", "/v1/audio/voice_consents", "/health/live", "/health/ready")
     made += [get(path) for path in (*paths, "/metrics", "/openapi.json", "/nothing")]
     made += [get("/v1/audio/voice_consents/cons_1", method) for method in ("GET", "DELETE")]
+    return made + later_calls(talk)
+
+
+def later_calls(talk: bytes) -> list[Call]:
+    """What came after OpenAI's routes: live sessions, the page, extensions; and requests in line."""
+    paths = ("/", "/studio/x/a.js", "/health", "/v1/about", "/v1/audio/models", "/v1/models/whisper-1")
+    made = [get(path) for path in paths]
+    made.append(get("/v1/audio/voices/voice_nobody", "DELETE"))
+    made.append(posted_json("/v1/audio/voice_consents/cons_1", "rename", name="Ann"))
+    made += [
+        posted_json(f"/v1/realtime/{kind}", kind) for kind in ("client_secrets", "transcription_sessions")
+    ]
+    segments = [{"start": n, "end": n + 1, "text": "a few words"} for n in range(2_000)]
+    made += [
+        posted_json("/v1/audio/transcriptions/render", form, format=form, segments=segments)
+        for form in ("srt", "docx")
+    ]
+    sound = base64.b64encode(bytes(48_000)).decode()
+    said = {"type": "input_audio_buffer.append", "audio": sound}
+    made.append(live("live", *[said] * 6, {"type": "input_audio_buffer.commit"}))
+    made.append(live("live, odd", {"type": "session.update"}, said, {"type": "nothing"}))
+    stt = posted_form("/v1/audio/transcriptions", "transcription", ("file", talk), model="whisper-1")
+    made.append(in_line(stt, get("/v1/models"), stt))
     return made
+
+
+async def test_every_route_is_called(container: Container) -> None:
+    known = routes(create_app(container))
+    lines = [call.data.split(b"\r\n")[0].decode().split("?")[0].split() for call in calls()]
+    for method, template in known - {("HEAD", path) for _, path in known}:
+        pattern = re.sub(r"\{\w+:path\}", ".+", template)
+        pattern = re.sub(r"\{\w+\}", "[^/]+", pattern)
+        assert any(word[0] == method and re.fullmatch(pattern, word[1]) for word in lines), (method, template)
 
 
 @asynccontextmanager
@@ -159,6 +199,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(readiness, "DATABASE_SECONDS", 100)  # a slow machine is no unready server
     upgrade(settings.database_url)
     model = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
     engine = EchoTranscriber(seconds=0.005)
@@ -190,7 +231,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
         more = resident() - memory
     print(f"\n{dict(fates)}; {more / 1e6:.0f} MB more; {before}")
     assert sum(fates.values()) == CLIENTS
-    assert min(fates[fate] for fate in ("whole, 2xx", "whole, 4xx", "leaves while reading")) > 50
+    assert min(fates[fate] for fate in ("whole, 2xx", "whole, 4xx", "leaves while reading")) > 30
     assert fates["whole, 5xx"] == fates["closed by the server"] == 0
     assert more < MORE_MEMORY
     uses = [entry for entry in audit(settings.database_url, "default") if entry.action == "voice.use"]
@@ -210,7 +251,8 @@ def same(now: Held, before: Held) -> bool:
         now.threads <= before.threads
         and threading.active_count() <= now.threads + MORE_THREADS
         and now.descriptors <= before.descriptors + MORE_DESCRIPTORS
-        and (now.files, now.tasks, now.requests, now.waiting, now.running, now.uploads)
-        == (before.files, before.tasks, 0, 0, 0, 0)
+        and (now.files, now.tasks) == (before.files, before.tasks)
+        and (now.requests, now.waiting, now.running) == (0, 0, 0)
+        and (now.uploads, now.documents, now.sessions) == (0, 0, 0)
         and now.queued_seconds == now.held_seconds == 0
     )

@@ -16,6 +16,7 @@ from app.domain import DEFAULT_SCOPES, EVERY_SCOPE, SCOPES, Grant
 from app.main import create_app
 from app.services import keys as keys_module
 from app.settings import Settings
+from tests.support.routes import routes
 
 Calling = Callable[[str | None], AbstractAsyncContextManager[httpx2.AsyncClient]]
 PATHS = (
@@ -107,24 +108,6 @@ async def test_without_any_key_everything_is_open_as_before(calling: Calling) ->
     async with calling(None) as client:
         for path in ("/metrics", "/openapi.json", "/v1/models", "/v1/audio/voices"):
             assert (await client.get(path)).status_code == 200, path
-
-
-def routes(app: FastAPI) -> set[tuple[str, str]]:
-    """Method and path of every route, WebSockets too."""
-
-    def found(router: object, prefix: str = "") -> set[tuple[str, str]]:
-        all_: set[tuple[str, str]] = set()
-        for route in getattr(router, "routes", ()):
-            inner = getattr(route, "original_router", None)
-            if inner is not None:
-                all_ |= found(inner, prefix + getattr(route.include_context, "prefix", ""))
-            elif getattr(route, "path", None) is not None:
-                all_ |= {
-                    (method, prefix + route.path) for method in getattr(route, "methods", None) or {"GET"}
-                }
-        return all_
-
-    return found(app.router)
 
 
 def test_every_route_has_its_rule(app: FastAPI) -> None:

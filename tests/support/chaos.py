@@ -14,6 +14,8 @@ from random import Random
 READ = 2_000
 """Bytes that a client reads at once."""
 LONGEST_STALL_SECONDS = 0.3
+NO_MASK = bytes(4)
+"""The mask of a frame, which changes nothing."""
 LONGEST_ANSWER_SECONDS = 240.0
 """So that a slow machine fails no test: fifty clients at once keep a small one busy for half a minute."""
 
@@ -45,6 +47,28 @@ def posted_form(path: str, label: str, file: tuple[str, bytes], /, **fields: str
     return Call(label, _request("POST", path, body, "multipart/form-data; boundary=x"))
 
 
+def in_line(*calls: Call) -> Call:
+    """Requests that are sent at once, on one connection."""
+    *first, last = (call.data for call in calls)
+    kept = [data.replace(b"Connection: close\r\n", b"") for data in first]
+    return Call(" and ".join(call.name for call in calls), b"".join([*kept, last]))
+
+
+def live(label: str, *events: dict[str, object]) -> Call:
+    """A WebSocket that sends these events and says good-bye."""
+    head = (
+        "GET /v1/realtime?intent=transcription HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    good_bye = b"\x88\x82" + NO_MASK + struct.pack(">H", 1000)
+    return Call(label, head.encode() + b"".join(map(_frame, events)) + good_bye)
+
+
+def _frame(event: dict[str, object]) -> bytes:
+    data = json.dumps(event).encode()
+    return b"\x81\xff" + struct.pack(">Q", len(data)) + NO_MASK + data
+
+
 def _request(method: str, path: str, body: bytes = b"", kind: str = "text/plain") -> bytes:
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
@@ -65,6 +89,8 @@ async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> N
             elif fate == "whole":
                 status = await _status(reader, chance)
                 fate = f"{fate}, {status // 100}xx" if status else "closed by the server"
+                if status >= 500:
+                    print(f"{status}: {call.name}")  # for whoever reads why the test failed
     finally:
         fates[fate] += 1
         if chance.random() < 0.5:

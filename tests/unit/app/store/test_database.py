@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from sqlalchemy import LargeBinary, create_engine, inspect, text
 
-from app.errors import Unauthorized
+from app.errors import StorageUnavailable, Unauthorized
 from app.services.keys import KeyService
+from app.store import connect
+from app.store import database as database_module
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
 from app.store.schema import downgrade, newest, upgrade, upgrade_if_needed
@@ -250,3 +252,35 @@ async def test_another_process_never_takes_the_log_from_under_an_open_database(t
     assert await asyncio.to_thread(seen_by_another) == ["before", "second"]
     await database.close()
     assert await asyncio.to_thread(seen_by_another) == ["before", "second"]
+
+
+async def test_writers_of_one_process_come_one_after_the_other(
+    any_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite alone would refuse those that wait for longer than it tries."""
+    monkeypatch.setattr(connect, "BUSY_SECONDS", 0.05)
+    upgrade(any_database)
+    database, ended = Database(any_database), list[int]()
+
+    async def write(number: int) -> None:
+        async with database.writing() as session:
+            await session.execute(text("SELECT 1"))
+            await asyncio.sleep(0.02)
+        ended.append(number)
+
+    await asyncio.gather(*map(write, range(20)))
+    assert sorted(ended) == list(range(20))
+    await database.close()
+
+
+async def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "TURN_SECONDS", 0.05)
+    upgrade(f"sqlite:///{tmp_path}/antiphon.db")
+    database = Database(f"sqlite:///{tmp_path}/antiphon.db")
+    async with database.writing():
+        with pytest.raises(StorageUnavailable, match="is busy"):
+            async with database.writing():
+                pytest.fail("two writers at once")
+    async with database.writing() as session:
+        await session.execute(text("SELECT 1"))
+    await database.close()
