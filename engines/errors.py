@@ -63,6 +63,14 @@ class EngineDied(EngineError):
         self.status = status
         self.memory = memory
 
+    def fresh(self) -> EngineDied:
+        """The same failure, never raised: an exception keeps the frames that it went through, and they keep
+        the sound of their work.
+        """
+        made = type(self).__new__(type(self), *self.args)
+        vars(made).update(vars(self))
+        return made
+
     @property
     def killed(self) -> bool:
         """Whether somebody else ended it, such as a person or a supervisor."""

@@ -100,7 +100,7 @@ class ChildProcess:
         future: Future[Any] = Future()
         with self._lock:
             if self._ended:
-                raise self._ended
+                raise self._ended.fresh()
             number = next(self._numbers)
             self._pending[number] = future
         self.send(number, FrameKind.DO, value)
@@ -191,7 +191,7 @@ class ChildProcess:
             self._ended = died
             pending, self._pending = list(self._pending.values()), {}
         for future in pending:
-            future.set_exception(died)
+            future.set_exception(died.fresh())
         self._pipe.close()
         return self._why or died
 

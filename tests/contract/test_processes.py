@@ -158,8 +158,12 @@ async def test_windows_that_wait_are_sent_before_their_turn_and_once(setting: Ma
     setting.go()
     assert sorted(text[0] for text in await asyncio.gather(*rows)) == ["0", "1", "2", "3"]
     assert await busy == "0 of 1"
-    gc.collect()  # the tracebacks of what the dead process failed hold windows in cycles
-    await until(lambda: first._windows._kept == len(first._windows._unneeded), 30, what="all are unneeded")
+
+    def unneeded() -> bool:
+        gc.collect()  # the tracebacks of what the dead process failed hold windows in cycles
+        return first._windows._kept == len(first._windows._unneeded)
+
+    await until(unneeded, 60, what="all are unneeded")
 
 
 @pytest.mark.parametrize(("device", "shown"), [("cpu", None), ("auto", b"3"), ("cuda", b"3")])
