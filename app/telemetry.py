@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 OURS = ("antiphon", "app", "engines", "uvicorn")
 """Loggers that obey `log.level`. All others write warnings and errors."""
@@ -83,9 +83,20 @@ def first_output(kind: str) -> None:
         known["first_s"] = round(time.monotonic() - _began.get(), 3)
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the moment: whoever replaces it may close what it was before."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # an attribute there
+        return sys.stderr
+
+
 def set_up_logging(level: str, form: str) -> None:
     """Sends every line to standard error. `form`: `text` for people, or `json`: one object a line."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError()
     handler.setFormatter(_formatter(form))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)

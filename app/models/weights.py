@@ -163,7 +163,7 @@ def file_state(path: Path, file: FileEntry) -> FileState:
     """Whether the bytes at `path` are those of `file`."""
     try:
         right = path.stat().st_size == file.size and (not file.sha256 or hash_of(path) == file.sha256)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "absent"
     return "ok" if right else "damaged"
 

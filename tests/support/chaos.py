@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -54,7 +55,7 @@ def in_line(*calls: Call) -> Call:
     return Call(" and ".join(call.name for call in calls), b"".join([*kept, last]))
 
 
-def live(label: str, *events: dict[str, object]) -> Call:
+def live(label: str, *events: Mapping[str, object]) -> Call:
     """A WebSocket that sends these events and says good-bye."""
     head = (
         "GET /v1/realtime?intent=transcription HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -64,7 +65,7 @@ def live(label: str, *events: dict[str, object]) -> Call:
     return Call(label, head.encode() + b"".join(map(_frame, events)) + good_bye)
 
 
-def _frame(event: dict[str, object]) -> bytes:
+def _frame(event: Mapping[str, object]) -> bytes:
     data = json.dumps(event).encode()
     return b"\x81\xff" + struct.pack(">Q", len(data)) + NO_MASK + data
 

@@ -165,7 +165,8 @@ export default {
     'Eine Stimme entsteht nur mit der aufgenommenen Einwilligung ihres Eigentümers; wird die Einwilligung gelöscht, ist auch die Stimme fort.',
   'voices.no-cloner': 'Dieser Server macht keine Stimmen: die Einstellung `voices.cloner` ist leer.',
   'voices.none': 'Noch gibt es keine.',
-  'voices.matched': 'aus fertigen Stimmen gemischt, vor allem {voice}; nicht die Stimme der Person (Ähnlichkeit {share})',
+  'voices.matched':
+    'aus fertigen Stimmen gemischt, vor allem {voice}; nicht die Stimme der Person (Ähnlichkeit {share})',
   'voices.use': 'Noch eine Stimme damit machen',
   'voices.new': 'Stimme anlegen',
   'voices.consents': 'Einwilligungen',

@@ -164,7 +164,8 @@ export default {
     'Une voix n’est créée qu’avec le consentement enregistré de son propriétaire, et supprimer le consentement supprime la voix.',
   'voices.no-cloner': 'Ce serveur ne crée pas de voix : le réglage `voices.cloner` est vide.',
   'voices.none': 'Il n’y en a pas encore.',
-  'voices.matched': 'mélange de voix fournies, surtout {voice} ; ce n’est pas la voix de la personne (similitude {share})',
+  'voices.matched':
+    'mélange de voix fournies, surtout {voice} ; ce n’est pas la voix de la personne (similitude {share})',
   'voices.use': 'Créer une autre voix avec',
   'voices.new': 'Créer une voix',
   'voices.consents': 'Consentements',
