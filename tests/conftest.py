@@ -16,6 +16,7 @@ from app.main import create_app
 from app.models.weights import WeightsStore
 from app.settings import Settings
 from app.store.schema import upgrade
+from engines.pyannote.setup import QUIET
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.postgres import emptied, running_postgres
 from tests.support.server import Server, running
@@ -27,6 +28,7 @@ hypothesis_settings.register_profile("same", UNTIMED, derandomize=True)
 hypothesis_settings.register_profile("explore", UNTIMED, max_examples=1000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+AT_THE_START = set(os.environ)
 ROOT = Path(__file__).parents[1]
 JFK = ROOT / "tests/data/jfk.flac"
 JFK_TEXT = (
@@ -39,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew")
     parser.addoption("--fuzz-cases", type=int, help="cases of each fuzzer in tests/fuzz")
     parser.addoption("--fuzz-first", type=int, default=0, help="number of the first case, to run one again")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment_as_at_the_start() -> None:
+    """What engines set for their libraries in fixtures of one module never reaches the next module."""
+    for name in {*QUIET, "OMP_WAIT_POLICY", "CUDA_DEVICE_ORDER"} - AT_THE_START:
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
