@@ -52,7 +52,7 @@ def asked(server: Server, **body: object) -> socket.socket:
 
 def rest(line: socket.socket) -> bytes:
     """The last bytes before the connection ends."""
-    line.settimeout(20)
+    line.settimeout(120)
     data = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := line.recv(1 << 20):
@@ -102,7 +102,7 @@ def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:
     body = SHORT | {"input": "Good morning. " * 30}
     whole = httpx2.post(f"{server.url}/audio/speech", json=body, headers={"authorization": "Bearer sk-test"})
     with asked(server, **body) as line:
-        line.settimeout(10)
+        line.settimeout(60)
         data = slowly(line, END)
     assert len(data) > len(whole.content)
 
@@ -115,7 +115,7 @@ def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
     }
     with serving(tmp_path, **times) as server:
         with asked(server, response_format="pcm") as line:
-            line.settimeout(20)
+            line.settimeout(60)
             data = b""
             while not data:
                 data += line.recv(100)
