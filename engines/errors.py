@@ -64,8 +64,10 @@ class EngineDied(EngineError):
         self.memory = memory
 
     def fresh(self) -> EngineDied:
-        """The same failure, never raised: an exception keeps the frames that it went through, and they keep
-        the sound of their work.
+        """A copy that was not raised yet, to be raised once.
+
+        Python stores in a raised exception all calls that it passed through, with their variables. If one
+        exception were raised for several calls and kept, the audio of all of them would stay in memory.
         """
         made = type(self).__new__(type(self), *self.args)
         vars(made).update(vars(self))

@@ -43,7 +43,7 @@ class LoudnessBook:
             return voice in self._heard
 
     def seed(self, voice: Hashable, power: float, seconds: float) -> None:
-        """What another server has measured, for a voice that was not heard here."""
+        """Takes over what another server has measured, unless this server has measured the voice itself."""
         with self._lock:
             self._heard.setdefault(voice, (power, seconds))
 

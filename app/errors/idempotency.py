@@ -6,7 +6,7 @@ from app.errors.base import ApiError, InvalidRequest
 
 
 class IdempotencyKeyReused(InvalidRequest):
-    """The key came before, with another request."""
+    """An `Idempotency-Key` that was already used for a different request."""
 
     code = "idempotency_key_reused"
 

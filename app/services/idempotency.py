@@ -27,7 +27,7 @@ ABANDONED_SECONDS = 900
 
 
 class IdempotencyService:
-    """Runs each keyed request once."""
+    """Runs a request with an `Idempotency-Key` once; a repetition of it gets the stored answer."""
 
     def __init__(self, store: IdempotencyStore) -> None:
         self._store = store

@@ -35,7 +35,7 @@ class Features:
         return np.asarray(self._extractor(samples[:limit]), np.float32)[:, :FULL_FRAMES]
 
     def of_all(self, sounds: Sequence[Samples]) -> list[Samples]:
-        """Those of each sound, in order."""
+        """The features of each sound, in the order of the sounds."""
         if self._pool is None or len(sounds) < 2:
             return [self.of(samples) for samples in sounds]
         return list(self._pool.map(self.of, sounds))

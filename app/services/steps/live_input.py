@@ -30,7 +30,7 @@ Heard = tuple[Samples16, Samples]
 
 
 class LiveInput:
-    """What a session hears."""
+    """Turns the bytes that a live session receives into samples and speech probabilities."""
 
     def __init__(self, threads: WorkThreads, stream: SpeechStream, form: SoundFormat) -> None:
         self._threads = threads

@@ -116,7 +116,7 @@ class LiveSession:
             self._finder = self._new_finder()
 
     async def append(self, data: bytes) -> None:
-        """Takes further audio. Returns when little enough waits for the model. Raises `ApiError`."""
+        """Takes further audio. Waits while too much audio is waiting for the model. Raises `ApiError`."""
         seconds = self._input.seconds(len(data))
         if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
             raise InvalidRequest(
