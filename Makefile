@@ -51,10 +51,11 @@ types: ## Check the types
 arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
+# A failed test has a second try, because many wait for sockets and processes of a shared machine. The summary names each that needed it.
 pytest: ## Run every test: first those without models, on two cores, with branch coverage; then real models; then the browser, on two cores
-	$(BIN)/python -m pytest -m 'not real' -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
-	$(BIN)/python -m pytest -m real --durations=15 --ignore tests/studio/browser
-	$(BIN)/python -m pytest tests/studio/browser -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+	$(BIN)/python -m pytest -m 'not real' --reruns 1 -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
+	$(BIN)/python -m pytest -m real --reruns 1 --durations=15 --ignore tests/studio/browser
+	$(BIN)/python -m pytest tests/studio/browser --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap)
 	$(BIN)/antiphon models pull
