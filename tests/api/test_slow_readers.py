@@ -130,9 +130,14 @@ def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
 
 
 def test_a_deadline_is_the_last_event_of_a_stream(tmp_path: Path) -> None:
-    with serving(tmp_path, LIMITS_REQUEST_SECONDS=str(DEADLINE_SECONDS)) as server:
+    events = events_until(tmp_path, DEADLINE_SECONDS) or events_until(tmp_path, 5 * DEADLINE_SECONDS)
+    assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "timeout"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def events_until(folder: Path, seconds: int) -> list[str]:
+    """Nothing, if a busy machine has no sound before the deadline."""
+    with serving(folder, LIMITS_REQUEST_SECONDS=str(seconds)) as server:
         body = LONG | {"stream_format": "sse", "response_format": "mp3"}
         with server.client() as client, client.stream("POST", "/audio/speech", json=body) as stream:
-            events = [line for line in stream.iter_lines() if line.startswith("data: ")]
-        assert json.loads(events[-1].removeprefix("data: "))["error"]["code"] == "timeout"
-        assert "Traceback" not in (tmp_path / "log").read_text()
+            return [line for line in stream.iter_lines() if line.startswith("data: ")]

@@ -167,7 +167,7 @@ async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/antiphon.db"
     upgrade(url)
     told: list[str] = []
-    for _ in range(50):
+    for _ in range(25):
         process = writer(url, "mine", 10_000)
         assert process.stdout
         told.append(process.stdout.readline().split()[1])
