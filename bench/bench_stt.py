@@ -1,18 +1,22 @@
 """Transcription: our server beside plain faster-whisper, in turn on one machine; ratios, as machines differ.
 
-    .venv/bin/python -m bench.bench_stt                       # everything: half an hour on two cores
-    .venv/bin/python -m bench.bench_stt --only lone,many      # some of it
+    .venv/bin/python -m bench.bench_stt --clips FOLDER        # everything: an hour and a half on two cores
+    .venv/bin/python -m bench.bench_stt --only lone,many      # some of it, on made speech alone
     .venv/bin/python -m bench.bench_stt --against http://127.0.0.1:9000/v1 --key sk-... --model NAME
     .venv/bin/python -m bench.bench_stt --device cuda         # both on the GPU (docs/gpu.md)
 
 Plain faster-whisper runs in this process: same weights, int8 (float16 on a GPU), beam 5, two threads. Ours is
-a server in a process of its own, over HTTP. The speech is made with Piper, or read from `--clips FOLDER`.
+a server in a process of its own, over HTTP. Real recordings come first, from `--clips FOLDER`: English; files
+of more than two minutes make the long file, shorter ones the clips. Speech made with Piper and Kokoro comes
+second: it is clearer than people speak, so that greedy decoding is hardly ever doubted.
 
-lone      one clip of 5 s: its latency / plain's; and the server's overhead over the same work in process
-many      32 clips of 3 to 7 s, 8 at a time: audio seconds per CPU second / plain's, one after the other
-long      a file of ten minutes: time / `BatchedInferencePipeline`'s; first event of its stream / one window
+lone      clips of 4 to 9 s: latency and CPU / plain's; the server's overhead over the same work in process
+many      32 clips of 3 to 7 s, 8 at a time: CPU for a second of sound / plain's, one after the other
+long      a file of ten minutes: time, CPU and words / `BatchedInferencePipeline`'s; first event of its stream
+files     each recording of 25 s and more: time and CPU / plain's sequential decoding with its own VAD
 fair      a clip of 3 s that comes behind ten files of ten minutes: latency / a lone one's
-crowd     16 uploads of ten minutes at once: peak memory, answers, 99th percentile of /health/live
+crowd     16 uploads of ten minutes at once: time, memory during and after them, answers, /health/live
+start     seconds until a server with Whisper, Piper and Kokoro is ready; its memory while it is idle
 """
 
 from __future__ import annotations
@@ -22,27 +26,15 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # for both: spinning threads would slow each other
 
 import argparse
+import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench.stt_measures import MEASURES, Bench, Goal
-from bench.stt_sides import Ours, Plain, Remote, made_clips, read_clips
+from bench.stt_load import MEASURES
+from bench.stt_measures import Bench
+from bench.stt_sides import Ours, Plain, Remote, Speech, made_clips, read_clips
 from tests.conftest import ROOT
 from tests.support.server import running
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the report."""
-
-    goal: Goal
-    value: float
-
-    def __str__(self) -> str:
-        met = "" if self.goal.limit is None else " met" if self.goal.meets(self.value) else " MISSED"
-        aim = f"goal {self.goal.sign} {self.goal.limit:g}" if self.goal.limit is not None else "no goal"
-        return f"| {self.goal.what} | {self.value:.2f} {self.goal.unit} | {aim}{met} |"
 
 
 def settings(chosen: argparse.Namespace, folder: str) -> dict[str, str]:
@@ -60,7 +52,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default=",".join(MEASURES), help="measures, separated by commas")
     parser.add_argument("--rounds", type=int, default=7, help="pairs of each measure")
-    parser.add_argument("--clips", type=Path, help="folder of speech; default: made with Piper")
+    parser.add_argument("--clips", type=Path, help="folder of real recordings, measured first")
+    parser.add_argument("--no-made", action="store_true", help="leave made speech out")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the long files")
     parser.add_argument("--uploads", type=int, default=16, help="long files at once")
     parser.add_argument(
@@ -77,24 +70,41 @@ def main() -> None:
     )
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
     chosen = parser.parse_args()
-    clips = read_clips(chosen.clips) if chosen.clips else made_clips(chosen.storage)
-    weights = chosen.storage / "weights" / "whisper-base"
-    other = (
-        Remote(chosen.against, chosen.key, chosen.model)
-        if chosen.against
-        else Plain(weights, chosen.device, chosen.threads, chosen.rows)
+    other = _other(chosen)
+    print(f"commit {commit()}", flush=True)
+    if chosen.clips:
+        _measure("real recordings", read_clips(chosen.clips), other, chosen)
+    if not chosen.no_made:
+        _measure("made speech", made_clips(chosen.storage), other, chosen)
+
+
+def commit() -> str:
+    """The commit of the code that is measured, and whether files differ from it."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    print("| measure | result | goal |\n|---|---|---|", flush=True)
+    return told.stdout.strip()
+
+
+def _other(chosen: argparse.Namespace) -> Plain | Remote:
+    if chosen.against:
+        return Remote(chosen.against, chosen.key, chosen.model)
+    weights = chosen.storage / "weights" / "whisper-base"
+    return Plain(weights, chosen.device, chosen.threads, chosen.rows)
+
+
+def _measure(title: str, speech: Speech, other: Plain | Remote, chosen: argparse.Namespace) -> None:
+    print(f"\n| {title} | result | goal |\n|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen.only.split(","):
             log = Path(folder) / f"{name}.log"
             given = settings(chosen, folder)
             with running(chosen.storage, log, ready=True, **given) as server:
                 bench = Bench(
-                    Ours(server), other, clips, chosen.rounds, chosen.minutes, chosen.uploads, chosen.storage
+                    Ours(server), other, speech, chosen.rounds, chosen.minutes, chosen.uploads, chosen.storage
                 )
                 for goal, value in MEASURES[name](bench):
-                    print(Line(goal, value), flush=True)
+                    print(goal.line(value), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,10 @@ from tests.support.sound import RATE, Floats, decode, silence, wav
 CLIENTS = 8
 SHORTEST, LONGEST = 3, 7
 """Seconds of a short clip."""
+LONE = 8
+"""Clips for single requests."""
+FILE, STORY = 25, 120
+"""Seconds from which a recording is a file, and from which it is enough for a long one."""
 
 
 class Side(Protocol):
@@ -36,6 +41,10 @@ class Side(Protocol):
 
     def long(self, data: bytes) -> str:
         """The text of a long file, in the quickest way that it has."""
+        ...
+
+    def sequential(self, data: bytes) -> str:
+        """The text of a file, its language detected, in the way that does not need batches."""
         ...
 
     def many(self, clips: list[bytes], language: str | None) -> None:
@@ -68,6 +77,9 @@ class Remote:
 
     def long(self, data: bytes) -> str:
         return self.clip(data, "en")
+
+    def sequential(self, data: bytes) -> str:
+        return self.clip(data, None)
 
     def many(self, clips: list[bytes], language: str | None) -> None:
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -141,9 +153,14 @@ class Plain:
         return "".join(segment.text for segment in segments)
 
     def long(self, data: bytes) -> str:
+        # Without timestamps, its default, it loses a sixth of what readers say.
         segments, _ = self._pipeline.transcribe(
-            io.BytesIO(data), language="en", beam_size=5, batch_size=self._rows
+            io.BytesIO(data), language="en", beam_size=5, batch_size=self._rows, without_timestamps=False
         )
+        return "".join(segment.text for segment in segments)
+
+    def sequential(self, data: bytes) -> str:
+        segments, _ = self._model.transcribe(io.BytesIO(data), beam_size=5, vad_filter=True)
         return "".join(segment.text for segment in segments)
 
     def many(self, clips: list[bytes], language: str | None) -> None:
@@ -161,6 +178,20 @@ class Speech:
     pieces: list[Floats]
     story: list[Floats]
     """What long files are made of: nothing comes twice within a window, which would look like a loop."""
+    files: dict[str, Floats] = field(default_factory=dict)
+    """Recordings that are transcribed as they are, by their names."""
+    languages: list[Floats] = field(default_factory=list)
+    """Clips for single requests, one for each language; none: some of the pieces."""
+
+    @property
+    def english(self) -> bool:
+        """Whether single requests can be told that it is English."""
+        return not self.languages
+
+    def lone(self) -> list[bytes]:
+        """Clips of 4 to 9 s."""
+        fit = [piece for piece in self.pieces if 4 * RATE <= len(piece) <= 9 * RATE]
+        return [wav(clip) for clip in self.languages or fit[:: max(1, len(fit) // LONE)][:LONE]]
 
     def short(self, count: int) -> list[bytes]:
         """Clips of 3 to 7 s."""
@@ -177,8 +208,13 @@ class Speech:
 
 
 def read_clips(folder: Path) -> Speech:
-    clips = [decode(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
-    return Speech(clips, clips)
+    """Short recordings are clips. The longest one, if it is long, is what long files are made of."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
+    sounds = {path.stem: decode(path.read_bytes()) for path in paths}
+    clips = [sound for sound in sounds.values() if len(sound) < FILE * RATE]
+    files = {name: sound for name, sound in sounds.items() if len(sound) >= FILE * RATE}
+    longest = max(sounds.values(), key=len)
+    return Speech(clips, [longest] if len(longest) > STORY * RATE else clips, files)
 
 
 def made_clips(storage: Path) -> Speech:
@@ -190,4 +226,16 @@ def made_clips(storage: Path) -> Speech:
     texts = [*lines, *(f"{a} {b}" for a, b in pairwise(lines[:30]))]
     spoken = [engine.synthesize(Utterance(text, voice.name, voice.language)) for text in texts]
     pieces = [decode(wav(sound.samples, sound.rate)) for sound in spoken]
-    return Speech(pieces, pieces[: len(lines)])
+    return Speech(pieces, pieces[: len(lines)], languages=_languages(storage))
+
+
+def _languages(storage: Path) -> list[Floats]:
+    """The first sentence of each language, by Kokoro."""
+    folder = storage / "weights" / "kokoro-82m"
+    engine = catalog.synthesizer("kokoro").load(folder, EngineOptions())
+    tables = tomllib.loads((ROOT / "tests/data/utterances.toml").read_text("utf-8")).values()
+    said = [
+        engine.synthesize(Utterance(" ".join(t["sentences"][-2:]), t["voices"][0], t["language"]))
+        for t in tables
+    ]
+    return [decode(wav(sound.samples, sound.rate)) for sound in said]
