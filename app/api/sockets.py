@@ -6,6 +6,7 @@ what it buffers without one, and ends connections whose client does not read.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ UNREAD_BYTES = 4 * 2**20
 """The most bytes that were sent and that the client has not read, including answers to its pings."""
 LINGER_SECONDS = 5.0
 """Seconds that the client gets to read the close frame."""
+PIECE_BYTES = 8 * 2**10
+"""Bytes that are parsed in one turn of the event loop. 40,000 frames fit into one read of 256 kB."""
 END = "antiphon.end"
 """ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
 
@@ -35,13 +38,38 @@ class Socket(WebSocketsSansIOProtocol):
         self.conn.debug = False  # it would log every frame, with its audio and its text
         self.logger = QUIET_LOG
         self._deaf = False  # after a frame that is not valid, everything is dropped
+        self._rest = b""  # bytes that were read and are not parsed yet; reading is paused meanwhile
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        super().data_received(data)
+        waits = bool(self._rest)
+        self._rest += data
+        if not waits:
+            self._parse()
+
+    async def receive(self) -> Any:
+        if not self.queue.empty():  # one read may hold thousands of messages: others are served between them
+            await asyncio.sleep(0)
+        message = await super().receive()  # which reads on when no message is left
+        if self._rest and not self.transport.is_closing():
+            self.transport.pause_reading()
+        return message
+
+    def _parse(self) -> None:
+        """Parses a piece of what was read; the next one in another turn, so that others are served."""
+        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+        if not self.transport.is_closing():
+            super().data_received(piece)
         if len(self.frames) > MOST_FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
+        if self._deaf or self.transport.is_closing():
+            self._rest = b""
+        elif self._rest:
+            self.transport.pause_reading()
+            self.loop.call_soon(self._parse)
+        elif not self.read_paused:
+            self.transport.resume_reading()
 
     def handle_parser_exception(self) -> None:
         """As uvicorn's, which closes at once: with unread data that is a reset, and the code is lost."""

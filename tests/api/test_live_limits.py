@@ -68,7 +68,6 @@ def test_a_client_that_does_not_read_is_closed_with_1008(tmp_path: Path) -> None
         opened(server, max_queue=1) as socket,
         ThreadPoolExecutor(1) as pool,
     ):
-        socket.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         pool.submit(_babble, socket)
         wait_until(lambda: can_open(server), 60, "the end of the session")
         assert closing_code(socket) == 1008

@@ -234,3 +234,18 @@ def test_frames_of_live_sessions_do_not_grow(server: Server) -> None:
         with pytest.raises(ConnectionClosed):
             until(socket, "nothing")
     assert longest(server) < LONGEST
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x80", b"\x8a\x80", b"\x81\x80"], ids=["ping", "pong", "text"])
+def test_thousands_of_tiny_frames_are_parsed_in_turns(server: Server, frame: bytes) -> None:
+    """One read of 256 kB holds 40,000 of them, which took 84 to 161 ms. Thousands of answers that nobody
+    reads may end the connection.
+    """
+    with opened(server) as socket:
+        longest(server)
+        with suppress(OSError, ConnectionClosed):
+            socket.socket.sendall((frame + bytes(4)) * 100_000)
+            say(socket, {"type": "input_audio_buffer.clear"})
+        with suppress(ConnectionClosed):
+            until(socket, "input_audio_buffer.cleared")
+    assert longest(server) < LONGEST

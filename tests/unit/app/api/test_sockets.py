@@ -1,0 +1,136 @@
+"""What a WebSocket connection takes of the event loop, and what it holds, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from app.api.sockets import MOST_FRAGMENTS, Socket
+from tests.support.waiting import ticks, until
+
+HEAD = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+NO_MASK = bytes(4)
+TEXT, PING = b"\x81\x80" + NO_MASK, b"\x89\x80" + NO_MASK
+NOT_VALID = b"\xf1\x80" + NO_MASK
+PER_TURN = 2_000
+"""The most frames of one turn of the event loop: some 10 ms of CPU time."""
+
+
+class Wire(asyncio.Transport):
+    """A transport whose other side reads everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = True
+        self.closed = False
+        self.written = b""
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        assert not self.closed
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        assert not self.closed
+        self.reads = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+
+class Visitor:
+    """A connection, and the messages that the application has received."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.messages: list[str] = []
+        config = Config(self._app, interface="asgi3", log_config=None)
+        config.load()
+        self.socket = Socket(config=config, server_state=ServerState(), app_state={})
+
+    async def _app(
+        self, _: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while not self.messages or self.messages[-1] != "websocket.disconnect":
+            self.messages.append((await receive())["type"])
+
+
+@asynccontextmanager
+async def visiting() -> AsyncIterator[Visitor]:
+    visitor = Visitor()
+    visitor.socket.connection_made(visitor.wire)
+    visitor.socket.data_received(HEAD)
+    await until(lambda: visitor.socket.handshake_complete)
+    try:
+        yield visitor
+    finally:
+        visitor.socket.connection_lost(None)
+        await until(lambda: not visitor.socket.tasks)
+
+
+async def test_a_read_of_many_frames_is_parsed_and_received_in_turns() -> None:
+    async with visiting() as visitor:
+        visitor.socket.data_received(TEXT * 40_000)
+        assert visitor.socket.queue.qsize() <= PER_TURN
+        assert not visitor.wire.reads
+        seen = most = 0
+        async for _ in ticks(0):
+            seen, most = len(visitor.messages), max(most, len(visitor.messages) - seen)
+            if seen == 40_000:
+                break
+        assert most <= 2
+        await until(lambda: visitor.wire.reads)
+
+
+async def test_what_comes_in_meanwhile_keeps_its_order() -> None:
+    async with visiting() as visitor:
+        data = TEXT * 5_000
+        for at in range(0, len(data), 9_001):
+            visitor.socket.data_received(data[at : at + 9_001])
+        await until(lambda: len(visitor.messages) == 5_000)
+        assert set(visitor.messages) == {"websocket.receive"}
+        await until(lambda: visitor.wire.reads)
+
+
+async def test_pings_of_one_read_are_answered_in_turns() -> None:
+    async with visiting() as visitor:
+        before = len(visitor.wire.written)
+        visitor.socket.data_received(PING * 40_000)
+        assert len(visitor.wire.written) - before <= 2 * PER_TURN
+        await until(lambda: len(visitor.wire.written) - before == 2 * 40_000)
+        assert visitor.wire.reads
+
+
+@pytest.mark.parametrize("frame", [NOT_VALID, b"\x88\x80" + NO_MASK], ids=["not valid", "close"])
+async def test_nothing_is_parsed_after_the_last_frame(frame: bytes) -> None:
+    async with visiting() as visitor:
+        visitor.socket.data_received(frame + TEXT * 40_000)
+        await until(lambda: "websocket.disconnect" in visitor.messages)
+        assert visitor.messages == ["websocket.disconnect"]
+
+
+async def test_messages_of_too_many_frames_end_the_connection() -> None:
+    async with visiting() as visitor:
+        visitor.socket.data_received(b"\x01\x80" + NO_MASK + (b"\x00\x80" + NO_MASK) * MOST_FRAGMENTS)
+        await until(lambda: visitor.wire.closed)
