@@ -27,12 +27,12 @@ from app.api import (
     voice_consents,
     voices,
 )
-from app.api.access import ScopeCheck
 from app.api.browsers import BrowserCheck, Cors
 from app.api.deps import Intake
 from app.api.documents import openapi_document
-from app.api.limits import UseCount
+from app.api.key_limits import UseCount
 from app.api.middleware import KeyCheck, LastResort, RequestFrame
+from app.api.required_scopes import ScopeCheck
 from app.container import Container
 from app.services.use_cases import UseCases
 from app.settings import Settings

@@ -32,8 +32,8 @@ import numpy as np
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
-from app.runtime.looks import Looks
-from app.services.steps.speakers import SpeakerJoiner
+from app.runtime.diarizer_stretches import DiarizerStretches
+from app.services.steps.join_speakers import SpeakerJoiner
 from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from bench.diarization_results import FileResult, Results
@@ -200,7 +200,7 @@ def forget_peak() -> None:
 
 
 def diarize(engine: Diarizer, samples: Samples, known: Sequence[KnownSpeaker] = ()) -> Diarization:
-    cutter = Looks(LookSize(engine.span, engine.hop))
+    cutter = DiarizerStretches(LookSize(engine.span, engine.hop))
     parts = [*cutter.feed(samples), *cutter.flush()]
     seen = [engine.look(part.samples, part.start, end=part.end) for part in parts]
     return engine.assemble(seen, DiarizeOptions(known=tuple(known)))
@@ -213,7 +213,7 @@ def said(found: Diarization) -> list[Said]:
 def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
     """The files one after the other until it is long enough, fed as a server does: never whole in memory."""
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    cutter, seen, seconds = Looks(LookSize(engine.span, engine.hop)), [], 0.0
+    cutter, seen, seconds = DiarizerStretches(LookSize(engine.span, engine.hop)), [], 0.0
     while seconds < hours * 3600:
         for path in files:
             samples = decode(path.read_bytes())

@@ -45,7 +45,7 @@ class Tree(Ours):
     def engines(self) -> list[int]:
         """The processes of its models."""
         _, *children = process_tree.family(self.server.process.pid)
-        return [pid for pid in children if b"app.runtime.child" in process_tree.command(pid)]
+        return [pid for pid in children if b"app.runtime.child_program" in process_tree.command(pid)]
 
     def first_sound(self) -> float:
         """Seconds until the first bytes of speech."""

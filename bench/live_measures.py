@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jiwer
 
-from app.services.steps.agreement import folded
+from app.services.steps.live_agreement import folded
 from bench.accuracy import plain
 from bench.live_client import COMPLETED, DELTA, KnownWord, Script, Seen
 from tests.support.server import Server

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.runtime.looks import Looks
+from app.runtime.diarizer_stretches import DiarizerStretches
 from bench.bench_diarization import SOUND, WEIGHTS, group, said
 from bench.diarization_scores import Turns, read_rttm
 from engines.speakers import clustering
@@ -47,7 +47,7 @@ def main() -> None:
 
 def _heard(engine: speakers.SpeakersDiarizer, path: Path) -> HeardFile:
     samples = decode(path.read_bytes())
-    cutter = Looks(LookSize(engine.span, engine.hop))
+    cutter = DiarizerStretches(LookSize(engine.span, engine.hop))
     parts = [*cutter.feed(samples), *cutter.flush()]
     seen = [engine.look(part.samples, part.start, end=part.end) for part in parts]
     return path, seen, len(samples) / SAMPLE_RATE

@@ -25,12 +25,12 @@ from app.domain import ModelKind, ModelSpec
 from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
-from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import LaneRunner, RunnerRules
 from app.runtime.orders import EngineSettings
 from app.runtime.process_host import ProcessHost
-from app.runtime.processes import Processes
-from app.runtime.threads import WorkThreads
+from app.runtime.processes_placement import ProcessesPlacement
+from app.runtime.threads_placement import ThreadsPlacement
+from app.runtime.work_threads import WorkThreads
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Utterance, Window
 from engines.work import Place
 from tests.support.scripted import FINDER
@@ -147,8 +147,8 @@ async def main() -> None:
     count = parser.parse_args().windows
     with tempfile.TemporaryDirectory() as folder:
         sides = {
-            "threads": Side(InProcess(FINDER), Path(folder)),
-            "processes": Side(Processes(FINDER), Path(folder)),
+            "threads": Side(ThreadsPlacement(FINDER), Path(folder)),
+            "processes": Side(ProcessesPlacement(FINDER), Path(folder)),
         }
         await compare(sides, count)
         await deaths(sides["processes"])

@@ -21,7 +21,7 @@ from typing import Any
 import jiwer
 import numpy as np
 
-from app.audio.windows import CutRules, WindowCutter
+from app.audio.cut_windows import CutRules, WindowCutter
 from bench.accuracy import SOUND, plain, reference
 from engines import catalog
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window

@@ -19,8 +19,8 @@ import numpy as np
 from engines.common.installed import installed
 from engines.common.onnx import session
 from engines.errors import WeightsBroken, import_failure
-from engines.scripts import primary_subtag, runs
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
+from engines.writing_scripts import primary_subtag, runs
 
 if TYPE_CHECKING:
     from piper.phonemize_espeak import EspeakPhonemizer

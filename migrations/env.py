@@ -1,4 +1,4 @@
-"""Runs migrations on the database that `app.store.schema` names.
+"""Runs migrations on the database that `app.store.migrations` names.
 
 Each migration says whether `older_code_works` beside it. It does if the migration only adds: tables, or
 columns that are nullable or have a default in the database, which older code may ignore. From that, this

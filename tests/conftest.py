@@ -15,7 +15,7 @@ from app.container import Container
 from app.main import create_app
 from app.models.weights import WeightsStore
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from engines.pyannote.setup import QUIET
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.postgres import emptied, running_postgres

@@ -20,11 +20,11 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.streaming import CUT
+from app.api.answer_lifetime import CUT
 from app.api.transport import CountedTransport, ReadingPace, head_without_upgrade, is_handshake, refusal
 from app.api.waiting_connections import ConnectionBook
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
-from app.telemetry import bound, new_request_id
+from app.logs import bound, new_request_id
 
 log = logging.getLogger(__name__)
 PIPELINED_REQUESTS = 64

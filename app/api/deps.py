@@ -14,12 +14,12 @@ from app.api.access_log import CALLER
 from app.domain import Caller
 from app.runtime.admission import Admission
 from app.runtime.shared_places import SharedPlaces
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.use_cases import UseCases
 from app.settings.limits import LimitsSettings
 from app.settings.realtime import RealtimeSettings
-from app.wire.requests import RequestRules
 from app.wire.speech import SpeechRequestRules
+from app.wire.transcription_request import RequestRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

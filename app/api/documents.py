@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.access import OPEN
+from app.api.required_scopes import OPEN
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_row import Endpoint

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import errors
 from app.errors import ApiError, from_engine, from_os
-from app.telemetry import note
+from app.logs import note
 from engines.errors import EngineError
 
 log = logging.getLogger(__name__)

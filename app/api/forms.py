@@ -22,7 +22,7 @@ from app.errors import InvalidRequest, MissingField, UploadTooLarge
 from app.runtime.admission import Admission
 from app.settings.limits import LimitsSettings
 from app.wire.diarization_request import REFERENCES
-from app.wire.fields import Fields
+from app.wire.form_fields import Fields
 
 DATA_URL_HEAD = 256
 """Characters of a data URL before its base64."""

@@ -31,4 +31,4 @@ async def ready(services: Services) -> Response:
 @router.get("/metrics")
 async def metrics(services: Services) -> Response:
     """Counters in Prometheus's text format."""
-    return Response(await services.watch.page(), media_type=PROMETHEUS)
+    return Response(await services.metrics.page(), media_type=PROMETHEUS)

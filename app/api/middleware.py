@@ -13,16 +13,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
-from app.api import access, access_log, faults
+from app.api import access_log, faults, required_scopes
 from app.api.access_log import CALLER
-from app.api.streaming import ResponseCut, cut, stopping
-from app.api.traces import describe_request, traced_request
+from app.api.answer_lifetime import ResponseCut, cut, stopping
+from app.api.request_trace import describe_request, traced_request
 from app.errors import ApiError, Unauthorized
+from app.logs import new_request_id, note, recorded
 from app.runtime.meters import Meters
 from app.services.client_secrets import PREFIX, ClientSecretService
 from app.services.keys import KeyService
 from app.services.refused_logins import RefusedLogins
-from app.telemetry import new_request_id, note, recorded
 from app.tracing import trace_id
 
 OPENED_BY = "antiphon.opened_by"
@@ -203,7 +203,9 @@ class KeyCheck:
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not access.is_open(scope["path"], page=self._page):
+        if scope["type"] in ("http", "websocket") and not required_scopes.is_open(
+            scope["path"], page=self._page
+        ):
             try:
                 await self._authenticate(scope)
             except ApiError as refused:

@@ -21,7 +21,7 @@ from app.api.deps import Intake, IntakeOf, Services
 from app.api.live_outbox import Outbox, SlowReader
 from app.api.live_requests import changed_settings, check_enabled
 from app.api.middleware import OPENED_BY
-from app.api.sockets import END
+from app.api.websockets import END
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (
     ApiError,
@@ -30,9 +30,9 @@ from app.errors import (
     OriginNotAllowed,
     UpgradeRequired,
 )
+from app.logs import note
 from app.services.steps.live_session import LiveSession
 from app.services.use_cases import UseCases
-from app.telemetry import note
 from app.wire import realtime as wire
 from app.wire.realtime_session import unfit_model, updated
 

@@ -17,9 +17,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.connections import Connection, protocol
-from app.api.sockets import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
+from app.api.websockets import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.settings import Settings
 from app.settings.source import SettingsError
 

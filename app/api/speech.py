@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.answer_lifetime import EventStream, LiveResponse, opened_in, while_connected
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.forms import read_json
-from app.api.streaming import EventStream, LiveResponse, opened_in, while_connected
+from app.logs import note
 from app.services.speech import OpenSpeech
-from app.telemetry import note
 from app.wire import sse
 from app.wire.media_types import SPEECH_MEDIA_TYPES
 from app.wire.speech import delta, done, speech_request

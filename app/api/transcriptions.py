@@ -10,21 +10,21 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.answer_lifetime import EventStream, opened_in, while_connected
 from app.api.deps import CallerOf, Intake, IntakeOf, Services
 from app.api.forms import read_form, read_json
-from app.api.streaming import EventStream, opened_in, while_connected
 from app.audio.peaks import PEAKS_A_SECOND
 from app.domain import Progress, TranscriptEvent
+from app.logs import first_output, note
 from app.services.steps.open_transcription import OpenTranscription
 from app.services.transcription import TranscriptionService
-from app.telemetry import first_output, note
 from app.wire import sse
 from app.wire.cue_breaks import CueRules
-from app.wire.events import EventOptions, TranscriptEvents, peaks_event, progress_event
+from app.wire.edited_transcripts import BODY_BYTES, render_request, rendered
 from app.wire.media_types import RENDERED_MEDIA_TYPES, TRANSCRIPT_MEDIA_TYPES
-from app.wire.render import BODY_BYTES, render_request, rendered
 from app.wire.request_fields import FILE, MOST_KNOWN_SPEAKERS
-from app.wire.requests import TranscriptionRequest, transcription_request
+from app.wire.transcription_events import EventOptions, TranscriptEvents, peaks_event, progress_event
+from app.wire.transcription_request import TranscriptionRequest, transcription_request
 from app.wire.transcripts import render
 from engines.types import Task
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.forms import read_form, read_json
-from app.api.once import created_once
+from app.api.idempotency import created_once
 from app.wire.request_fields import RECORDING
 from app.wire.resources import (
     consent_object,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.audio.live import FULL_SCALE, Samples16
+from app.audio.live_decode import FULL_SCALE, Samples16
 from engines.contracts import SpeechStream
 from engines.types import Samples
 

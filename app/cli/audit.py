@@ -37,7 +37,7 @@ def audit(
     Example:
         antiphon audit --since 7d --json
     """
-    from app.cli.output import show
+    from app.cli.tables import show
     from app.cli.times import past
 
     records = asyncio.run(_read(config, past(since), only))

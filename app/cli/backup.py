@@ -48,7 +48,7 @@ def restore(file: BackupFile, config: Config = None) -> None:
     from app.settings.source import load_settings
     from app.store.backup import read_summary
     from app.store.backup import restore as run
-    from app.store.schema import upgrade_if_needed
+    from app.store.migrations import upgrade_if_needed
 
     settings = load_settings(config)
     read_summary(file)
@@ -64,7 +64,7 @@ def restore(file: BackupFile, config: Config = None) -> None:
 
 
 def _told(summary: BackupSummary) -> str:
-    from app.cli.output import counted
+    from app.cli.tables import counted
     from app.cli.times import shown
 
     rows = ", ".join(f"{name} {count}" for name, count in summary.rows.items() if count)

@@ -40,7 +40,7 @@ def create_consent(
     Example:
         antiphon consents create ann-consents.wav --name Ann --language en-US
     """
-    from app.cli.local import run_for_project
+    from app.cli.without_server import run_for_project
 
     data = recording.read_bytes()
     consent = run_for_project(
@@ -62,7 +62,7 @@ def phrase(
         antiphon consents phrase de
     """
     from app.settings.source import load_settings
-    from app.text.phrases import PHRASES, expected_phrase
+    from app.text.consent_phrases import PHRASES, expected_phrase
 
     text = expected_phrase(language, load_settings(config).voices.organisation)
     if text is None:
@@ -80,8 +80,8 @@ def list_consents(project: Project = "default", as_json: Json = False, config: C
     Example:
         antiphon consents list
     """
-    from app.cli.local import run_for_project
-    from app.cli.output import show
+    from app.cli.tables import show
+    from app.cli.without_server import run_for_project
 
     rows = [
         {
@@ -106,7 +106,7 @@ def delete_consent(
     Example:
         antiphon consents delete cons_0123
     """
-    from app.cli.local import run_for_project
+    from app.cli.without_server import run_for_project
 
     async def run(container: Container, caller: Caller) -> str:
         whole = await whole_consent_id(container, caller, consent)

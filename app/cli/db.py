@@ -23,7 +23,7 @@ def upgrade(config: Config = None) -> None:
         antiphon db upgrade
     """
     from app.settings.source import load_settings
-    from app.store.schema import upgrade as run
+    from app.store.migrations import upgrade as run
 
     run(load_settings(config).database_url)
     print("The database is up to date.")
@@ -44,7 +44,7 @@ def downgrade(
         antiphon db downgrade 0001
     """
     from app.settings.source import load_settings
-    from app.store.schema import downgrade as run
+    from app.store.migrations import downgrade as run
 
     run(load_settings(config).database_url, revision)
     print(f"The database is at {revision}.")

@@ -40,7 +40,7 @@ def doctor(config: Config = None) -> None:
     Example:
         antiphon doctor
     """
-    from app.cli.output import printable
+    from app.cli.tables import printable
     from app.settings.source import load_settings
 
     settings = load_settings(config)
@@ -54,7 +54,7 @@ def doctor(config: Config = None) -> None:
         print(f" {finding.subject}: {printable(finding.sentence)}")
     wrong = sum(finding.verdict == "wrong" for finding in findings)
     if wrong:
-        from app.cli.output import counted
+        from app.cli.tables import counted
 
         print(f"{counted(wrong, 'problem')}. Each line above that begins with ✗ says what to do.")
         raise typer.Exit(1)
@@ -83,7 +83,7 @@ def _version() -> Finding:
 
 
 def _settings(named: Path | None) -> Finding:
-    from app.settings.places import settings_file, usual_files
+    from app.settings.default_paths import settings_file, usual_files
 
     used = settings_file(named, os.environ)
     if used:
@@ -230,7 +230,7 @@ def _port(settings: Settings) -> Finding:
 
 def _running(settings: Settings, taken: str) -> Finding:
     """What the server on that port says of itself, if it is Antiphon."""
-    from app.cli.running import NoAnswer, problems_of
+    from app.cli.running_server import NoAnswer, problems_of
 
     server = settings.server
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
-from app.cli.output import printable
+from app.cli.tables import printable
 
 if TYPE_CHECKING:
     from typer._click.exceptions import UsageError

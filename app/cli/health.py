@@ -41,8 +41,8 @@ def health(
         antiphon health
     """
     from app.cli.failures import CommandError
-    from app.cli.output import printable
-    from app.cli.running import NoAnswer, address, problems_of
+    from app.cli.running_server import NoAnswer, address, problems_of
+    from app.cli.tables import printable
     from app.settings.source import load_settings
 
     settings = load_settings(config)

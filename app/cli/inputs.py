@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from app.cli.files import check_folder, check_target
+from app.cli.output_files import check_folder, check_target
 
 STDIN = "-"
 SOUND = frozenset({

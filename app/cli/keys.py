@@ -99,7 +99,7 @@ def list_keys(as_json: Json = False, config: Config = None) -> None:
     Example:
         antiphon keys list
     """
-    from app.cli.output import show
+    from app.cli.tables import show
 
     rows = [_shown(key) for key in _with_keys(config, lambda keys: keys.list())]
     columns = ("id", "name", "project", "ends_with", "created", "expires", "scopes", "limits", "state")

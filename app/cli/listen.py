@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from app.cli.failures import CommandError, tell
-from app.cli.files import check_target, make_folder
 from app.cli.options import Config, Prompt, complete_transcription_model
-from app.cli.output import printable
+from app.cli.output_files import check_target, make_folder
+from app.cli.tables import printable
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -72,7 +72,7 @@ def listen(
         antiphon listen -o notes.txt
         antiphon listen --file talk.mp3
     """
-    from app.cli.local import run_locally
+    from app.cli.without_server import run_locally
 
     logging.getLogger("app").setLevel(logging.ERROR)
     if file is not None and not file.is_file():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import Config, Json, complete_model
-from app.cli.output import counted
+from app.cli.tables import counted
 
 if TYPE_CHECKING:
     from app.models.weights import WeightsStore
@@ -36,7 +36,7 @@ def list_models(as_json: Json = False, config: Config = None) -> None:
     Example:
         antiphon models list
     """
-    from app.cli.output import Row, show
+    from app.cli.tables import Row, show
     from app.models.catalog import catalog
     from app.settings.source import load_settings
 
@@ -165,9 +165,9 @@ def export_set(
     Example:
         antiphon models export whisper-base -o models.tar
     """
-    from app.cli.files import check_plain, check_target
+    from app.cli.output_files import check_plain, check_target
     from app.cli.progress import fetch_report
-    from app.models.carrier import export_models
+    from app.models.export import export_models
 
     check_target(output)
     check_plain(output)
@@ -193,7 +193,7 @@ def import_set(
         antiphon models import models.tar
     """
     from app.cli.progress import fetch_report
-    from app.models.carrier import import_models
+    from app.models.export import import_models
 
     with fetch_report() as report:
         models = import_models(_store(config), file, report)
@@ -220,7 +220,7 @@ def _in_memory(settings: Settings) -> dict[str, str]:
     import os
     import urllib.request
 
-    from app.cli.running import address, trusting_its_certificate
+    from app.cli.running_server import address, trusting_its_certificate
 
     host = address(settings.server)
     scheme = "https" if settings.server.certificate else "http"

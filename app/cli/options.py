@@ -36,7 +36,7 @@ def _installed() -> list[str]:
 
 def _names_of(kind: str) -> Iterator[str]:
     """OpenAI's names for a kind of model, the catalogue's, and models that were installed beside them."""
-    from app.names import SPEECH_MODELS, TRANSCRIPTION_NAMES
+    from app.openai_names import SPEECH_MODELS, TRANSCRIPTION_NAMES
 
     yield from TRANSCRIPTION_NAMES if kind == "transcription" else SPEECH_MODELS
     known = _catalogue()
@@ -60,7 +60,7 @@ def complete_speech_model(incomplete: str) -> list[str]:
 
 def complete_voice(incomplete: str) -> list[str]:
     """OpenAI's names, then the voices whose files the catalogue names."""
-    from app.names import BUILTIN_VOICES
+    from app.openai_names import BUILTIN_VOICES
 
     speech = [entry for entry in _catalogue().values() if entry["kind"] == "speech"]
     local = (Path(name).name.split(".")[0] for entry in speech for name in entry["files"] if _is_voice(name))
@@ -81,7 +81,7 @@ def number(given: float) -> float:
 
 def text(given: str) -> str:
     """The text without what no tokenizer takes: a command line may hold bytes that are no text."""
-    from app.wire.texts import clean
+    from app.wire.clean_text import clean
 
     return clean(given)
 

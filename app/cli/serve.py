@@ -43,7 +43,7 @@ def serve(
         antiphon serve --prepare
         ANTIPHON_AUTH_KEYS=sk-my-key antiphon serve --host 0.0.0.0 --port 9000
     """
-    from app.telemetry import set_up_logging
+    from app.logs import set_up_logging
 
     settings = _settings(config, host, port)
     _check_listening(settings)
@@ -67,7 +67,7 @@ def _settings(config: Path | None, host: str | None, port: int | None) -> Settin
 
 
 def _tell_settings(config: Path | None) -> None:
-    from app.settings.places import settings_file
+    from app.settings.default_paths import settings_file
 
     path = settings_file(config, os.environ)
     source = path.absolute() if path else "no file; defaults and environment"
@@ -96,7 +96,7 @@ def _prepare(settings: Settings) -> Settings:
     from app.cli.progress import fetch_report
     from app.container import SPEAKER_ENCODER, check_spelling, model_registry, weights_store
     from app.models.errors import WeightsError
-    from app.store.schema import upgrade_if_needed
+    from app.store.migrations import upgrade_if_needed
 
     check_spelling(settings, model_registry(settings))
     store = weights_store(settings)

@@ -90,8 +90,8 @@ def speak(
         antiphon speak "Good morning." -o morning.mp3
         antiphon speak --voice cedar -f wav - < chapter.txt > chapter.wav
     """
-    from app.cli.files import check_target, stdin_text
-    from app.cli.local import run_locally
+    from app.cli.output_files import check_target, stdin_text
+    from app.cli.without_server import run_locally
     from app.domain import SpeechJob
     from app.settings.source import load_settings
 
@@ -119,7 +119,7 @@ def _format(output: Path | None, named: SpeechFormat | None) -> SpeechFormat:
 
 
 async def _speak(container: Container, job: SpeechJob, form: SpeechFormat, output: Path | None) -> None:
-    from app.cli.files import make_folder, write_output
+    from app.cli.output_files import make_folder, write_output
 
     await _check_voice(container, job)
     parts: list[bytes] = []

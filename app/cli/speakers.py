@@ -50,7 +50,7 @@ def shares(transcript: Transcript, title: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from app.cli.output import printable
+    from app.cli.tables import printable
 
     seconds: dict[str, float] = {}
     turns: dict[str, int] = {}

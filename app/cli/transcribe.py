@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from app.cli.batch import FileBatch, Report, Step
 from app.cli.failures import tell
 from app.cli.inputs import ENDINGS, STDIN, Plan, Task, TranscriptFormat, format_of, listed, plan
 from app.cli.options import Config, Prompt, complete_transcription_model
+from app.cli.parallel_files import FileBatch, Report, Step
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -109,8 +109,8 @@ def transcribe(
         ffmpeg -i film.mkv -f wav - | antiphon transcribe --language de -
         antiphon transcribe --diarize --speaker Anna=anna.wav meeting.m4a
     """
-    from app.cli.local import run_locally
     from app.cli.speakers import speaker_options
+    from app.cli.without_server import run_locally
 
     logging.getLogger("app").setLevel(logging.ERROR)  # failures are printed once, beside their file
     form = format_of(output, form)
@@ -156,9 +156,9 @@ async def _run(
     container: Container, work: Plan, job: TranscriptionJob, form: TranscriptFormat, jobs: int
 ) -> int:
     """Does all tasks; gives the number of those that failed."""
-    from app.cli.batch import bars, run_all
     from app.cli.failures import sentence_of
-    from app.cli.local import explained
+    from app.cli.parallel_files import bars, run_all
+    from app.cli.without_server import explained
     from app.errors import ApiError
 
     def sentence(failure: Exception) -> str | None:
@@ -229,7 +229,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 
 
 def _write(data: bytes, target: Path | None) -> None:
-    from app.cli.files import write_output
+    from app.cli.output_files import write_output
 
     if target:
         write_output(target, data)

@@ -12,7 +12,7 @@ import typer
 from app.cli.options import Config, Json
 
 if TYPE_CHECKING:
-    from app.cli.output import Row
+    from app.cli.tables import Row
     from app.domain import ApiKey, UsageCounts, UsageEntry
 
 DAY_FORMAT, MONTH_FORMAT = "%Y-%m-%d", "%Y-%m"
@@ -39,7 +39,7 @@ def usage(
     Example:
         antiphon usage --since 90d --by month
     """
-    from app.cli.output import show
+    from app.cli.tables import show
     from app.cli.times import past
 
     entries, keys = asyncio.run(_read(config, past(since)))

@@ -10,7 +10,7 @@ import typer
 from app.cli.options import Config, Json, Project
 
 if TYPE_CHECKING:
-    from app.cli.output import Row
+    from app.cli.tables import Row
     from app.container import Container
     from app.domain import Caller, ListedVoice
 
@@ -29,8 +29,8 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
         antiphon voices list
     """
     from app.cli.failures import CommandError
-    from app.cli.local import run_locally
-    from app.cli.output import show
+    from app.cli.tables import show
+    from app.cli.without_server import run_locally
     from app.domain import Caller
     from app.settings.source import load_settings
 
@@ -87,7 +87,7 @@ def create_voice(
         antiphon voices create ann.wav --name Ann --consent cons_0123
     """
     from app.cli.consents import whole_consent_id
-    from app.cli.local import run_for_project
+    from app.cli.without_server import run_for_project
 
     data = sample.read_bytes()
 
@@ -114,7 +114,7 @@ def delete_voice(
         antiphon voices delete voice_0123
     """
     from app.cli.ids import whole_id
-    from app.cli.local import run_for_project
+    from app.cli.without_server import run_for_project
 
     async def run(container: Container, caller: Caller) -> str:
         whole = whole_id(voice, (custom.id for custom in await container.custom_voices.list(caller)), "voice")

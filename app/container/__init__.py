@@ -11,23 +11,24 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from app.container import parts
-from app.container.automatic import filled
-from app.container.parts import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
-from app.container.start import StartRefused, check_exposure, check_spelling, check_start
+from app.container import builders
+from app.container.automatic_settings import filled
+from app.container.builders import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
+from app.container.start_checks import StartRefused, check_exposure, check_spelling, check_start
 from app.container.work_threads import work_threads
 from app.models.voicebook import VoiceBook
 from app.runtime.idle_memory import Activity, IdleMemory
 from app.runtime.lane_runner import LaneRunner
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings
-from app.runtime.shortage import MemoryShortage
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.live import LiveSessions
+from app.services.metrics import MetricsService
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.refused_logins import SERVER, RefusedLogins
@@ -38,7 +39,6 @@ from app.services.usage import UsageService
 from app.services.use_cases import UseCases
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
-from app.services.watch import WatchService
 from app.settings import Settings
 from app.store.audit import AuditLog
 from app.store.database import Database
@@ -75,7 +75,7 @@ class Container:
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
         """`transcribers`, `synthesizers`, `diarizers`: find the engine of a name; tests give their own."""
-        self.start_entry = parts.start_entry(settings)
+        self.start_entry = builders.start_entry(settings)
         self.settings = settings = filled(settings)
         self.weights = weights_store(settings)
         self.registry = model_registry(settings)
@@ -84,20 +84,20 @@ class Container:
         self.voice_store = VoiceStore(self.database)
         self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
-        self.uploads = parts.uploads(settings.limits)
-        self.files = parts.edited_files(settings.limits.request_seconds)
+        self.uploads = builders.uploads(settings.limits)
+        self.files = builders.edited_files(settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
         self.threads = work_threads(settings.runtime, self.meters, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
-        self.place = parts.place(settings.runtime, finder, self.meters)
+        self.place = builders.place(settings.runtime, finder, self.meters)
         self.runner, self.loudness = self._runner(), SharedLoudness(LoudnessStore(self.database))
         self.diarization_model = diarization_model(settings, self.registry)
         self.idle_memory = IdleMemory(self._activity)
         self.services = self._use_cases()
-        self.request_rules = parts.request_rules(settings)
-        self.speech_rules = parts.speech_request_rules(settings)
+        self.request_rules = builders.request_rules(settings)
+        self.speech_rules = builders.speech_request_rules(settings)
 
     @property
     def transcription(self) -> TranscriptionService:
@@ -123,7 +123,7 @@ class Container:
         await check_start(self.settings, self.database, self.keys)
         self.loudness.share()
         if self.settings.tracing.endpoint:
-            open_tracing(parts.tracing_rules(self.settings))
+            open_tracing(builders.tracing_rules(self.settings))
         self.audit.add(SERVER, self.start_entry)
         models = [self.registry.resolve(name) for name in self.settings.models.preload]
         self.runner.preload(models)
@@ -153,9 +153,9 @@ class Container:
     def _runner(self) -> LaneRunner:
         return LaneRunner(
             self.weights,
-            parts.admission(self.settings.limits),
+            builders.admission(self.settings.limits),
             EngineSettings.of(self.settings),
-            parts.runner_rules(self.settings),
+            builders.runner_rules(self.settings),
             place=self.place,
             threads=self.threads,
             meters=self.meters,
@@ -163,7 +163,7 @@ class Container:
         )
 
     def _use_cases(self) -> UseCases:
-        base = parts.SharedParts(
+        base = builders.SharedParts(
             settings=self.settings,
             runner=self.runner,
             threads=self.threads,
@@ -171,26 +171,26 @@ class Container:
             voices=self.voice_store,
             audit=self.audit,
         )
-        transcription = parts.transcription(base, parts.diarization(base, self.diarization_model))
-        custom, readiness = parts.custom_voices(base), self._readiness()
+        transcription = builders.transcription(base, builders.diarization(base, self.diarization_model))
+        custom, readiness = builders.custom_voices(base), self._readiness()
         return UseCases(
             transcription=transcription,
-            speech=parts.speech(base, self.voices, custom, self.loudness),
-            live=parts.live(base),
+            speech=builders.speech(base, self.voices, custom, self.loudness),
+            live=builders.live(base),
             live_sessions=LiveSessions(self.settings.realtime.sessions or 4 * (os.cpu_count() or 1)),
             models=ModelListService(self.registry, self.runner),
             voices=VoiceListService(self.voices, custom, self.threads),
             custom_voices=custom,
-            consents=parts.consents(base, transcription),
+            consents=builders.consents(base, transcription),
             keys=self.keys,
             client_secrets=ClientSecretService(self.keys, self.settings.realtime.secrets),
             usage=self.usage,
             idempotency=IdempotencyService(IdempotencyStore(self.database)),
             refused_logins=RefusedLogins(self.audit),
-            about=parts.about(self.settings),
+            about=builders.about(self.settings),
             readiness=readiness,
             meters=self.meters,
-            watch=WatchService(self.meters, self.runner, self.uploads, readiness, self.keys),
+            metrics=MetricsService(self.meters, self.runner, self.uploads, readiness, self.keys),
         )
 
     def _readiness(self) -> ReadinessService:

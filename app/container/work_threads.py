@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.audio.reading import read, warm
+from app.audio.reader_task import read, warm
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
+from app.runtime.reader_pool import ReaderPool, ReaderRules
 from app.runtime.reader_values import ReaderOrder
-from app.runtime.readers import ReaderPool, ReaderRules
-from app.runtime.shortage import MemoryShortage
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.settings.limits import RuntimeSettings
 
 

@@ -18,7 +18,7 @@ from app.errors.connections import (
     UpgradeRequired,
 )
 from app.errors.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
-from app.errors.limits import KeyRateLimited, QuotaUsedUp
+from app.errors.key_limits import KeyRateLimited, QuotaUsedUp
 from app.errors.server import (
     EngineCrashed,
     InternalError,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.domain import ModelKind, ModelListing, ModelSpec
 from app.errors import InvalidValue, ModelNotFound
-from app.models.advice import how_to_get, listed
 from app.models.catalog import catalog
+from app.models.how_to_get import how_to_get, listed
 from app.models.weights import MODEL_NAME, slug, unslug
 
 OWNER = "antiphon"

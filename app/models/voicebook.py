@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from app.domain import LocalVoice, ModelSpec, SpeechPreference
 from app.errors import EngineUnavailable, InvalidValue, ModelUnavailable, UnsupportedValue
-from app.models.advice import how_to_get, listed
+from app.models.how_to_get import how_to_get, listed
 from app.models.registry import Registry
 from app.models.voice_languages import can_read, language_name
 from engines import catalog

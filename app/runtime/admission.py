@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from app.errors import ApiError, Overloaded, ShuttingDown
+from app.logs import current_request, tally
 from app.runtime.cancel import Cancel
-from app.telemetry import current_request, tally
 from app.tracing import current_span
 
 LONGEST_RETRY = 60

@@ -19,7 +19,7 @@ from engines.errors import EngineError
 from engines.types import Window
 from engines.work import Order, Work
 
-PROGRAM = "app.runtime.child"
+PROGRAM = "app.runtime.child_program"
 
 
 class Child(ChildProcess):

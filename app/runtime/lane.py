@@ -14,15 +14,15 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 
 from app.errors import RequestTimedOut
+from app.logs import bound
 from app.runtime.admission import Permit
 from app.runtime.batch_trace import trace_batch
 from app.runtime.batching import BatchLimits
+from app.runtime.memory_budget import MemoryBudget
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
 from app.runtime.model_life import EXPECTED, ModelLife
 from app.runtime.queue import Entry, Result_co, WorkQueue
-from app.runtime.residence import Residence
-from app.runtime.shortage import MemoryShortage
-from app.telemetry import bound
 from engines.errors import EngineDied, EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host, Work, joined
 
@@ -41,7 +41,7 @@ class Lane:
         size: int = 0,
         idle: float = 0.0,
         meters: Meters | None = None,
-        residence: Residence | None = None,
+        memory_budget: MemoryBudget | None = None,
         shortage: MemoryShortage | None = None,
     ) -> None:
         """`size`: bytes of memory, roughly. `idle`: seconds without work until it is unloaded; 0: never."""
@@ -55,7 +55,7 @@ class Lane:
             size,
             open_host,
             idle=idle,
-            residence=residence or Residence(),
+            memory_budget=memory_budget or MemoryBudget(),
             meters=self._meters,
             shortage=self._shortage,
             waiting=lambda: self._queue.waiting,

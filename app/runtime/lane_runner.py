@@ -18,15 +18,15 @@ from app.errors import RequestTimedOut, from_engine
 from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
+from app.runtime.diarizer_stretches import seen_of
 from app.runtime.lane import Lane
-from app.runtime.looks import seen_of
+from app.runtime.memory_budget import MemoryBudget, ModelState
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings, Orders, size_of
 from app.runtime.queue import Result_co
-from app.runtime.residence import ModelState, Residence
 from app.runtime.runner import LaneSnapshot, RunnerSnapshot
-from app.runtime.shortage import MemoryShortage
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from engines import catalog
 from engines.contracts import SpeechDetector, SpeechStream
 from engines.errors import EngineError
@@ -99,7 +99,7 @@ class LaneRunner:
         self._meters = meters or Meters()
         self._shortage = shortage or MemoryShortage()
         self._orders = Orders(store, options, rules.batch)
-        self._residence = Residence(rules.memory)
+        self._memory_budget = MemoryBudget(rules.memory)
         self._lanes: dict[str, Lane] = {}
         self._detector: SpeechDetector | None = None
         self._lock = threading.Lock()
@@ -257,7 +257,7 @@ class LaneRunner:
                 size=size_of(model),
                 idle=self._rules.idle,
                 meters=self._meters,
-                residence=self._residence,
+                memory_budget=self._memory_budget,
                 shortage=self._shortage,
             )
         return self._lanes[model.id]

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.errors import ApiError
+from app.runtime.memory_budget import MemoryBudget, ModelState
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
-from app.runtime.residence import ModelState, Residence
-from app.runtime.shortage import MemoryShortage
 from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host
 
@@ -67,7 +67,7 @@ class ModelLife:
         open_host: Callable[[], Host],
         *,
         idle: float,
-        residence: Residence,
+        memory_budget: MemoryBudget,
         meters: Meters,
         shortage: MemoryShortage,
         waiting: Callable[[], int],
@@ -77,7 +77,7 @@ class ModelLife:
         `waiting`: how many wait to use it; while some do, it is not unloaded.
         """
         self.name, self.size, self._open, self._idle = name, size, open_host, idle
-        self._residence, self._meters, self._shortage = residence, meters, shortage
+        self._memory_budget, self._meters, self._shortage = memory_budget, meters, shortage
         self._waiting = waiting
         self._changed = threading.Condition()
         """Held only briefly, because the event loop takes it too."""
@@ -173,7 +173,7 @@ class ModelLife:
             host, self._host, self._state = self._host, None, "idle"
             if host:
                 host.close()
-        self._residence.leave(self)
+        self._memory_budget.leave(self)
 
     def _unload(self, reason: str) -> bool:
         if not self._loading.acquire(blocking=False):
@@ -185,7 +185,7 @@ class ModelLife:
                 host, self._host, self._state = self._host, None, "idle"
             if host:
                 host.close()
-                self._residence.leave(self)
+                self._memory_budget.leave(self)
                 log.info("model %s is unloaded: %s", self.name, reason)
             return True
         finally:
@@ -208,7 +208,7 @@ class ModelLife:
     def _loaded(self, wanted: Callable[[], bool]) -> Host:
         began = time.monotonic()
         try:
-            with self._residence.room(self, wanted):
+            with self._memory_budget.room(self, wanted):
                 host = self._open()
         except Exception as failure:
             raise self._failed(failure) from failure
@@ -236,4 +236,4 @@ class ModelLife:
             free = not self._leases
             self._changed.notify_all()
         if free:
-            self._residence.changed()
+            self._memory_budget.changed()

@@ -16,8 +16,8 @@ from concurrent.futures import Future, wait
 from typing import BinaryIO
 
 from app.errors import NotAudio, RequestTimedOut
+from app.runtime.reader_pool import ReaderPool, ReaderProcess
 from app.runtime.reader_values import CloseStream, NextItem, OpenStream
-from app.runtime.readers import ReaderPool, ReaderProcess
 from engines.errors import EngineDied, EngineStuck
 
 INLINE_BYTES = 2 << 20

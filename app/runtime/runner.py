@@ -12,7 +12,7 @@ from typing import Protocol
 
 from app.domain import ModelSpec
 from app.runtime.admission import Permit
-from app.runtime.residence import ModelState
+from app.runtime.memory_budget import ModelState
 from engines.contracts import SpeechStream
 from engines.types import (
     Diarization,

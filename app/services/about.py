@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.domain import About
-from app.text.phrases import PHRASES, expected_phrase
+from app.text.consent_phrases import PHRASES, expected_phrase
 
 
 class AboutService:

@@ -26,12 +26,12 @@ from app.domain import (
 from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
-from app.services.steps.cutting import cut_recording
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.detect_and_cut import cut_recording
 from app.services.steps.recordings import Recording, listen
 from app.services.transcription import TranscriptionService
 from app.store.voices import VoiceStore
-from app.text.phrases import PHRASES, PhraseMatch, match, phrase_language
+from app.text.consent_phrases import PHRASES, PhraseMatch, match, phrase_language
 
 Check = Literal["enforce", "warn"]
 LONGEST_RECORDING = 60.0

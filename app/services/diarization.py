@@ -15,7 +15,7 @@ from app.domain import ModelSpec, SpeakerReference, SpeakerRequest
 from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
 from engines.errors import EngineError
 from engines.types import Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples

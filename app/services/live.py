@@ -14,7 +14,7 @@ from app.domain.live import LiveEvent, LiveSettings
 from app.errors import Overloaded, ShuttingDown
 from app.models.registry import Registry
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_session import CLAIM_SECONDS, LiveRules, LiveSession
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain import ModelKind, ModelListing
 from app.errors import ApiError
 from app.models.registry import Registry
-from app.runtime.residence import ModelState
+from app.runtime.memory_budget import ModelState
 from app.runtime.runner import Runner
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from app.errors import ApiError
 from app.models.registry import Registry
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.runner import Runner
-from app.runtime.shortage import MemoryShortage
 from app.store.database import Database
 
 FRESH_SECONDS = 1.0

@@ -14,16 +14,16 @@ from functools import partial
 from app.audio.encode import Encoder, encoder
 from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob, audio_tokens
 from app.errors import ApiError, InvalidValue, VoiceNotFound
+from app.logs import first_output, note
 from app.models.voicebook import VoiceBook
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.key_spending import Charge
 from app.services.steps.shared_loudness import SharedLoudness, VoiceKey
-from app.services.steps.sounds import Sounds, SpokenFile, sounds_of
-from app.services.steps.spending import Charge
+from app.services.steps.synthesis import Sounds, SpokenFile, sounds_of
 from app.services.voices import VoiceService
-from app.telemetry import first_output, note
-from app.text.delivery import Delivery, delivery
+from app.text.instructions import Delivery, delivery
 from app.text.language import other_script
 from app.text.utterances import Piece, Utterances
 from engines.types import Pcm

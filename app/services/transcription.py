@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
+from app.audio.cut_windows import CutRules
 from app.audio.decode import BLOCK_SAMPLES
 from app.audio.peaks import PeakMeter
-from app.audio.windows import CutRules
 from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
 from app.errors import ApiError
+from app.logs import note
 from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.diarization import DiarizationService
+from app.services.steps.key_spending import Charge
 from app.services.steps.open_transcription import (
     OpenTranscription,
     PlainTranscription,
     SpokenTranscription,
     Who,
 )
-from app.services.steps.sources import Source, open_source
-from app.services.steps.spending import Charge
-from app.services.steps.windows import WindowTranscriber
-from app.telemetry import note
+from app.services.steps.open_upload import Source, open_source
+from app.services.steps.transcribe_windows import WindowTranscriber
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 Progress = Callable[[float, float | None], None]

@@ -11,6 +11,7 @@ from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.live import LiveService, LiveSessions
+from app.services.metrics import MetricsService
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.refused_logins import RefusedLogins
@@ -19,7 +20,6 @@ from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
 from app.services.voice_list import VoiceListService
 from app.services.voices import VoiceService
-from app.services.watch import WatchService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,4 +42,4 @@ class UseCases:
     about: AboutService
     readiness: ReadinessService
     meters: Meters
-    watch: WatchService
+    metrics: MetricsService

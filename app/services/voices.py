@@ -39,7 +39,7 @@ from app.errors import (
 from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.steps.recordings import chunks, listen, whole_sound
 from app.store.audit import AuditLog
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.settings.base import MIB, Group
+from app.settings.default_paths import data_folder
 from app.settings.limits import LimitsSettings, RuntimeSettings
-from app.settings.places import data_folder
 from app.settings.realtime import RealtimeSettings
 from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
 from app.settings.speech import SpeechSettings, VoicesSettings

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from app.settings.places import CONFIG_FILE, CONFIG_VARIABLE
+from app.settings.default_paths import CONFIG_FILE, CONFIG_VARIABLE
 from app.settings.source import groups, variable
 
 COMMENT_WIDTH = 100

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.settings import Settings
 from app.settings.base import SettingsError as SettingsError  # noqa: PLC0414 - also offered here
-from app.settings.places import CONFIG_VARIABLE, settings_file
+from app.settings.default_paths import CONFIG_VARIABLE, settings_file
 
 PREFIX = "ANTIPHON_"
 FILE_SUFFIX = "_FILE"

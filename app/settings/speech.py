@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.names import BUILTIN_VOICES, SPEECH_MODELS
+from app.openai_names import BUILTIN_VOICES, SPEECH_MODELS
 from app.settings.base import MIB, Group, added
 
 

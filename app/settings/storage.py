@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from app.names import DEFAULT_ALIASES
+from app.openai_names import DEFAULT_ALIASES
 from app.settings.base import MIB, Group, added
 
 

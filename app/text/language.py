@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import Any
 
-from engines.scripts import primary_subtag, script_language
+from engines.writing_scripts import primary_subtag, script_language
 
 LATIN_LANGUAGES = (
     "en", "es", "fr", "it", "pt", "de", "nl", "pl", "tr", "sv", "id", "vi", "fi", "cs", "ro", "hu", "da",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
-from engines.scripts import primary_subtag
+from engines.writing_scripts import primary_subtag
 
 _TAGS = "speak|break|prosody|emphasis|say-as|voice|phoneme|sub|audio|lang|mark|amazon:\\w+|mstts:\\S+|p|s|w"
 _SSML = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]{{0,500}})?/?>", re.IGNORECASE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
-from engines.scripts import primary_subtag
+from engines.writing_scripts import primary_subtag
 
 LONGEST_LINE = 5000
 """Characters after which a line that has not ended yet is divided."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.domain.live import LiveSettings
 from app.errors import InvalidValue
-from app.wire.bodies import json_object
-from app.wire.fields import bounded_integer
+from app.wire.form_fields import bounded_integer
+from app.wire.json_bodies import json_object
 from app.wire.realtime_session import session_object, updated
 
 SHORTEST_SECONDS, LONGEST_SECONDS, USUAL_SECONDS = 10, 7200, 600

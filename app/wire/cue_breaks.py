@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from engines.marks import CLAUSE_ENDS, SENTENCE_ENDS
+from engines.punctuation import CLAUSE_ENDS, SENTENCE_ENDS
 from engines.types import Word
 
 CLAUSE_PAUSE = 0.4

@@ -12,7 +12,7 @@ import re
 from app.domain import SpeakerReference, SpeakerRequest
 from app.errors import InvalidValue, UnsupportedValue
 from app.wire import request_fields as table
-from app.wire.reader import FormReader
+from app.wire.field_reader import FormReader
 
 NAMES, REFERENCES = table.SPEAKER_NAMES.name, table.SPEAKER_CLIPS.name
 NAME_CHARACTERS = 100

@@ -10,9 +10,9 @@ from typing import Any
 
 from app.settings import Settings
 from app.settings.base import MIB
+from app.wire.clean_text import LONGEST_ID
 from app.wire.field_row import Endpoint, Kind, RequestField
 from app.wire.request_fields import of, setting
-from app.wire.texts import LONGEST_ID
 
 EXTENSION = "x-antiphon-extension"
 _STRATEGY = {

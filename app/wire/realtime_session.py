@@ -19,9 +19,9 @@ from app.domain.live import (
     SoundFormat,
 )
 from app.errors import InvalidRequest, InvalidValue
-from app.wire.fields import bounded_integer, bounded_number
+from app.wire.clean_text import clean, is_id
+from app.wire.form_fields import bounded_integer, bounded_number
 from app.wire.languages import language_code
-from app.wire.texts import clean, is_id
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 PCM_RATES = (8000, 16_000, 24_000, 48_000)

@@ -1,7 +1,7 @@
 """Every field of every request: the one table that parser, OpenAPI document and docs/api.md are made from.
 
-Law: data only. A parser asks for a row (`app.wire.reader`), so a field that is not here cannot be read; tests
-hold that every row is read, that the document has it and that the page shows it.
+Law: data only. A parser asks for a row (`app.wire.field_reader`), so a field that is not here cannot be read.
+Tests hold that every row is read, that the document has it and that the page shows it.
 Bounds and defaults that are settings are named (`limits.prompt_characters`), never copied.
 """
 

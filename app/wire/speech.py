@@ -12,10 +12,10 @@ from typing import Any
 from app.domain import VOICE_ID, AudioFormat, SpeechJob
 from app.errors import VoiceNotFound
 from app.wire import request_fields as table
-from app.wire.bodies import json_object, required_text
-from app.wire.reader import BodyReader
+from app.wire.clean_text import checked_id
+from app.wire.field_reader import BodyReader
+from app.wire.json_bodies import json_object, required_text
 from app.wire.strict import check_speech
-from app.wire.texts import checked_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from app.domain import SpokenSegment
 from app.wire.cue_breaks import CueRules, best_groups, columns, lines_of
-from engines.marks import SENTENCE_ENDS
+from engines.punctuation import SENTENCE_ENDS
 from engines.types import Segment, Word
 
 PARAGRAPH_PAUSE = 2.0

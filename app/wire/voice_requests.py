@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from app.errors import ConsentNotFound, EngineUnavailable, InvalidValue, VoiceNotFound
 from app.wire import request_fields as table
-from app.wire.bodies import json_object
+from app.wire.clean_text import checked_id, is_id
+from app.wire.field_reader import BodyReader, FormReader
 from app.wire.field_row import RequestField
-from app.wire.fields import Fields, bounded_integer
+from app.wire.form_fields import Fields, bounded_integer
+from app.wire.json_bodies import json_object
 from app.wire.languages import language_tag
-from app.wire.reader import BodyReader, FormReader
-from app.wire.texts import checked_id, is_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from engines.contracts import Synthesizer
 from engines.errors import EngineError, import_failure
-from engines.scripts import primary_subtag
 from engines.types import SAMPLE_RATE, Samples, SpeakerSample, VoiceProfile
+from engines.writing_scripts import primary_subtag
 
 ENGINE = "kokoro"
 MODEL = "kokoro-82m"

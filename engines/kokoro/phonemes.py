@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engines.errors import EngineError, EngineMissing, import_failure
-from engines.scripts import primary_subtag, runs
+from engines.writing_scripts import primary_subtag, runs
 
 PHONEMES_PER_PASS = 500
 """Phonemes in one pass of the network, which has 510 positions."""

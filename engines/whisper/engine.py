@@ -26,11 +26,12 @@ from engines.types import (
     Window,
     WindowResult,
 )
+from engines.whisper.absolute_times import keep
 from engines.whisper.arrays import join_rows, take_rows
+from engines.whisper.device import place
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
-from engines.whisper.output import keep
-from engines.whisper.place import place
+from engines.whisper.phrases import Phrase, split_phrases
 from engines.whisper.results import Decoded, is_silence, without_loop
 from engines.whisper.row_limit import RowLimit
 from engines.whisper.rows import (
@@ -46,7 +47,6 @@ from engines.whisper.rows import (
     doubtful,
     most_tokens,
 )
-from engines.whisper.segments import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
 from engines.whisper.words import Timed, group_words
 from engines.work import LengthClasses

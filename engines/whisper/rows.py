@@ -24,8 +24,8 @@ from engines.types import (
     WindowCost,
     WindowResult,
 )
+from engines.whisper.phrases import Marks, split_phrases
 from engines.whisper.results import Decoded, passes
-from engines.whisper.segments import Marks, split_phrases
 
 FRAMES_PER_SECOND = 100
 """Frames of the log-mel spectrogram."""

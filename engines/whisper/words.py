@@ -13,9 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from engines.marks import SENTENCE_ENDS
+from engines.punctuation import SENTENCE_ENDS
 from engines.types import Word
-from engines.whisper.segments import Phrase
+from engines.whisper.phrases import Phrase
 from engines.whisper.tokens import WhisperTokens
 
 POSITIONS_PER_SECOND = 50

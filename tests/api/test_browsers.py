@@ -12,7 +12,7 @@ import pytest
 from app.container import Container
 from app.main import create_app
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.engines import ToneEngine, ToneSynthesizer
 
 PAGE = "https://page.example"

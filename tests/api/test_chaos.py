@@ -23,12 +23,12 @@ import numpy as np
 import pytest
 
 from app.api.server import Server, listen
-from app.audio.windows import EverythingIsSpeech
+from app.audio.cut_windows import EverythingIsSpeech
 from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from engines.types import Window
 from tests.support.chaos import Call, get, in_line, live, posted_form, posted_json, visit
 from tests.support.custom_voice import add_tone_voice

@@ -13,7 +13,7 @@ from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.custom_voice import add_tone_voice
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.postgres import StoppablePostgres, stoppable_postgres

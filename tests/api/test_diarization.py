@@ -14,12 +14,12 @@ import httpx2
 import numpy as np
 import pytest
 
+from app.audio.cut_windows import EverythingIsSpeech
 from app.audio.decode import open_audio
-from app.audio.windows import EverythingIsSpeech
 from app.container import Container
 from app.main import create_app
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from engines.errors import EngineError, EngineMissing, WeightsBroken
 from tests.support.diarizers import ToneDiarization, ToneDiarizer
 from tests.support.engines import EchoTranscriber, engines_of
@@ -313,7 +313,7 @@ async def test_an_upload_is_decoded_once(
         opened.append(arguments)
         return open_audio(*arguments, **options)
 
-    monkeypatch.setattr("app.services.steps.sources.open_audio", counted)
+    monkeypatch.setattr("app.services.steps.open_upload.open_audio", counted)
     body = (await post(client)).json()
     assert [segment["speaker"] for segment in body["segments"]] == ["A", "B", "A"]
     assert len(opened) == 1

@@ -13,7 +13,7 @@ from app import __version__
 from app.container import Container
 from app.main import create_app
 from app.settings import OPENAI_UPLOAD, Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import tone, wav
 

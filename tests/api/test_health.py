@@ -15,7 +15,7 @@ from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from app.services.idempotency import IdempotencyService
 from app.settings import Settings
 from app.store.database import Database
 from app.store.idempotency import IdempotencyStore, StoredAnswer
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.waiting import until
 
 CONSENTS = "/audio/voice_consents"

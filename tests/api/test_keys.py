@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.api.access import OPEN, PAGE_FILES, is_open, scopes_of
+from app.api.required_scopes import OPEN, PAGE_FILES, is_open, scopes_of
 from app.container import Container
 from app.domain import DEFAULT_SCOPES, EVERY_SCOPE, SCOPES, Grant
 from app.main import create_app
@@ -111,7 +111,7 @@ async def test_without_any_key_everything_is_open_as_before(calling: Calling) ->
 
 
 def test_every_route_has_its_rule(app: FastAPI) -> None:
-    """A new route needs a row in `app/api/access.py`."""
+    """A new route needs a row in `app/api/required_scopes.py`."""
     known = routes(app)
     assert ("POST", "/v1/audio/transcriptions") in known
     assert ("GET", "/v1/realtime") in known

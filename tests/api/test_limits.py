@@ -17,7 +17,7 @@ from app.domain import Caller, Grant, KeyLimits, UsageCounts
 from app.main import create_app
 from app.services.usage import UsageService
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import rounds, until

@@ -7,7 +7,7 @@ import asyncio
 from app.container import Container
 from app.domain.live import LiveEvent, LiveSettings, SoundFormat
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.conftest import JFK
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import decode

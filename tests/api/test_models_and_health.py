@@ -10,11 +10,11 @@ import pytest
 
 from app.container import Container, StartRefused, check_exposure
 from app.main import create_app
-from app.runtime import model_life, shortage
+from app.runtime import memory_shortage, model_life
 from app.settings import Settings
 from app.settings.server import is_loopback
 from app.settings.source import load_settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from engines.errors import WeightsBroken, import_failure
 from engines.types import EngineOptions
 from tests.support.engines import EchoTranscriber
@@ -125,7 +125,7 @@ async def test_memory_that_was_refused_is_a_503_and_readiness_says_so(
     ready = await client.get("http://test/health/ready")
     assert (ready.status_code, list(ready.json()["problems"])) == (503, ["memory"])
     engine.failure = None
-    monkeypatch.setattr(shortage, "LASTS_SECONDS", 0.0)
+    monkeypatch.setattr(memory_shortage, "LASTS_SECONDS", 0.0)
     assert (await client.get("http://test/health/ready")).status_code == 200
     assert (await client.post("/audio/transcriptions", **form)).status_code == 200
 

@@ -14,11 +14,11 @@ import httpx2
 import pytest
 
 from app.container import Container
-from app.container.parts import EDITED_FILES, EDITED_FILES_OF_ONE_KEY
+from app.container.builders import EDITED_FILES, EDITED_FILES_OF_ONE_KEY
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import stays, until

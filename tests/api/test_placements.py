@@ -17,7 +17,7 @@ from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, So
 from app.main import create_app
 from app.runtime.process_host import ProcessHost
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.conftest import JFK
 from tests.support import scripted
 from tests.support.sound import decode, tone, wav

@@ -12,10 +12,10 @@ import httpx2
 import numpy as np
 import pytest
 
-from app.audio.voicing import loudness
+from app.audio.join_utterances import loudness
 from app.container import Container
 from app.main import create_app
-from app.names import BUILTIN_VOICES
+from app.openai_names import BUILTIN_VOICES
 from engines.errors import EngineError, EngineMissing
 from engines.types import Pcm
 from tests.support.decoded import decode

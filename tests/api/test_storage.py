@@ -18,7 +18,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import connect
 from app.store import database as database_module
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.database_lock import locked
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import tone, wav

@@ -19,7 +19,7 @@ from app.container import Container
 from app.domain import TranscriptionJob
 from app.main import create_app
 from app.settings import Settings
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import noise, pcm_wav, silence, tone, wav
 from tests.support.waiting import until
@@ -173,7 +173,7 @@ async def test_a_stream_that_fails_ends_with_an_error_frame(
 async def test_an_idle_stream_is_kept_alive(
     client: httpx2.AsyncClient, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.streaming.KEEP_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr("app.api.answer_lifetime.KEEP_ALIVE_SECONDS", 0.02)
     engine.seconds = 0.3
     answer = await post(client, stream="true")
     assert answer.text.startswith(": keep-alive\n\n")

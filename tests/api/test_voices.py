@@ -12,7 +12,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from app.text.phrases import PHRASES
+from app.text.consent_phrases import PHRASES
 from tests.conftest import JFK
 from tests.support.decoded import decode
 from tests.support.server import Server, run_cli, running

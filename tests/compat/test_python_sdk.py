@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from app.text.phrases import PHRASES
+from app.text.consent_phrases import PHRASES
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.server import KEY, Server
 

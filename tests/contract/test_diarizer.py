@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runtime.looks import Looks
+from app.runtime.diarizer_stretches import DiarizerStretches
 from bench import torch_starter
 from engines import catalog
 from engines.contracts import Diarizer
@@ -91,7 +91,7 @@ def diarized(
     engine: Diarizer, samples: Samples, options: DiarizeOptions | None = None, block: int = 0
 ) -> Diarization:
     """As the runner does it: the sound comes in blocks of any length and is cut as the engine wants it."""
-    cutter = Looks(LookSize(engine.span, engine.hop))
+    cutter = DiarizerStretches(LookSize(engine.span, engine.hop))
     parts: list[Stretch] = []
     for at in range(0, len(samples), block or max(len(samples), 1)):
         parts += cutter.feed(samples[at : at + (block or len(samples))])
@@ -250,7 +250,7 @@ def test_the_default_engine_needs_at_most_200_megabytes(storage: Path) -> None:
     script = f"""
 from pathlib import Path
 import numpy as np, onnxruntime
-from app.runtime.in_process import InProcess
+from app.runtime.threads_placement import ThreadsPlacement
 from engines.types import EngineOptions
 from engines.work import Look, Order, Stretch
 from tests.support.sound import decode
@@ -262,7 +262,7 @@ speech = np.tile(decode(Path({str(JFK)!r}).read_bytes()), 7)
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 before = megabytes()
 folder = Path({str(storage / "weights" / MODEL)!r})
-host = InProcess().open(Order("diarization", "speakers", folder, EngineOptions()))
+host = ThreadsPlacement().open(Order("diarization", "speakers", folder, EngineOptions()))
 loaded, peak = megabytes(), megabytes("VmHWM:")
 for _ in range(2):
     host.look(Look([Stretch(speech[: host.looks.span], 0.0, end=True)]))

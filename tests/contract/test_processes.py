@@ -18,7 +18,7 @@ from app.runtime import crash_history, process_host
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessHost, ProcessRules
-from app.runtime.processes import Processes
+from app.runtime.processes_placement import ProcessesPlacement
 from engines.errors import EngineDied, EngineDown, EngineOutOfMemory, EngineStuck
 from engines.types import EngineOptions, TranscribeOptions, Window
 from engines.work import Order, Transcribe
@@ -57,7 +57,7 @@ class Made(Setting):
 
     def __init__(self, folder: Path, rules: ProcessRules) -> None:
         self.meters = Meters()
-        super().__init__(Processes(FINDER, rules, self.meters), folder)
+        super().__init__(ProcessesPlacement(FINDER, rules, self.meters), folder)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_a_process_sees_the_device_that_it_is_for(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
     options = EngineOptions(device=device, devices=(3,))
-    host = Processes(FINDER).open(Order("transcription", "scripted", tmp_path, options))
+    host = ProcessesPlacement(FINDER).open(Order("transcription", "scripted", tmp_path, options))
     assert isinstance(host, ProcessHost)
     assert host._child
     variables = dict(line.partition(b"=")[::2] for line in about(host._child.pid, "environ").split(b"\0"))
@@ -186,7 +186,7 @@ async def test_two_devices_get_equal_work_at_the_same_time(tmp_path: Path) -> No
     """Two processes that believe to have a GPU each: every work waits for a file of the other device's."""
     meters = Meters()
     options = EngineOptions(device="cuda", devices=(0, 1))
-    place = Processes(FINDER, meters=meters)
+    place = ProcessesPlacement(FINDER, meters=meters)
     host = await asyncio.to_thread(place.open, Order("transcription", "scripted", tmp_path, options, "m"))
     assert host.calls == 2
     scripts = [f"touch:{tmp_path}/a wait:{tmp_path}/b", f"touch:{tmp_path}/b wait:{tmp_path}/a"]
@@ -272,12 +272,13 @@ async def test_a_kill_each_second_costs_no_request(setting: Made) -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
-from app.runtime.processes import Processes
+from app.runtime.processes_placement import ProcessesPlacement
 from engines.types import EngineOptions
 from engines.work import Order
 from tests.support.scripted import FINDER
 if __name__ == "__main__":
-    host = Processes(FINDER).open(Order("transcription", "scripted", Path(sys.argv[1]), EngineOptions()))
+    order = Order("transcription", "scripted", Path(sys.argv[1]), EngineOptions())
+    host = ProcessesPlacement(FINDER).open(order)
     print(host._child.pid, flush=True)
     time.sleep(60)
 """
@@ -295,17 +296,17 @@ def test_a_server_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> Non
 
 
 def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
-    command = [sys.executable, "-X", "importtime", "-c", "import app.runtime.child"]
+    command = [sys.executable, "-X", "importtime", "-c", "import app.runtime.child_program"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     ours = {name for name in loaded if name.split(".")[0] == "app"}
     assert ours == {
         "app",
         "app.runtime",
-        "app.runtime.child",
+        "app.runtime.child_program",
         "app.runtime.child_guard",
         "app.runtime.child_values",
-        "app.runtime.in_process",
+        "app.runtime.threads_placement",
         "app.runtime.kept_windows",
         "app.runtime.pipe",
     }

@@ -17,16 +17,16 @@ from typing import BinaryIO, cast
 import numpy as np
 import pytest
 
-from app.audio import reading
-from app.audio.reading import ReadOptions
+from app.audio import reader_task
+from app.audio.reader_task import ReadOptions
 from app.errors import ApiError, AudioTooLong, InternalError, NotAudio, RequestTimedOut
 from app.runtime import read_stream
 from app.runtime.meters import Meters
 from app.runtime.read_stream import ReadStream
+from app.runtime.reader_pool import ReaderPool, ReaderRules
 from app.runtime.reader_values import Ended, ReaderOrder
-from app.runtime.readers import ReaderPool, ReaderRules
-from app.runtime.threads import WorkThreads
-from app.services.steps.sources import open_source
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.open_upload import open_source
 from tests.conftest import JFK, ROOT
 from tests.support import scripted_reader
 from tests.support.sound import caf, encode, tone, wav
@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 LINES = ReaderOrder(scripted_reader.lines, scripted_reader.nothing)
-FILES = ReaderOrder(reading.read, reading.warm)
+FILES = ReaderOrder(reader_task.read, reader_task.warm)
 RIGHT_BEFORE_LEFT = caf(tone(1.0), (2, 1))
 
 
@@ -215,7 +215,7 @@ def test_a_reader_raises_the_same_errors(decoding: WorkThreads, data: bytes) -> 
 
 def test_a_real_double_free_in_ffmpeg_s_binding_is_the_error_of_its_upload() -> None:
     """With the mend in `app/audio/layouts.py` taken out."""
-    pool = ReaderPool(ReaderOrder(scripted_reader.unchecked, reading.warm), ReaderRules(count=1))
+    pool = ReaderPool(ReaderOrder(scripted_reader.unchecked, reader_task.warm), ReaderRules(count=1))
     with ThreadPoolExecutor(2) as threads:
         good = ReadStream(pool, io.BytesIO(wav(tone(3))), ReadOptions(limit=100), lambda: False)
         bad = ReadStream(pool, io.BytesIO(RIGHT_BEFORE_LEFT), ReadOptions(limit=100), lambda: False)
@@ -227,7 +227,7 @@ def test_a_real_double_free_in_ffmpeg_s_binding_is_the_error_of_its_upload() -> 
 
 
 def test_a_reader_loads_what_it_needs_and_no_more() -> None:
-    code = "import app.runtime.reader, app.audio.reading; app.audio.reading.warm()"
+    code = "import app.runtime.reader_program, app.audio.reader_task; app.audio.reader_task.warm()"
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}

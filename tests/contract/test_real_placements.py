@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runtime.in_process import InProcess
 from app.runtime.process_host import ProcessHost
-from app.runtime.processes import Processes
+from app.runtime.processes_placement import ProcessesPlacement
+from app.runtime.threads_placement import ThreadsPlacement
 from engines.types import (
     SAMPLE_RATE,
     DiarizeOptions,
@@ -71,10 +71,10 @@ def test_an_engine_says_the_same_and_its_process_ends(
     order = Order(
         kind, engine, storage / "weights" / model, EngineOptions(device="cpu", adaptive=True), model
     )
-    here = InProcess().open(order)
+    here = ThreadsPlacement().open(order)
     expected = ask(here)
     here.close()
-    host = Processes().open(order)
+    host = ProcessesPlacement().open(order)
     assert isinstance(host, ProcessHost)
     assert ask(host) == expected
     assert host._child

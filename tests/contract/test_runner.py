@@ -17,15 +17,15 @@ import pytest
 from app.domain import ModelKind, ModelSpec
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
 from app.models.weights import WeightsStore
-from app.runtime import model_life, shortage
+from app.runtime import memory_shortage, model_life
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
-from app.runtime.in_process import InProcess
 from app.runtime.lane_runner import LaneRunner, RunnerRules
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.orders import EngineSettings
-from app.runtime.processes import Processes
-from app.runtime.shortage import MemoryShortage
-from app.runtime.threads import WorkThreads
+from app.runtime.processes_placement import ProcessesPlacement
+from app.runtime.threads_placement import ThreadsPlacement
+from app.runtime.work_threads import WorkThreads
 from engines.catalog import EngineFinder
 from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import (
@@ -43,7 +43,10 @@ from engines.work import Place
 from tests.support.scripted import BROKEN, FINDER, VECTOR
 from tests.support.waiting import until
 
-PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {"threads": InProcess, "processes": Processes}
+PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {
+    "threads": ThreadsPlacement,
+    "processes": ProcessesPlacement,
+}
 OPTIONS = TranscribeOptions()
 SECOND = Pcm(np.zeros(SAMPLE_RATE, np.float32))
 
@@ -202,7 +205,7 @@ async def test_memory_that_was_refused_is_told_and_forgotten(
     with pytest.raises(EngineOutOfMemory):
         await setting.say(setting.runner.admit(), prompt="memory")
     told = [setting.shortage.problem]
-    monkeypatch.setattr(shortage, "LASTS_SECONDS", 0.0)
+    monkeypatch.setattr(memory_shortage, "LASTS_SECONDS", 0.0)
     told.append(setting.shortage.problem)
     assert [bool(problem) for problem in told] == [True, False]
 

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from websockets.sync.client import connect
 
 from app.settings import Settings
-from app.store import schema
+from app.store import migrations
 from app.store.database import prepared
 from app.store.tables import HEAD
 from tests.conftest import ROOT
@@ -188,13 +188,13 @@ def test_a_client_that_leaves_is_noticed(cluster: Cluster, front: Proxy) -> None
 
 def previous_revision() -> str:
     """The revision before the newest one."""
-    newest = ScriptDirectory(str(schema.MIGRATIONS)).get_revision(HEAD)
+    newest = ScriptDirectory(str(migrations.MIGRATIONS)).get_revision(HEAD)
     assert isinstance(newest.down_revision, str)
     return newest.down_revision
 
 
 def revision(database: str) -> str | None:
-    return asyncio.run(schema._revision(database))
+    return asyncio.run(migrations._revision(database))
 
 
 def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, nginx: Front, database: str) -> None:
@@ -203,7 +203,7 @@ def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, nginx: 
     """
     old = previous_revision()
     stopped(cluster.start())  # makes the key
-    schema.downgrade(database, old)
+    migrations.downgrade(database, old)
     servers = [cluster.start(head=old), cluster.start(head=old)]
     sound = wav(tone(2))
     statuses: list[int] = []

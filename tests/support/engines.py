@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.runtime.in_process import WARM_UP
+from app.runtime.threads_placement import WARM_UP
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
 from engines.types import (

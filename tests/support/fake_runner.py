@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.audio.windows import EverythingIsSpeech
+from app.audio.cut_windows import EverythingIsSpeech
 from app.domain import ModelSpec
 from app.runtime.admission import Admission, Permit
-from app.runtime.residence import ModelState
+from app.runtime.memory_budget import ModelState
 from app.runtime.runner import RunnerSnapshot
 from engines.contracts import SpeechStream
 from engines.types import (

@@ -9,8 +9,8 @@ import numpy as np
 
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
-from app.runtime.in_process import TranscriberHost
 from app.runtime.lane import Lane
+from app.runtime.threads_placement import TranscriberHost
 from engines.contracts import Transcriber
 from engines.types import Pcm, TranscribeOptions, Window, WindowResult
 from engines.work import Transcribe

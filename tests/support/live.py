@@ -13,9 +13,9 @@ import numpy as np
 from app.domain import ModelSpec
 from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, SoundFormat
 from app.runtime.admission import Permit
-from app.runtime.threads import WorkThreads
-from app.services.steps.live_looks import LookRules
+from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_session import LiveRules, LiveSession
+from app.services.steps.live_transcriber import LookRules
 from engines.types import (
     SAMPLE_RATE,
     LanguageGuess,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from app.audio import decode
-from app.audio.reading import ReadOptions, read
+from app.audio.reader_task import ReadOptions, read
 from app.errors import AudioTooLong
 from engines.types import Samples
 from tests.support.scripted import obey

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from app.domain import Caller, SharedUsage, Span, UsageCounts, UsageEntry
 from app.errors import KeyRateLimited, QuotaUsedUp
-from app.services.steps.spending import Use
+from app.services.steps.key_spending import Use
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
 Counted = dict[tuple[Span, int], UsageCounts]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from functools import partial
 
-from app.audio.live import PieceDecoder, Samples16
+from app.audio.live_decode import PieceDecoder, Samples16
 from app.audio.speech_gate import SpeechGate
 from app.domain.live import SoundFormat
 from app.errors import ApiError
-from app.runtime.threads import WorkThreads
-from app.services.steps.spending import Charge
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.key_spending import Charge
 from engines.contracts import SpeechStream
 from engines.types import Samples
 

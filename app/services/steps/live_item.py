@@ -10,8 +10,8 @@ import asyncio
 
 from app.domain import ModelSpec
 from app.domain.live import LiveSettings, LiveWord, SemanticTurns, ServerTurns
-from app.services.steps.live_tape import Tape
-from engines.marks import SENTENCE_ENDS
+from app.services.steps.live_buffer import SoundBuffer
+from engines.punctuation import SENTENCE_ENDS
 from engines.types import SAMPLE_RATE
 
 DELAY_SECONDS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh": 3.0}
@@ -80,12 +80,12 @@ class LiveItem:
         """Seconds of speech that have not been looked at."""
         return max(self.heard - self.looked, 0) / SAMPLE_RATE
 
-    def note(self, tape: Tape, frame: int, chance: float) -> None:
+    def note(self, buffer: SoundBuffer, frame: int, chance: float) -> None:
         """Takes the next frame of the audio."""
-        after = (frame + 1) * tape.frame
+        after = (frame + 1) * buffer.frame
         if chance >= max(self.threshold, 0.01):
             if not self.heard:
-                self.looked = max(self.start, after - tape.frame)
+                self.looked = max(self.start, after - buffer.frame)
             self.heard = after
         if self._due(after):
             self.changed.set()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from app.audio.live import Samples16
+from app.audio.live_decode import Samples16
 from app.domain import ModelSpec
 from app.domain.live import (
     ItemCommitted,
@@ -27,12 +27,12 @@ from app.domain.live import (
 from app.errors import InvalidRequest, Overloaded
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.live_buffer import SoundBuffer
 from app.services.steps.live_input import LiveInput
 from app.services.steps.live_item import LiveItem
-from app.services.steps.live_looks import ItemTranscriber, LookRules
-from app.services.steps.live_tape import Tape
-from app.services.steps.turns import TurnFinder, TurnRules
+from app.services.steps.live_transcriber import ItemTranscriber, LookRules
+from app.services.steps.live_turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
 from engines.types import SAMPLE_RATE, Samples
 
@@ -85,7 +85,7 @@ class LiveSession:
         self.settings = settings
         self._claimed = CLAIM_SECONDS  # when it was opened
         self._input = LiveInput(threads, stream, settings.format)
-        self._tape = Tape(stream.frame)
+        self._buffer = SoundBuffer(stream.frame)
         self._from = 0  # position of the first sample that is not committed
         self._seen = 0  # frames that were searched for turns
         self._finder = self._new_finder()
@@ -93,7 +93,7 @@ class LiveSession:
         self._waiting: deque[LiveItem] = deque()  # incomplete items, in order
         self._previous: str | None = None
         self._more, self._eased = asyncio.Event(), asyncio.Event()
-        self._transcriber = ItemTranscriber(runner, permit, self._tape, self._rules.looks, tell)
+        self._transcriber = ItemTranscriber(runner, permit, self._buffer, self._rules.looks, tell)
         self._running: asyncio.Task[None] | None = None
         self._worker = asyncio.create_task(self._work())
 
@@ -125,7 +125,7 @@ class LiveSession:
                 code="input_audio_buffer_full",
             )
         new = self._input.held + seconds
-        self._claim(self._tape.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
+        self._claim(self._buffer.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
         if self._input.hold(data):
             return
         async for samples, chances in self._input.heard():
@@ -154,7 +154,7 @@ class LiveSession:
             )
         item = self._open or self._begin(self._from)
         self._finder.end(self._seen)
-        self._end(item, self._tape.end)
+        self._end(item, self._buffer.end)
 
     def clear(self) -> None:
         """Drops the uncommitted audio."""
@@ -165,7 +165,7 @@ class LiveSession:
                 self._running.cancel()
             else:
                 self._waiting.remove(dropped)
-        self._from = self._tape.end
+        self._from = self._buffer.end
         self._finder = self._new_finder()
         self._drop()
 
@@ -190,16 +190,16 @@ class LiveSession:
 
     def _advance(self, samples: Samples16, chances: Samples) -> None:
         """Appends decoded audio, and finds the turns in it."""
-        self._tape.add(samples, chances)
-        if self._open is None and self.settings.turns is None and self._tape.end > self._from:
+        self._buffer.add(samples, chances)
+        if self._open is None and self.settings.turns is None and self._buffer.end > self._from:
             self._begin(self._from)
         for chance in chances.tolist():
             frame, self._seen = self._seen, self._seen + 1
             if self._open is None or self._open.settings.turns is not None:
                 for edge in self._finder.feed(frame, chance, self._silence()):
-                    self._turn(edge.kind, edge.frame * self._tape.frame)
+                    self._turn(edge.kind, edge.frame * self._buffer.frame)
             if self._open:
-                self._open.note(self._tape, frame, chance)
+                self._open.note(self._buffer, frame, chance)
         self._drop()
 
     def _turn(self, kind: str, position: int) -> None:
@@ -207,9 +207,9 @@ class LiveSession:
         if kind == "start" and self.settings.turns is not None:
             item = self._begin(max(position, self._from))
             self._tell(SpeechStarted(item.name, milliseconds))
-            for frame in range(position // self._tape.frame, self._seen - 1):
-                (chance,) = self._tape.chances(frame, frame + 1) or (0.0,)
-                item.note(self._tape, frame, chance)
+            for frame in range(position // self._buffer.frame, self._seen - 1):
+                (chance,) = self._buffer.chances(frame, frame + 1) or (0.0,)
+                item.note(self._buffer, frame, chance)
         elif kind == "stop" and self._open:
             self._tell(SpeechStopped(self._open.name, milliseconds))
             self._end(self._open, position)
@@ -234,7 +234,7 @@ class LiveSession:
 
     def _uncommitted(self) -> float:
         """Seconds of audio that the client has not committed."""
-        return (self._tape.end - self._from) / SAMPLE_RATE + self._input.held
+        return (self._buffer.end - self._from) / SAMPLE_RATE + self._input.held
 
     def _silence(self) -> int:
         """Frames of silence that end a turn now."""
@@ -248,10 +248,10 @@ class LiveSession:
         turns = self.settings.turns if isinstance(self.settings.turns, ServerTurns) else ServerTurns()
         padding = self._frames(turns.prefix_padding_ms / 1000)
         rules = TurnRules(threshold=turns.threshold, padding=padding, longest=self._frames(LONGEST_TURN))
-        return TurnFinder(rules, -(-self._from // self._tape.frame))
+        return TurnFinder(rules, -(-self._from // self._buffer.frame))
 
     def _frames(self, seconds: float) -> int:
-        return round(seconds * SAMPLE_RATE / self._tape.frame)
+        return round(seconds * SAMPLE_RATE / self._buffer.frame)
 
     def _drop(self) -> None:
         """Forgets the audio that nobody needs any more."""
@@ -260,8 +260,8 @@ class LiveSession:
                 self.settings.turns.prefix_padding_ms if isinstance(self.settings.turns, ServerTurns) else 300
             )
             kept = round((IDLE_SECONDS + padding / 1000) * SAMPLE_RATE)
-            self._from = max(self._from, self._tape.end - kept)
-        self._tape.drop(min([self._from, *(item.done for item in self._waiting)]))
+            self._from = max(self._from, self._buffer.end - kept)
+        self._buffer.drop(min([self._from, *(item.done for item in self._waiting)]))
 
     async def _keep_up(self) -> None:
         """Returns when at most `ahead_seconds` of speech wait for the model."""

@@ -21,16 +21,16 @@ from app.domain import (
     VadOptions,
     WindowText,
 )
+from app.logs import note
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
-from app.services.steps.cutting import Cutting, cut, cut_async
-from app.services.steps.fork import Fork, ForkReader
-from app.services.steps.sources import Source
-from app.services.steps.speakers import SpeakerJoiner
-from app.services.steps.spending import Charge
-from app.services.steps.windows import WindowTranscriber
-from app.telemetry import note
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.detect_and_cut import Cutting, cut, cut_async
+from app.services.steps.join_speakers import SpeakerJoiner
+from app.services.steps.key_spending import Charge
+from app.services.steps.open_upload import Source
+from app.services.steps.shared_blocks import SharedBlocks, SharedBlocksReader
+from app.services.steps.transcribe_windows import WindowTranscriber
 from app.tracing import Stopwatch
 from engines.types import Diarization, Samples, Segment
 
@@ -158,10 +158,10 @@ class SpokenTranscription(OpenTranscription):
         self._spoken: list[SpokenSegment] = []
 
     async def events(self) -> AsyncGenerator[TranscriptEvent, None]:
-        fork = Fork(self._threads.iterate(self._blocks()), self._lead)
-        async with aclosing(fork):
-            cuts = cut_async(fork.reader(), self._cutting, self._threads)
-            who = asyncio.ensure_future(self._asked(fork.reader()))
+        shared = SharedBlocks(self._threads.iterate(self._blocks()), self._lead)
+        async with aclosing(shared):
+            cuts = cut_async(shared.reader(), self._cutting, self._threads)
+            who = asyncio.ensure_future(self._asked(shared.reader()))
             try:
                 windows = self._transcriber.segments(cuts)
                 async with aclosing(windows), aclosing(self._joined(windows, who)) as events:
@@ -174,7 +174,7 @@ class SpokenTranscription(OpenTranscription):
     def transcript(self) -> Transcript:
         return self._transcriber.transcript(self._source.seconds, tuple(self._spoken))
 
-    async def _asked(self, blocks: ForkReader) -> Diarization:
+    async def _asked(self, blocks: SharedBlocksReader) -> Diarization:
         async with aclosing(blocks):
             return await self._who(blocks)
 

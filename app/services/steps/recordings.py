@@ -14,9 +14,9 @@ import numpy as np
 from app.errors import InvalidRequest
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
-from app.runtime.threads import WorkThreads
-from app.services.steps.sources import open_source
-from app.services.steps.spending import Charge
+from app.runtime.work_threads import WorkThreads
+from app.services.steps.key_spending import Charge
+from app.services.steps.open_upload import open_source
 from engines.types import SAMPLE_RATE, Pcm, Samples
 
 SPEECH_PROBABILITY = 0.5

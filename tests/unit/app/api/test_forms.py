@@ -17,7 +17,7 @@ from app.runtime.admission import Admission
 from app.settings.base import MIB
 from app.settings.limits import LimitsSettings
 from app.wire.diarization_request import speaker_request
-from app.wire.reader import FormReader
+from app.wire.field_reader import FormReader
 from app.wire.request_fields import MOST_KNOWN_SPEAKERS
 
 LIMITS = LimitsSettings()

@@ -11,7 +11,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from app.api.sockets import MOST_FRAGMENTS, Socket
+from app.api.websockets import MOST_FRAGMENTS, Socket
 from tests.support.waiting import ticks, until
 
 HEAD = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.audio.live import FULL_SCALE, Samples16
+from app.audio.live_decode import FULL_SCALE, Samples16
 from app.audio.speech_gate import CALM_FRAMES, SpeechGate
 from engines import catalog
 from engines.contracts import SpeechDetector

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.runtime.device_group import DeviceGroup
-from app.runtime.processes import visible
+from app.runtime.processes_placement import visible
 from engines.types import Window
 from engines.work import LengthClasses, LookSize, Ready, Result, Work
 

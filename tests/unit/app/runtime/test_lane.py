@@ -13,13 +13,13 @@ from itertools import pairwise
 import pytest
 
 from app.errors import RequestTimedOut, ShuttingDown
+from app.logs import bound, current_request
 from app.runtime import model_life
 from app.runtime.batching import BatchLimits
-from app.runtime.in_process import TranscriberHost
 from app.runtime.lane import Lane
+from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
-from app.runtime.shortage import MemoryShortage
-from app.telemetry import bound, current_request
+from app.runtime.threads_placement import TranscriberHost
 from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowCost, WindowResult
 from engines.work import Host

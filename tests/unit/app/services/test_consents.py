@@ -23,15 +23,15 @@ from app.errors import (
 )
 from app.models.registry import Registry
 from app.runtime.admission import Admission
-from app.runtime.threads import WorkThreads
+from app.runtime.work_threads import WorkThreads
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.store import database as database_module
 from app.store.database import Database
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from app.store.voices import VoiceStore
-from app.text.phrases import PHRASES, match
+from app.text.consent_phrases import PHRASES, match
 from tests.support.fake_runner import FakeRunner
 from tests.support.sound import silence, tone, wav
 from tests.support.voice_writer import audit
@@ -82,7 +82,7 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(arguments)
         return real(*arguments, **options)
 
-    monkeypatch.setattr("app.services.steps.sources.open_audio", counted)
+    monkeypatch.setattr("app.services.steps.open_upload.open_audio", counted)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, places
+from app.settings import Settings, default_paths
 from app.settings.example import example_toml
 from app.settings.source import SettingsError, groups, load_settings, variable
 from tests.conftest import ROOT
@@ -174,7 +174,7 @@ def test_the_default_folder_does_not_depend_on_the_working_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None, {}).folder == ROOT / "data"
-    monkeypatch.setattr(places, "home", lambda: tmp_path / "elsewhere")
+    monkeypatch.setattr(default_paths, "home", lambda: tmp_path / "elsewhere")
     assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": ""}).folder == tmp_path / "elsewhere/data"
     assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": "mine"}).folder == tmp_path / "mine"
     assert not list(tmp_path.iterdir())
@@ -194,7 +194,7 @@ def test_the_default_folder_does_not_depend_on_the_working_folder(
 def test_without_a_checkout_the_platform_says_where(
     platform: str, environment: dict[str, str], folder: str
 ) -> None:
-    assert places.platform_folder(platform, environment) == Path.home() / folder
+    assert default_paths.platform_folder(platform, environment) == Path.home() / folder
 
 
 def test_a_user_without_a_home_folder_names_a_storage_folder(
@@ -205,7 +205,7 @@ def test_a_user_without_a_home_folder_names_a_storage_folder(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "home", nobody)
-    monkeypatch.setattr(places, "home", lambda: places.platform_folder("linux", {}))
+    monkeypatch.setattr(default_paths, "home", lambda: default_paths.platform_folder("linux", {}))
     assert load_settings(None, {"ANTIPHON_STORAGE_FOLDER": "mine"}).folder == tmp_path / "mine"
     settings = load_settings(None, {})
     with pytest.raises(SettingsError, match="Set ANTIPHON_STORAGE_FOLDER"):
@@ -217,8 +217,8 @@ def test_where_the_settings_file_is_looked_for(tmp_path: Path, monkeypatch: pyte
     here.mkdir()
     home.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr(places, "home", lambda: home)
-    assert places.settings_file(None, {}) is None
+    monkeypatch.setattr(default_paths, "home", lambda: home)
+    assert default_paths.settings_file(None, {}) is None
     (home / "config.toml").write_text("[server]\nport = 1\n[storage]\nfolder = 'mine'\n")
     settings = load_settings(None, {})
     assert (settings.server.port, settings.folder) == (1, home / "mine")

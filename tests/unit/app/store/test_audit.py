@@ -13,7 +13,7 @@ from app.store import audit as audit_module
 from app.store import connect
 from app.store.audit import AuditLog
 from app.store.database import Database
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from tests.support.voice_writer import audit
 from tests.support.waiting import until
 

@@ -19,7 +19,7 @@ from app.services.keys import KeyService
 from app.store.backup import SKIPPED_TABLES, back_up, read_summary, restore
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
-from app.store.schema import downgrade, upgrade
+from app.store.migrations import downgrade, upgrade
 from app.store.tables import HEAD, Base
 from app.store.usage import UsageStore
 from app.store.voices import VoiceStore

@@ -18,7 +18,7 @@ from app.store import connect
 from app.store import database as database_module
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
-from app.store.schema import downgrade, newest, upgrade, upgrade_if_needed
+from app.store.migrations import downgrade, newest, upgrade, upgrade_if_needed
 from app.store.tables import HEAD, Base
 from app.store.voices import VoiceStore
 

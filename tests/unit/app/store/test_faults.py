@@ -17,7 +17,7 @@ from app.store import connect
 from app.store.database import Database, prepared
 from app.store.faults import translated
 from app.store.keys import KeyStore
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from app.store.tables import storable
 from app.store.voices import VoiceStore
 from tests.support.database_lock import locked

@@ -15,17 +15,17 @@ from sqlalchemy import text
 
 from app.domain import Grant
 from app.services.keys import KeyService
-from app.store import schema
+from app.store import migrations
 from app.store.database import Database, DatabaseError
 from app.store.keys import KeyStore
 from app.store.migration_lock import migration_lock
-from app.store.schema import MIGRATIONS, upgrade, upgrade_if_needed
+from app.store.migrations import MIGRATIONS, upgrade, upgrade_if_needed
 from app.store.tables import HEAD
 
 pytestmark = pytest.mark.slow
 
 SERVERS = 8
-UPGRADE = "import sys; from app.store.schema import upgrade; upgrade(sys.argv[1])"
+UPGRADE = "import sys; from app.store.migrations import upgrade; upgrade(sys.argv[1])"
 NEWER = '''"""A migration of a later version."""
 from alembic import op
 import sqlalchemy as sa
@@ -54,7 +54,7 @@ def migrate_as_a_newer_version(
     shutil.copytree(MIGRATIONS, newer, ignore=shutil.ignore_patterns("__pycache__"))
     (newer / "versions/9001_later.py").write_text(NEWER.format(before=HEAD, works=works))
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", newer)
+        patch.setattr(migrations, "MIGRATIONS", newer)
         upgrade(url, "9001")
 
 

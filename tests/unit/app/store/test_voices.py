@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from app.domain import AuditEntry, Caller
 from app.store.database import Database
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from tests.conftest import ROOT
 from tests.support.voice_writer import PROFILE, SPEAKER, audit, consent, voice

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.delivery import Delivery, delivery
+from app.text.instructions import Delivery, delivery
 from app.text.language import text_language
 from app.text.speakable import cleaned, spoken
 from app.text.utterances import CHARACTER_BUDGETS, LONGEST_LINE, Piece, Utterances
-from engines.scripts import primary_subtag
+from engines.writing_scripts import primary_subtag
 
 PARAGRAPH = (
     "When the first settlers came to the valley, they found a quiet river, wide meadows and a forest that "

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from app.errors import ApiError, InvalidRequest, InvalidValue
-from app.wire.bodies import json_object
 from app.wire.cue_breaks import CueRules
-from app.wire.fields import Fields, bounded_integer, bounded_number
+from app.wire.form_fields import Fields, bounded_integer, bounded_number
+from app.wire.json_bodies import json_object
 from app.wire.languages import language_code, language_tag
-from app.wire.requests import RequestRules, transcription_request
 from app.wire.speech import SpeechRequestRules, speech_request
+from app.wire.transcription_request import RequestRules, transcription_request
 from app.wire.voice_requests import (
     PageRequest,
     consent_id,

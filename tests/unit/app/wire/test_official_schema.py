@@ -23,7 +23,7 @@ from app.domain import (
 from app.wire import resources, speech
 from app.wire.answer_schemas import SCHEMAS
 from app.wire.cue_breaks import CueRules
-from app.wire.events import EventOptions, TranscriptEvents
+from app.wire.transcription_events import EventOptions, TranscriptEvents
 from app.wire.transcripts import render
 from engines.types import LanguageGuess
 from tests.conftest import ROOT

@@ -9,12 +9,12 @@ import pytest
 from app.settings import Settings
 from app.wire import request_fields as table
 from app.wire.cue_breaks import CueRules
+from app.wire.edited_transcripts import edited
+from app.wire.field_reader import BodyReader, FormReader, Reader
 from app.wire.field_row import Endpoint, RequestField
-from app.wire.fields import Fields
-from app.wire.reader import BodyReader, FormReader, Reader
-from app.wire.render import edited
-from app.wire.requests import RequestRules, transcription, translation
+from app.wire.form_fields import Fields
 from app.wire.speech import SpeechRequestRules, speech
+from app.wire.transcription_request import RequestRules, transcription, translation
 from app.wire.voice_requests import consent, renamed, voice
 
 RULES = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())

@@ -10,7 +10,7 @@ import pytest
 from app.domain import Transcript, WindowText
 from app.wire import sse
 from app.wire.cue_breaks import CueRules
-from app.wire.events import EventOptions, TranscriptEvents
+from app.wire.transcription_events import EventOptions, TranscriptEvents
 from app.wire.transcripts import render
 from tests.conftest import ROOT
 from tests.support.samples import SILENCE, SPEECH, TRANSLATION

@@ -10,7 +10,7 @@ from app.domain import Caller, Grant, KeyLimits, SharedUsage, UsageCounts
 from app.errors import KeyRateLimited, QuotaUsedUp
 from app.services.steps import key_limits
 from app.services.steps.key_limits import KeyAccount, month_of
-from app.services.steps.spending import Charge, spending_on
+from app.services.steps.key_spending import Charge, spending_on
 
 NOON = 1_795_953_600.0
 """2026-11-29 12:00 UTC."""

@@ -54,7 +54,7 @@ async def test_an_hour_of_silence_tells_nothing_keeps_nothing_and_then_a_sentenc
         await stage.hear("silence", 3600, piece=10)
         assert stage.events == []
         assert stage.runner.windows == []
-        assert stage.session._tape.seconds <= 4, "three seconds and a piece"
+        assert stage.session._buffer.seconds <= 4, "three seconds and a piece"
         await stage.hear("speech", 5)
         await stage.hear("silence", 1)
         await completed(stage)

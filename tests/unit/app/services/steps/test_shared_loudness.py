@@ -13,7 +13,7 @@ from app.services.steps.shared_loudness import SharedLoudness
 from app.settings import Settings
 from app.store.database import Database
 from app.store.loudness import LoudnessStore
-from app.store.schema import upgrade
+from app.store.migrations import upgrade
 from engines.types import Pcm
 from tests.support.sound import tone
 

@@ -1,0 +1,242 @@
+"""Answers that live as long as their client, and no longer than their deadline.
+
+Law: when the client leaves, the work stops: iterators are closed and tasks are cancelled, never left behind.
+Every resource is given back, whatever fails on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Protocol, TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.api import faults
+from app.api.faults import ClientGone
+from app.errors import ApiError, RequestTimedOut, ShuttingDown
+from app.logs import note
+from app.wire import sse
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+KEEP_ALIVE_SECONDS = 10.0
+LATE_SECONDS = 1.0
+"""Seconds after the deadline in which the work itself may report the timeout; then the answer is ended
+from outside."""
+FAREWELL_SECONDS = 1.0
+"""Seconds for the last frame of a stream, because a client that does not read would block it for ever."""
+
+
+CUT = "antiphon.cut"
+"""ASGI extension: a callable that ends the connection in the middle of an answer (`connections.py`)."""
+
+
+class ResponseCut(Exception):
+    """The answer cannot be completed: the server ends the connection, so that the client notices."""
+
+
+class Closable(Protocol):
+    """A resource that a stream holds and that is closed with it."""
+
+    async def aclose(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=Closable)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of `work`, which is cancelled if the client leaves. The request's body must be read already.
+
+    Raises `ClientGone`.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_until_gone(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        return working.result()
+    finally:
+        await _stop(working, leaving)
+
+
+async def opened_in(stack: AsyncExitStack, opening: Awaitable[Opened]) -> Opened:
+    """The result of `opening`, which is closed with `stack`, even if the client has left meanwhile."""
+    opened = await opening
+    stack.push_async_callback(opened.aclose)
+    return opened
+
+
+class LiveResponse(Response):
+    """Bytes from an async generator, as they come, for as long as the client is there."""
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        resources: AsyncExitStack,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> None:
+        """`resources`: what the chunks come from; they are closed when the answer ends, however it ends.
+        `deadline`: of the request, by the monotonic clock; it also ends the answer of a client that does not
+        read.
+        """
+        super().__init__(media_type=media_type, headers=dict(headers or {}))
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._resources = resources
+        self._deadline = deadline
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as closing:  # each of these runs, even if another one raises
+            closing.push_async_callback(self._resources.aclose)
+            closing.push_async_callback(self._chunks.aclose)
+            sending = asyncio.ensure_future(self._send_all(send))
+            leaving = asyncio.ensure_future(_until_gone(receive))
+            closing.push_async_callback(_stop, sending, leaving)
+            failure = await self._failure(scope, sending, leaving)
+            if failure:
+                await _stop(sending)
+                note(outcome="cut", error=failure.code or failure.status)
+                await self._end(failure, scope, send)
+
+    async def _failure(
+        self, scope: Scope, sending: asyncio.Future[None], leaving: asyncio.Future[None]
+    ) -> ApiError | None:
+        """Waits for the end of the answer. Returns the failure that the client must be told, or None."""
+        seconds = None if self._deadline is None else self._deadline - time.monotonic() + LATE_SECONDS
+        try:
+            await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if not stopping(scope):
+                raise
+            return ShuttingDown()
+        if sending.done():
+            return _as_api_error(sending.exception())
+        if leaving.done():
+            note(outcome="left")
+            return None
+        return RequestTimedOut()
+
+    async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
+        """An audio stream cannot carry an error message; without a regular end of the answer the client sees
+        that it is incomplete.
+        """
+        cut(scope)
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with aclosing(self._framed()) as framed:
+            async for data in framed:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _framed(self) -> AsyncGenerator[bytes, None]:
+        return self._chunks
+
+
+class EventStream(LiveResponse):
+    """Server-sent events from an async generator of frames."""
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        resources: AsyncExitStack,
+        headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> None:
+        fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(
+            frames, resources, "text/event-stream", {**fixed, **(headers or {})}, deadline=deadline
+        )
+
+    def _framed(self) -> AsyncGenerator[bytes, None]:
+        return _kept_alive(self._chunks)
+
+    async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
+        """A failure after the first byte is a last frame, which both SDKs raise as an error."""
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                last = sse.frame(failure.envelope())
+                await send({"type": "http.response.body", "body": last, "more_body": False})
+        except TimeoutError:
+            cut(scope)
+
+
+def stopping(scope: Scope) -> bool:
+    """Whether the grace period of a shutdown is over: a request that is cancelled now tells its client."""
+    app = scope.get("app")
+    return app is not None and getattr(app.state, "stopping", False)
+
+
+def cut(scope: Scope) -> None:
+    """Ends the connection in the middle of the answer. Raises `ResponseCut` without our extension."""
+    extension: dict[str, Callable[[], None]] | None = scope.get("extensions", {}).get(CUT)
+    if not extension:
+        raise ResponseCut
+    extension["cut"]()
+
+
+def _as_api_error(failure: BaseException | None) -> ApiError | None:
+    """The error that the client may see. An internal error is logged with its stack trace, any other failure
+    in one line.
+    """
+    if failure is None or isinstance(failure, ApiError):
+        if failure:
+            log.info("an answer that had begun failed: %s", failure)
+        return failure
+    return faults.internal(failure)
+
+
+async def _kept_alive(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The frames, with a comment line whenever there was no frame for `KEEP_ALIVE_SECONDS`."""
+    step: asyncio.Future[bytes] = asyncio.ensure_future(anext(frames))
+    try:
+        while True:
+            done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_SECONDS)
+            if not done:
+                yield sse.KEEP_ALIVE
+                continue
+            try:
+                data = step.result()
+            except StopAsyncIteration:
+                return
+            yield data
+            step = asyncio.ensure_future(anext(frames))
+    finally:
+        await _stop(step)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _stop(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels tasks and waits for their end. If the caller is cancelled meanwhile, it is cancelled after
+    that.
+
+    The resources of the tasks can be closed afterwards, because no step uses them any more.
+    """
+    for task in tasks:
+        task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while not all(task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as again:
+            cancelled = again
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # read, so that asyncio does not log it as never retrieved
+    if cancelled:
+        raise cancelled

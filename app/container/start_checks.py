@@ -1,0 +1,103 @@
+"""Checks before the first request: if one fails, the server does not start and says why.
+
+Law: checks only, quick and without loading a model. Messages name the setting and what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from app.container.builders import diarization_model, model_registry
+from app.models.registry import Registry
+from app.services.keys import KeyService
+from app.settings import Settings
+from app.settings.server import is_loopback
+from app.store.database import Database
+from app.tracing import tracing_installed
+from engines import catalog
+
+log = logging.getLogger(__name__)
+
+
+class StartRefused(Exception):
+    """The server must not start like this; the message says what to do."""
+
+
+async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
+    """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
+    check_replicas(settings)
+    check_tracing(settings)
+    await database.check()
+    await check_exposure(settings, keys)
+    check_models(settings, model_registry(settings))
+
+
+def check_replicas(settings: Settings) -> None:
+    """Several servers need a database that all of them can reach. Raises `StartRefused`."""
+    if settings.server.replicas > 1 and settings.database_url.startswith("sqlite"):
+        raise StartRefused(
+            f"`server.replicas` is {settings.server.replicas}, and the database is SQLite, whose locks hold "
+            "on one machine only. Set `storage.database_url` to a PostgreSQL database (`antiphon backup` and "
+            "`antiphon restore` move what is there), or run one server."
+        )
+
+
+def check_tracing(settings: Settings) -> None:
+    """Traces need the extra `otel`. Raises `StartRefused`."""
+    if settings.tracing.endpoint and not tracing_installed():
+        raise StartRefused(
+            "`tracing.endpoint` is set, and OpenTelemetry is not installed. Install it with `make install "
+            "OTEL=1` or `pip install 'antiphon[otel]'`, or leave `tracing.endpoint` empty."
+        )
+
+
+async def check_exposure(settings: Settings, keys: KeyService) -> None:
+    """A server without keys listens to its own machine only. Raises `StartRefused`."""
+    if is_loopback(settings.server.host) or settings.auth.allow_open or await keys.asks_for_keys():
+        return
+    raise StartRefused(
+        f"Without an API key, anyone who reaches {settings.server.host} could use this server. Make a key "
+        "with `antiphon keys create NAME`, or set `auth.keys`, or listen on 127.0.0.1; to serve everyone on "
+        "purpose, set `auth.allow_open = true`."
+    )
+
+
+def check_models(settings: Settings, registry: Registry) -> None:
+    """Every model and engine that a setting names must exist. Raises `StartRefused`.
+
+    An alias without a model is only logged: the others still answer.
+    """
+    for setting, names in _named_models(settings):
+        for problem in registry.unknown(names, setting):
+            raise StartRefused(problem)
+    check_spelling(settings, registry)
+    name = settings.diarization.model
+    for problem in registry.unknown([name], "diarization.model"):
+        # Any other name is a folder, or a pipeline of the hub that was pulled.
+        if not diarization_model(settings, registry).folder.is_dir():
+            raise StartRefused(problem)
+    cloners = catalog.names(catalog.VOICE_CLONERS)
+    if settings.voices.cloner not in cloners:
+        raise StartRefused(
+            f"`voices.cloner` names `{settings.voices.cloner}`, which is no engine that makes voices. There "
+            f"are: {', '.join(cloners)}."
+        )
+    for warning in registry.warnings():
+        log.warning(warning)
+
+
+def check_spelling(settings: Settings, registry: Registry) -> None:
+    """Names that no fetching could make right. Raises `StartRefused`."""
+    for setting, names in (*_named_models(settings), ("diarization.model", [settings.diarization.model])):
+        final = [name for name in names if "/" not in settings.models.aliases.get(name, name)]
+        for problem in registry.unknown(final, setting):
+            raise StartRefused(problem)
+
+
+def _named_models(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
+    """Each setting that names models, with the names."""
+    yield "models.preload", settings.models.preload
+    yield "voices.phrase_model", [settings.voices.phrase_model]
+    if settings.voices.cloner_model:
+        yield "voices.cloner_model", [settings.voices.cloner_model]

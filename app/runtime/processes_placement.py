@@ -1,0 +1,96 @@
+"""The placement `processes`: each loaded engine is a child process, whose crash does not end the server.
+
+Law: decides which processes a model gets: one for each of its devices. `process_host.py` keeps each of them
+running.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+from app.runtime.crash_history import CrashHistory
+from app.runtime.device_group import DeviceGroup
+from app.runtime.engine_process import Child
+from app.runtime.meters import Meters
+from app.runtime.process_host import ProcessHost, ProcessRules
+from app.runtime.threads_placement import ThreadsPlacement
+from engines.catalog import EngineFinder
+from engines.errors import EngineDown
+from engines.work import Host, Kind, Order
+
+CPU = "cpu"
+VISIBLE, NUMBERING = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+
+
+class ProcessesPlacement:
+    """Loads engines in processes of their own."""
+
+    def __init__(
+        self,
+        finder: EngineFinder | None = None,
+        rules: ProcessRules | None = None,
+        meters: Meters | None = None,
+    ) -> None:
+        """`finder`: must pickle, since the process looks for the engine itself."""
+        self._finder = finder or EngineFinder()
+        self._here = ThreadsPlacement(self._finder)
+        self._rules = rules or ProcessRules()
+        self._meters = meters or Meters()
+        self._histories: dict[Order, CrashHistory] = {}
+
+    def check(self, kind: Kind, engine: str) -> None:
+        self._here.check(kind, engine)
+
+    def open(self, order: Order) -> Host:
+        """One process for each device. If there is no GPU, the first one says so and is the only one."""
+        devices = order.options.devices
+        first = self._host(order, devices[0])
+        if len(devices) == 1 or first.device == CPU:
+            return first
+        hosts = [first]
+        try:
+            hosts += [self._host(order, device) for device in devices[1:]]
+        except BaseException:
+            for host in hosts:
+                host.close()
+            raise
+        return DeviceGroup(hosts)
+
+    def _host(self, order: Order, device: int) -> ProcessHost:
+        """The engine on one device. The process sees no other one, so that it is number 0 there."""
+        options = order.options
+        order = replace(order, options=replace(options, devices=(0,)))
+        history = self._histories.setdefault(
+            replace(order, options=replace(options, devices=(device,))), CrashHistory()
+        )
+        pause = history.pause(time.monotonic())
+        if pause and history.looping(time.monotonic()):
+            raise EngineDown(history.reason, pause)
+        name = order.name or order.folder.name
+        variables = {} if options.device == CPU else _one_gpu(device)
+
+        def start() -> Child:
+            return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
+
+        def label(kind: str) -> str:
+            return kind if kind == CPU else f"{kind}:{device}"
+
+        return ProcessHost(
+            name, start, history, self._rules, lambda kind: self._meters.child(name, label(kind))
+        )
+
+
+def _one_gpu(device: int) -> dict[str, str]:
+    """The variables with which CUDA shows one GPU, counted in the order of the PCI bus."""
+    seen = visible(device, os.environ.get(VISIBLE))
+    return {VISIBLE: seen, NUMBERING: os.environ.get(NUMBERING, "PCI_BUS_ID")}
+
+
+def visible(device: int, inherited: str | None) -> str:
+    """`CUDA_VISIBLE_DEVICES` for one device, which is counted among those of the inherited value."""
+    if inherited is None:
+        return str(device)
+    names = [name.strip() for name in inherited.split(",") if name.strip()]
+    return names[device] if device < len(names) else inherited

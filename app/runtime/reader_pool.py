@@ -1,0 +1,162 @@
+"""Reader processes: uploads are decoded there, so that a crash of a decoder is one request's error.
+
+Law: keeps the processes and lends them; `read_stream.py` reads one upload and decides what a death means
+for it.
+
+Theory of operation: a few readers serve all uploads. One whose process ended leaves the pool, and its uploads
+go on with others. An upload that was being decoded when its process ended goes on in a reader of its own,
+so that it is known whose fault the next death is; once that went well, the reader serves others too.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+
+from app.errors import InternalError
+from app.runtime.child_process import ChildProcess, death_label
+from app.runtime.meters import ChildMeter, Meters
+from app.runtime.pipe import FrameKind
+from app.runtime.reader_values import ReaderOrder
+from engines.errors import EngineDied, EngineError
+
+log = logging.getLogger(__name__)
+PROGRAM = "app.runtime.reader_program"
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderRules:
+    """How many readers there are, and their patience."""
+
+    count: int = 2
+    """Readers that are kept; there are more only after crashes."""
+    step_seconds: float = 60.0
+    """Seconds after which a step of decoding counts as stuck."""
+
+
+class ReaderProcess:
+    """One reader process, started and watched by a thread of its own."""
+
+    def __init__(
+        self, order: ReaderOrder, meter: ChildMeter, changed: Callable[[], None], *, private: bool
+    ) -> None:
+        """`changed`: called when it is up and when it has ended. `private`: for one upload alone, until it is
+        shared.
+        """
+        self.private = private
+        self.uploads = 0
+        self._order, self._meter, self._changed = order, meter, changed
+        self._process: Future[ChildProcess] = Future()
+        self._files, self._theirs = socket.socketpair()
+        self._sending = threading.Lock()
+        threading.Thread(target=self._live, name="reader", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs or is being started, as far as is known."""
+        if not self._process.done():
+            return True
+        return not self._process.exception() and self._process.result().alive
+
+    def process(self) -> ChildProcess:
+        """The process, when it is up. Raises `InternalError`."""
+        try:
+            process = self._process.result(START_SECONDS)
+            process.opened.result(START_SECONDS)
+        except (EngineError, TimeoutError, OSError) as failure:
+            log.error("a reader cannot be started: %s", failure)  # noqa: TRY400 - the sentence says enough
+            raise InternalError from failure
+        return process
+
+    def begin(self, value: object, file: int | None = None) -> Future[object]:
+        """The answer to a call. `file`: descriptor of an upload that goes with it. Raises `EngineDied`."""
+        process = self.process()
+        if file is None:
+            return process.begin(value)
+        with self._sending:  # files arrive in the order of their calls
+            try:
+                socket.send_fds(self._files, [b"f"], [file])
+            except OSError:
+                raise EngineDied("it has ended") from None
+            return process.begin(value)
+
+    def tell(self, value: object) -> None:
+        """Sends what is not answered."""
+        with suppress(EngineError, InternalError):
+            self.process().send(0, FrameKind.DO, value)
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process.done() and not self._process.exception():
+            self._process.result().close()
+
+    def _live(self) -> None:
+        """Starts the process and watches it until it ends."""
+        try:
+            with self._theirs:
+                process = ChildProcess("a reader", PROGRAM, self._order, inherited=[self._theirs])
+        except BaseException as failure:  # noqa: BLE001 - given to whoever needs the reader
+            self._process.set_exception(failure)
+            return
+        self._process.set_result(process)
+        self._changed()
+        death = process.watch()
+        self._files.close()
+        self._changed()
+        if not process.closing:
+            self._meter.restarted(death_label(death))
+            log.error("a reader ended: %s", death.reason)
+
+
+class ReaderPool:
+    """All readers. Any thread may call it."""
+
+    def __init__(self, order: ReaderOrder, rules: ReaderRules, meters: Meters | None = None) -> None:
+        self.rules = rules
+        self._order = order
+        self._meter = (meters or Meters()).child("reader", "cpu")
+        self._lock = threading.Lock()
+        self._readers: list[ReaderProcess] = []
+
+    def start(self) -> None:
+        """Starts the first reader in the background."""
+        self.give_back(self.lend(alone=False))
+
+    def lend(self, *, alone: bool) -> ReaderProcess:
+        """A reader; `alone`: which nobody else uses. Give it back."""
+        with self._lock:
+            self._readers = [reader for reader in self._readers if reader.alive]
+            shared = [reader for reader in self._readers if not reader.private]
+            least = min(shared, key=lambda reader: reader.uploads, default=None)
+            if alone or least is None or (least.uploads and len(shared) < self.rules.count):
+                least = ReaderProcess(self._order, self._meter, self._count, private=alone)
+                self._readers.append(least)
+            least.uploads += 1
+        return least
+
+    def give_back(self, reader: ReaderProcess) -> None:
+        """The upload is read, or its reader has ended."""
+        with self._lock:
+            reader.uploads -= 1
+            shared = sum(not other.private for other in self._readers)
+            spare = not reader.uploads and (reader.private or shared > self.rules.count)
+            if spare and reader in self._readers:
+                self._readers.remove(reader)
+        if spare and reader.alive:
+            reader.close()
+
+    def _count(self) -> None:
+        with self._lock:
+            self._meter.up(sum(reader.alive for reader in self._readers))
+
+    def close(self) -> None:
+        with self._lock:
+            readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.close()
