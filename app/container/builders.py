@@ -126,6 +126,7 @@ def consents(base: SharedParts, texts: TranscriptionService) -> ConsentService:
         threshold=chosen.phrase_threshold,
         check=chosen.phrase_check,
         model=chosen.phrase_model,
+        quota=chosen.consents_per_project,
     )
     encoder = base.registry.resolve(SPEAKER_ENCODER)
     return ConsentService(base.runner, base.threads, texts, encoder, base.voices, rules)

@@ -30,6 +30,7 @@ from app.errors.server import (
     from_os,
 )
 from app.errors.voices import (
+    ConsentLimit,
     ConsentNotFound,
     ConsentOutdated,
     PhraseNotHeard,
@@ -44,6 +45,7 @@ __all__ = [
     "ApiError",
     "AudioTooLong",
     "AudioTooShort",
+    "ConsentLimit",
     "ConsentNotFound",
     "ConsentOutdated",
     "EngineCrashed",

@@ -63,6 +63,15 @@ class VoiceLimit(InvalidRequest):
         super().__init__(f"This project has {limit} voices, the most that it may. Delete one first.")
 
 
+class ConsentLimit(InvalidRequest):
+    """The project has as many consents as it may."""
+
+    code = "consent_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This project has {limit} voice consents, the most that it may. Delete one first.")
+
+
 class VoiceNotFound(NotFound):
     """No voice of that name or id."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import secrets
 import time
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -23,14 +24,15 @@ from app.domain import (
     VadOptions,
     VoiceConsent,
 )
-from app.errors import ConsentNotFound, InvalidValue, PhraseNotHeard
+from app.errors import ConsentLimit, ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
 from app.services.steps.detect_and_cut import cut_recording
+from app.services.steps.last_write import finished
 from app.services.steps.recordings import Recording, listen
 from app.services.transcription import TranscriptionService
-from app.store.voices import VoiceStore
+from app.store.voices import QuotaReached, VoiceStore
 from app.text.consent_phrases import PHRASES, PhraseMatch, match, phrase_language
 
 Check = Literal["enforce", "warn"]
@@ -50,6 +52,8 @@ class ConsentRules:
     """Whether a recording that does not say the phrase is refused, or only noted in the audit."""
     model: str
     """Name of the transcription model."""
+    quota: int
+    """Consents of a project."""
 
 
 class ConsentService:
@@ -75,6 +79,8 @@ class ConsentService:
         """`language`: BCP 47. Raises `ApiError`; `PhraseNotHeard` says what was heard and expected."""
         spoken = _phrase_language(language)
         model = self._transcription.model(self._rules.model)
+        with self._limited():
+            await self._store.check_consents(caller.project, self._rules.quota)
         await self._store.check_room(len(recording))
         consent = VoiceConsent(
             f"cons_{secrets.token_hex(16)}", caller.project, name, language, int(time.time())
@@ -88,7 +94,9 @@ class ConsentService:
             entry = await self._judged(caller, consent, phrase)
             vector = await self._runner.embed(self._encoder, heard.speech, permit)
         speaker = SpeakerVector(self._encoder.id, vector)
-        await self._store.add_consent(consent, recording, speaker, caller, entry)
+        adding = self._store.add_consent(consent, recording, speaker, self._rules.quota, caller, entry)
+        with self._limited():
+            await finished(adding, consent.id)
         return consent
 
     async def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
@@ -113,6 +121,14 @@ class ConsentService:
         """Deletes the consent and all its voices in one transaction. Raises `ConsentNotFound`."""
         if not await self._store.delete_consent(caller.project, consent_id, caller):
             raise ConsentNotFound(consent_id)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Raises `ConsentLimit` for the store's `QuotaReached`."""
+        try:
+            yield
+        except QuotaReached:
+            raise ConsentLimit(self._rules.quota) from None
 
     async def _matched(
         self, model: ModelSpec, recording: Recording, language: str, permit: Permit

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -40,6 +41,7 @@ from app.models.registry import Registry
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
+from app.services.steps.last_write import finished
 from app.services.steps.recordings import chunks, listen, whole_sound
 from app.store.audit import AuditLog
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
@@ -107,6 +109,8 @@ class VoiceService:
     async def create(self, caller: Caller, name: str, consent_id: str, sample: bytes) -> CustomVoice:
         """Raises `ApiError` that says what is wrong with the sample or its consent."""
         consent, owner = await self._consent(caller, consent_id)
+        with self._limited():
+            await self._store.check_voices(caller.project, self._rules.quota)
         await self._store.check_room(len(sample) + PROFILE_BYTES)
         with self._runner.admit() as permit:
             speaker = await self._speaker(sample, permit)
@@ -223,10 +227,18 @@ class VoiceService:
     async def _add(
         self, voice: CustomVoice, profile: bytes, sample: bytes, caller: Caller, entry: AuditEntry
     ) -> None:
+        adding = self._store.add_voice(voice, profile, sample, self._rules.quota, caller, entry)
+        with self._limited():
+            try:
+                await finished(adding, voice.id)
+            except ConsentGone:
+                raise ConsentNotFound(voice.consent, param="consent") from None
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Raises `VoiceLimit` for the store's `QuotaReached`."""
         try:
-            await self._store.add_voice(voice, profile, sample, self._rules.quota, caller, entry)
-        except ConsentGone:
-            raise ConsentNotFound(voice.consent, param="consent") from None
+            yield
         except QuotaReached:
             raise VoiceLimit(self._rules.quota) from None
 

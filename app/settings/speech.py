@@ -99,3 +99,4 @@ class VoicesSettings(Group):
     )
     upload_bytes: int = Field(10 * MIB, ge=1, description="Largest recording or sample, in bytes.")
     per_project: int = Field(20, ge=0, description="Largest number of voices in one project.")
+    consents_per_project: int = Field(100, ge=0, description="Largest number of consents in one project.")

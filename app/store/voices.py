@@ -24,7 +24,7 @@ class ConsentGone(Exception):
 
 
 class QuotaReached(Exception):
-    """The project has as many voices as it may."""
+    """The project has as many voices, or consents, as it may."""
 
 
 class VoiceStore:
@@ -39,15 +39,29 @@ class VoiceStore:
         """
         await self._database.check_room(size)
 
+    async def check_voices(self, project: str, quota: int) -> None:
+        """Raises `QuotaReached` if the project has `quota` voices. Call it before any work."""
+        async with self._database.reading() as session:
+            await _check_number(session, VoiceRow, project, quota)
+
+    async def check_consents(self, project: str, quota: int) -> None:
+        """Raises `QuotaReached` if the project has `quota` consents. Call it before any work."""
+        async with self._database.reading() as session:
+            await _check_number(session, ConsentRow, project, quota)
+
     async def add_consent(
         self,
         consent: VoiceConsent,
         recording: bytes,
         speaker: SpeakerVector,
+        quota: int,
         caller: Caller,
         entry: AuditEntry,
     ) -> None:
+        """Raises `QuotaReached`. `quota`: consents of a project."""
         async with self._database.writing() as session:
+            await _count_alone(session, consent.project)
+            await _check_number(session, ConsentRow, consent.project, quota)
             session.add(
                 ConsentRow(
                     id=consent.id,
@@ -126,18 +140,10 @@ class VoiceStore:
     ) -> None:
         """Raises `ConsentGone` or `QuotaReached`. `quota`: voices of a project."""
         async with self._database.writing() as session:
-            if (
-                session.get_bind().dialect.name == "postgresql"
-            ):  # parallel creations must count each other's rows
-                await session.execute(
-                    text("SELECT pg_advisory_xact_lock(hashtext(:project))"),
-                    {"project": storable(voice.project)},
-                )
+            await _count_alone(session, voice.project)
             if await _find_consent(session, voice.project, voice.consent) is None:
                 raise ConsentGone
-            count = select(func.count()).select_from(VoiceRow).where(VoiceRow.project == voice.project)
-            if (await session.scalar(count) or 0) >= quota:
-                raise QuotaReached
+            await _check_number(session, VoiceRow, voice.project, quota)
             session.add(_voice_row(voice, profile, sample))
             session.add(audit_row(caller, entry))
 
@@ -180,6 +186,23 @@ class VoiceStore:
         """Stores an audit row by itself, for a refused check."""
         async with self._database.writing() as session:
             session.add(audit_row(caller, entry))
+
+
+async def _count_alone(session: AsyncSession, project: str) -> None:
+    """Until the transaction ends, no other one adds to this project: they must count each other's rows.
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        key = {"project": storable(project)}
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:project))"), key)
+
+
+async def _check_number(
+    session: AsyncSession, table: type[ConsentRow | VoiceRow], project: str, quota: int
+) -> None:
+    count = select(func.count()).select_from(table).where(table.project == project)
+    if (await session.scalar(count) or 0) >= quota:
+        raise QuotaReached
 
 
 async def _find_consent(session: AsyncSession, project: str, consent_id: str) -> ConsentRow | None:

@@ -11,15 +11,16 @@ import httpx2
 import pytest
 
 from app.domain import Caller, VoiceConsent
-from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, SpeakerMismatch
+from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, SpeakerMismatch, StorageFull
 from app.services import idempotency
 from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
+from app.services.steps.last_write import finished
 from app.settings import Settings
 from app.store.database import Database
 from app.store.idempotency import IdempotencyStore, StoredAnswer
 from app.store.migrations import upgrade
-from tests.support.waiting import until
+from tests.support.waiting import rounds, until
 
 CONSENTS = "/audio/voice_consents"
 ME = Caller("default", "key_1")
@@ -156,6 +157,37 @@ async def test_a_client_that_leaves_during_a_write_keeps_no_key(
     assert leaving.cancelled()
     assert await service.once(ME, "k", ("a",), making) == ({"id": "made_1"}, again)
     assert making.begun == 1
+
+
+async def test_a_client_that_leaves_during_the_last_write_of_its_thing_gets_it_with_the_next_try(
+    fronts: list[IdempotencyService], making: Making
+) -> None:
+    """The thing was made, its key was given back, and the next try made it once more."""
+    making.gate.clear()
+
+    async def create() -> dict[str, Any]:
+        return await finished(making(), "made_1")
+
+    leaving = asyncio.ensure_future(fronts[0].once(ME, "k", ("a",), create))
+    await until(lambda: making.begun == 1)
+    leaving.cancel()
+    await rounds(5)
+    making.gate.set()
+    await asyncio.wait({leaving})
+    assert await fronts[1].once(ME, "k", ("a",), making) == ({"id": "made_1"}, True)
+    assert making.begun == 1
+
+
+async def test_a_failed_last_write_is_told_to_who_has_left_as_well() -> None:
+    making = Making()
+    making.gate.clear()
+    making.failure = StorageFull()
+    leaving = asyncio.ensure_future(finished(making(), "made_1"))
+    await until(lambda: making.begun == 1)
+    leaving.cancel()
+    making.gate.set()
+    with pytest.raises(StorageFull):
+        await leaving
 
 
 async def test_the_key_of_a_server_that_died_is_free_again(

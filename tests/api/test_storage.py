@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -19,11 +21,12 @@ from app.settings import Settings
 from app.store import connect
 from app.store import database as database_module
 from app.store.migrations import upgrade
+from engines.types import VoiceProfile
 from tests.support.database_lock import locked
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
-from tests.support.waiting import until
+from tests.support.waiting import rounds, until
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +74,7 @@ async def consent(container: Container) -> str:
 async def add_consent(container: Container, encoder: str) -> str:
     made = VoiceConsent(f"cons_{encoder}", "default", "Ann", "en-US", 1)
     speaker = SpeakerVector(encoder, np.full(256, 1 / 16, np.float32))
-    await container.voice_store.add_consent(made, b"r", speaker, ME, ENTRY)
+    await container.voice_store.add_consent(made, b"r", speaker, 1_000_000, ME, ENTRY)
     return made.id
 
 
@@ -153,6 +156,49 @@ async def test_a_full_disk_is_told_before_the_work(
     sample = {"name": "Ann", "consent": consent}
     refused(await client.post(VOICES, data=sample, files={"audio_sample": CLIP}), 507, "storage_full")
     assert engine.batches == []
+
+
+async def test_the_number_of_voices_is_bounded_before_the_work(
+    client: httpx2.AsyncClient, container: Container, voice: str, consent: str
+) -> None:
+    service = container.services.custom_voices
+    service._rules = replace(service._rules, quota=1)
+    sample = {"name": "Ann", "consent": consent}
+    answer = await client.post(VOICES, data=sample, files={"audio_sample": b"no audio"})
+    assert "Delete one first" in refused(answer, 400, "voice_limit_reached")["message"]
+    assert (await client.delete(f"{VOICES}/{voice}")).status_code == 200
+    again = await client.post(VOICES, data=sample, files={"audio_sample": b"no audio"})
+    assert refused(again, 400, "invalid_value")["param"] == "audio_sample"
+
+
+async def test_a_client_that_leaves_during_the_last_write_leaves_its_voice(
+    container: Container, settings: Settings, consent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, store = container.services.custom_voices, container.voice_store
+    begun, gate, add = asyncio.Event(), asyncio.Event(), store.add_voice
+
+    async def slow(*arguments: Any) -> None:
+        begun.set()
+        await gate.wait()
+        await add(*arguments)
+
+    async def speaker(*_: object) -> SpeakerVector:
+        return SpeakerVector("pyannote-starter", np.full(256, 1 / 16, np.float32))
+
+    async def profile(*_: object) -> VoiceProfile:
+        return VoiceProfile("kokoro", b"profile", "af_heart", 0.5)
+
+    monkeypatch.setattr(store, "add_voice", slow)
+    monkeypatch.setattr(service, "_speaker", speaker)
+    monkeypatch.setattr(service, "_enroll", profile)
+    creating = asyncio.ensure_future(service.create(ME, "Ann", consent, b"sample"))
+    await begun.wait()
+    creating.cancel()
+    await rounds(5)
+    gate.set()
+    made = await creating
+    assert await store.voice("default", made.id) == made
+    assert audit(settings.database_url, "default")[-1].action == "voice.create"
 
 
 async def test_a_full_temporary_folder(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

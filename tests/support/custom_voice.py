@@ -15,7 +15,7 @@ async def add_tone_voice(container: Container) -> str:
     caller = Caller("default", "open")
     consent = VoiceConsent("cons_tone", "default", "Ann", "en-US", 1)
     speaker = SpeakerVector("pyannote-starter", np.full(256, 1 / 16, np.float32))
-    await container.voice_store.add_consent(consent, b"r", speaker, caller, ENTRY)
+    await container.voice_store.add_consent(consent, b"r", speaker, 1_000_000, caller, ENTRY)
     voice = CustomVoice(
         id="voice_tone",
         project="default",

@@ -58,7 +58,7 @@ async def write(url: str, project: str, rounds: int) -> None:
     for number in range(rounds):
         entry = AuditEntry("test", "", "done", {})
         made = consent(project)
-        await store.add_consent(made, b"r" * 5_000, SPEAKER, caller, entry)
+        await store.add_consent(made, b"r" * 5_000, SPEAKER, 1_000_000, caller, entry)
         spoken = voice(project, made.id)
         await store.add_voice(spoken, PROFILE, b"s" * 50_000, 10**6, caller, entry)
         print(made.id, spoken.id, flush=True)

@@ -13,6 +13,7 @@ import pytest
 from app.audio.decode import open_audio
 from app.domain import Caller, ModelSpec
 from app.errors import (
+    ConsentLimit,
     ConsentNotFound,
     InvalidValue,
     ModelNotFound,
@@ -35,9 +36,11 @@ from app.text.consent_phrases import PHRASES, match
 from tests.support.fake_runner import FakeRunner
 from tests.support.sound import silence, tone, wav
 from tests.support.voice_writer import audit
+from tests.support.waiting import rounds
 
 ME = Caller("mine", "key_1")
 CLIP = wav(tone(12))
+QUOTA = 2
 ENCODER = ModelSpec("speaker-new", "speaker", "fake", Path(), 0, "")
 
 
@@ -68,7 +71,7 @@ def made(
     diarization = DiarizationService(runner, threads, ENCODER, SpeakerRules(one_speaker=0.5))
     rules = TranscriptionRules(audio_seconds=600, windows_ahead=2, beam_size=1, greedy_first=False)
     transcription = TranscriptionService(runner, threads, registry, diarization, rules)
-    phrase = ConsentRules(organisation="OpenAI", threshold=0.85, check="enforce", model=model)
+    phrase = ConsentRules(organisation="OpenAI", threshold=0.85, check="enforce", model=model, quota=QUOTA)
     return ConsentService(runner, threads, transcription, ENCODER, VoiceStore(database), phrase)
 
 
@@ -143,6 +146,48 @@ async def test_a_full_disk_refuses_before_the_work(
     with pytest.raises(StorageFull):
         await service.create(ME, "Ann", "en-US", CLIP)
     assert runner.calls == []
+
+
+async def test_the_number_of_consents_is_bounded_before_the_work(
+    service: ConsentService, runner: FakeRunner
+) -> None:
+    for _ in range(QUOTA):
+        await service.create(ME, "Ann", "en-US", CLIP)
+    runner.calls.clear()
+    with pytest.raises(ConsentLimit, match="2 voice consents, the most"):
+        await service.create(ME, "Ann", "en-US", CLIP)
+    assert runner.calls == []
+    await service.create(Caller("other", "key_2"), "Ann", "en-US", CLIP)
+
+
+async def test_of_many_at_once_no_more_are_made_than_the_project_may_have(service: ConsentService) -> None:
+    making = [service.create(ME, "Ann", "en-US", CLIP) for _ in range(5)]
+    done = await asyncio.gather(*making, return_exceptions=True)
+    assert sum(isinstance(one, ConsentLimit) for one in done) == 5 - QUOTA
+
+
+async def test_a_client_that_leaves_during_the_last_write_leaves_the_consent_and_a_line(
+    service: ConsentService, url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+    add = service._store.add_consent
+
+    async def slow(*arguments: Any) -> None:
+        begun.set()
+        await gate.wait()
+        await add(*arguments)
+
+    monkeypatch.setattr(service._store, "add_consent", slow)
+    creating = asyncio.ensure_future(service.create(ME, "Ann", "en-US", CLIP))
+    await begun.wait()
+    for _ in range(3):
+        creating.cancel()
+        await rounds(1)
+    gate.set()
+    made = await creating
+    assert await service.get(ME, made.id) == made
+    assert [row.action for row in audit(url, "mine")] == ["consent.create"]
+    assert f"{made.id} was made" in caplog.text
 
 
 async def test_a_missing_model_is_told_before_the_work(runner: FakeRunner, url: str, tmp_path: Path) -> None:

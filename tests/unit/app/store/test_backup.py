@@ -49,7 +49,7 @@ async def fill(url: str, count: int = 3) -> None:
     await keys.create("a ✓", "news", Grant(limits=KeyLimits(parallel=2), expires=2_000_000_000))
     for _ in range(count):
         made = consent("news")
-        await store.add_consent(made, secrets.token_bytes(50_000), SPEAKER, ME, ENTRY)
+        await store.add_consent(made, secrets.token_bytes(50_000), SPEAKER, 1_000_000, ME, ENTRY)
         await store.add_voice(voice("news", made.id), PROFILE, b"\0\xff" * 30_000, 100, ME, ENTRY)
     day = UsageEntry(
         account="key_1", project="news", span="day", start=86_400, counts=UsageCounts(requests=3, heard=1 / 3)

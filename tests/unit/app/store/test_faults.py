@@ -50,12 +50,12 @@ async def test_a_locked_database_is_told_and_heals(database: Database, any_datab
     store = VoiceStore(database)
     async with locked(any_database):
         with pytest.raises(StorageUnavailable, match="locked by another process") as caught:
-            await store.add_consent(consent("mine"), b"r", SPEAKER, ME, ENTRY)
+            await store.add_consent(consent("mine"), b"r", SPEAKER, 1_000_000, ME, ENTRY)
         assert (caught.value.status, caught.value.retry_after) == (503, 5)
         with pytest.raises(StorageUnavailable):
             await store.note(ME, ENTRY)
         assert await store.consents("mine", None, 5) == ([], False)  # readers go on
-    await store.add_consent(consent("mine"), b"r", SPEAKER, ME, ENTRY)
+    await store.add_consent(consent("mine"), b"r", SPEAKER, 1_000_000, ME, ENTRY)
     assert len((await store.consents("mine", None, 5))[0]) == 1
 
 
@@ -93,7 +93,7 @@ async def test_a_disk_that_fills_while_writing(tmp_path: Path) -> None:
         pages = await session.scalar(text("PRAGMA page_count"))
         await session.execute(text(f"PRAGMA max_page_count={pages + 2}"))
     with pytest.raises(StorageFull):
-        await store.add_consent(consent("mine"), b"r" * 1_000_000, SPEAKER, ME, ENTRY)
+        await store.add_consent(consent("mine"), b"r" * 1_000_000, SPEAKER, 1_000_000, ME, ENTRY)
     assert await store.consents("mine", None, 5) == ([], False)
     await database.close()
 
@@ -170,14 +170,14 @@ async def test_odd_names_are_names_that_do_not_exist(database: Database, odd: st
 async def test_what_is_too_long_is_refused_by_name(database: Database) -> None:
     made = consent("m" * 201)
     with pytest.raises(ApiError, match="'project' has more than 200 characters") as caught:
-        await VoiceStore(database).add_consent(made, b"", SPEAKER, ME, ENTRY)
+        await VoiceStore(database).add_consent(made, b"", SPEAKER, 1_000_000, ME, ENTRY)
     assert caught.value.status == 400
 
 
 async def test_a_name_with_nul_is_stored_without_it(database: Database) -> None:
     store = VoiceStore(database)
     made = consent("mine")
-    await store.add_consent(made, b"", SPEAKER, ME, ENTRY)
+    await store.add_consent(made, b"", SPEAKER, 1_000_000, ME, ENTRY)
     assert await store.rename_consent("mine", made.id, "a\0b\ud800", ME)
     assert (await store.consents("mine", None, 1))[0][0].name == "a\ufffdb\ufffd"
 
@@ -190,9 +190,9 @@ def test_only_what_cannot_be_stored_changes() -> None:
 async def test_faults_of_ours_stay_faults(database: Database) -> None:
     store = VoiceStore(database)
     made = consent("mine")
-    await store.add_consent(made, b"", SPEAKER, ME, ENTRY)
+    await store.add_consent(made, b"", SPEAKER, 1_000_000, ME, ENTRY)
     with pytest.raises(Exception, match=r"(?i)unique") as caught:
-        await store.add_consent(made, b"secret recording", SPEAKER, ME, ENTRY)
+        await store.add_consent(made, b"secret recording", SPEAKER, 1_000_000, ME, ENTRY)
     assert not isinstance(caught.value, ApiError)
     assert "parameters hidden" in str(caught.value)
     assert await store.voice("mine", voice("mine", made.id).id) is None

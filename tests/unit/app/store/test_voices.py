@@ -35,7 +35,7 @@ async def store(any_database: str) -> AsyncIterator[VoiceStore]:
 async def add(store: VoiceStore, count: int, project: str = "mine") -> list[str]:
     made = [consent(project) for _ in range(count)]
     for one in made:
-        await store.add_consent(one, b"recording", SPEAKER, ME, ENTRY)
+        await store.add_consent(one, b"recording", SPEAKER, 1_000_000, ME, ENTRY)
     return [one.id for one in made]
 
 
@@ -107,6 +107,17 @@ async def test_the_quota_holds_when_many_come_at_once(store: VoiceStore) -> None
     done = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(one, QuotaReached) for one in done) == 7
     assert len(await store.voices("mine")) == 3
+
+
+async def test_the_quota_of_consents_holds_when_many_come_at_once(store: VoiceStore) -> None:
+    tries = [store.add_consent(consent("mine"), b"r", SPEAKER, 3, ME, ENTRY) for _ in range(10)]
+    done = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(one, QuotaReached) for one in done) == 7
+    assert len(await pages(store, 100)) == 3
+    await add(store, 1, "theirs")
+    await store.check_consents("theirs", 2)
+    with pytest.raises(QuotaReached):
+        await store.check_consents("theirs", 1)
 
 
 @pytest.mark.parametrize(
