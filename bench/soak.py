@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.soak --minutes 10 --clients 4
 
 Starts a server of its own on a free port, with the settings' defaults and one key, and prints a row a minute:
-answers by status, latencies, and what the process holds. The last lines compare the second minute with the
-last one.
+answers by status, latencies, and what the server and its child processes hold. The last lines compare
+the second minute with the last one.
 """
 
 from __future__ import annotations
@@ -110,10 +110,17 @@ REQUESTS: dict[Request, int] = {
 """Kinds of requests and how often each comes, in parts."""
 
 
-def held(server: Server) -> tuple[int, int, int]:
-    """Resident megabytes, threads and file descriptors of the server and its child processes."""
+HELD = ("server MB", "children MB", "children", "threads", "descriptors")
+"""What a row holds: memory (shared pages count once), child processes, and threads and descriptors of all."""
+
+
+def held(server: Server) -> tuple[int, ...]:
+    """See `HELD`."""
     pid = server.process.pid
-    return process_tree.resident(pid) // 1_000_000, server.threads, process_tree.descriptors(pid)
+    whole = process_tree.proportional(pid) // 1_000_000
+    own = process_tree.proportional(pid, children=False) // 1_000_000
+    children = len(process_tree.family(pid)) - 1
+    return own, whole - own, children, server.threads, process_tree.descriptors(pid)
 
 
 async def one_client(server: Server, until: float, minutes: list[Minute], began: float, seed: int) -> None:
@@ -133,17 +140,17 @@ async def one_client(server: Server, until: float, minutes: list[Minute], began:
             minute.seconds.append(time.monotonic() - start)
 
 
-async def watch(server: Server, minutes: list[Minute], began: float) -> list[tuple[int, int, int]]:
+async def watch(server: Server, minutes: list[Minute], began: float) -> list[tuple[int, ...]]:
     """Prints a row at the end of each minute."""
     rows = []
-    print("minute  requests  p50 s  p99 s  max s  RSS MB  threads  descriptors  statuses")
+    print("minute  requests  p50 s  p99 s  max s  " + "  ".join(HELD) + "  statuses")
     for number, minute in enumerate(minutes, 1):
         await asyncio.sleep(max(0.0, began + 60 * number - time.monotonic()))
         rows.append(held(server))
         seconds = sorted(minute.seconds) or [0.0]
         late = seconds[min(len(seconds) - 1, int(0.99 * len(seconds)))]
         times = f"{statistics.median(seconds):5.2f}  {late:5.2f}  {seconds[-1]:5.2f}"
-        holds = f"{rows[-1][0]:6}  {rows[-1][1]:7}  {rows[-1][2]:11}"
+        holds = "  ".join(f"{value:{len(name)}}" for name, value in zip(HELD, rows[-1], strict=True))
         print(
             f"{number:6}  {len(seconds):8}  {times}  {holds}  {dict(sorted(minute.statuses.items()))}",
             flush=True,
@@ -165,10 +172,10 @@ async def soak(server: Server, count: int, clients: int) -> None:
     early = rows[min(1, len(rows) - 1)]
     print(f"all: {sum(statuses.values())} requests, {dict(sorted(statuses.items()))}")
     print(f"5xx and broken connections: {wrong or 'none'}")
-    for name, before, after in zip(("RSS MB", "threads", "descriptors"), early, rows[-1], strict=True):
+    for name, before, after in zip(HELD, early, rows[-1], strict=True):
         print(f"{name}: minute 2: {before}, last minute: {after}, change {after - before:+}")
     await asyncio.sleep(60)
-    print(f"a minute of rest later: {held(server)}")
+    print(f"a minute of rest later: {dict(zip(HELD, held(server), strict=True))}")
 
 
 def main() -> None:

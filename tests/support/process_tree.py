@@ -34,9 +34,9 @@ def peak(pid: int) -> int:
     return int(sum(_each(pid, lambda one: _status(one, "VmHWM"))))
 
 
-def proportional(pid: int) -> int:
-    """Bytes; shared pages count once."""
-    return int(sum(_each(pid, _proportional)))
+def proportional(pid: int, *, children: bool = True) -> int:
+    """Bytes; shared pages count once. `children`: of all of them, not of the process alone."""
+    return int(sum(_each(pid, _proportional)) if children else _asked(pid, _proportional) or 0)
 
 
 def threads(pid: int) -> int:

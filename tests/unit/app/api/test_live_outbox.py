@@ -44,3 +44,18 @@ async def test_a_client_with_too_much_unread_is_ended_at_once() -> None:
     await until(running.done)
     with pytest.raises(SlowReader):
         running.result()
+
+
+async def test_more_at_once_than_a_client_may_leave_unread_ends_it_too() -> None:
+    sent: list[str] = []
+
+    async def send(text: str) -> None:
+        sent.append(text)
+
+    outbox = Outbox(send, most=1000, seconds=5)
+    for _ in range(3):
+        outbox.put({"text": "x" * 500})
+    with pytest.raises(SlowReader):
+        async with asyncio.timeout(5):
+            await outbox.run()
+    assert sent == []
