@@ -37,7 +37,8 @@ from app.services.steps.shared_loudness import SharedLoudness
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
-from app.settings.limits import LimitsSettings, RuntimeSettings
+from app.settings.limits import LimitsSettings
+from app.settings.runtime import RuntimeSettings
 from app.settings.source import groups
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore

@@ -8,7 +8,7 @@ from app.runtime.meters import Meters
 from app.runtime.reader_pool import ReaderPool, ReaderRules
 from app.runtime.reader_values import ReaderOrder
 from app.runtime.work_threads import WorkThreads
-from app.settings.limits import RuntimeSettings
+from app.settings.runtime import RuntimeSettings
 
 
 def work_threads(runtime: RuntimeSettings, meters: Meters, shortage: MemoryShortage) -> WorkThreads:

@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.settings.auth import AuthSettings
 from app.settings.base import MIB, Group
+from app.settings.compat import CompatSettings
 from app.settings.default_paths import data_folder
-from app.settings.limits import LimitsSettings, RuntimeSettings
+from app.settings.diarization import DiarizationSettings
+from app.settings.limits import LimitsSettings
+from app.settings.log import LogSettings
+from app.settings.models import ModelsSettings
 from app.settings.realtime import RealtimeSettings
-from app.settings.server import AuthSettings, CompatSettings, LogSettings, ServerSettings, StudioSettings
-from app.settings.speech import SpeechSettings, VoicesSettings
-from app.settings.storage import ModelsSettings, StorageSettings, WeightsSettings
+from app.settings.runtime import RuntimeSettings
+from app.settings.server import ServerSettings
+from app.settings.speech import SpeechSettings
+from app.settings.storage import StorageSettings
+from app.settings.studio import StudioSettings
+from app.settings.subtitles import SubtitlesSettings
 from app.settings.tracing import TracingSettings
-from app.settings.transcription import DiarizationSettings, SubtitlesSettings, TranscriptionSettings
+from app.settings.transcription import TranscriptionSettings
+from app.settings.voices import VoicesSettings
+from app.settings.weights import WeightsSettings
 
 OPENAI_UPLOAD = 25 * MIB
 """Bytes of the largest upload that OpenAI takes."""

@@ -1,10 +1,9 @@
-"""The server's address, its API keys, its compatibility with OpenAI, its page, and its log."""
+"""The server's address and its connections."""
 
 from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -72,50 +71,6 @@ class ServerSettings(Group):
     @classmethod
     def _empty_is_none(cls, path: object) -> object:
         return None if path == "" else path
-
-
-class AuthSettings(Group):
-    """Who may use the server."""
-
-    keys: tuple[str, ...] = Field(
-        (), description="API keys that are accepted, in addition to those made with `antiphon keys create`."
-    )
-    allow_open: bool = Field(
-        default=False,
-        description="Serve without any API key even on an address that other machines can reach.",
-    )
-
-    @field_validator("keys")
-    @classmethod
-    def _not_blank(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not key.strip() or key != key.strip() or " " in key for key in keys):
-            raise ValueError("a key is at least one character and has no spaces")
-        return keys
-
-
-class CompatSettings(Group):
-    """How closely the server follows OpenAI's."""
-
-    strict: bool = Field(
-        default=False, description="Refuse the combinations of model and option that OpenAI refuses."
-    )
-
-
-class StudioSettings(Group):
-    """The web page at `/`."""
-
-    enabled: bool = Field(default=True, description="Serve the web page. If false, `/` answers with JSON.")
-
-
-class LogSettings(Group):
-    """The log on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level that is written: debug, info, warning or error."
-    )
-    format: Literal["text", "json"] = Field(
-        "text", description="text: lines for people. json: one JSON object a line, for programs."
-    )
 
 
 def is_loopback(host: str) -> bool:

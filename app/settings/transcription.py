@@ -1,4 +1,4 @@
-"""How speech is transcribed, who speaks in it, and how its subtitles look."""
+"""How speech is transcribed."""
 
 from __future__ import annotations
 
@@ -57,55 +57,3 @@ class TranscriptionSettings(Group):
     def _one_number(cls, given: Any) -> Any:
         """One number alone, as the environment gives it, is a list of one."""
         return (given,) if isinstance(given, int) else given
-
-
-class DiarizationSettings(Group):
-    """How speakers are told apart."""
-
-    model: str = Field(
-        "pyannote-starter",
-        description="Diarization model: a name in the catalogue, a hub id that `antiphon models pull` has "
-        "fetched, or the folder of a pyannote pipeline.",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto",
-        description="Where the model runs. auto = pipelines of pyannote.audio on a GPU if there is one, all "
-        "else on the CPU. cuda needs another ONNX Runtime for the starter model (docs/gpu.md).",
-    )
-    threads: int = Field(
-        1,
-        ge=1,
-        le=1024,
-        description="CPU threads of the model. More than one gains little, because the networks are small.",
-    )
-    one_speaker_threshold: float = Field(
-        0.33,
-        ge=-1,
-        le=1,
-        description="Cosine similarity below which two parts of a known speaker's clip count as two "
-        "speakers.",
-    )
-
-
-class SubtitlesSettings(Group):
-    """Layout of srt and vtt subtitles in requests that do not give it."""
-
-    line_width: int = Field(
-        42, ge=10, le=200, description="Longest line, in columns. A wide character takes two columns."
-    )
-    lines: int = Field(2, ge=1, le=5, description="Largest number of lines in a subtitle.")
-    longest_seconds: float = Field(
-        7.0, ge=1, le=60, description="Longest time that a subtitle is shown, in seconds."
-    )
-    shortest_seconds: float = Field(
-        1.0,
-        ge=0,
-        le=10,
-        description="Shortest time that a subtitle is shown, in seconds, if the next one starts late enough.",
-    )
-    columns_per_second: float = Field(
-        17.0,
-        ge=1,
-        description="Reading speed in columns a second. Subtitles stay longer for it if the next one starts "
-        "late enough.",
-    )
