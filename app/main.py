@@ -30,8 +30,9 @@ from app.api import (
 from app.api.browsers import BrowserCheck, Cors
 from app.api.deps import Intake
 from app.api.documents import openapi_document
+from app.api.key_check import KeyCheck
 from app.api.key_limits import UseCount
-from app.api.middleware import KeyCheck, LastResort, RequestFrame
+from app.api.request_frame import LastResort, RequestFrame
 from app.api.required_scopes import ScopeCheck
 from app.container import Container
 from app.services.use_cases import UseCases

@@ -18,9 +18,9 @@ from starlette.responses import Response
 from app.api import faults
 from app.api.browsers import is_allowed
 from app.api.deps import Intake, IntakeOf, Services
+from app.api.key_check import OPENED_BY
 from app.api.live_outbox import Outbox, SlowReader
 from app.api.live_requests import changed_settings, check_enabled
-from app.api.middleware import OPENED_BY
 from app.api.websockets import END
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (

@@ -12,7 +12,7 @@ from app.api.answer_lifetime import EventStream, LiveResponse, opened_in, while_
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.forms import read_json
 from app.logs import note
-from app.services.speech import OpenSpeech
+from app.services.steps.open_speech import OpenSpeech
 from app.wire import sse
 from app.wire.media_types import SPEECH_MEDIA_TYPES
 from app.wire.speech import delta, done, speech_request

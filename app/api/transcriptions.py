@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -13,18 +12,14 @@ from starlette.responses import Response
 from app.api.answer_lifetime import EventStream, opened_in, while_connected
 from app.api.deps import CallerOf, Intake, IntakeOf, Services
 from app.api.forms import read_form, read_json
-from app.audio.peaks import PEAKS_A_SECOND
-from app.domain import Progress, TranscriptEvent
-from app.logs import first_output, note
-from app.services.steps.open_transcription import OpenTranscription
+from app.api.transcription_stream import transcription_frames
+from app.logs import note
 from app.services.transcription import TranscriptionService
-from app.wire import sse
 from app.wire.cue_breaks import CueRules
 from app.wire.edited_transcripts import BODY_BYTES, render_request, rendered
 from app.wire.media_types import RENDERED_MEDIA_TYPES, TRANSCRIPT_MEDIA_TYPES
 from app.wire.request_fields import FILE, MOST_KNOWN_SPEAKERS
-from app.wire.transcription_events import EventOptions, TranscriptEvents, peaks_event, progress_event
-from app.wire.transcription_request import TranscriptionRequest, transcription_request
+from app.wire.transcription_request import transcription_request
 from app.wire.transcripts import render
 from engines.types import Task
 
@@ -69,45 +64,11 @@ async def _answer(request: Request, service: TranscriptionService, intake: Intak
         if wanted.stream:
             opening = opened_in(stack, service.open(wanted.job, file))
             opened = await while_connected(request, opening)
-            return EventStream(_frames(opened, wanted), stack.pop_all(), deadline=opened.deadline)
+            return EventStream(
+                transcription_frames(opened, wanted), stack.pop_all(), deadline=opened.deadline
+            )
         transcript = await while_connected(request, service.transcribe(wanted.job, file))
     body = await asyncio.to_thread(
         render, transcript, wanted.format, wanted.job.model, wanted.granularities, wanted.cues
     )
     return Response(body, media_type=TRANSCRIPT_MEDIA_TYPES[wanted.format])
-
-
-async def _frames(opened: OpenTranscription, wanted: TranscriptionRequest) -> AsyncGenerator[bytes, None]:
-    told = TranscriptEvents(wanted.job.model, wanted.told)
-    for frame in _extensions(opened, wanted.told):
-        yield frame
-    async with aclosing(opened.events()) as events:
-        async for event in events:
-            if isinstance(event, Progress):
-                yield sse.comment(f"{opened.seconds:.0f} of {opened.expected or 0:.0f} seconds")
-            else:
-                for frame in await asyncio.to_thread(_encoded, told, event):
-                    first_output("event")
-                    yield frame
-            for frame in _extensions(opened, wanted.told):
-                yield frame
-    for frame in _extensions(opened, wanted.told):  # events about the sound after the last speech
-        yield frame
-    yield await asyncio.to_thread(_last, told, opened)
-    yield sse.DONE
-
-
-def _extensions(opened: OpenTranscription, options: EventOptions) -> Iterator[bytes]:
-    """Events that OpenAI's API does not have, for clients that asked for them."""
-    if options.progress:
-        yield sse.frame(progress_event(opened.done, opened.expected, opened.queued))
-    if opened.peaks and (peaks := opened.peaks.take()):
-        yield sse.frame(peaks_event(peaks.start, PEAKS_A_SECOND, peaks.values))
-
-
-def _encoded(told: TranscriptEvents, event: TranscriptEvent) -> list[bytes]:
-    return [sse.frame(shape) for shape in told.feed(event)]
-
-
-def _last(told: TranscriptEvents, opened: OpenTranscription) -> bytes:
-    return sse.frame(told.flush(opened.transcript()))

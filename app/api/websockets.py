@@ -13,7 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 QUIET_LOG = logging.getLogger("uvicorn.websocket")
-"""uvicorn's own lines about a connection have the query of its address; ours (`api/middleware`) do not."""
+"""uvicorn's own lines about a connection have the query of its address; ours (`api/request_frame`) do not."""
 QUIET_LOG.setLevel(logging.WARNING)
 MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
-from app.audio.filters import Step, finished, frames, mono_chain
+from app.audio.filters import Step, finished, mono_chain
 from engines.types import Pcm, Samples
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ FADE_SECONDS = 0.005
 """Seconds of the fade at each edge."""
 PEAK_CEILING = 10 ** (-1 / 20)
 """Highest sample: -1 dBFS."""
-LOUDNESS_GATE = -70.0
-"""LUFS: the absolute gate of ITU-R BS.1770-4, below which nothing is measured."""
 
 
 class UtteranceJoiner:
@@ -86,20 +84,6 @@ def trimmed(sound: Pcm) -> Samples:
         spoken[: len(ramp)] *= ramp
         spoken[-len(ramp) :] *= ramp[::-1]
     return spoken
-
-
-def loudness(sound: Pcm) -> float:
-    """Integrated loudness in LUFS (EBU R 128); `LOUDNESS_GATE` for silence and for less than 0.4 s."""
-    graph = mono_chain(sound.rate, [("ebur128", "metadata=1")])
-    import av
-
-    frame = av.AudioFrame.from_ndarray(sound.samples[None].astype(np.float32), format="flt", layout="mono")
-    frame.sample_rate = sound.rate
-    graph.push(frame)
-    integrated = LOUDNESS_GATE
-    for measured in frames(graph):
-        integrated = float(measured.metadata.get("lavfi.r128.I", integrated))
-    return integrated
 
 
 def _filters(rate: int, tempo: float, gain: float) -> Graph:

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from app.audio.join_utterances import LOUDNESS_GATE, loudness
+from app.audio.measure_loudness import LOUDNESS_GATE, loudness
 from engines.types import Pcm
 
 MOST_VOICES = 1000

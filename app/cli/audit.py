@@ -65,10 +65,11 @@ async def _read(config: Config, since: int, action: str) -> list[AuditRecord]:
     from app.settings.source import load_settings
     from app.store.audit import audit_records
     from app.store.database import Database
+    from app.store.schema_check import check_schema
 
     database = Database(load_settings(config).database_url)
     try:
-        await database.check()
+        await check_schema(database)
         return await audit_records(database, since, action)
     finally:
         await database.close()

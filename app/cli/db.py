@@ -59,12 +59,13 @@ def current(config: Config = None) -> None:
     """
     from app.settings.source import load_settings
     from app.store.database import Database
+    from app.store.schema_check import revision_of
     from app.store.tables import HEAD
 
     async def run() -> str | None:
         database = Database(load_settings(config).database_url)
         try:
-            return await database.revision()
+            return await revision_of(database)
         finally:
             await database.close()
 

@@ -149,11 +149,12 @@ def _database(settings: Settings) -> Finding:
     import asyncio
 
     from app.store.database import Database, DatabaseError
+    from app.store.schema_check import check_schema
 
     async def check() -> None:
         database = Database(settings.database_url)
         try:
-            await database.check()
+            await check_schema(database)
         finally:
             await database.close()
 

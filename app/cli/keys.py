@@ -272,13 +272,14 @@ def _with_keys(config: Path | None, use: Callable[[KeyService], Awaitable[Result
     from app.settings.source import load_settings
     from app.store.database import Database
     from app.store.keys import KeyStore
+    from app.store.schema_check import check_schema
 
     settings = load_settings(config)
 
     async def run() -> Result:
         database = Database(settings.database_url)
         try:
-            await database.check()
+            await check_schema(database)
             return await use(KeyService(KeyStore(database), settings.auth.keys))
         finally:
             await database.close()

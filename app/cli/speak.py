@@ -146,13 +146,14 @@ async def _check_voice(container: Container, job: SpeechJob) -> None:
     Raises `ApiError` or `DatabaseError`.
     """
     from app.errors import InvalidValue
+    from app.store.schema_check import check_schema, revision_of
 
     try:
         container.voices.choose(job.model, job.voice)
     except InvalidValue:
-        if await container.database.revision() is None:
+        if await revision_of(container.database) is None:
             raise
-        await container.database.check()
+        await check_schema(container.database)
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 import typer
 
 from app.cli.failures import tell
-from app.cli.inputs import ENDINGS, STDIN, Plan, Task, TranscriptFormat, format_of, listed, plan
 from app.cli.options import Config, Prompt, complete_transcription_model
 from app.cli.parallel_files import FileBatch, Report, Step
+from app.cli.sound_files import STDIN, listed
+from app.cli.transcript_files import ENDINGS, Plan, Task, TranscriptFormat, format_of, plan
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -171,7 +172,7 @@ async def _run(
     with bars(len(work.tasks)) as batch:
         loading = asyncio.create_task(_tell_loading(container, job.model, batch))
         try:
-            steps = [(task.source, _step(container, task, job, form, batch)) for task in work.tasks]
+            steps = [(task.sound.source, _step(container, task, job, form, batch)) for task in work.tasks]
             await run_all(batch, steps, jobs, sentence)
         finally:
             loading.cancel()
@@ -191,7 +192,7 @@ def _step(
     async def step(report: Report) -> None:
         from app.wire.transcripts import render
 
-        with _opened(task.source) as file:
+        with _opened(task.sound.source) as file:
             transcript = await container.transcription.transcribe(job, file, report)
         cues = container.request_rules.cues
         await asyncio.to_thread(
@@ -200,7 +201,7 @@ def _step(
         if transcript.spoken:
             from app.cli.speakers import shares
 
-            batch.show(shares(transcript, Path(task.source).name))
+            batch.show(shares(transcript, Path(task.sound.source).name))
 
     return step
 

@@ -75,11 +75,12 @@ async def _read(config: Config, since: int) -> tuple[list[UsageEntry], list[ApiK
     from app.settings.source import load_settings
     from app.store.database import Database
     from app.store.keys import KeyStore
+    from app.store.schema_check import check_schema
     from app.store.usage import UsageStore
 
     database = Database(load_settings(config).database_url)
     try:
-        await database.check()
+        await check_schema(database)
         day = since // 86_400 * 86_400
         return await UsageStore(database).days(day), [key for key, _ in await KeyStore(database).all()]
     finally:

@@ -45,11 +45,11 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
 
 
 async def _rows(container: Container, caller: Caller) -> list[Row]:
-    if (
-        await container.database.revision() is None
-    ):  # no database was created yet, so there are no custom voices
+    from app.store.schema_check import check_schema, revision_of
+
+    if await revision_of(container.database) is None:  # no database yet, so there are no custom voices
         return [_shown(listed) for listed in await container.services.voices.local()]
-    await container.database.check()
+    await check_schema(container.database)
     return [_shown(listed) for listed in await container.services.voices.all(caller)]
 
 

@@ -48,9 +48,10 @@ def run_for_project(
     """As `run_locally`, with a database whose schema is up to date, on behalf of a project."""
     from app.domain import Caller
     from app.settings.source import load_settings
+    from app.store.schema_check import check_schema
 
     async def run(container: Container) -> Result:
-        await container.database.check()
+        await check_schema(container.database)
         return await work(container, Caller(project, "cli"))
 
     return run_locally(load_settings(config), run)

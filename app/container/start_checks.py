@@ -14,6 +14,7 @@ from app.services.keys import KeyService
 from app.settings import Settings
 from app.settings.server import is_loopback
 from app.store.database import Database
+from app.store.schema_check import check_schema
 from app.tracing import tracing_installed
 from engines import catalog
 
@@ -28,7 +29,7 @@ async def check_start(settings: Settings, database: Database, keys: KeyService) 
     """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
     check_replicas(settings)
     check_tracing(settings)
-    await database.check()
+    await check_schema(database)
     await check_exposure(settings, keys)
     check_models(settings, model_registry(settings))
 

@@ -26,7 +26,8 @@ from sqlalchemy import LargeBinary, Table, create_engine, func, inspect, select,
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import StatementError
 
-from app.store.database import DatabaseError, prepared, sqlite_file
+from app.store.database import DatabaseError, prepared
+from app.store.sqlite_file import sqlite_file
 from app.store.tables import HEAD, Base
 
 FORMAT_NUMBER = 1

@@ -14,7 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
 
 from app.store.connect import CONNECT_SECONDS
-from app.store.database import DatabaseError, prepared, sqlite_file
+from app.store.database import DatabaseError, prepared
+from app.store.sqlite_file import sqlite_file
 
 ADVISORY_LOCK = 0x616E7469_70686F6E
 """Key of PostgreSQL's advisory lock: the letters of `antiphon`."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
-from app.store.database import Database, DatabaseError, prepared, readable, sqlite_file
+from app.store.database import Database, DatabaseError, prepared
 from app.store.migration_lock import migration_lock
+from app.store.schema_check import readable, revision_of
+from app.store.sqlite_file import sqlite_file
 from app.store.tables import HEAD
 
 if TYPE_CHECKING:
@@ -130,6 +132,6 @@ def _config(url: str) -> Config:
 async def _revision(url: str) -> str | None:
     database = Database(url)
     try:
-        return await database.revision()
+        return await revision_of(database)
     finally:
         await database.close()

@@ -12,7 +12,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from app.audio.join_utterances import loudness
+from app.audio.measure_loudness import loudness
 from app.container import Container
 from app.main import create_app
 from app.openai_names import BUILTIN_VOICES

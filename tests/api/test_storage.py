@@ -148,7 +148,7 @@ async def test_a_full_disk_is_told_before_the_work(
 ) -> None:
     if not settings.database_url.startswith("sqlite"):
         pytest.skip("PostgreSQL's disk is its own")
-    monkeypatch.setattr(database_module, "_free", lambda _: 1000.0)
+    monkeypatch.setattr(database_module, "free_bytes", lambda _: 1000.0)
     made = await client.post(
         CONSENTS, data={"name": "Ann", "language": "en-US"}, files={"recording": ("r.wav", CLIP)}
     )

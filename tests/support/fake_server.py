@@ -104,13 +104,13 @@ def main() -> None:
     from app.main import create_app
     from app.settings.one_process import in_one_process
     from app.settings.source import load_settings
-    from app.store import database, migrations
+    from app.store import migrations, schema_check
     from tests.support.diarizers import ToneDiarization, ToneDiarizer
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 
     settings = in_one_process(load_settings())  # child processes load real engines only
     if head := os.environ["FAKE_HEAD"]:
-        vars(database)["HEAD"] = vars(migrations)["HEAD"] = head
+        vars(schema_check)["HEAD"] = vars(migrations)["HEAD"] = head
     migrations.upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))

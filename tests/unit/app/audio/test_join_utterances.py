@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
-from app.audio.join_utterances import LOUDNESS_GATE, PEAK_CEILING, UtteranceJoiner, loudness, trimmed
+from app.audio.join_utterances import PEAK_CEILING, UtteranceJoiner, trimmed
 from app.audio.loudness import LoudnessBook
+from app.audio.measure_loudness import LOUDNESS_GATE, loudness
 from engines.types import Pcm, Samples
 
 

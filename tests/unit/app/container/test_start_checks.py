@@ -72,7 +72,7 @@ async def test_readiness_tells_the_database(
     upgrade(settings.database_url)
     container = Container(settings)
     assert "database" not in await container.services.readiness.look()
-    monkeypatch.setattr("app.store.database._free", lambda _: 0.0)
+    monkeypatch.setattr("app.store.database.free_bytes", lambda _: 0.0)
     assert "full" in (await container.services.readiness.look())["database"]
     monkeypatch.undo()
     file = tmp_path / "antiphon.db"

@@ -142,7 +142,7 @@ async def test_a_full_server_refuses_before_the_work(
 async def test_a_full_disk_refuses_before_the_work(
     service: ConsentService, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "_free", lambda _: 0.0)
+    monkeypatch.setattr(database_module, "free_bytes", lambda _: 0.0)
     with pytest.raises(StorageFull):
         await service.create(ME, "Ann", "en-US", CLIP)
     assert runner.calls == []

@@ -15,10 +15,10 @@ from sqlalchemy import LargeBinary, create_engine, inspect, text
 from app.errors import StorageUnavailable, Unauthorized
 from app.services.keys import KeyService
 from app.store import connect
-from app.store import database as database_module
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
 from app.store.migrations import downgrade, newest, upgrade, upgrade_if_needed
+from app.store.schema_check import check_schema, revision_of
 from app.store.tables import HEAD, Base
 from app.store.voices import VoiceStore
 
@@ -92,7 +92,7 @@ async def test_a_database_of_every_revision_comes_up_with_its_rows(url: str, rev
         engine.dispose()
     await asyncio.to_thread(upgrade_if_needed, url)
     database = Database(url)
-    await database.check()
+    await check_schema(database)
     store = VoiceStore(database)
     if revision == "0002":
         speaker = await store.speaker("mine", "cons_old")
@@ -128,7 +128,7 @@ def test_down_and_up_again(url: str) -> None:
 
 def test_looking_creates_nothing(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/deep/antiphon.db")
-    assert asyncio.run(database.revision()) is None
+    assert asyncio.run(revision_of(database)) is None
     assert not list(tmp_path.iterdir())
 
 
@@ -152,12 +152,12 @@ def test_a_revision_that_does_not_exist_is_told(url: str) -> None:
 async def test_an_old_or_empty_schema_names_the_command(url: str) -> None:
     database = Database(url)
     with pytest.raises(DatabaseError, match="antiphon db upgrade"):
-        await database.check()
+        await check_schema(database)
     await asyncio.to_thread(upgrade, url)
     async with database.writing() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(DatabaseError, match=r"0000.*antiphon db upgrade"):
-        await database.check()
+        await check_schema(database)
     await database.close()
 
 
@@ -234,7 +234,7 @@ async def test_another_process_never_takes_the_log_from_under_an_open_database(t
     url = f"sqlite:///{tmp_path}/antiphon.db"
     await asyncio.to_thread(upgrade, url)
     database = Database(url)
-    await database.check()
+    await check_schema(database)
     keys = KeyService(KeyStore(database), [])
     await keys.create("before")
     assert await database.problem() is None
@@ -274,7 +274,7 @@ async def test_writers_of_one_process_come_one_after_the_other(
 
 
 async def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr("app.store.write_turn.TURN_SECONDS", 0.05)
     upgrade(f"sqlite:///{tmp_path}/antiphon.db")
     database = Database(f"sqlite:///{tmp_path}/antiphon.db")
     async with database.writing():

@@ -18,6 +18,7 @@ from app.store.database import Database, prepared
 from app.store.faults import translated
 from app.store.keys import KeyStore
 from app.store.migrations import upgrade
+from app.store.schema_check import check_schema
 from app.store.tables import storable
 from app.store.voices import VoiceStore
 from tests.support.database_lock import locked
@@ -37,7 +38,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def database(any_database: str) -> AsyncIterator[Database]:
     upgrade(any_database)
     made = Database(any_database)
-    await made.check()  # as at the start: switches SQLite to its write-ahead log
+    await check_schema(made)  # as at the start: switches SQLite to its write-ahead log
     yield made
     await made.close()
 

@@ -20,6 +20,7 @@ from app.store.database import Database, DatabaseError
 from app.store.keys import KeyStore
 from app.store.migration_lock import migration_lock
 from app.store.migrations import MIGRATIONS, upgrade, upgrade_if_needed
+from app.store.schema_check import check_schema, revision_of
 from app.store.tables import HEAD
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ def migrate_as_a_newer_version(
 async def checked(url: str) -> None:
     database = Database(url)
     try:
-        await database.check()
+        await check_schema(database)
     finally:
         await database.close()
 
@@ -107,7 +108,7 @@ async def test_a_server_goes_on_beside_a_newer_version_that_only_added(
     await checked(any_database)
     await asyncio.to_thread(upgrade_if_needed, any_database)  # `serve --prepare` of the older server
     database = Database(any_database)
-    assert await database.revision() == "9001"
+    assert await revision_of(database) == "9001"
     await database.close()
 
 

@@ -1,5 +1,4 @@
-"""What happens around every request: its id, its access log line and counters, the check of its key, and the
-last error handler.
+"""What happens around every request: its id, its access log line and counters, and the last error handler.
 
 Law: plain ASGI, which passes the chunks of a stream on as they come.
 """
@@ -9,28 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
-from app.api import access_log, faults, required_scopes
-from app.api.access_log import CALLER
+from app.api import access_log, faults
 from app.api.answer_lifetime import ResponseCut, cut, stopping
 from app.api.request_trace import describe_request, traced_request
-from app.errors import ApiError, Unauthorized
+from app.errors import ApiError
 from app.logs import new_request_id, note, recorded
 from app.runtime.meters import Meters
-from app.services.client_secrets import PREFIX, ClientSecretService
-from app.services.keys import KeyService
-from app.services.refused_logins import RefusedLogins
 from app.tracing import trace_id
 
-OPENED_BY = "antiphon.opened_by"
-"""Key of the scope under which a WebSocket finds the client secret that opened it."""
-KEY_PROTOCOL = "openai-insecure-api-key."
-"""Browsers cannot send headers with a WebSocket: their key comes as a subprotocol."""
-LIVE = "/v1/realtime"
-"""The one path that client secrets open."""
 REPLY = "antiphon.reply"
 SWITCHING_STATUS = 101
 """The status of an accepted WebSocket."""
@@ -181,59 +170,6 @@ class _SocketReply(_Reply):
 def _size(message: Message) -> int:
     """Bytes of content; characters of a text frame, which holds ASCII but for transcripts."""
     return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
-
-
-class KeyCheck:
-    """Checks the API key on every path but the open ones, before any other check."""
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        keys: KeyService,
-        secrets: ClientSecretService,
-        refused: RefusedLogins,
-        *,
-        page: bool,
-    ) -> None:
-        """`page`: whether the web page is served."""
-        self._app = app
-        self._keys = keys
-        self._secrets = secrets
-        self._refused = refused
-        self._page = page
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not required_scopes.is_open(
-            scope["path"], page=self._page
-        ):
-            try:
-                await self._authenticate(scope)
-            except ApiError as refused:
-                if isinstance(refused, Unauthorized):
-                    self._refused.note((scope.get("client") or ("unknown",))[0])
-                await faults.response(refused)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-    async def _authenticate(self, scope: Scope) -> None:
-        """Finds out who calls. Raises `Unauthorized` or `StorageUnavailable`."""
-        header = Headers(scope=scope).get("authorization")
-        if scope["type"] == "websocket":
-            header = header or _key_protocol(scope)
-            secret = (header or "").partition(" ")[2].strip()
-            if scope["path"] == LIVE and secret.startswith(PREFIX):
-                scope[OPENED_BY] = found = await self._secrets.find(secret)
-                scope[CALLER] = found.caller
-                return
-        scope[CALLER] = await self._keys.authenticate(header)
-
-
-def _key_protocol(scope: Scope) -> str | None:
-    """The API key among the subprotocols of a WebSocket, written as in an Authorization header."""
-    for offered in scope.get("subprotocols", []):
-        if offered.startswith(KEY_PROTOCOL):
-            return f"Bearer {offered.removeprefix(KEY_PROTOCOL)}"
-    return None
 
 
 def _as_routed(scope: Scope) -> Scope:

@@ -1,4 +1,4 @@
-"""Which files are transcribed, and where each transcript goes.
+"""Where each transcript goes, and in which format.
 
 Law: decided before any work; nothing is written here.
 """
@@ -6,7 +6,7 @@ Law: decided before any work; nothing is written here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +14,7 @@ from pathlib import Path
 import typer
 
 from app.cli.output_files import check_folder, check_target
-
-STDIN = "-"
-SOUND = frozenset({
-    ".3g2", ".3ga", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au", ".avi",
-    ".awb", ".caf", ".dts", ".eac3", ".f4a", ".f4v", ".flac", ".flv", ".gsm", ".m2ts", ".m4a", ".m4b", ".m4v",
-    ".mka", ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".mpa", ".mpc", ".mpeg", ".mpg", ".mpga", ".mts", ".mxf",
-    ".oga", ".ogg", ".ogm", ".ogv", ".oma", ".opus", ".ra", ".ram", ".rm", ".snd", ".spx", ".tak", ".ts",
-    ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".webm", ".wma", ".wmv", ".wv",
-})  # fmt: skip
-"""Endings that are looked for in folders. A file that is named is tried whatever its ending."""
+from app.cli.sound_files import STDIN, SoundFile, listed, sound_files
 
 
 class TranscriptFormat(StrEnum):
@@ -51,16 +42,9 @@ ENDINGS = {
 class Task:
     """One transcription."""
 
-    source: str
-    """A path, or `-`."""
+    sound: SoundFile
     target: Path | None
     """None: standard output."""
-    inside: Path = Path()
-    """The folder of the transcript under the folder of `--output`."""
-
-    @property
-    def path(self) -> Path:
-        return Path("stdin") if self.source == STDIN else Path(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +78,8 @@ def format_of(output: Path | None, named: TranscriptFormat | None) -> Transcript
 def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
     """The transcript file for each input. Raises `typer.BadParameter`."""
     folders = [Path(name) for name in files if name != STDIN and Path(name).is_dir()]
-    tasks, left_out = _tasks(files, several_folders=len(folders) > 1)
+    sounds, left_out = sound_files(files, several_folders=len(folders) > 1, passed=set(ENDINGS.values()))
+    tasks = [Task(sound, None) for sound in sounds]
     if not tasks:
         skipped = f" ({listed(left_out)} left out)" if left_out else ""
         raise typer.BadParameter(f"There is no audio file among these{skipped}.")
@@ -103,41 +88,11 @@ def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
     else:
         _check_output_folder(output)
         tasks = _named_apart([replace(task, target=_beside(task, output, ending)) for task in tasks])
-    sources = tuple(Path(task.source) for task in tasks if task.source != STDIN)
+    sources = tuple(Path(task.sound.source) for task in tasks if task.sound.source != STDIN)
     for task in tasks:
         if task.target:
             check_target(task.target, sources=sources)
     return Plan(tuple(tasks), tuple(left_out))
-
-
-def listed(files: Sequence[Path]) -> str:
-    """`2 files: a.txt, b.pdf`."""
-    shown = ", ".join(path.name for path in files[:5])
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-    return f"{len(files)} file{'' if len(files) == 1 else 's'}: {shown}{more}"
-
-
-def _tasks(files: Iterable[str], *, several_folders: bool) -> tuple[list[Task], list[Path]]:
-    tasks: dict[str, Task] = {}
-    left_out: list[Path] = []
-    for name in files:
-        path = Path(name)
-        if name != STDIN and path.is_dir():
-            root = Path(path.resolve().name) if several_folders else Path()
-            for file in sorted(path.rglob("*")):
-                if not file.is_file() or any(part.startswith(".") for part in file.relative_to(path).parts):
-                    continue
-                if file.suffix.lower() in SOUND:
-                    tasks.setdefault(str(file), Task(str(file), None, root / file.relative_to(path).parent))
-                elif (
-                    file.suffix.lower() not in ENDINGS.values()
-                ):  # a transcript that an earlier run has written
-                    left_out.append(file)
-        elif name == STDIN or path.exists():
-            tasks.setdefault(name, Task(name, None))
-        else:
-            raise typer.BadParameter(f"There is no file {name}.")
-    return list(tasks.values()), left_out
 
 
 def _check_output_folder(output: Path | None) -> None:
@@ -151,15 +106,15 @@ def _check_output_folder(output: Path | None) -> None:
 
 
 def _beside(task: Task, output: Path | None, ending: str) -> Path:
-    folder = output / task.inside if output else task.path.parent
-    return folder / (task.path.stem + ending)
+    folder = output / task.sound.inside if output else task.sound.path.parent
+    return folder / (task.sound.path.stem + ending)
 
 
 def _named_apart(tasks: list[Task]) -> list[Task]:
     """Inputs that differ in their ending only keep it: talk.mp3.srt and talk.mp4.srt."""
     shared = Counter(task.target for task in tasks)
     apart = [
-        replace(task, target=task.target.with_name(task.path.name + task.target.suffix))
+        replace(task, target=task.target.with_name(task.sound.path.name + task.target.suffix))
         if task.target and shared[task.target] > 1
         else task
         for task in tasks
@@ -168,8 +123,8 @@ def _named_apart(tasks: list[Task]) -> list[Task]:
     for task in apart:
         if task.target in taken:
             raise typer.BadParameter(
-                f"{taken[task.target]} and {task.source} would both become {task.target}. Use one command "
-                "for each."
+                f"{taken[task.target]} and {task.sound.source} would both become {task.target}. Use one "
+                "command for each."
             )
-        taken[task.target] = task.source
+        taken[task.target] = task.sound.source
     return apart

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli.inputs import SOUND, Plan, TranscriptFormat, format_of, plan
+from app.cli.sound_files import SOUND_ENDINGS
+from app.cli.transcript_files import Plan, TranscriptFormat, format_of, plan
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def targets(made: Plan) -> dict[str, str]:
-    return {task.source: str(task.target) for task in made.tasks}
+    return {task.sound.source: str(task.target) for task in made.tasks}
 
 
 def test_one_file_goes_to_standard_output() -> None:
@@ -122,5 +123,5 @@ def test_the_ending_and_the_format(
 
 def test_known_endings() -> None:
     usual = ".mp2 .3gp .avi .caf .m4v .mpg .ts .au .spx .amr .wma .mka .wav .mp3 .m4a .webm .mkv .opus"
-    assert set(usual.split()) <= SOUND
-    assert all(ending == ending.lower() for ending in SOUND)
+    assert set(usual.split()) <= SOUND_ENDINGS
+    assert all(ending == ending.lower() for ending in SOUND_ENDINGS)

@@ -1,0 +1,193 @@
+"""The container: everything that is alive while the server runs, opened in order and closed in reverse.
+
+Law: construction only. The web app and the command line share it, so both run the same code. Routes see the
+use cases (`services`), never what they are built on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from app.container import builders
+from app.container.automatic_settings import filled
+from app.container.builders import diarization_model, model_registry, weights_store
+from app.container.start_checks import check_start
+from app.container.work_threads import work_threads
+from app.models.voicebook import VoiceBook
+from app.runtime.idle_memory import Activity, IdleMemory
+from app.runtime.lane_runner import LaneRunner
+from app.runtime.memory_shortage import MemoryShortage
+from app.runtime.meters import Meters
+from app.runtime.orders import EngineSettings
+from app.runtime.work_threads import WorkThreads
+from app.services.client_secrets import ClientSecretService
+from app.services.consents import ConsentService
+from app.services.idempotency import IdempotencyService
+from app.services.keys import KeyService
+from app.services.live import LiveSessions
+from app.services.metrics import MetricsService
+from app.services.model_list import ModelListService
+from app.services.readiness import ReadinessService
+from app.services.refused_logins import SERVER, RefusedLogins
+from app.services.speech import SpeechService
+from app.services.steps.shared_loudness import SharedLoudness
+from app.services.transcription import TranscriptionService
+from app.services.usage import UsageService
+from app.services.use_cases import UseCases
+from app.services.voice_list import VoiceListService
+from app.services.voices import VoiceService
+from app.settings import Settings
+from app.store.audit import AuditLog
+from app.store.database import Database
+from app.store.idempotency import IdempotencyStore
+from app.store.keys import KeyStore
+from app.store.loudness import LoudnessStore
+from app.store.usage import UsageStore
+from app.store.voices import VoiceStore
+from app.tracing import close_tracing, open_tracing
+from engines import catalog
+from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
+
+
+class Container:
+    """Everything that is alive while the server runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transcribers: Callable[[str], LoadTranscriber] = catalog.transcriber,
+        synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
+        diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
+    ) -> None:
+        """`transcribers`, `synthesizers`, `diarizers`: find the engine of a name; tests give their own."""
+        self.start_entry = builders.start_entry(settings)
+        self.settings = settings = filled(settings)
+        self.weights = weights_store(settings)
+        self.registry = model_registry(settings)
+        self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
+        self.database = Database(settings.database_url)
+        self.voice_store = VoiceStore(self.database)
+        self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
+        self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
+        self.uploads = builders.uploads(settings.limits)
+        self.files = builders.edited_files(settings.limits.request_seconds)
+        self.meters = Meters()
+        self.shortage = MemoryShortage()
+        self.threads = work_threads(settings.runtime, self.meters, self.shortage)
+        self.file_threads = WorkThreads(1, self.shortage)
+        finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
+        self.place = builders.place(settings.runtime, finder, self.meters)
+        self.runner, self.loudness = self._runner(), SharedLoudness(LoudnessStore(self.database))
+        self.diarization_model = diarization_model(settings, self.registry)
+        self.idle_memory = IdleMemory(self._activity)
+        self.services = self._use_cases()
+        self.request_rules = builders.request_rules(settings)
+        self.speech_rules = builders.speech_request_rules(settings)
+
+    @property
+    def transcription(self) -> TranscriptionService:
+        return self.services.transcription
+
+    @property
+    def speech(self) -> SpeechService:
+        return self.services.speech
+
+    @property
+    def custom_voices(self) -> VoiceService:
+        return self.services.custom_voices
+
+    @property
+    def consents(self) -> ConsentService:
+        return self.services.consents
+
+    async def open(self) -> None:
+        """Checks what must be right before the first request, and begins to load models.
+
+        Raises `DatabaseError` or `StartRefused`.
+        """
+        await check_start(self.settings, self.database, self.keys)
+        self.loudness.share()
+        if self.settings.tracing.endpoint:
+            open_tracing(builders.tracing_rules(self.settings))
+        self.audit.add(SERVER, self.start_entry)
+        models = [self.registry.resolve(name) for name in self.settings.models.preload]
+        self.runner.preload(models)
+        self.idle_memory.start()
+        if any(model.kind == "speech" for model in models):
+            self.speech.warm_up()
+        if self.threads.readers:
+            self.threads.readers.start()
+
+    async def close(self) -> None:
+        """Closes everything in reverse order, even if one of them fails."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, close_tracing)
+            stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.audit.close)
+            stack.push_async_callback(self.usage.close)
+            stack.push_async_callback(self.loudness.close)
+            stack.callback(self.services.refused_logins.close)
+            stack.push_async_callback(asyncio.to_thread, self.threads.close)
+            stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
+            stack.push_async_callback(asyncio.to_thread, self.runner.close)
+            stack.push_async_callback(self.idle_memory.close)
+
+    def _activity(self) -> Activity:
+        return Activity(begun=self.uploads.begun, open=self.uploads.count + self.runner.snapshot().requests)
+
+    def _runner(self) -> LaneRunner:
+        return LaneRunner(
+            self.weights,
+            builders.admission(self.settings.limits),
+            EngineSettings.of(self.settings),
+            builders.runner_rules(self.settings),
+            place=self.place,
+            threads=self.threads,
+            meters=self.meters,
+            shortage=self.shortage,
+        )
+
+    def _use_cases(self) -> UseCases:
+        base = builders.SharedParts(
+            settings=self.settings,
+            runner=self.runner,
+            threads=self.threads,
+            registry=self.registry,
+            voices=self.voice_store,
+            audit=self.audit,
+        )
+        transcription = builders.transcription(base, builders.diarization(base, self.diarization_model))
+        custom, readiness = builders.custom_voices(base), self._readiness()
+        return UseCases(
+            transcription=transcription,
+            speech=builders.speech(base, self.voices, custom, self.loudness),
+            live=builders.live(base),
+            live_sessions=LiveSessions(self.settings.realtime.sessions or 4 * (os.cpu_count() or 1)),
+            models=ModelListService(self.registry, self.runner),
+            voices=VoiceListService(self.voices, custom, self.threads),
+            custom_voices=custom,
+            consents=builders.consents(base, transcription),
+            keys=self.keys,
+            client_secrets=ClientSecretService(self.keys, self.settings.realtime.secrets),
+            usage=self.usage,
+            idempotency=IdempotencyService(IdempotencyStore(self.database)),
+            refused_logins=RefusedLogins(self.audit),
+            about=builders.about(self.settings),
+            readiness=readiness,
+            meters=self.meters,
+            metrics=MetricsService(self.meters, self.runner, self.uploads, readiness, self.keys),
+        )
+
+    def _readiness(self) -> ReadinessService:
+        return ReadinessService(
+            self.database,
+            self.runner,
+            self.registry,
+            self.shortage,
+            preload=self.settings.models.preload,
+            folder=self.settings.folder,
+            free_bytes=self.settings.storage.free_bytes,
+        )
