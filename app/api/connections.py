@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 PIPELINED_REQUESTS = 64
 """Pipelined requests: those that wait on one connection while another is answered. A client that sends
 more is refused."""
+FIRST_REQUEST_SECONDS = 1.0
+"""While the server stops: seconds in which a new connection may begin to ask. A proxy opens one for each
+request, and takes its loss for a failure of the request."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
 """The most bytes that are read and dropped after a refusal: if they were not read, the kernel would reset the
@@ -117,6 +120,7 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # it is if the connection becomes a WebSocket
+            self.cycle.keep_alive &= not self._book.stopping
             self._open.append(self.cycle)
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 
@@ -138,6 +142,13 @@ class Connection(HttpToolsProtocol):
         self._since = time.monotonic()
         if not self._answering:
             self._book.wait(self)
+
+    def shutdown(self) -> None:
+        """Ends the connection behind its answer, and at once if it waits for a further request."""
+        if self._answering or (self._answers and not self._in_message):
+            super().shutdown()
+        else:
+            self._since = time.monotonic()
 
     def check(self, now: float) -> None:
         """Ends the connection if nothing has moved for too long. Called every second."""
@@ -166,6 +177,8 @@ class Connection(HttpToolsProtocol):
     def _patience(self) -> float:
         if self._refusal:
             return LINGER_SECONDS
+        if self._book.stopping:
+            return FIRST_REQUEST_SECONDS
         idle = self._answers and not self._in_message
         return self._limits.idle_seconds if idle else self._limits.header_seconds
 

@@ -10,8 +10,10 @@ import errno
 import resource
 import socket
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -38,9 +40,10 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         server = settings.server
+        self._book = ConnectionBook(_connection_limits(settings))
         config = uvicorn.Config(
             app,
-            http=protocol(ConnectionBook(_connection_limits(settings))),
+            http=protocol(self._book),
             ws=Socket if settings.realtime.enabled else "none",
             ws_max_size=MESSAGE_BYTES,
             ws_per_message_deflate=False,  # frames that grow a thousandfold are inflated on the event loop
@@ -83,8 +86,7 @@ class Server(uvicorn.Server):
         """Lets running requests end. After the grace period it cancels the rest: their clients get an answer
         from `LastResort`, or the last frame of their stream.
         """
-        for server in self.servers:
-            server.close()
+        await self._stop_listening(sockets or [])
         # Live sessions end by themselves, within `realtime.shutdown_seconds`.
         self._app.state.services.live_sessions.stopping.set()
         for connection in list(self.server_state.connections):
@@ -96,6 +98,27 @@ class Server(uvicorn.Server):
             task.cancel()
         await self._settled(FAREWELL_SECONDS)
         await super().shutdown(sockets)
+
+    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
+        """Takes the connections that the kernel has accepted already, because closing the socket would reset
+        them, and then no more.
+        """
+        self._book.stopping = True
+        await asyncio.sleep(0)
+        waiting = [connection for listening in sockets for connection in _accepted(listening)]
+        for server in self.servers:
+            server.close()
+        for listening in sockets:
+            listening.close()
+        loop = asyncio.get_running_loop()
+        seconds = self._handshake_seconds if self._certificate else None
+        protocol_of = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        make = partial(protocol_of, self.config, self.server_state, self.lifespan.state)
+        opened = (
+            loop.connect_accepted_socket(make, one, ssl=self.config.ssl, ssl_handshake_timeout=seconds)
+            for one in waiting
+        )
+        await asyncio.gather(*opened, return_exceptions=True)  # a client may have left meanwhile
 
     async def _settled(self, seconds: float) -> None:
         """Returns when all requests are answered, after the given seconds, or at a second Ctrl-C."""
@@ -131,6 +154,13 @@ def listen(host: str, port: int) -> list[socket.socket]:
             opened.close()
         raise CannotListen(_reason(wrong, host, port)) from None
     return sockets
+
+
+def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
+    """What waits in the queue of a socket that listens without blocking."""
+    with suppress(OSError):
+        while True:
+            yield listening.accept()[0]
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:

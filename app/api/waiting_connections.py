@@ -39,6 +39,8 @@ class ConnectionBook:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
+        self.stopping = False
+        """Whether the server stops: each connection gets one answer at most from now on."""
         self._waiting: OrderedDict[WaitingConnection, None] = OrderedDict()
 
     def wait(self, connection: WaitingConnection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,3 +134,63 @@ def test_an_upload_on_its_way_is_told(tmp_path: Path) -> None:
         server.process.wait(60)
     assert "status=503" in access(tmp_path, "/audio/transcriptions")
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def connected(server: Server) -> socket.socket:
+    host, _, port = server.root.removeprefix("http://").rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+ASKED = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+def test_connections_of_the_last_moment_are_answered(tmp_path: Path) -> None:
+    """A proxy has connected, and its request comes when the server begins to stop: on connections that the
+    server has accepted, and on some that wait in the kernel.
+    """
+    with serving(tmp_path) as server:
+        lines = [connected(server) for _ in range(20)]
+        httpx2.get(f"{server.root}/health/live")  # by now they are accepted
+        server.process.send_signal(signal.SIGSTOP)
+        lines += [connected(server) for _ in range(20)]
+        for line in lines:
+            line.sendall(ASKED)
+        server.process.send_signal(signal.SIGTERM)
+        threading.Event().wait(0.2)  # the server looks ten times a second whether it shall stop
+        server.process.send_signal(signal.SIGCONT)
+        answers = [line.makefile("rb").read() for line in lines]
+        assert server.process.wait(60) in (0, -signal.SIGTERM)
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+def test_a_connection_that_asks_for_nothing_does_not_hold_the_stop(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, SERVER_SHUTDOWN_SECONDS="3600", SERVER_HEADER_SECONDS="300") as server,
+        connected(server) as silent,
+        connected(server) as began,
+    ):
+        began.sendall(b"GET /health/li")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) in (0, -signal.SIGTERM)
+        assert silent.recv(1) == b""
+
+
+def test_a_server_that_stops_takes_no_new_connections(tmp_path: Path) -> None:
+    """So that a proxy asks the next server at once."""
+    answers: list[httpx2.Response] = []
+    with serving(tmp_path, seconds=8, SERVER_SHUTDOWN_SECONDS="3600") as server:
+        thread = asked(server, answers)
+        server.process.send_signal(signal.SIGTERM)
+
+        def refused() -> bool:
+            try:
+                connected(server).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        wait_until(refused, 60, "connections are refused")
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)  # ends the grace
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [503]

@@ -57,6 +57,7 @@ class Cluster:
         self.key = ""
 
     def start(self, *, seconds: float = 0.05, head: str = "", **settings: str) -> Server:
+        """A server; on a port that is free, unless the settings have one."""
         self.started += 1
         folder = self.folder / f"server{self.started}"
         given = {"AUTH_KEYS": "", "STORAGE_DATABASE_URL": self._database} | settings
@@ -91,13 +92,6 @@ def front(request: pytest.FixtureRequest, tmp_path: Path) -> Proxy:
     folder.mkdir()
     made: Proxy = request.param(folder)
     return made
-
-
-@pytest.fixture
-def nginx(tmp_path: Path) -> Front:
-    folder = tmp_path / "front"
-    folder.mkdir()
-    return Front(folder)
 
 
 def client_of(front: Proxy, cluster: Cluster) -> httpx2.Client:
@@ -197,21 +191,22 @@ def revision(database: str) -> str | None:
     return asyncio.run(migrations._revision(database))
 
 
-def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, nginx: Front, database: str) -> None:
+def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, front: Proxy, database: str) -> None:
     """Two servers that know the schema before; the database is migrated under them, one restarts as it is,
-    then each is taken out of the proxy's list, stopped and replaced, while clients go on asking.
+    then each is stopped and replaced, while clients go on asking. The proxy is told nothing.
     """
     old = previous_revision()
     stopped(cluster.start())  # makes the key
     migrations.downgrade(database, old)
     servers = [cluster.start(head=old), cluster.start(head=old)]
+    ports = [port_of(server) for server in servers]
     sound = wav(tone(2))
     statuses: list[int] = []
     upgraded = threading.Event()
 
     def ask() -> None:
         while not upgraded.is_set():
-            with client_of(nginx, cluster) as client:  # a connection of its own, as from many clients
+            with client_of(front, cluster) as client:  # a connection of its own, as from many clients
                 statuses.append(transcribe(client, sound).status_code)
 
     def more() -> None:
@@ -219,13 +214,12 @@ def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, nginx: 
         wait_until(lambda: len(statuses) >= wanted, 60, "a quarter of the requests")
 
     def replaced(server: Server, head: str = "") -> None:
-        servers.remove(server)
-        nginx.reload([port_of(other) for other in servers])
+        """By one at the same address; the next step begins when the proxy uses that."""
         stopped(server)
-        servers.append(cluster.start(head=head))
-        nginx.reload([port_of(other) for other in servers])
+        servers[servers.index(server)] = new = cluster.start(head=head, SERVER_PORT=str(port_of(server)))
+        wait_until(lambda: cluster.worked(new) > 0, 60, "the proxy uses the new server")
 
-    with nginx.running([port_of(server) for server in servers]), ThreadPoolExecutor(CLIENTS) as pool:
+    with front.running(ports), ThreadPoolExecutor(CLIENTS) as pool:
         asking = [pool.submit(ask) for _ in range(CLIENTS)]
         try:
             more()
@@ -235,17 +229,15 @@ def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, nginx: 
             assert revision(database) == HEAD
             more()
             replaced(servers[0], head=old)  # an old server that restarts after the migration
-            more()
             for server in servers:
                 replaced(server)
-            wait_until(lambda: all(cluster.worked(server) for server in servers), 60, "each new one works")
             more()
         finally:
             upgraded.set()
         for client in asking:
             client.result(timeout=60)
     assert set(statuses) == {200}
-    assert len(statuses) >= REQUESTS
+    assert len(statuses) >= REQUESTS // 4 * 3
 
 
 def stopped(server: Server) -> None:

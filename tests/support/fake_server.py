@@ -34,9 +34,9 @@ def serving(
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
 
     `trust`: of a server with a certificate. `head`: the newest revision of the schema that it knows, for a
-    server that pretends to be of an older version. A test may end the process itself.
+    server that pretends to be of an older version. A test may end the process itself, and give a port.
     """
-    port = free_port()
+    port = int(settings.get("SERVER_PORT") or free_port())
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "weights" / "tones").mkdir(parents=True, exist_ok=True)
     (folder / "weights" / "tones" / "tone.onnx").touch()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,6 @@ class Front:
         self.trust = authority.trust
         self.authority = folder / "authority.pem"
         self.authority.write_bytes(authority.pem)
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -63,34 +61,10 @@ class Front:
             f"http {{\n{temporary}  access_log off;\n  include {self._folder}/antiphon.conf;\n}}\n"
         )
 
-    def reload(self, ports: Sequence[int]) -> None:
-        """Takes on a new list of servers; requests that run go on with the old one.
-
-        Returns when the workers with the old list take no new connections.
-        """
-        assert self._process
-        before = self._workers()
-        self.write(ports)
-        self._process.send_signal(signal.SIGHUP)
-        wait_until(lambda: self._workers() - before and not self._listening(before), 10, "nginx reloads")
-
-    def _workers(self) -> set[int]:
-        assert self._process
-        pid = self._process.pid
-        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-    def _listening(self, workers: set[int]) -> bool:
-        """Whether one of these workers still takes connections; nginx renames those that do not."""
-        for worker in workers & self._workers():
-            with suppress(OSError):  # it has ended meanwhile
-                if b"shutting down" not in Path(f"/proc/{worker}/cmdline").read_bytes():
-                    return True
-        return False
-
     @contextmanager
     def running(self, ports: Sequence[int]) -> Iterator[Front]:
         self.write(ports)
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"),
              "-e", str(self._folder / "error.log")],
         )  # fmt: skip
@@ -98,8 +72,8 @@ class Front:
             wait_until(self._answers, 10, "nginx listens")
             yield self
         finally:
-            self._process.terminate()
-            self._process.wait(10)
+            process.terminate()
+            process.wait(10)
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
