@@ -249,7 +249,7 @@ class ProcessHost:
         lived = time.monotonic() - child.began if child else 0.0
         if failure is OVERGROWN:
             log.warning("the process of %s is replaced: %s", self._name, reason)
-            self._count("memory")
+            self._count("replaced")
             return
         words = child.last_words() if child else ""
         told = f"{reason}; its last words: {words}" if words else reason

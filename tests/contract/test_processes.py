@@ -206,7 +206,7 @@ async def test_a_process_that_grew_is_replaced_between_two_calls(setting: Made) 
     texts = [await setting.say(setting.runner.admit(), start=i, prompt="grow") for i in range(4)]
     assert texts == [f"{i} of 1" for i in range(4)], "no call is lost"
     await until(lambda: pid_of(setting.runner) not in (None, before))
-    assert b'reason="memory"' in setting.meters.page()
+    assert b'reason="replaced"' in setting.meters.page()
 
 
 async def test_unloading_ends_the_process(setting: Made) -> None:
