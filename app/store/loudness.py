@@ -1,4 +1,7 @@
-"""How loud voices are, as any server of this database has measured them."""
+"""How loud voices are, as any server of this database has measured them.
+
+Law: what is known of a custom voice goes with it (`app/store/voices.py` deletes it).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.domain import VOICE_ID
 from app.store.database import Database
-from app.store.tables import VoiceLoudnessRow
+from app.store.tables import VoiceLoudnessRow, VoiceRow
 
 
 class LoudnessStore:
@@ -25,8 +29,12 @@ class LoudnessStore:
             return (row.power, row.seconds) if row else None
 
     async def keep(self, model: str, voice: str, power: float, seconds: float) -> None:
-        """Keeps a measurement, unless one over more seconds is there."""
+        """Keeps a measurement, unless one over more seconds is there, or the custom voice is gone."""
         async with self._database.writing(logging.DEBUG) as session:
+            if voice.startswith(VOICE_ID):
+                own = select(VoiceRow.id).where(VoiceRow.id == voice)
+                if await session.scalar(own.with_for_update(read=True)) is None:
+                    return
             known = await session.scalar(
                 select(VoiceLoudnessRow.seconds).where(
                     VoiceLoudnessRow.model == model, VoiceLoudnessRow.voice == voice

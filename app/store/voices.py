@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 from app.domain import AuditEntry, Caller, CustomVoice, SpeakerVector, VoiceConsent
 from app.store.audit import audit_row
 from app.store.database import Database
-from app.store.tables import ConsentRow, VoiceRow, storable
+from app.store.tables import ConsentRow, VoiceLoudnessRow, VoiceRow, storable
 
 VECTOR = np.dtype("<f4")
 """The format of a speaker's vector in the database: float32, little-endian."""
@@ -122,6 +122,7 @@ class VoiceStore:
                 return False
             gone = (await session.scalars(select(VoiceRow.id).where(VoiceRow.consent == consent_id))).all()
             await session.execute(delete(VoiceRow).where(VoiceRow.consent == consent_id))
+            await session.execute(delete(VoiceLoudnessRow).where(VoiceLoudnessRow.voice.in_(gone)))
             await session.execute(delete(ConsentRow).where(ConsentRow.id == consent_id))
             session.add(audit_row(caller, AuditEntry("consent.delete", consent_id, "done", {})))
             session.add_all(
@@ -179,6 +180,7 @@ class VoiceStore:
             )
             if gone.first() is None:
                 return False
+            await session.execute(delete(VoiceLoudnessRow).where(VoiceLoudnessRow.voice == voice_id))
             session.add(audit_row(caller, AuditEntry("voice.delete", voice_id, "done", {})))
             return True
 

@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from app.domain import AuditEntry, Caller
 from app.store.database import Database
+from app.store.loudness import LoudnessStore
 from app.store.migrations import upgrade
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from tests.conftest import ROOT
@@ -63,6 +64,30 @@ async def test_pages_stay_stable_while_rows_come_and_go(store: VoiceStore) -> No
     await store.delete_consent("mine", ids[1], ME)
     second, _ = await store.consents("mine", first[-1].id, 3)
     assert [one.id for one in [*first, *second]] == [ids[5], ids[4], ids[3], ids[2], ids[0]]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the consent", "the voice alone"])
+async def test_the_loudness_of_a_voice_goes_with_it(
+    store: VoiceStore, any_database: str, whole: bool
+) -> None:
+    database = Database(any_database)
+    loudness = LoudnessStore(database)
+    (made,) = await add(store, 1)
+    gone, kept = voice("mine", made), voice("mine", (await add(store, 1))[0])
+    for one in (gone, kept):
+        await store.add_voice(one, PROFILE, b"sample", 5, ME, ENTRY)
+        await loudness.keep("kokoro-82m", one.id, 0.01, 2.0)
+    await loudness.keep("kokoro-82m", "af_heart", 0.02, 3.0)
+    assert await loudness.find("kokoro-82m", gone.id) == (0.01, 2.0)
+    if whole:
+        assert await store.delete_consent("mine", made, ME)
+    else:
+        assert await store.delete_voice("mine", gone.id, ME)
+    await loudness.keep("kokoro-82m", gone.id, 0.01, 60.0)  # an answer that was being spoken meanwhile
+    assert await loudness.find("kokoro-82m", gone.id) is None
+    assert await loudness.find("kokoro-82m", kept.id) == (0.01, 2.0)
+    assert await loudness.find("kokoro-82m", "af_heart") == (0.02, 3.0)
+    await database.close()
 
 
 async def test_deleting_a_consent_takes_its_voices_and_leaves_the_audit(
