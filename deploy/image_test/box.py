@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deploy.image_test.buildah import Image
 from deploy.image_test.tools import Failed
+from tests.support import process_tree
 
 HELPERS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 """Capabilities that setpriv needs to change the user; it drops them with all others."""
@@ -106,10 +107,9 @@ class Running:
         return _only_child(_only_child(self.process.pid))
 
     @property
-    def peak_bytes(self) -> int:
-        """The most memory that the server has had resident."""
-        status = Path(f"/proc/{self.server}/status").read_text()
-        return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    def memory_bytes(self) -> int:
+        """Memory of the server and of the processes of its models; what they share counts once."""
+        return process_tree.proportional(self.server)
 
     def stop(self, name: str) -> tuple[int, float]:
         """Sends a signal to the server. Returns the exit status and the seconds until it ended."""

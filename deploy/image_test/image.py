@@ -74,7 +74,7 @@ def check_runs(image: Image, project: Path, weights: Path, work: Path) -> None:
         key = first_key(server.log)
         check_confinement(server.box)
         check_sound(server, key, project / JFK)
-        print(f"memory of the server: {server.peak_bytes / 1e6:,.0f} MB at most")
+        print(f"memory of the server and its models: {server.memory_bytes / 1e6:,.0f} MB")
         code, seconds = server.stop(image.stop_signal)
         print(f"{image.stop_signal}: exit status {code} after {seconds:.1f} s")
         demand(code in STOPPED, f"The exit status is {code}.")

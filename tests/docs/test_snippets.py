@@ -138,3 +138,15 @@ def test_a_snippet_runs(snippet: Snippet, open_server: Server, checkout: Path) -
     assert "Traceback" not in done.stderr
     if "jfk.flac" in snippet.code and "transcri" in snippet.code:
         assert "ask what you can do for your country" in done.stdout
+
+
+def test_the_sentence_that_the_pages_quote_is_what_the_server_writes(open_server: Server) -> None:
+    """But for commas: the same weights set them differently on another kind of processor."""
+    pages = "".join((ROOT / page).read_text() for page in ("README.md", "docs/clients.md"))
+    quoted = re.findall(r"And so,? my fellow Americans[^\"\n]*", pages)
+    with open_server.client(None) as client:
+        files = {"file": ("jfk.flac", JFK.read_bytes())}
+        answer = client.post("/audio/transcriptions", data={"model": "whisper-1"}, files=files)
+    assert len(quoted) == 2
+    assert len(set(quoted)) == 1
+    assert quoted[0].replace(",", "") == answer.json()["text"].replace(",", "")
