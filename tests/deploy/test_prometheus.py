@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,26 @@ def test_promtool_agrees(command: tuple[str, ...]) -> None:
     done = subprocess.run(
         ["promtool", *command], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_configuration_on_the_page_is_one(tmp_path: Path) -> None:
+    """It names the job that the rules ask for, and promtool takes it."""
+    block = re.search(
+        r"^```yaml\n(.*?)^```$", (ROOT / "docs/watching.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert block
+    names = {job["job_name"] for job in yaml.safe_load(block[1])["scrape_configs"]}
+    asked = {name for rule in RULES for name in re.findall(r'job="(\w+)"', rule["expr"])}
+    assert asked == names == {"antiphon"}
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    (tmp_path / "prometheus.yml").write_text(block[1])
+    shutil.copy(FOLDER / "rules.yml", tmp_path)
+    done = subprocess.run(
+        ["promtool", "check", "config", "--syntax-only", "prometheus.yml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 
