@@ -15,7 +15,7 @@ import pytest
 from app.container import Container
 from app.domain import Caller, Grant, KeyLimits, UsageCounts
 from app.main import create_app
-from app.services.usage import UsageService
+from app.services.usage import SYNC_SECONDS, UsageService
 from app.settings import Settings
 from app.store.migrations import upgrade
 from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
@@ -243,24 +243,46 @@ async def test_an_open_server_counts_too(container: Container, client: httpx2.As
     assert (day.account, day.counts) == ("open", UsageCounts(requests=1, heard=3.0))
 
 
+async def servers(
+    stack: AsyncExitStack, settings: Settings, database: str, engine: EchoTranscriber, count: int
+) -> list[Container]:
+    """Servers that share a database."""
+    shared = settings.storage.model_copy(update={"database_url": database})
+    await asyncio.to_thread(upgrade, database)
+    fronts = [
+        Container(
+            settings.model_copy(update={"storage": shared}),
+            lambda _: engines_of(engine),
+            lambda _: ToneEngine(ToneSynthesizer()),
+        )
+        for _ in range(count)
+    ]
+    for front in fronts:
+        stack.push_async_callback(front.close)
+    return fronts
+
+
+async def test_servers_tell_one_another_by_themselves(settings: Settings, engine: EchoTranscriber) -> None:
+    assert SYNC_SECONDS == 1, "as docs/operating.md says"
+    async with AsyncExitStack() as stack:
+        fronts = await servers(stack, settings, settings.database_url, engine, 2)
+        limits = KeyLimits(audio_seconds_per_month=4)
+        _, secret = await fronts[0].keys.create("a", grant=Grant(limits=limits))
+        one, other = [await stack.enter_async_context(client_of(front, secret)) for front in fronts]
+        assert (await other.get("/models")).status_code == 200
+        assert (await transcribed(one)).status_code == 200
+        (account,) = fronts[1].usage._accounts.values()
+        await until(lambda: account._month_audio() == pytest.approx(3), 60)
+        assert error(await transcribed(other))["code"] == "insufficient_quota"
+
+
 @pytest.mark.slow
 async def test_several_servers_count_together(
     settings: Settings, any_database: str, engine: EchoTranscriber
 ) -> None:
     """Three servers, one key: after a second each knows what the others have counted."""
-    shared = settings.storage.model_copy(update={"database_url": any_database})
-    await asyncio.to_thread(upgrade, any_database)
     async with AsyncExitStack() as stack:
-        fronts = [
-            Container(
-                settings.model_copy(update={"storage": shared}),
-                lambda _: engines_of(engine),
-                lambda _: ToneEngine(ToneSynthesizer()),
-            )
-            for _ in range(3)
-        ]
-        for front in fronts:
-            stack.push_async_callback(front.close)
+        fronts = await servers(stack, settings, any_database, engine, 3)
         limits = KeyLimits(requests_per_minute=40, parallel=2, audio_seconds_per_month=100)
         _, secret = await fronts[0].keys.create("a", grant=Grant(limits=limits))
         clients = [await stack.enter_async_context(client_of(front, secret)) for front in fronts]
