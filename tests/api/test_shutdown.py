@@ -141,6 +141,11 @@ def connected(server: Server) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=60)
 
 
+def everything(line: socket.socket) -> bytes:
+    with line, line.makefile("rb") as file:
+        return file.read()
+
+
 ASKED = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
@@ -158,7 +163,7 @@ def test_connections_of_the_last_moment_are_answered(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         threading.Event().wait(0.2)  # the server looks ten times a second whether it shall stop
         server.process.send_signal(signal.SIGCONT)
-        answers = [line.makefile("rb").read() for line in lines]
+        answers = [everything(line) for line in lines]
         assert server.process.wait(60) in (0, -signal.SIGTERM)
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
 
