@@ -82,12 +82,19 @@ class EngineDied(EngineError):
 class EngineStuck(EngineDied):
     """A call took so long that the process of the engine was ended."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"it did not answer for {seconds:.0f} seconds")
+    def __init__(self, seconds: float, what: str = "did not answer") -> None:
+        super().__init__(f"it {what} for {seconds:.0f} seconds")
 
     @property
     def killed(self) -> bool:
         return False
+
+
+class GivenUp(EngineError):
+    """The work was not done, because nobody waits for its result any more or the server is stopping."""
+
+    def __init__(self) -> None:
+        super().__init__("The work was given up.")
 
 
 class EngineDown(EngineError):

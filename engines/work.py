@@ -12,7 +12,7 @@ Rows are independent of each other, so works of one key may be joined into a bat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -78,6 +78,11 @@ class Work(Generic[Row_co, Result_co]):
         """Calls the verb of `worker` that does this work. One result for each row, in order."""
         raise NotImplementedError
 
+    @property
+    def size(self) -> float:
+        """How much there is to do, more than 0, in the unit of its kind: seconds, characters or rows."""
+        return len(self.rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready(Work[None, None]):
@@ -98,6 +103,10 @@ class Transcribe(Work[Window, WindowResult]):
     def by(self, worker: Worker) -> Sequence[WindowResult]:
         return worker.transcribe(self)
 
+    @property
+    def size(self) -> float:
+        return sum(max(1.0, window.pcm.seconds) for window in self.rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speak(Work[Utterance, Pcm]):
@@ -106,6 +115,10 @@ class Speak(Work[Utterance, Pcm]):
     def by(self, worker: Worker) -> Sequence[Pcm]:
         return worker.speak(self)
 
+    @property
+    def size(self) -> float:
+        return sum(max(1, len(utterance.text)) for utterance in self.rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embed(Work[Pcm, Samples]):
@@ -113,6 +126,10 @@ class Embed(Work[Pcm, Samples]):
 
     def by(self, worker: Worker) -> Sequence[Samples]:
         return worker.embed(self)
+
+    @property
+    def size(self) -> float:
+        return sum(max(1.0, sound.seconds) for sound in self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,6 +209,11 @@ class LengthClasses:
         return min(self.longest, math.ceil(frames / self.step) * self.step)
 
 
+def always() -> bool:
+    """Somebody waits for the results, whatever happens."""
+    return True
+
+
 class Host(Protocol):
     """One loaded engine, wherever it lives. All calls block, but for the properties."""
 
@@ -224,11 +246,19 @@ class Host(Protocol):
         """The window with everything that can be computed before its turn."""
         ...
 
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
         """One result for each row, in order. Raises `EngineError`: `EngineDied` if the engine ended.
 
         `patience`: seconds after which nobody waits for the results any more; a host that can stop the work
         may do so. `alone`: nothing else is done meanwhile, so that this work is to blame if the engine ends.
+        `wanted`: whether somebody waits for the results; work that has not begun is given up (`GivenUp`).
         """
         ...
 
@@ -246,6 +276,12 @@ class Place(Protocol):
 
     def open(self, order: Order) -> Host:
         """Returns when the engine is loaded. Raises `EngineError`."""
+        ...
+
+    def stop(self) -> None:
+        """The server is stopping: from now on no call waits for an engine that is not loaded, and nothing is
+        loaded. Work that runs goes on as long as it is wanted.
+        """
         ...
 
 

@@ -253,6 +253,7 @@ _TOLD: dict[type[engine_errors.EngineError], Callable[[engine_errors.EngineError
     engine_errors.EngineOutOfMemory: lambda _: OutOfMemory(),
     engine_errors.EngineDied: lambda _: EngineCrashed(),
     engine_errors.EngineDown: _down,
+    engine_errors.GivenUp: lambda _: ShuttingDown(),
     engine_errors.LibraryBroken: lambda error: ModelUnavailable(str(error), param="model"),
     engine_errors.UnsupportedInput: lambda error: UnsupportedValue(str(error)),
     engine_errors.WeightsBroken: lambda error: ModelUnavailable(str(error)),

@@ -1,38 +1,65 @@
-"""The times of an engine's calls, and the limit after which a call counts as stuck. Law: arithmetic; reads no
-clock.
+"""The times of an engine's calls and loads, and the limits after which they count as stuck. Law: arithmetic;
+reads no clock.
 """
 
 from __future__ import annotations
 
+from statistics import median
+
 from engines.work import Assemble, Work
 
 USUAL_TIMES = 20
-"""A call that takes this many times as long as the longest one so far counts as stuck."""
+"""What takes this many times its usual time counts as stuck. It is so many because a window whose result is
+bad is decoded up to six times, and music may be as bad in every window of a batch."""
 FIRST_TIMES = 10
-"""The same for the first call of its kind, in units of `stuck_seconds`."""
+"""Limit of the first call of its kind, in units of `stuck_seconds`."""
 ASSEMBLE_SECONDS = 3600.0
 """Limit in seconds for the one kind of work whose time depends on the whole audio."""
+FIRST_LOAD_SECONDS = 1800.0
+"""Limit of an engine's first load, in seconds."""
+CALLS_KEPT = 31
+"""Calls of each kind whose times are known."""
 
 
 class CallTimes:
-    """The times of one engine's calls."""
+    """The times of one engine, also when it is unloaded and loaded again."""
 
     def __init__(self, least: float) -> None:
-        """`least`: seconds that every call may take."""
+        """`least`: seconds that every call and every load may take."""
         self._least = least
-        self._longest: dict[type, float] = {}
-        """Seconds for each row of the slowest call so far, by kind of work."""
+        self._calls: dict[type, tuple[tuple[float, float], ...]] = {}
+        """By kind of work: seconds for each row and for each unit of `size` of the latest calls."""
+        self._load = 0.0
 
-    def limit(self, work: Work[object, object]) -> float:
-        """Seconds after which a call counts as stuck."""
-        if isinstance(work, Assemble):
-            return ASSEMBLE_SECONDS
-        usual = self._longest.get(type(work))
-        if usual is None:
-            return FIRST_TIMES * self._least
-        return max(self._least, USUAL_TIMES * usual * len(work.rows))
+    @property
+    def load_limit(self) -> float:
+        """Seconds after which a load counts as stuck."""
+        if not self._load:
+            return FIRST_LOAD_SECONDS
+        return min(FIRST_LOAD_SECONDS, max(self._least, USUAL_TIMES * self._load))
+
+    def loaded(self, seconds: float) -> None:
+        """Counts a load."""
+        self._load = max(self._load, seconds)
+
+    def limit(self, work: Work[object, object], patience: float) -> float:
+        """Seconds after which a call counts as stuck. `patience`: seconds until nobody waits for it."""
+        return max(self._least, min(patience, self._usual_limit(work)))
 
     def took(self, work: Work[object, object], seconds: float) -> None:
         """Counts a call that was answered."""
-        each = seconds / len(work.rows)
-        self._longest[type(work)] = max(each, self._longest.get(type(work), 0.0))
+        before = self._calls.get(type(work), ())
+        self._calls[type(work)] = (
+            *before[1 - CALLS_KEPT :],
+            (seconds / len(work.rows), seconds / work.size),
+        )
+
+    def _usual_limit(self, work: Work[object, object]) -> float:
+        if isinstance(work, Assemble):
+            return ASSEMBLE_SECONDS
+        calls = self._calls.get(type(work))
+        if not calls:
+            return FIRST_TIMES * self._least
+        by_rows = median(row for row, _ in calls) * len(work.rows)
+        by_size = median(unit for _, unit in calls) * work.size
+        return USUAL_TIMES * max(by_rows, by_size)

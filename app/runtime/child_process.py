@@ -19,20 +19,25 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from app.runtime.pipe import SEND_SECONDS, FrameKind, FrameTooLarge, Pipe
-from engines.errors import EngineDied, EngineError, EngineStuck
+from engines.errors import EngineDied, EngineError, EngineStuck, GivenUp
+from engines.work import always
 
 log = logging.getLogger(__name__)
 LAST_LINES = 30
 LINE_BYTES = 2000
+WANTED_SECONDS = 0.1
+"""Seconds between two looks whether an answer is still wanted."""
 GOODBYE_SECONDS = 5.0
 """Seconds that a child has to end by itself."""
+OVERGROWN = EngineDied("it took more memory than `runtime.child_bytes`")
+"""Why a process is ended that is replaced by a new one."""
 HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "double free", "corrupted", "CUDA")
 """Beginnings of error messages that clients may see; all others are only in the log."""
 
@@ -106,14 +111,20 @@ class ChildProcess:
         self.send(number, FrameKind.DO, value)
         return future
 
-    def ask(self, value: object, seconds: float) -> Any:
-        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
-        try:
-            return self.begin(value).result(seconds)
-        except TimeoutError:
-            stuck = EngineStuck(seconds)
-            self.kill(stuck)
-            raise stuck from None
+    def ask(self, value: object, seconds: float, wanted: Callable[[], bool] = always) -> Any:
+        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended,
+        `GivenUp` if the answer is not wanted any more.
+        """
+        answer = self.begin(value)
+        until = time.monotonic() + seconds
+        while not wait([answer], min(max(0.0, until - time.monotonic()), WANTED_SECONDS)).done:
+            if not wanted():
+                raise GivenUp
+            if time.monotonic() >= until:
+                stuck = EngineStuck(seconds)
+                self.kill(stuck)
+                raise stuck
+        return answer.result()
 
     def heard(self) -> None:
         """Called for each answer."""
@@ -252,7 +263,12 @@ def _death(status: int, oom_kills_before: int) -> EngineDied:
 
 
 def death_label(failure: Exception) -> str:
-    """The label for metrics: one of a few words, so that there are few time series."""
+    """The label for metrics: one of a few words, so that there are few time series.
+
+    `memory` is the kernel's end of a process, and `replaced` is ours, which is no failure.
+    """
+    if failure is OVERGROWN:
+        return "replaced"
     if isinstance(failure, EngineStuck):
         return "stuck"
     if isinstance(failure, EngineDied) and failure.memory:

@@ -3,18 +3,16 @@
 Law: arithmetic over given times; reads no clock and starts nothing.
 
 Theory of operation: exponential back-off. The first start after a death is immediate; each further death
-doubles the pause. A process that answered a call, or that lived for a minute, begins anew: otherwise a client
-whose audio crashes the engine could keep it away from everybody. `MOST_DEATHS` deaths within `WINDOW_SECONDS`
-with no answer in between are a crash loop: requests are refused until the next attempt succeeds.
+doubles the pause. A process that answered a call, or that was loaded for a minute, begins anew: otherwise a
+client whose audio crashes the engine could keep it away from everybody. `MOST_DEATHS` deaths in a row without
+either are a crash loop: requests are refused until the next attempt succeeds. They are counted, and not
+dated, because an engine may load for longer than any window of time that would fit another.
 """
 
 from __future__ import annotations
 
-from collections import deque
-
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 MOST_DEATHS = 5
-WINDOW_SECONDS = 120.0
 LONG_LIFE_SECONDS = 60.0
 
 
@@ -22,22 +20,22 @@ class CrashHistory:
     """The history of one model. Times are seconds of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        self._deaths = 0
+        """In a row, without an answer or a long life in between."""
         self._pause = 0.0
         self._retry_at = 0.0
         self.reason = ""
         """How the process ended last."""
 
-    def died(self, now: float, reason: str, *, lived: float, worked: bool) -> float:
+    def died(self, now: float, reason: str, *, up: float, worked: bool) -> float:
         """Returns the seconds until the next start.
 
-        `lived`: seconds since its start. `worked`: whether it answered a call.
+        `up`: seconds since its engine was loaded; 0: it never was. `worked`: whether it answered a call.
         """
-        if worked or lived >= LONG_LIFE_SECONDS:
-            self._deaths.clear()
-            self._pause = 0.0
+        if worked or up >= LONG_LIFE_SECONDS:
+            self.worked()
         self.reason = reason
-        self._deaths.append(now)
+        self._deaths += 1
         pause = self._pause
         self._pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
         self._retry_at = now + pause
@@ -45,13 +43,13 @@ class CrashHistory:
 
     def worked(self) -> None:
         """The process has answered a call: the crash loop has ended."""
-        self._deaths.clear()
+        self._deaths = 0
         self._pause = 0.0
 
-    def looping(self, now: float) -> bool:
+    @property
+    def looping(self) -> bool:
         """Whether the process is in a crash loop, so that requests should be refused."""
-        full = len(self._deaths) == MOST_DEATHS
-        return full and now - self._deaths[0] <= WINDOW_SECONDS + LONGEST_PAUSE_SECONDS
+        return self._deaths >= MOST_DEATHS
 
     def pause(self, now: float) -> float:
         """Seconds until the next start."""

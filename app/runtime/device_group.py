@@ -6,11 +6,11 @@ Law: chooses the host for each call; the hosts know nothing of each other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from engines.types import Window
-from engines.work import Host, Result, Work
+from engines.work import Host, Result, Work, always
 
 
 class DeviceGroup:
@@ -39,9 +39,16 @@ class DeviceGroup:
             index = self._idlest()
         return self._hosts[index].prepare(window)
 
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
         with self._turn() as host:
-            return host.do(work, patience, alone=alone)
+            return host.do(work, patience, alone=alone, wanted=wanted)
 
     def close(self) -> None:
         for host in self._hosts:

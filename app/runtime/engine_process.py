@@ -6,7 +6,7 @@ Law: the calls of that process and its signs of life; `process_host.py` decides 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -17,7 +17,7 @@ from app.runtime.pipe import FrameKind
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import Window
-from engines.work import Order, Work
+from engines.work import Order, Work, always
 
 PROGRAM = "app.runtime.child_program"
 
@@ -73,10 +73,10 @@ class Child(ChildProcess):
         asked = self._asked_at
         return time.monotonic() - asked if asked else 0.0
 
-    def do(self, work: Work[object, object], seconds: float) -> Done:
-        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended."""
+    def do(self, work: Work[object, object], seconds: float, wanted: Callable[[], bool] = always) -> Done:
+        """Blocks. Raises as `ask` does."""
         sent = SentWork(self._windows.work(work), self._windows.unneeded())
-        done: Done = self.ask(sent, seconds)
+        done: Done = self.ask(sent, seconds, wanted)
         return done
 
     def heard(self) -> None:

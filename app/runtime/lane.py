@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
-from app.errors import RequestTimedOut
 from app.logs import bound
+from app.errors import RequestTimedOut, ShuttingDown
 from app.runtime.admission import Permit
 from app.runtime.batch_trace import trace_batch
 from app.runtime.batching import BatchLimits
@@ -23,7 +24,7 @@ from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
 from app.runtime.model_life import EXPECTED, ModelLife
 from app.runtime.queue import Entry, Result_co, WorkQueue
-from engines.errors import EngineDied, EngineError, EngineOutOfMemory, is_out_of_memory
+from engines.errors import EngineDied, EngineError, EngineOutOfMemory, GivenUp, is_out_of_memory
 from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
@@ -103,9 +104,13 @@ class Lane:
         host = self.life.host
         return bool(self._queue.waiting) or self._queue.running >= (host.calls if host else 1)
 
+    def stop(self) -> None:
+        """Refuses waiting entries and new ones."""
+        self._queue.close()
+
     def close(self) -> None:
         """Refuses waiting entries, lets the running batches end, closes the engine."""
-        self._queue.close()
+        self.stop()
         with self._hiring:
             threads = list(self._threads)
         for thread in threads:
@@ -173,6 +178,10 @@ class Lane:
                     self._failed(entry, failure, began)
                 else:
                     self._again(host, entry, alone=True)
+        except GivenUp:
+            for entry in batch:
+                entry.refuse(RequestTimedOut() if entry.abandoned else ShuttingDown())
+            self._meters.cancelled(self.name, len(batch))
         except Exception as failure:  # noqa: BLE001 - an engine may raise anything
             if len(batch) == 1:
                 self._failed(batch[0], failure, began)
@@ -218,7 +227,7 @@ def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequ
     try:
         with bound(_requests(batch)):
             work = joined([entry.work for entry in batch])
-            results = host.do(work, _patience(batch), alone=alone)
+            results = host.do(work, _patience(batch), alone=alone, wanted=partial(_wanted, batch))
     except SystemExit as exiting:  # some libraries exit the program instead of raising an error
         raise EngineError("The engine gave up.") from exiting
     if len(results) != len(batch):
@@ -230,6 +239,11 @@ def _requests(batch: Sequence[Entry[object]]) -> str | None:
     """The ids of all requests in a batch, for its log lines."""
     ids = dict.fromkeys(entry.permit.request for entry in batch)
     return ",".join(filter(None, ids)) or None
+
+
+def _wanted(batch: Sequence[Entry[object]]) -> bool:
+    """Whether somebody waits for a result."""
+    return any(not entry.abandoned for entry in batch)
 
 
 def _patience(batch: Sequence[Entry[object]]) -> float:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import threading
 from collections.abc import AsyncIterator, Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -185,8 +186,12 @@ class LaneRunner:
 
     def close(self) -> None:
         self._admission.closing = True
-        for lane in self._lanes.values():
-            lane.close()
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.stop()
+        self._place.stop()
+        with ThreadPoolExecutor(max(1, len(lanes))) as together:
+            list(together.map(Lane.close, lanes))
 
     async def _prepared(
         self, model: ModelSpec, window: Window, options: TranscribeOptions, permit: Permit

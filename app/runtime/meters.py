@@ -110,7 +110,7 @@ class ChildMeter:
             self._counts.bytes.labels(*self._labels).set(0)
 
     def restarted(self, reason: str) -> None:
-        """The process ended. `reason`: `crash`, `killed`, `stuck` or `memory`."""
+        """The process ended. `reason`: `crash`, `killed`, `stuck`, `memory` or `replaced`."""
         self._counts.restarts.labels(*self._labels, reason).inc()
 
     def called(self, overhead: float, size: int) -> None:

@@ -4,9 +4,9 @@ Law: keeps one process, starts it again when it has ended, and says whether it c
 what happens to work that was lost in a crash; the process itself is in `child_process.py`.
 
 Theory of operation: each host has a thread that starts the process, watches it until it ends and starts the
-next one, after the pause that `CrashHistory` asks for; another one asks the process for signs of life. Calls
-wait for a process that is up. A call that has to be `alone` waits until no other one runs and keeps others
-out, so that it is known whose fault a death is.
+next one, after the pause that `CrashHistory` asks for; another one ends a process that loads for too long or
+gives no sign of life. Calls wait for a process that is up. A call that has to be `alone` waits until no other
+one runs and keeps others out, so that it is known whose fault a death is.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.runtime.call_times import CallTimes
-from app.runtime.child_process import death_label
+from app.runtime.child_process import OVERGROWN, WANTED_SECONDS, death_label
 from app.runtime.child_values import Loaded
-from app.runtime.crash_history import CrashHistory
 from app.runtime.engine_process import Child
+from app.runtime.engine_record import EngineRecord
 from app.runtime.meters import ChildMeter
-from engines.errors import EngineDied, EngineDown, EngineError, EngineStuck
+from engines.errors import EngineDied, EngineDown, EngineError, EngineStuck, GivenUp
 from engines.types import Window
-from engines.work import LengthClasses, LookSize, Result, Work
+from engines.work import LengthClasses, LookSize, Result, Work, always
 
 log = logging.getLogger(__name__)
-LONGEST_LOAD_SECONDS = 1800.0
 PING_SECONDS = 5.0
 """Seconds between two questions whether the process is alive."""
 SILENT_PINGS = 2
 """Unanswered questions after which the process counts as not ready."""
-CLOSED, OVERGROWN = EngineDied("it was closed"), EngineDied("it took more memory than `runtime.child_bytes`")
+CLOSED = EngineDied("it was closed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,35 +59,45 @@ class ProcessHost:
         self,
         name: str,
         start: Callable[[], Child],
-        history: CrashHistory,
+        record: EngineRecord,
         rules: ProcessRules,
         meter: Callable[[str], ChildMeter],
     ) -> None:
-        """Returns when the engine is loaded. Raises `EngineError`.
-
-        `meter`: the counters of the model on a device, which is known when the engine is loaded.
-        """
+        """`meter`: the counters of the model on a kind of device."""
         self._name, self._start, self._meter_of = name, start, meter
-        self._history, self._rules = history, rules
+        self._record, self._history, self._times = record, record.history, record.times
+        self._rules = rules
         self._changed = threading.Condition()
         self._child: Child | None = None
         """The process that is loaded and up."""
         self._latest: Child | None = None  # the one that was started last
         self._facts: Loaded | None = None
         self._failure: EngineError | None = None
-        self._closing = False
+        self._stopping = False
         self._running = 0
         self._alone = 0
         """Calls that run alone or wait for it."""
         self._answered = self._replace = False
-        self._times = CallTimes(rules.stuck_seconds)
-        self._meter: ChildMeter | None = None
+        self._up_since: float | None = None
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._keep, self._ask)]
+
+    def load(self) -> None:
+        """Returns when the engine is loaded; call it once. Raises `EngineError`."""
         for thread in self._threads:
             thread.start()
-        facts = self._first_facts()
+        with self._changed:
+            self._changed.wait_for(lambda: self._facts or self._failure)
+            facts, failure = self._facts, self._failure
+        if not facts:
+            self.close()
+            raise failure or GivenUp
         self.calls, self.looks, self.lengths = facts.calls, facts.looks, facts.lengths
         self.device = facts.device
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has ended or will end for good."""
+        return self._stopping
 
     @property
     def problem(self) -> str | None:
@@ -99,7 +107,7 @@ class ProcessHost:
             return (
                 f"its process is silent for {silent:.0f} s" if silent >= SILENT_PINGS * PING_SECONDS else None
             )
-        again = "again and again" if self._history.looping(time.monotonic()) else "and is started again"
+        again = "again and again" if self._history.looping else "and is started again"
         return f"its process ended {again}: {self._history.reason or 'it is being replaced'}"
 
     def prepare(self, window: Window) -> Window:
@@ -113,46 +121,53 @@ class ProcessHost:
         except EngineError:  # the work itself will fail in the same way, for its own request
             return window
 
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
-        with self._turn(patience, alone=alone) as child:
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
+        with self._turn(patience, wanted, alone=alone) as child:
             began = time.monotonic()
-            done = child.do(work, self._times.limit(work))
+            limit = self._times.limit(work, patience)
+            done = child.do(work, limit, lambda: not self._stopping or wanted())
             self._answer(work, time.monotonic() - began, done.seconds, child)
         results: Sequence[Result] = done.value
         return results
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """From now on no call waits for the process, and it is not started again; a load is ended.
+
+        Calls that run go on as long as they are wanted.
+        """
         with self._changed:
-            self._closing = True
-            child = self._latest
+            self._stopping = True
+            loading = None if self._child else self._latest
             self._changed.notify_all()
-        if child:
-            child.close()
+        if loading:
+            loading.kill(CLOSED)
+
+    def close(self) -> None:
+        self.stop()
+        if self._latest:
+            self._latest.close()
         for thread in self._threads:
             thread.join()
 
-    def _first_facts(self) -> Loaded:
-        with self._changed:
-            in_time = self._changed.wait_for(lambda: self._facts or self._failure, LONGEST_LOAD_SECONDS)
-            facts, failure = self._facts, self._failure
-        if facts and in_time:
-            return facts
-        self.close()
-        raise failure or EngineStuck(LONGEST_LOAD_SECONDS)
-
     @contextmanager
-    def _turn(self, patience: float, *, alone: bool) -> Iterator[Child]:
-        """The process, as soon as it can take work. Raises `EngineDown`."""
-        seconds = min(patience, threading.TIMEOUT_MAX)
+    def _turn(self, patience: float, wanted: Callable[[], bool], *, alone: bool) -> Iterator[Child]:
+        """The process, as soon as it can take work. Raises `EngineDown` or `GivenUp`."""
         with self._changed:
             self._alone += alone
-            self._changed.wait_for(lambda: self._may_run(alone=alone), seconds)
-            child = self._child if self._may_run(alone=alone) else None
-            if child is None:
+            try:
+                child = self._awaited(patience, wanted, alone=alone)
+                self._running += 1
+            except EngineError:
                 self._alone -= alone
                 self._changed.notify_all()
-                raise self._down()
-            self._running += 1
+                raise
         try:
             yield child
         finally:
@@ -163,13 +178,18 @@ class ProcessHost:
                 if self._replace and not self._running:
                     child.kill(OVERGROWN)
 
-    def _may_run(self, *, alone: bool) -> bool:
-        """Whether the caller may stop waiting: the process can take work, or it will never be able to."""
-        if self._closing or (self._child is None and self._history.looping(time.monotonic())):
-            return True
-        free = not self._running if alone else not self._alone
-        child = self._child
-        return child is not None and child.alive and free and not self._replace
+    def _awaited(self, patience: float, wanted: Callable[[], bool], *, alone: bool) -> Child:
+        until = time.monotonic() + min(patience, threading.TIMEOUT_MAX)
+        while wanted() and not self._stopping:
+            free = not self._running if alone else not self._alone
+            child = self._child
+            if child and child.alive and free and not self._replace:
+                return child
+            left = until - time.monotonic()
+            if left <= 0 or (child is None and self._history.looping):
+                raise self._down()
+            self._changed.wait(min(left, WANTED_SECONDS))
+        raise GivenUp
 
     def _down(self) -> EngineDown:
         return EngineDown(self._history.reason or "closed", self._history.pause(time.monotonic()))
@@ -180,39 +200,43 @@ class ProcessHost:
             self._answered = True
             self._history.worked()
         size = child.memory
-        if self._meter:
-            self._meter.called(max(0.0, seconds - worked), size)
+        self._meter.called(max(0.0, seconds - worked), size)
         if self._rules.child_bytes and size > self._rules.child_bytes:
             self._replace = True
 
+    @property
+    def _meter(self) -> ChildMeter:
+        return self._meter_of(self._record.device)
+
     def _keep(self) -> None:
-        """Runs one process after another, until the host is closed or the first load fails."""
-        while not self._closing:
+        """Runs one process after another, until the host is stopped or the first load fails."""
+        while not self._stopping:
             try:
                 child = self._start()
-            except Exception as failure:  # noqa: BLE001 - given to the caller that opens the host
+            except Exception as failure:  # noqa: BLE001 - given to the caller that loads the engine
                 self._note(None, failure)
             else:
                 self._note(child, self._lived(child))
             with self._changed:
-                if self._facts is None:
-                    self._failure = self._failure or self._down()
-                    self._changed.notify_all()
-                    return
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closing, self._history.pause(time.monotonic()))
+                if self._facts is None:
+                    break
+                self._changed.wait_for(lambda: self._stopping, self._history.pause(time.monotonic()))
+        with self._changed:
+            self._failure = self._failure or (GivenUp() if self._stopping else self._down())
+            self._changed.notify_all()
 
     def _lived(self, child: Child) -> EngineDied:
         """Runs one process; returns how it ended."""
         with self._changed:
-            self._latest, self._answered, self._replace = child, False, False
-            if self._closing:
+            self._latest, self._answered, self._replace, self._up_since = child, False, False, None
+            if self._stopping:
                 child.kill(CLOSED)
         child.loaded.add_done_callback(lambda loaded: self._is_up(child, loaded))
         death = child.watch()
         with self._changed:
             self._child = None
-        if self._meter:
+        if self._facts:
             self._meter.up(0)
         return death
 
@@ -222,7 +246,9 @@ class ProcessHost:
         with self._changed:
             if failure is None:
                 self._facts, self._child = loaded.result(), child
-                self._meter = self._meter or self._meter_of(self._facts.device)
+                self._up_since = time.monotonic()
+                self._times.loaded(self._up_since - child.began)
+                self._record.device = self._facts.device
                 self._meter.up(1)
             elif isinstance(failure, EngineError) and not isinstance(failure, EngineDied):
                 self._failure = failure
@@ -230,33 +256,32 @@ class ProcessHost:
             self._changed.notify_all()
 
     def _ask(self) -> None:
-        """Asks the process for signs of life until the host is closed; ends one that gives none."""
+        """Ends a process that loads for too long or gives no sign of life, until the host is stopped."""
         while True:
             with self._changed:
-                if self._changed.wait_for(lambda: self._closing, PING_SECONDS):
+                if self._changed.wait_for(lambda: self._stopping, PING_SECONDS):
                     return
-                child = self._child
-            if child and (silent := child.ping()) > max(
+                child, latest = self._child, self._latest
+            limit = self._times.load_limit
+            if child is None and latest and latest.alive and time.monotonic() - latest.began > limit:
+                latest.kill(EngineStuck(limit, "was loading"))
+            elif child and (silent := child.ping()) > max(
                 self._rules.stuck_seconds, SILENT_PINGS * PING_SECONDS
             ):
                 child.kill(EngineStuck(silent), blame=True)
 
     def _note(self, child: Child | None, failure: Exception) -> None:
         """Reports an unexpected end to the log, the meters and the history."""
-        if self._closing or (self._facts is None and self._failure):
+        if self._stopping or (self._facts is None and self._failure):
             return
         reason = failure.reason if isinstance(failure, EngineDied) else str(failure)
-        lived = time.monotonic() - child.began if child else 0.0
+        self._meter.restarted(death_label(failure))
         if failure is OVERGROWN:
             log.warning("the process of %s is replaced: %s", self._name, reason)
-            self._count("replaced")
             return
+        now = time.monotonic()
         words = child.last_words() if child else ""
         told = f"{reason}; its last words: {words}" if words else reason
-        pause = self._history.died(time.monotonic(), told, lived=lived, worked=self._answered)
-        self._count(death_label(failure))
+        up = now - self._up_since if self._up_since else 0.0
+        pause = self._history.died(now, told, up=up, worked=self._answered)
         log.error("the process of %s ended: %s; it is started again in %g s", self._name, told, pause)
-
-    def _count(self, reason: str) -> None:
-        if self._meter:
-            self._meter.restarted(reason)

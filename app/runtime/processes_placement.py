@@ -7,20 +7,22 @@ running.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
 
-from app.runtime.crash_history import CrashHistory
+from app.runtime.call_times import CallTimes
 from app.runtime.device_group import DeviceGroup
 from app.runtime.engine_process import Child
-from app.runtime.meters import Meters
+from app.runtime.engine_record import EngineRecord
+from app.runtime.meters import ChildMeter, Meters
 from app.runtime.process_host import ProcessHost, ProcessRules
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
-from engines.errors import EngineDown
+from engines.errors import EngineDown, GivenUp
 from engines.work import Host, Kind, Order
 
-CPU = "cpu"
+CPU, CUDA = "cpu", "cuda"
 VISIBLE, NUMBERING = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 
 
@@ -38,7 +40,11 @@ class ProcessesPlacement:
         self._here = ThreadsPlacement(self._finder)
         self._rules = rules or ProcessRules()
         self._meters = meters or Meters()
-        self._histories: dict[Order, CrashHistory] = {}
+        self._records: dict[Order, EngineRecord] = {}
+        self._lock = threading.Lock()
+        self._hosts: list[ProcessHost] = []
+        """All that may have a process, also those that are being loaded."""
+        self._stopping = False
 
     def check(self, kind: Kind, engine: str) -> None:
         self._here.check(kind, engine)
@@ -58,28 +64,46 @@ class ProcessesPlacement:
             raise
         return DeviceGroup(hosts)
 
+    def stop(self) -> None:
+        with self._lock:
+            self._stopping = True
+            hosts = self._hosts
+        for host in hosts:
+            host.stop()
+
     def _host(self, order: Order, device: int) -> ProcessHost:
         """The engine on one device. The process sees no other one, so that it is number 0 there."""
         options = order.options
         order = replace(order, options=replace(options, devices=(0,)))
-        history = self._histories.setdefault(
-            replace(order, options=replace(options, devices=(device,))), CrashHistory()
-        )
-        pause = history.pause(time.monotonic())
-        if pause and history.looping(time.monotonic()):
-            raise EngineDown(history.reason, pause)
+        record = self._record(replace(order, options=replace(options, devices=(device,))))
+        pause = record.history.pause(time.monotonic())
+        if pause and record.history.looping:
+            raise EngineDown(record.history.reason, pause)
         name = order.name or order.folder.name
         variables = {} if options.device == CPU else _one_gpu(device)
 
         def start() -> Child:
             return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
 
-        def label(kind: str) -> str:
-            return kind if kind == CPU else f"{kind}:{device}"
+        def meter(kind: str) -> ChildMeter:
+            return self._meters.child(name, f"{kind}:{device}" if kind == CUDA else kind)
 
-        return ProcessHost(
-            name, start, history, self._rules, lambda kind: self._meters.child(name, label(kind))
-        )
+        host = ProcessHost(name, start, record, self._rules, meter)
+        self._add(host)
+        host.load()
+        return host
+
+    def _record(self, order: Order) -> EngineRecord:
+        with self._lock:
+            return self._records.setdefault(order, EngineRecord(CallTimes(self._rules.stuck_seconds)))
+
+    def _add(self, host: ProcessHost) -> None:
+        """Raises `GivenUp` once the server is stopping."""
+        with self._lock:
+            if self._stopping:
+                raise GivenUp
+            self._hosts = [other for other in self._hosts if not other.stopping]
+            self._hosts.append(host)
 
 
 def _one_gpu(device: int) -> dict[str, str]:

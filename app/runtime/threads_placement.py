@@ -47,6 +47,7 @@ from engines.work import (
     Speak,
     Transcribe,
     Work,
+    always,
 )
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,9 @@ class ThreadsPlacement:
         host = openers[order.kind](order)
         host.device = host.device or ("cuda" if order.options.device == "cuda" else "cpu")
         return host
+
+    def stop(self) -> None:
+        """A load cannot be ended here, and no call waits for one."""
 
     def _transcriber(self, order: Order) -> _LocalHost:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
@@ -113,8 +117,16 @@ class _LocalHost:
     def prepare(self, window: Window) -> Window:
         return window
 
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
-        """`patience` is not used, because a thread cannot be stopped; the caller may stop waiting.
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
+        """`patience` and `wanted` are not used, because a thread cannot be stopped; the caller may stop
+        waiting.
 
         Raises `DeviceLost` once the GPU works no longer for this process.
         """

@@ -32,7 +32,7 @@ class RuntimeSettings(Group):
         60,
         gt=0,
         description="With placement `processes`: a call to a model that takes longer than this, and longer "
-        "than 20 times the longest call so far, counts as stuck. Its process is then started again.",
+        "than 20 times the usual time of such work, counts as stuck. Its process is then started again.",
     )
 
     batch_rows: int = Field(

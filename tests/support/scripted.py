@@ -50,6 +50,8 @@ from engines.work import LengthClasses
 LONGEST_WAIT_SECONDS = 20.0
 BROKEN = "broken"
 """A file in the model's folder because of which it cannot be loaded."""
+LOAD = "load"
+"""A file in the folder of a transcriber, with words that are obeyed when it is loaded."""
 VECTOR = np.array([1, 0, 0], np.float32)
 
 
@@ -229,6 +231,8 @@ class _Cloner:
 def load_transcriber(folder: Path, options: EngineOptions) -> ScriptedTranscriber:
     if (folder / BROKEN).exists():
         raise EngineError("the weights are broken")
+    if (folder / LOAD).exists():
+        obey((folder / LOAD).read_text())
     return ScriptedTranscriber()
 
 

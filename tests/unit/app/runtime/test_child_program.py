@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.runtime.child_program import CallServer
 from app.runtime.child_values import Done
 from app.runtime.kept_windows import SentWork
 from app.runtime.pipe import Frame, FrameKind
 from engines.types import Pcm, Window
-from engines.work import Embed, LengthClasses, Work
+from engines.work import Embed, LengthClasses, Work, always
 from tests.support.sound import tone
 from tests.support.waiting import keeps, wait_until
 
@@ -43,7 +43,14 @@ class Busy:
     def prepare(self, window: Window) -> Window:
         return window
 
-    def do(self, work: Work[object, object], patience: float, *, alone: bool = False) -> Sequence[object]:
+    def do(
+        self,
+        work: Work[object, object],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[object]:
         assert self.go_on.wait(20)
         return ["done"]
 

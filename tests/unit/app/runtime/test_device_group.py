@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from app.runtime.device_group import DeviceGroup
 from app.runtime.processes_placement import visible
 from engines.types import Window
-from engines.work import LengthClasses, LookSize, Ready, Result, Work
+from engines.work import LengthClasses, LookSize, Ready, Result, Work, always
 
 
 class Device:
@@ -31,7 +31,14 @@ class Device:
     def prepare(self, window: Window) -> Window:
         return window
 
-    def do(self, work: Work[object, Result], patience: float, *, alone: bool = False) -> Sequence[Result]:
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
         self.seen[self.name] += 1
         if self.together:
             self.together.wait()

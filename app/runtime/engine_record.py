@@ -1,0 +1,18 @@
+"""What is known of one engine on one device, also when it is unloaded and loaded again. Law: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.runtime.call_times import CallTimes
+from app.runtime.crash_history import CrashHistory
+
+
+@dataclass(slots=True)
+class EngineRecord:
+    """The record of one engine."""
+
+    times: CallTimes
+    history: CrashHistory = field(default_factory=CrashHistory)
+    device: str = "unknown"
+    """`cpu` or `cuda`, as soon as it was loaded once."""

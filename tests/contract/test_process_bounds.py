@@ -1,0 +1,171 @@
+"""Nothing that waits for a process waits without end: loads are bounded, and a cancelled request and a stop
+of the server reach every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from app.errors import ShuttingDown
+from app.runtime import call_times, process_host
+from app.runtime.process_host import ProcessRules
+from engines.errors import EngineDown
+from tests.contract.test_processes import Made, host_of, is_gone, pid_of
+from tests.support.scripted import LOAD
+from tests.support.waiting import until, wait_until
+
+pytestmark = pytest.mark.slow
+MODEL: Final = "transcription"
+STUCK = ProcessRules(stuck_seconds=0.3)
+
+
+class Scripted(Made):
+    """Models of which a test says what happens when they are loaded."""
+
+    @property
+    def load_script(self) -> Path:
+        return self.model(MODEL).folder / LOAD
+
+    def next_load(self, script: str) -> None:
+        self.load_script.write_text(script)
+
+    def kill(self) -> None:
+        pid = pid_of(self.runner)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a process is up that has not loaded its engine."""
+        host = self.runner._place._hosts[-1]  # type: ignore[attr-defined]  # of `Processes`
+        return bool(host._latest and host._latest.alive and not host._child)
+
+
+@pytest.fixture
+async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scripted]:
+    made = Scripted(tmp_path, getattr(request, "param", ProcessRules()))
+    yield made
+    made.go()
+    await asyncio.to_thread(made.runner.close)
+    made.threads.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load counts as stuck after twice the time of the longest one."""
+    monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
+    monkeypatch.setattr(call_times, "USUAL_TIMES", 2)
+
+
+@pytest.mark.parametrize("setting", [STUCK], indirect=True)
+@pytest.mark.usefixtures("impatient")
+async def test_a_load_after_a_crash_that_hangs_is_ended_and_tried_again(setting: Scripted) -> None:
+    await setting.say(setting.runner.admit())
+    setting.next_load("hang")
+    setting.kill()
+    waiting = asyncio.create_task(setting.say(setting.runner.admit()))
+    await until(lambda: "was loading" in (setting.runner.problem(setting.model(MODEL)) or ""), 20)
+    assert not waiting.done(), "it waits for the next process"
+    setting.load_script.unlink()
+    assert await asyncio.wait_for(waiting, 20) == "0 of 1"
+    assert b'reason="stuck"' in setting.meters.page()
+
+
+@pytest.mark.parametrize("setting", [STUCK], indirect=True)
+@pytest.mark.usefixtures("impatient")
+async def test_a_load_after_an_unload_that_hangs_is_ended(setting: Scripted) -> None:
+    await setting.say(setting.runner.admit())
+    await asyncio.to_thread(wait_until, setting.runner._lanes[MODEL].life.evict)
+    setting.next_load("hang")
+    with pytest.raises(EngineDown, match="was loading"):
+        await asyncio.wait_for(setting.say(setting.runner.admit()), 20)
+    setting.load_script.unlink()
+    assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+async def test_a_cancelled_request_gives_up_the_call_that_waits_for_a_process(setting: Scripted) -> None:
+    await setting.say(setting.runner.admit())
+    setting.next_load("hang")
+    setting.kill()
+    permit = setting.runner.admit()
+    waiting = asyncio.create_task(setting.say(permit))
+    await until(lambda: setting.runner.snapshot().running == 1 and setting.loading, 20)
+    permit.cancel.set()
+    waiting.cancel()
+    await until(lambda: setting.runner.snapshot().running == 0, 20)
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_stop_does_not_wait_for_a_load(setting: Scripted, *, first: bool) -> None:
+    if not first:
+        await setting.say(setting.runner.admit())
+    setting.next_load("hang")
+    if not first:
+        setting.kill()
+    waiting = asyncio.create_task(setting.say(setting.runner.admit()))
+    await until(lambda: bool(setting.runner._lanes) and bool(setting.runner._place._hosts), 20)  # type: ignore[attr-defined]  # of `Processes`
+    await until(lambda: setting.loading, 20)
+    pid = setting.runner._place._hosts[-1]._latest.pid  # type: ignore[attr-defined]  # of `Processes`
+    await asyncio.wait_for(asyncio.to_thread(setting.runner.close), 20)
+    with pytest.raises(ShuttingDown):
+        await waiting
+    assert is_gone(pid)
+
+
+async def test_a_stop_ends_work_for_which_nobody_waits(setting: Scripted) -> None:
+    await setting.say(setting.runner.admit())
+    permit = setting.runner.admit()
+    waiting = asyncio.create_task(setting.say(permit, prompt=f"touch:{setting.path('begun')} hang"))
+    await until(setting.path("begun").exists, 20)
+    waiting.cancel()
+    permit.close()
+    pid = pid_of(setting.runner)
+    assert pid
+    await asyncio.wait_for(asyncio.to_thread(setting.runner.close), 20)
+    assert is_gone(pid)
+
+
+async def test_a_stop_lets_work_end_for_which_somebody_waits(setting: Scripted) -> None:
+    busy = await setting.occupied()
+    closing = asyncio.create_task(asyncio.to_thread(setting.runner.close))
+    await until(lambda: host_of(setting.runner).stopping)
+    setting.go()
+    assert await busy == "0 of 1"
+    await asyncio.wait_for(closing, 20)
+
+
+async def test_deaths_before_the_first_load_are_counted(setting: Scripted) -> None:
+    setting.next_load("abort")
+    with pytest.raises(EngineDown, match="Aborted"):
+        await setting.say(setting.runner.admit())
+    counted = b'antiphon_child_restarts_total{device="unknown",model="transcription",reason="crash"} 1.0'
+    assert counted in setting.meters.page()
+
+
+async def test_the_memory_of_a_process_is_told_and_that_of_a_dead_one_is_none(setting: Scripted) -> None:
+    def told() -> float:
+        line = next(
+            line for line in setting.meters.page().decode().splitlines() if line.startswith(NAME_AND_LABELS)
+        )
+        return float(line.split()[-1])
+
+    await setting.say(setting.runner.admit())
+    child = host_of(setting.runner)._child
+    assert child
+    assert told() == pytest.approx(child.memory, rel=0.2)
+    before = told()
+    await setting.say(setting.runner.admit(), prompt="grow")
+    assert told() - before > 60 << 20
+    setting.next_load("hang")
+    setting.kill()
+    await until(lambda: told() == 0)
+
+
+NAME_AND_LABELS = 'antiphon_child_bytes{device="cpu",model="transcription"}'
