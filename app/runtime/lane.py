@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from app.logs import bound
 from app.errors import RequestTimedOut, ShuttingDown
+from app.logs import bound
 from app.runtime.admission import Permit
 from app.runtime.batch_trace import trace_batch
 from app.runtime.batching import BatchLimits

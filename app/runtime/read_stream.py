@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-from app.errors import NotAudio, RequestTimedOut
+from app.errors import InternalError, NotAudio, RequestTimedOut
 from app.runtime.reader_pool import ReaderPool, ReaderProcess
 from app.runtime.reader_values import CloseStream, NextItem, OpenStream
-from engines.errors import EngineDied, EngineStuck
+from engines.errors import EngineDied, EngineError, EngineStuck
 
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+START_SECONDS = 60.0
+"""Seconds after which the start of a reader counts as stuck."""
 INLINE_BYTES = 2 << 20
 """An upload of up to so many bytes travels with the call; of a larger one, the file does."""
 MOST_CRASHES = 2
+"""Readers that may crash at one step; the second time it is alone, so that it is to blame."""
 MOST_KILLS = 12
-"""Readers that may be killed from outside while they read one upload."""
+"""Readers that may be killed from outside before one step is done."""
 POLL_SECONDS = 0.1
 """Seconds between two looks whether the request was cancelled."""
 END_SECONDS = 5.0
@@ -41,30 +47,33 @@ class ReadStream:
         self._pool, self._options, self._cancelled = pool, options, cancelled
         self._data, self._file = _upload(file)
         self._reader: ReaderProcess | None = None
+        self._step: Future[object] | None = None
+        """What was asked for last."""
         self._number = 0
         self._given = 0
-        self._crashes = self._kills = 0
+        self._crashes = self._kills = self._false_starts = 0
 
     def next_item(self) -> object:
         """The next item, or `Ended`. Raises `ApiError`, also what the task raised."""
         while True:
-            reader = self._reader
-            try:
-                if reader is None:
-                    reader, answer = self._opened()
-                else:
-                    answer = reader.begin(NextItem(self._number))
-            except EngineDied:  # it ended while this upload was not being decoded
-                self._leave()
+            reader = self._reader or self._lent()
+            if reader is None:
                 continue
             try:
-                item = self._awaited(reader, answer)
+                self._step = step = self._asked(reader)
+            except EngineDied as death:  # it ended while this upload was not being decoded
+                self._leave()
+                self._count_start(death)
+                continue
+            try:
+                item = self._awaited(reader, step, self._pool.rules.step_seconds, "did not answer")
             except EngineDied as death:
                 self._leave()
                 self._count(death)
                 continue
             reader.private = False
             self._given += 1
+            self._crashes = self._kills = self._false_starts = 0  # this step is not to blame
             return item
 
     def close(self) -> None:
@@ -72,45 +81,65 @@ class ReadStream:
         reader, number = self._reader, self._number
         if reader is None:
             return
-        if reader.alive:
+        if number and reader.alive:
             reader.tell(CloseStream(number))
         self._leave()
 
-    def _opened(self) -> tuple[ReaderProcess, Future[object]]:
-        """Begins again, behind what was given already."""
-        self._number = next(_numbers)
+    def _lent(self) -> ReaderProcess | None:
+        """A reader that has started; None if it ended before."""
+        self._number = 0
         self._reader = reader = self._pool.lend(alone=self._crashes > 0)
-        call = OpenStream(self._number, self._data, self._options, self._given)
-        return reader, reader.begin(call, None if self._file is None else self._file.fileno())
+        try:
+            self._awaited(reader, reader.started, START_SECONDS, "was starting")
+        except EngineError as failure:
+            self._leave()
+            self._count_start(failure)
+            return None
+        return reader
 
-    def _awaited(self, reader: ReaderProcess, answer: Future[object]) -> object:
+    def _asked(self, reader: ReaderProcess) -> Future[object]:
+        """The next item of an upload that this reader reads; else it begins behind what was given already."""
+        if self._number:
+            return reader.begin(NextItem(self._number))
+        self._number = next(_numbers)
+        call = OpenStream(self._number, self._data, self._options, self._given)
+        return reader.begin(call, None if self._file is None else self._file.fileno())
+
+    def _awaited(self, reader: ReaderProcess, answer: Future[Item], seconds: float, what: str) -> Item:
+        """The answer of a reader that is ended after so many seconds. `what`: it did meanwhile."""
         began = time.monotonic()
-        while True:
-            try:
-                return answer.result(POLL_SECONDS)
-            except TimeoutError:
-                if answer.done():
-                    return answer.result()
+        while not wait([answer], POLL_SECONDS).done:
             if self._cancelled():
                 raise RequestTimedOut
-            if time.monotonic() - began > self._pool.rules.step_seconds:
-                stuck = EngineStuck(self._pool.rules.step_seconds)
-                reader.process().kill(stuck)
+            if time.monotonic() - began > seconds:
+                stuck = EngineStuck(seconds, what)
+                reader.kill(stuck)
                 wait([answer], END_SECONDS)
                 raise stuck
+        return answer.result()
 
     def _leave(self) -> None:
         if self._reader:
-            self._pool.give_back(self._reader)
-        self._reader = None
+            self._pool.give_back(self._reader, self._step)
+        self._reader = self._step = None
 
     def _count(self, death: EngineDied) -> None:
+        """Counts the end of a reader that was decoding this upload."""
         self._kills += death.killed
         self._crashes += not death.killed
         if self._crashes >= MOST_CRASHES or self._kills >= MOST_KILLS:
             raise NotAudio(
                 "Audio file might be corrupted or unsupported: the program that decodes it crashed at it."
             )
+
+    def _count_start(self, failure: EngineError) -> None:
+        """Counts the end of a reader that was not decoding this upload, which is not to blame."""
+        killed = isinstance(failure, EngineDied) and failure.killed
+        self._kills += killed
+        self._false_starts += not killed
+        if self._false_starts >= MOST_CRASHES or self._kills >= MOST_KILLS:
+            log.error("a reader cannot be started: %s", failure)
+            raise InternalError from failure
 
 
 def _upload(file: BinaryIO) -> tuple[bytes | None, BinaryIO | None]:

@@ -5,7 +5,9 @@ for it.
 
 Theory of operation: a few readers serve all uploads. One whose process ended leaves the pool, and its uploads
 go on with others. An upload that was being decoded when its process ended goes on in a reader of its own,
-so that it is known whose fault the next death is; once that went well, the reader serves others too.
+so that it is known whose fault the next death is; once that went well, the reader serves others too. A
+reader in which a cancelled step does not end is retired: a new one takes its place at once, and its other
+uploads go on in it.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from app.errors import InternalError
 from app.runtime.child_process import ChildProcess, death_label
 from app.runtime.meters import ChildMeter, Meters
 from app.runtime.pipe import FrameKind
 from app.runtime.reader_values import ReaderOrder
-from engines.errors import EngineDied, EngineError
+from engines.errors import EngineDied, EngineError, EngineStuck
 
 log = logging.getLogger(__name__)
 PROGRAM = "app.runtime.reader_program"
-START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+"""Seconds after which a cancelled step should have ended."""
+NEVER_ENDS = EngineStuck(STOP_SECONDS, "went on with a cancelled upload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +54,14 @@ class ReaderProcess:
         shared.
         """
         self.private = private
+        self.retired = False
+        """Whether it gets no further uploads, because a step of a cancelled one does not end."""
         self.uploads = 0
+        self.started: Future[ChildProcess] = Future()
+        """Its process, once that can read. Fails with `EngineError`."""
         self._order, self._meter, self._changed = order, meter, changed
-        self._process: Future[ChildProcess] = Future()
+        self._process: ChildProcess | None = None
+        self._closing = False
         self._files, self._theirs = socket.socketpair()
         self._sending = threading.Lock()
         threading.Thread(target=self._live, name="reader", daemon=True).start()
@@ -60,23 +69,15 @@ class ReaderProcess:
     @property
     def alive(self) -> bool:
         """Whether the process runs or is being started, as far as is known."""
-        if not self._process.done():
+        if not self.started.done():
             return True
-        return not self._process.exception() and self._process.result().alive
-
-    def process(self) -> ChildProcess:
-        """The process, when it is up. Raises `InternalError`."""
-        try:
-            process = self._process.result(START_SECONDS)
-            process.opened.result(START_SECONDS)
-        except (EngineError, TimeoutError, OSError) as failure:
-            log.error("a reader cannot be started: %s", failure)  # noqa: TRY400 - the sentence says enough
-            raise InternalError from failure
-        return process
+        return not self.started.exception() and self.started.result().alive
 
     def begin(self, value: object, file: int | None = None) -> Future[object]:
-        """The answer to a call. `file`: descriptor of an upload that goes with it. Raises `EngineDied`."""
-        process = self.process()
+        """The answer to a call of a reader that has started. `file`: descriptor of an upload that goes with
+        it. Raises `EngineDied`.
+        """
+        process = self.started.result()
         if file is None:
             return process.begin(value)
         with self._sending:  # files arrive in the order of their calls
@@ -88,13 +89,19 @@ class ReaderProcess:
 
     def tell(self, value: object) -> None:
         """Sends what is not answered."""
-        with suppress(EngineError, InternalError):
-            self.process().send(0, FrameKind.DO, value)
+        with suppress(EngineError):
+            self.started.result().send(0, FrameKind.DO, value)
+
+    def kill(self, why: EngineDied) -> None:
+        """Ends the process at once. Its uploads go on elsewhere."""
+        if self._process:
+            self._process.kill(why)
 
     def close(self) -> None:
         """Ends the process."""
-        if self._process.done() and not self._process.exception():
-            self._process.result().close()
+        self._closing = True
+        if self._process:
+            self._process.close()
 
     def _live(self) -> None:
         """Starts the process and watches it until it ends."""
@@ -102,16 +109,25 @@ class ReaderProcess:
             with self._theirs:
                 process = ChildProcess("a reader", PROGRAM, self._order, inherited=[self._theirs])
         except BaseException as failure:  # noqa: BLE001 - given to whoever needs the reader
-            self._process.set_exception(failure)
+            self.started.set_exception(failure)
             return
-        self._process.set_result(process)
-        self._changed()
+        self._process = process
+        if self._closing:
+            process.kill(EngineDied("it was closed"))
+        process.opened.add_done_callback(partial(self._up, process))
         death = process.watch()
         self._files.close()
         self._changed()
-        if not process.closing:
+        if not (process.closing or self._closing):
             self._meter.restarted(death_label(death))
             log.error("a reader ended: %s", death.reason)
+
+    def _up(self, process: ChildProcess, opened: Future[object]) -> None:
+        if failure := opened.exception():
+            self.started.set_exception(failure)
+        else:
+            self.started.set_result(process)
+        self._changed()
 
 
 class ReaderPool:
@@ -123,6 +139,8 @@ class ReaderPool:
         self._meter = (meters or Meters()).child("reader", "cpu")
         self._lock = threading.Lock()
         self._readers: list[ReaderProcess] = []
+        """Those that may be lent."""
+        self._retired: list[ReaderProcess] = []
 
     def start(self) -> None:
         """Starts the first reader in the background."""
@@ -140,23 +158,52 @@ class ReaderPool:
             least.uploads += 1
         return least
 
-    def give_back(self, reader: ReaderProcess) -> None:
-        """The upload is read, or its reader has ended."""
+    def give_back(self, reader: ReaderProcess, step: Future[object] | None = None) -> None:
+        """The upload is read, or its reader has ended. `step`: was asked for, and nobody waits for it now."""
+        if step and not step.done():
+            after(STOP_SECONDS, step, partial(self._retire, reader, step))
         with self._lock:
             reader.uploads -= 1
             shared = sum(not other.private for other in self._readers)
             spare = not reader.uploads and (reader.private or shared > self.rules.count)
             if spare and reader in self._readers:
                 self._readers.remove(reader)
-        if spare and reader.alive:
+            hung = reader.retired and not reader.uploads
+        if hung:
+            reader.kill(NEVER_ENDS)
+        elif spare and reader.alive:
             reader.close()
+
+    def _retire(self, reader: ReaderProcess, step: Future[object]) -> None:
+        """A cancelled step goes on: the reader gets no further uploads, and ends with those that it has, or
+        when they had as long as a step may take.
+        """
+        with self._lock:
+            reader.retired = True
+            if reader in self._readers:
+                self._readers.remove(reader)
+                self._retired.append(reader)
+            self._retired = [other for other in self._retired if other.alive]
+            idle = not reader.uploads
+        if idle:
+            reader.kill(NEVER_ENDS)
+        else:
+            after(self.rules.step_seconds, step, partial(reader.kill, NEVER_ENDS))
 
     def _count(self) -> None:
         with self._lock:
-            self._meter.up(sum(reader.alive for reader in self._readers))
+            self._meter.up(sum(reader.alive for reader in (*self._readers, *self._retired)))
 
     def close(self) -> None:
         with self._lock:
-            readers, self._readers = self._readers, []
+            readers, self._readers, self._retired = [*self._readers, *self._retired], [], []
         for reader in readers:
             reader.close()
+
+
+def after(seconds: float, step: Future[object], act: Callable[[], None]) -> None:
+    """Calls `act` on a thread if the step has not ended after so many seconds."""
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+    step.add_done_callback(lambda _: timer.cancel())

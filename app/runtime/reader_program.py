@@ -21,31 +21,52 @@ from app.runtime.child_guard import guard
 from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.reader_values import CloseStream, Ended, OpenStream, ReaderOrder, ReadFailure
 
-STEP_THREADS = 4
+STEP_THREADS = 256
+"""They are started when they are needed. The server asks for a few steps at a time, but those of cancelled
+uploads may hang until this reader is retired."""
 
 
 class _Reading:
-    """One upload that is being read."""
+    """One upload that is being read, a step at a time."""
 
     def __init__(self, order: ReaderOrder, file: BinaryIO, options: object) -> None:
         self._file = file
         self._stop = threading.Event()
-        self.items: Iterator[object] = order.task(file, options, self._stop.is_set)
+        self._items: Iterator[object] = order.task(file, options, self._stop.is_set)
         self._lock = threading.Lock()
+        """Held only briefly."""
+        self._busy = self._closing = False
 
     def step(self, skip: int) -> object:
         with self._lock:
-            return next(islice(self.items, skip, None), Ended())
+            self._busy = True
+        try:
+            return next(islice(self._items, skip, None), Ended())
+        finally:
+            with self._lock:
+                self._busy = False
+                closing = self._closing
+            if closing:
+                self._close()
 
     def stop(self) -> None:
         """Makes the running step end soon."""
         self._stop.set()
 
     def close(self) -> None:
-        with self._lock, suppress(Exception):
-            close = getattr(self.items, "close", None)
+        """At once, or at the end of the running step."""
+        with self._lock:
+            self._closing = True
+            busy = self._busy
+        if not busy:
+            self._close()
+
+    def _close(self) -> None:
+        with suppress(Exception):
+            close = getattr(self._items, "close", None)
             if close:
                 close()
+        with suppress(OSError):
             self._file.close()
 
 

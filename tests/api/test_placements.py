@@ -18,6 +18,7 @@ from app.main import create_app
 from app.runtime.process_host import ProcessHost
 from app.settings import Settings
 from app.store.migrations import upgrade
+from engines.errors import EngineDied
 from tests.conftest import JFK
 from tests.support import scripted
 from tests.support.sound import decode, tone, wav
@@ -85,16 +86,16 @@ async def test_readers_that_are_killed_cost_no_upload(isolated: Container) -> No
     transport = httpx2.ASGITransport(create_app(isolated), raise_app_exceptions=False)
     audio = wav(tone(60))
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        fields = {"prompt": "sleep:0.05", "response_format": "verbose_json"}
+        fields = {"prompt": "sleep:0.1", "response_format": "verbose_json"}
         whole = starts_of(await post(client, audio, **fields))
         uploads = [asyncio.create_task(post(client, audio, **fields)) for _ in range(12)]
         killed = 0
-        async for _ in ticks(0.3):
+        async for _ in ticks(1.0):
             if all(upload.done() for upload in uploads):
                 break
             for reader in [reader for reader in readers._readers if reader.alive][:1]:
-                with contextlib.suppress(ProcessLookupError):  # the last kill was not yet noticed
-                    os.kill((await asyncio.to_thread(reader.process)).pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError, EngineDied):  # the last kill was not yet noticed
+                    os.kill((await asyncio.to_thread(reader.started.result, 20)).pid, signal.SIGKILL)
                     killed += 1
         assert len(whole) > 1
         assert [starts_of(upload.result()) for upload in uploads] == [whole] * 12

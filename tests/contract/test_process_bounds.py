@@ -80,12 +80,15 @@ async def test_a_load_after_a_crash_that_hangs_is_ended_and_tried_again(setting:
 
 @pytest.mark.parametrize("setting", [STUCK], indirect=True)
 @pytest.mark.usefixtures("impatient")
-async def test_a_load_after_an_unload_that_hangs_is_ended(setting: Scripted) -> None:
+async def test_a_load_after_an_unload_that_hangs_is_ended(
+    setting: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await setting.say(setting.runner.admit())
     await asyncio.to_thread(wait_until, setting.runner._lanes[MODEL].life.evict)
     setting.next_load("hang")
     with pytest.raises(EngineDown, match="was loading"):
         await asyncio.wait_for(setting.say(setting.runner.admit()), 20)
+    monkeypatch.setattr(call_times, "USUAL_TIMES", 20)
     setting.load_script.unlink()
     assert await setting.say(setting.runner.admit()) == "0 of 1"
 

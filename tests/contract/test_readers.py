@@ -20,7 +20,7 @@ import pytest
 from app.audio import reader_task
 from app.audio.reader_task import ReadOptions
 from app.errors import ApiError, AudioTooLong, InternalError, NotAudio, RequestTimedOut
-from app.runtime import read_stream
+from app.runtime import read_stream, reader_pool
 from app.runtime.meters import Meters
 from app.runtime.read_stream import ReadStream
 from app.runtime.reader_pool import ReaderPool, ReaderRules
@@ -28,6 +28,7 @@ from app.runtime.reader_values import Ended, ReaderOrder
 from app.runtime.work_threads import WorkThreads
 from app.services.steps.open_upload import open_source
 from tests.conftest import JFK, ROOT
+from tests.contract.test_processes import is_gone
 from tests.support import scripted_reader
 from tests.support.sound import caf, encode, tone, wav
 from tests.support.waiting import wait_until
@@ -48,9 +49,12 @@ class Readers(ReaderPool):
     def stream(self, *lines: str, cancelled: Callable[[], bool] = lambda: False) -> ReadStream:
         return ReadStream(self, io.BytesIO("\n".join(lines).encode()), None, cancelled)
 
+    def file(self, data: bytes) -> ReadStream:
+        return ReadStream(self, io.BytesIO(data), ReadOptions(limit=100), lambda: False)
+
     @property
     def pids(self) -> list[int]:
-        return [reader.process().pid for reader in self._readers if reader.alive]
+        return [reader.started.result(20).pid for reader in self._readers if reader.alive]
 
 
 @pytest.fixture
@@ -107,6 +111,11 @@ def test_a_reader_that_was_only_there_is_not_blamed(pool: Readers, tmp_path: Pat
     assert rest(pool.stream(f"once:{tmp_path / 'crashed'}", "a")) == [f"once:{tmp_path / 'crashed'}", "a"]
 
 
+def test_an_upload_beside_several_that_crash_is_not_blamed(pool: Readers, tmp_path: Path) -> None:
+    steps = [f"once:{tmp_path / str(number)}" for number in range(3)]
+    assert rest(pool.stream(*steps, "a")) == [*steps, "a"], "each step was done the second time"
+
+
 def test_kills_from_outside_lose_and_double_nothing(pool: Readers) -> None:
     stream = pool.stream(*[f"{number}" for number in range(12)])
     items = []
@@ -124,6 +133,104 @@ def test_a_cancelled_request_does_not_wait_for_its_decoder(pool: Readers, script
         stream.next_item()
     stream.close()
     assert rest(pool.stream("a")) == ["a"]
+
+
+def test_uploads_that_hang_and_are_cancelled_keep_nobody_waiting(
+    pool: Readers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reader_pool, "STOP_SECONDS", 0.3)
+    long = pool.stream("a", "b", "c")
+    assert long.next_item() == "a"
+    (first,) = pool.pids
+    for number in range(6):
+        assert_cancelled(pool, tmp_path / str(number))
+    assert rest(pool.stream("d")) == ["d"], "in whichever reader"
+    wait_until(lambda: first not in pool.pids, 20, "the reader gets no further uploads")
+    assert rest(pool.stream("e")) == ["e"]
+    assert rest(long) == ["b", "c"], "it went on where it was"
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), 20, "and then the reader is ended")
+    wait_until(lambda: b'reason="stuck"' in pool.meters.page(), 20)
+
+
+def test_an_upload_in_a_retired_reader_goes_on_elsewhere_when_a_step_should_have_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reader_pool, "STOP_SECONDS", 0.2)
+    pool = Readers(step_seconds=0.5)
+    long = pool.stream("a", "b", "c")
+    assert long.next_item() == "a"
+    (first,) = pool.pids
+    assert_cancelled(pool, tmp_path / "begun")
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), 20)
+    assert rest(long) == ["b", "c"]
+    pool.close()
+
+
+def assert_cancelled(pool: Readers, begun: Path) -> None:
+    """Cancels an upload whose decoder hangs, once it does."""
+    stream = pool.stream(f"touch:{begun} hang", cancelled=begun.exists)
+    with pytest.raises(RequestTimedOut):
+        stream.next_item()
+    stream.close()
+
+
+def test_a_reader_that_is_killed_while_it_starts_costs_no_upload() -> None:
+    for _ in range(5):
+        pool = Readers(FILES)
+        with ThreadPoolExecutor(1) as threads:
+            upload = threads.submit(rest, pool.file(wav(tone(1))))
+            wait_until(lambda: any(reader._process for reader in pool._readers))  # noqa: B023 - ends in this round
+            (reader,) = pool._readers
+            assert reader._process
+            assert not reader.started.done(), "it imports FFmpeg"
+            os.kill(reader._process.pid, signal.SIGKILL)
+            assert len(upload.result(20)) == 2, "the length and the sound"
+        pool.close()
+
+
+def test_a_start_that_hangs_is_ended_and_a_cancelled_request_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Readers(ReaderOrder(scripted_reader.lines, scripted_reader.hang))
+    leaving = pool.stream("a", cancelled=lambda: True)
+    with pytest.raises(RequestTimedOut):
+        leaving.next_item()
+    leaving.close()
+    monkeypatch.setattr(read_stream, "START_SECONDS", 0.2)
+    stream = pool.stream("a")
+    with pytest.raises(InternalError):
+        stream.next_item()
+    stream.close()
+    wait_until(lambda: b'reason="stuck"} 2.0' in pool.meters.page())
+    pool.close()
+
+
+PARENT = """
+import sys, time
+from app.audio import reader_task
+from app.runtime.reader_values import ReaderOrder
+from app.runtime.reader_pool import ReaderPool, ReaderRules
+if __name__ == "__main__":
+    pool = ReaderPool(ReaderOrder(reader_task.read, reader_task.warm), ReaderRules(count=1))
+    reader = pool.lend(alone=False)
+    if sys.argv[1] == "up":
+        reader.started.result(20)
+    while not reader._process:
+        time.sleep(0.001)
+    print(reader._process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("when", ["starting", "up"])
+def test_a_server_that_is_killed_leaves_no_reader_behind(when: str) -> None:
+    command = [sys.executable, "-c", PARENT, when]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: is_gone(pid), 20)
 
 
 def test_a_decoder_that_hangs_is_ended() -> None:

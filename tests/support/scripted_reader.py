@@ -45,3 +45,8 @@ def nothing() -> None:
 def broken() -> None:
     """A reader that cannot be started."""
     raise ImportError("as the test says")
+
+
+def hang() -> None:
+    """A reader whose start does not end."""
+    obey("hang")
