@@ -98,13 +98,11 @@ class GivenUp(EngineError):
 
 
 class EngineDown(EngineError):
-    """The process of an engine ended again and again, so it is started again only after a pause."""
+    """The process of an engine ended, and there is no new one yet."""
 
     def __init__(self, reason: str, pause: float) -> None:
         """`pause`: seconds until the next attempt."""
-        super().__init__(
-            f"The engine of this model ended repeatedly ({reason}). It is started again shortly."
-        )
+        super().__init__(f"The process of this model's engine ended ({reason}). It is started again shortly.")
         self.pause = pause
 
 

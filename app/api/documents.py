@@ -94,7 +94,7 @@ _SPEECH = dict.fromkeys(SPEECH_MEDIA_TYPES.values(), BINARY) | {
 _STATUS = {
     "type": "object",
     "required": ["status"],
-    "properties": {"status": TEXT, "problems": {"type": "object"}},
+    "properties": {"status": TEXT, "problems": {"type": "object"}, "crashed_models": {"type": "object"}},
 }
 
 OPERATIONS: dict[tuple[str, str], Operation] = {

@@ -21,11 +21,17 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(services: Services) -> Response:
-    """Readiness: 200 if models, database and disk can do their work, else 503 with the problems."""
+    """Readiness: 200 if models, database and disk can do their work, else 503 with the problems.
+
+    Both name further models whose process ended.
+    """
     problems = await services.readiness.problems()
+    crashes = services.readiness.crashes()
+    further = {"crashed_models": crashes} if crashes else {}
     if problems:
-        return JSONResponse({"status": "not ready", "problems": problems}, 503, {"Retry-After": "1"})
-    return JSONResponse({"status": "ready"})
+        told = {"status": "not ready", "problems": problems, **further}
+        return JSONResponse(told, 503, {"Retry-After": "1"})
+    return JSONResponse({"status": "ready", **further})
 
 
 @router.get("/metrics")

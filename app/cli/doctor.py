@@ -231,15 +231,19 @@ def _port(settings: Settings) -> Finding:
 
 def _running(settings: Settings, taken: str) -> Finding:
     """What the server on that port says of itself, if it is Antiphon."""
-    from app.cli.running_server import NoAnswer, problems_of
+    from app.cli.running_server import NoAnswer, health_of
 
     server = settings.server
     try:
-        problems = problems_of(settings, "/health/ready", READY_SECONDS)
+        health = health_of(settings, "/health/ready", READY_SECONDS)
     except NoAnswer:
         return Finding("Port", "note", f"{taken} What is there does not answer as Antiphon does.")
     where = f"the server that runs on {server.host}:{server.port}"
-    if not problems:
-        return Finding("Port", "ok", f"{where} is ready")
-    told = "; ".join(f"{name} {problem}" for name, problem in problems.items())
-    return Finding("Port", "wrong", f"{where} is not ready: {told}")
+    told = "; ".join(
+        f"{name} {problem}" for name, problem in (health.problems | health.crashed_models).items()
+    )
+    if health.problems:
+        return Finding("Port", "wrong", f"{where} is not ready: {told}")
+    if told:
+        return Finding("Port", "wrong", f"{where} is ready, but not all of its models: {told}")
+    return Finding("Port", "ok", f"{where} is ready")

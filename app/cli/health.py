@@ -41,14 +41,14 @@ def health(
         antiphon health
     """
     from app.cli.failures import CommandError
-    from app.cli.running_server import NoAnswer, address, problems_of
+    from app.cli.running_server import NoAnswer, address, health_of
     from app.cli.tables import printable
     from app.settings.source import load_settings
 
     settings = load_settings(config)
     where = f"{address(settings.server)} port {settings.server.port}"
     try:
-        problems = problems_of(settings, "/health/live" if live else "/health/ready", seconds)
+        problems = health_of(settings, "/health/live" if live else "/health/ready", seconds).problems
     except NoAnswer as wrong:
         raise CommandError(f"No server answers at {where}: {wrong}.") from None
     if problems:

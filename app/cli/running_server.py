@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +29,25 @@ def address(server: ServerSettings) -> str:
     return EVERYWHERE.get(host, host)
 
 
-def problems_of(settings: Settings, path: str, seconds: float) -> dict[str, str]:
-    """The problems that a health check of the running server tells; empty if there are none.
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a running server says of itself."""
 
-    `path`: of the health check. Raises `NoAnswer`.
-    """
+    problems: dict[str, str]
+    """Why it is not ready, by name; empty if it is."""
+    crashed_models: dict[str, str]
+    """How the processes of further models ended, by model id."""
+
+
+def health_of(settings: Settings, path: str, seconds: float) -> Health:
+    """The answer of a health check of the running server. `path`: of the health check. Raises `NoAnswer`."""
     server = settings.server
     connection = _connection(server, seconds)
     try:
         connection.request("GET", path)
         answer: Any = json.loads(connection.getresponse().read(ANSWER_BYTES))
-        if answer["status"] in ("live", "ready"):
-            return {}
-        return {str(name): str(problem) for name, problem in answer["problems"].items()}
+        problems = {} if answer["status"] in ("live", "ready") else _texts(answer["problems"])
+        return Health(problems, _texts(answer.get("crashed_models", {})))
     except OSError as wrong:
         raise NoAnswer(str(wrong.strerror or wrong or type(wrong).__name__)) from None
     except (HTTPException, ValueError, TypeError, KeyError, AttributeError):
@@ -61,6 +68,10 @@ def trusting_its_certificate(certificate: Path) -> SSLContext:
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(certificate)
     return context
+
+
+def _texts(told: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in told.items()}
 
 
 def _connection(server: ServerSettings, seconds: float) -> HTTPConnection:

@@ -167,6 +167,10 @@ class LaneRunner:
     def problem(self, model: ModelSpec) -> str | None:
         return self._lane(model).life.problem
 
+    def crashes(self) -> dict[str, str]:
+        told = {name: lane.life.crash for name, lane in list(self._lanes.items())}
+        return {name: crash for name, crash in told.items() if crash}
+
     def state(self, model: ModelSpec) -> ModelState:
         lane = self._lanes.get(model.id)
         return lane.life.state if lane else "idle"

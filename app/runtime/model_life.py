@@ -20,7 +20,7 @@ from app.errors import ApiError
 from app.runtime.memory_budget import MemoryBudget, ModelState
 from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
-from engines.errors import EngineError, EngineOutOfMemory, is_out_of_memory
+from engines.errors import EngineDied, EngineDown, EngineError, EngineOutOfMemory, is_out_of_memory
 from engines.work import Host
 
 log = logging.getLogger(__name__)
@@ -90,12 +90,22 @@ class ModelLife:
         """When it was used last, by the monotonic clock."""
         self._state: ModelState = "idle"
         self._problem: str | None = "is not loaded yet"
+        self._failure: Exception | None = None
+        """Why it could not be loaded the last time."""
 
     @property
     def problem(self) -> str | None:
         """Why the model cannot answer; None once it is loaded, and while it is unloaded for being idle."""
         host = self._host
         return host.problem if host else self._problem
+
+    @property
+    def crash(self) -> str | None:
+        """How its process ended, as long as there is no new one; None for all other problems."""
+        host = self._host
+        if host:
+            return host.problem
+        return self._problem if isinstance(self._failure, EngineDied | EngineDown) else None
 
     @property
     def state(self) -> ModelState:
@@ -200,7 +210,7 @@ class ModelLife:
                 self._state = "loading"
             host = self._loaded(wanted)
             with self._changed:
-                self._host, self._state, self._problem = host, "loaded", None
+                self._host, self._state, self._problem, self._failure = host, "loaded", None, None
                 self._leases += 1
                 self._retry.succeeded()
             return host
@@ -224,6 +234,7 @@ class ModelLife:
             self._shortage.note()
             failure = EngineOutOfMemory()
         self._problem, self._state = str(failure) or type(failure).__name__, "failed"
+        self._failure = failure
         if not isinstance(failure, EXPECTED):
             log.error("model %s cannot be loaded", self.name, exc_info=failure)
         self._retry.failed()

@@ -133,6 +133,10 @@ class Runner(Protocol):
         """Why a model cannot answer yet; None once it is loaded."""
         ...
 
+    def crashes(self) -> Mapping[str, str]:
+        """How the processes of models ended for which there is no new one yet, by model id."""
+        ...
+
     def state(self, model: ModelSpec) -> ModelState:
         """Whether a model is in memory; asking does not load it."""
         ...

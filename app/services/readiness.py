@@ -59,6 +59,21 @@ class ReadinessService:
                 self._until = time.monotonic() + FRESH_SECONDS
         return self._known
 
+    def crashes(self) -> dict[str, str]:
+        """How the processes of models ended that are not loaded at the start, by model id.
+
+        They do not make the server unready: a client who crashes a model that is seldom used would take all
+        the others from everybody.
+        """
+        known = {self._id(name) for name in self._preload}
+        return {name: crash for name, crash in self._runner.crashes().items() if name not in known}
+
+    def _id(self, name: str) -> str:
+        try:
+            return self._registry.resolve(name).id
+        except ApiError:
+            return name
+
     async def look(self) -> dict[str, str]:
         """The problems at this moment, which are not cached."""
         database, disk = await asyncio.gather(self._database_problem(), asyncio.to_thread(self._disk_problem))

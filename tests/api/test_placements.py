@@ -125,6 +125,30 @@ async def test_readiness_says_that_a_process_ended_until_the_next_one_is_up(
     assert await placed.services.readiness.look() == {}
 
 
+async def test_readiness_names_a_crash_loop_of_a_model_that_is_not_loaded_at_the_start(
+    settings: Settings,
+) -> None:
+    upgrade(settings.database_url)
+    runtime = settings.runtime.model_copy(update={"placement": "processes"})
+    made = Container(settings.model_copy(update={"runtime": runtime}), scripted.FINDER.transcribers)
+    transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        statuses = [(await post(client, prompt="abort")).status_code for _ in range(3)]
+        assert statuses == [500, 500, 503]
+
+        async def names_it() -> bool:
+            answer = await client.get("/health/ready")
+            assert answer.status_code == 200, "other models go on"
+            told = answer.json().get("crashed_models", {})
+            return "again and again" in str(told) and "Fatal Python error: Aborted" in str(told)
+
+        await until(names_it)
+        await until(lambda: not made.runner.crashes(), 30)
+        assert (await post(client)).status_code == 200
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+    await made.close()
+
+
 @pytest.mark.slow
 async def test_kills_lose_and_double_nothing_in_a_stream(
     placed: Container, caller: httpx2.AsyncClient

@@ -110,6 +110,9 @@ class FakeRunner:
     def state(self, model: ModelSpec) -> ModelState:
         return "loaded"
 
+    def crashes(self) -> dict[str, str]:
+        return {}
+
     def snapshot(self) -> RunnerSnapshot:
         return RunnerSnapshot(requests=self.admission.count, queued_seconds=0.0, held_seconds=0.0, lanes={})
 

@@ -63,6 +63,15 @@ def test_problems_are_told_and_the_process_may_be_live_all_the_same(antiphon: Co
     assert live.code == 0
 
 
+def test_doctor_names_models_whose_process_crashed(antiphon: Command) -> None:
+    crashed = {"kokoro-82m": "its process ended again and again: its process was ended by SIGSEGV"}
+    with answering({"status": "ready", "crashed_models": crashed}) as settings:
+        done = antiphon("doctor", settings=settings)
+        ready = antiphon("health", settings=settings)
+    assert "is ready, but not all of its models: kokoro-82m its process ended again and again" in done.told
+    assert ready.code == 0
+
+
 @pytest.mark.parametrize("odd", [b"<html>", [], {}, {"problems": 3}, {"status": 5}, {"status": "x"}])
 def test_another_program_on_the_port_is_told(antiphon: Command, odd: object) -> None:
     with answering(odd) as settings:
