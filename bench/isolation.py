@@ -9,6 +9,7 @@ many      clips of 3 to 7 s, 8 at a time: audio seconds a second and a CPU secon
 lone      one clip of 3 s: latency, processes - threads
 speech    first sound of a sentence, processes - threads
 memory    proportional and resident bytes of all processes, nothing at work
+after     resident bytes before and after work
 deaths    requests while the processes of the models are killed every few seconds: statuses, /health/live
 """
 
@@ -28,6 +29,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.stt_sides import Ours, Speech, made_clips, read_clips
+from engines.heap import QUIET_SECONDS
 from tests.conftest import ROOT
 from tests.support import process_tree
 from tests.support.server import running
@@ -125,6 +127,24 @@ def memory(sides: dict[str, Tree], speech: Speech, rounds: int, _: int) -> Told:
         yield f"memory of {name}, {len(process_tree.family(pid))} processes", told
 
 
+def after_work(sides: dict[str, Tree], speech: Speech, rounds: int, count: int) -> Told:
+    """The same before and after all models worked, and after they gave freed memory back."""
+    clips, long = speech.short(count), wav(speech.long(120))
+    for name, side in sides.items():
+        pid = side.server.process.pid
+        told = [process_tree.resident(pid)]
+        for _ in range(rounds):
+            side.many(clips, "en")
+            side.post(long, "en")
+            side.first_sound()
+        told.append(process_tree.resident(pid))
+        for seconds in (2 * QUIET_SECONDS, 60 - 2 * QUIET_SECONDS):
+            time.sleep(seconds)
+            told.append(process_tree.resident(pid))
+        figures = ", ".join(f"{size / 1e6:.0f}" for size in told)
+        yield f"resident MB of {name}: before work, after, {2 * QUIET_SECONDS:g} s and 60 s later", figures
+
+
 def deaths(sides: dict[str, Tree], speech: Speech, kills: int, every: float) -> Told:
     """Clients go on until so many processes were killed, each by SIGKILL."""
     side, clips = sides["processes"], speech.short(4)
@@ -161,6 +181,7 @@ def deaths(sides: dict[str, Tree], speech: Speech, kills: int, every: float) -> 
 
 MEASURES: dict[str, Callable[[dict[str, Tree], Speech, int, int], Told]] = {
     "memory": memory,
+    "after": after_work,
     "many": many,
     "lone": lone,
     "speech": speech_of,
@@ -169,7 +190,7 @@ MEASURES: dict[str, Callable[[dict[str, Tree], Speech, int, int], Told]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default=",".join([*MEASURES, "deaths"]))
+    parser.add_argument("--only", default=",".join([*MEASURES, "deaths"]), help="parts, in this order")
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--count", type=int, default=32, help="clips of `many`")

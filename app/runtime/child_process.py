@@ -156,10 +156,9 @@ class ChildProcess:
         """Asks the process to end, and ends it after `GOODBYE_SECONDS`; `watch` sees the end."""
         self._closing = True
         self._why = self._why or EngineDied("it was closed")
-        with suppress(OSError, FrameTooLarge):
-            self._pipe.send(0, FrameKind.CLOSE, None)
+        reads = self.offer(0, FrameKind.CLOSE, None)
         try:
-            self._process.wait(GOODBYE_SECONDS)
+            self._process.wait(GOODBYE_SECONDS if reads else 0)
         except subprocess.TimeoutExpired:
             log.warning("the process of %s did not end by itself", self.name)
             self._process.kill()
@@ -172,8 +171,19 @@ class ChildProcess:
 
     def send(self, number: int, kind: FrameKind, value: object) -> None:
         """Sends a frame that needs no answer, or whose answer is expected. Raises `EngineError`."""
+        self._tried(self._pipe.send, number, kind, value)
+
+    def offer(self, number: int, kind: FrameKind, value: object) -> bool:
+        """Sends a frame unless that has to wait for the process; returns whether it was sent, as far as is
+        known. Raises `EngineError`.
+        """
+        return self._tried(self._pipe.offer, number, kind, value) is not False
+
+    def _tried(
+        self, send: Callable[[int, FrameKind, object], int], number: int, kind: FrameKind, value: object
+    ) -> int:
         try:
-            self._pipe.send(number, kind, value)
+            return send(number, kind, value)
         except FrameTooLarge:
             self._forget(number)
             raise EngineError("This is too much audio for one piece of work.") from None
@@ -184,6 +194,7 @@ class ChildProcess:
         except Exception:
             self._forget(number)
             raise
+        return 0
 
     def _forget(self, number: int) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from app.runtime.child_guard import guard
 from app.runtime.child_values import Done, Failure, Loaded
-from app.runtime.kept_windows import Send, SentWork, WindowKeeper, feature_threads
+from app.runtime.kept_windows import SentWork, WindowKeeper, feature_threads
 from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.errors import DeviceLost
@@ -69,9 +69,7 @@ class CallServer:
                 self._calls.put(Call(frame.call, self._windows.work(sent.work)))
                 self._windows.forget(sent.forget)
             elif frame.kind == FrameKind.KEEP:
-                new: Send = frame.value
-                self._windows.forget(new.forget)
-                self._windows.keep(frame.call, new.window)
+                self._windows.keep(frame.call, frame.value)
             else:
                 self._windows.forget(frame.value)
                 if not self._sent(frame.call, FrameKind.DONE, Done(None, 0.0)):

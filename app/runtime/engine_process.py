@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from app.runtime.child_process import ChildProcess
 from app.runtime.child_values import Done, Loaded
-from app.runtime.kept_windows import Send, SentWork, WindowBook
+from app.runtime.kept_windows import SentWork, WindowBook
 from app.runtime.pipe import FrameKind
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
@@ -49,13 +49,12 @@ class Child(ChildProcess):
 
     def keep(self, window: Window) -> Window:
         """Sends a window before its turn, so that its features are computed while it waits. Returns what to
-        call `do` with. Raises `EngineError`.
+        call `do` with; a process that does not read is not waited for. Raises `EngineError`.
         """
         if self._windows.full:
             return window
         number = next(self._numbers)
-        self.send(number, FrameKind.KEEP, Send(window, self._windows.unneeded()))
-        return self._windows.sent(window, number)
+        return self._windows.sent(window, number) if self.offer(number, FrameKind.KEEP, window) else window
 
     def ping(self) -> float:
         """Asks for a sign of life. Returns the seconds since the oldest question without an answer; 0: all

@@ -4,7 +4,7 @@ while it waits.
 Law: importable at both ends. The server keeps the whole window as well: another process may have to do the
 work.
 
-Theory of operation: the server sends a window under a number (`Send`) and works on with a `SentWindow`.
+Theory of operation: the server sends a window under a number and works on with a `SentWindow`.
 In the work that is sent later, that row is a `KeptRow`. When the server's last reference to a `SentWindow` is
 gone, its number is told with the next frame, and the process forgets the window.
 """
@@ -51,14 +51,6 @@ class SentWork:
     """What the server sends with a call: the work, and windows that are no longer needed."""
 
     work: Work[object, object]
-    forget: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """A window to keep, and windows that are no longer needed."""
-
-    window: Window
     forget: tuple[int, ...] = ()
 
 

@@ -9,11 +9,14 @@ A frame: call number, kind, lengths; then the pickle; then its buffers.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import pickle
 import socket
 import struct
+import termios
 import threading
+from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +55,7 @@ class FrameKind(IntEnum):
     DO = 2
     """To the child: do this `SentWork`."""
     KEEP = 3
-    """To the child: keep the window of this `Send`, and compute its features. It is not answered."""
+    """To the child: keep this window, and compute its features. It is not answered."""
     CLOSE = 4
     """To the child: end."""
     DONE = 5
@@ -90,24 +93,34 @@ class Pipe:
         Raises `FrameTooLarge` before anything is sent, and `OSError` if the other end is gone or does not
         read; after that the pipe cannot be used any more.
         """
-        buffers: list[memoryview] = []
-
-        def travels_within(buffer: pickle.PickleBuffer) -> bool:
-            raw = buffer.raw()
-            if raw.nbytes < SMALL_BYTES or len(buffers) >= MOST_BUFFERS:
-                return True
-            buffers.append(raw)
-            return False
-
-        data = pickle.dumps(value, protocol=5, buffer_callback=travels_within)
-        size = len(data) + sum(buffer.nbytes for buffer in buffers)
-        if size > MOST_BYTES:
-            raise FrameTooLarge(f"{size} bytes")
-        head = HEAD.pack(call, kind, len(buffers), len(data))
-        lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in buffers)
+        parts, size = _packed(call, kind, value)
         with self._sending:
-            self._send_all([memoryview(head + lengths), memoryview(data), *buffers])
+            self._send_all(parts)
         return size
+
+    def offer(self, call: int, kind: FrameKind, value: object) -> bool:
+        """Sends the frame only if that need not wait for the other end; returns whether it was sent.
+
+        Raises as `send` does.
+        """
+        parts, size = _packed(call, kind, value)
+        if not self._sending.acquire(blocking=False):
+            return False
+        try:
+            unread = self._unread()
+            if unread and unread + size > self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF):
+                return False
+            self._send_all(parts)
+        finally:
+            self._sending.release()
+        return True
+
+    def _unread(self) -> int:
+        """Bytes that the other end has not read yet; 0 where the system does not tell."""
+        count = array("i", [0])
+        with suppress(OSError):
+            fcntl.ioctl(self._socket, termios.TIOCOUTQ, count)
+        return count[0]
 
     def receive(self) -> Frame | None:
         """The next frame; None at the end of the stream, or if the bytes are not a valid frame."""
@@ -156,3 +169,23 @@ class Pipe:
                 raise EOFError
             rest = rest[count:]
         return whole
+
+
+def _packed(call: int, kind: FrameKind, value: object) -> tuple[list[memoryview], int]:
+    """The parts of a frame, and the bytes of its content. Raises `FrameTooLarge`."""
+    buffers: list[memoryview] = []
+
+    def travels_within(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < SMALL_BYTES or len(buffers) >= MOST_BUFFERS:
+            return True
+        buffers.append(raw)
+        return False
+
+    data = pickle.dumps(value, protocol=5, buffer_callback=travels_within)
+    size = len(data) + sum(buffer.nbytes for buffer in buffers)
+    if size > MOST_BYTES:
+        raise FrameTooLarge(f"{size} bytes")
+    head = HEAD.pack(call, kind, len(buffers), len(data))
+    lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in buffers)
+    return [memoryview(head + lengths), memoryview(data), *buffers], size

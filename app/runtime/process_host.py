@@ -144,10 +144,10 @@ class ProcessHost:
         """
         with self._changed:
             self._stopping = True
-            loading = None if self._child else self._latest
+            child = self._child
             self._changed.notify_all()
-        if loading:
-            loading.kill(CLOSED)
+        if self._latest and (child is None or child.unanswered >= SILENT_PINGS * PING_SECONDS):
+            self._latest.kill(CLOSED)
 
     def close(self) -> None:
         self.stop()

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pytest
 
 from app.errors import ShuttingDown
 from app.runtime import call_times, process_host
 from app.runtime.process_host import ProcessRules
 from engines.errors import EngineDown
+from engines.types import SAMPLE_RATE, Pcm, Window
 from tests.contract.test_processes import Made, host_of, is_gone, pid_of
 from tests.support.scripted import LOAD
 from tests.support.waiting import until, wait_until
@@ -131,6 +133,25 @@ async def test_a_stop_ends_work_for_which_nobody_waits(setting: Scripted) -> Non
     permit.close()
     pid = pid_of(setting.runner)
     assert pid
+    await asyncio.wait_for(asyncio.to_thread(setting.runner.close), 20)
+    assert is_gone(pid)
+
+
+async def test_a_process_that_is_stopped_keeps_neither_windows_nor_the_server_waiting(
+    setting: Scripted,
+) -> None:
+    """Windows that wait are sent to it by the threads that all requests share."""
+    await setting.say(setting.runner.admit())
+    pid = pid_of(setting.runner)
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    sound = Pcm(np.zeros(30 * SAMPLE_RATE, np.float32))
+
+    def prepare() -> None:
+        for _ in range(20):
+            host_of(setting.runner).prepare(Window(sound))
+
+    await asyncio.wait_for(asyncio.to_thread(prepare), 20)
     await asyncio.wait_for(asyncio.to_thread(setting.runner.close), 20)
     assert is_gone(pid)
 

@@ -29,12 +29,15 @@ def serving(
     *,
     seconds: float = 0.0,
     head: str = "",
+    engines: str = "echo",
     **settings: str,
 ) -> Iterator[Server]:
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
 
     `trust`: of a server with a certificate. `head`: the newest revision of the schema that it knows, for a
-    server that pretends to be of an older version. A test may end the process itself, and give a port.
+    server that pretends to be of an older version. `engines`: if `scripted`, the transcriber obeys prompts
+    (`tests/support/scripted.py`) in a process of its own, and uploads are decoded in others. A test may end
+    the server's process itself, and give a port.
     """
     port = int(settings.get("SERVER_PORT") or free_port())
     (folder / "model").mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,11 @@ def serving(
         "DIARIZATION_MODEL": str(folder / "weights"),
         "SPEECH_VOICES": '{ "alloy" = ["high"], "echo" = ["low"] }',
     }
-    env = environment(folder, **(usual | settings)) | {"FAKE_SECONDS": str(seconds), "FAKE_HEAD": head}
+    env = environment(folder, **(usual | settings)) | {
+        "FAKE_SECONDS": str(seconds),
+        "FAKE_HEAD": head,
+        "FAKE_ENGINES": engines,
+    }
     with (folder / "log").open("wb") as output:
         command = [sys.executable, "-m", "tests.support.fake_server"]
         process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=output, stderr=output)
@@ -107,15 +114,18 @@ def main() -> None:
     from app.store import migrations, schema_check
     from tests.support.diarizers import ToneDiarization, ToneDiarizer
     from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+    from tests.support.scripted import FINDER
 
-    settings = in_one_process(load_settings())  # child processes load real engines only
+    scripted = os.environ["FAKE_ENGINES"] == "scripted"
+    settings = load_settings() if scripted else in_one_process(load_settings())
     if head := os.environ["FAKE_HEAD"]:
         vars(schema_check)["HEAD"] = vars(migrations)["HEAD"] = head
     migrations.upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
+    transcribers = FINDER.transcribers if scripted else lambda _: engines_of(transcriber)
     engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())
-    container = Container(settings, lambda _: engines_of(transcriber), lambda _: engine, lambda _: speakers)
+    container = Container(settings, transcribers, lambda _: engine, lambda _: speakers)
     app = create_app(container)
     app.add_api_route("/test/longest", Heartbeat().read)
     app.add_api_route("/test/burn", burn)

@@ -111,3 +111,24 @@ def test_an_end_that_does_not_read_is_given_up(ends: tuple[socket.socket, socket
     ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 50_000))
     with pytest.raises(BlockingIOError):
         sending.send(1, FrameKind.DO, np.zeros(16 << 20, np.float32))
+
+
+def test_a_frame_is_not_offered_to_an_end_that_does_not_read(pair: tuple[Pipe, Pipe]) -> None:
+    large = np.zeros(500_000, np.float32)
+    offered = []
+    for _ in range(20):
+        offered.append(pair[0].offer(1, FrameKind.KEEP, large))
+        if not offered[-1]:
+            break
+    assert offered[-1] is False, "it does not wait"
+    for _ in offered[:-1]:
+        frame = pair[1].receive()
+        assert frame
+        assert np.array_equal(frame.value, large)
+    assert sent(pair, "a").value == "a", "the pipe is as before"
+
+
+def test_a_frame_is_not_offered_while_a_thread_sends(pair: tuple[Pipe, Pipe]) -> None:
+    with pair[0]._sending:
+        assert pair[0].offer(1, FrameKind.KEEP, None) is False
+    assert pair[0].offer(1, FrameKind.KEEP, None)
