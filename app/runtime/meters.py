@@ -80,7 +80,7 @@ class _ProcessCounts:
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, labelnames=CHILD_LABELS, registry=registry)
         self.up = gauge("antiphon_child_up", "Processes of a model that are loaded (1 or 0), and readers.")
-        self.bytes = gauge("antiphon_child_bytes", "Memory of a model's process.")
+        self.bytes = gauge("antiphon_child_bytes", "Resident memory of a model's process.")
         self.restarts = Counter(
             "antiphon_child_restarts",
             "Processes of a model that ended without being asked to, or were replaced.",
@@ -116,6 +116,10 @@ class ChildMeter:
     def called(self, overhead: float, size: int) -> None:
         """A call took so many seconds longer than its work. `size`: bytes that the process has."""
         self._counts.overhead.labels(*self._labels).observe(overhead)
+        self.size(size)
+
+    def size(self, size: int) -> None:
+        """The process has so many bytes of resident memory."""
         self._counts.bytes.labels(*self._labels).set(size)
 
 

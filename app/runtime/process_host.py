@@ -262,6 +262,8 @@ class ProcessHost:
                 if self._changed.wait_for(lambda: self._stopping, PING_SECONDS):
                     return
                 child, latest = self._child, self._latest
+            if child:
+                self._meter.size(child.memory)
             limit = self._times.load_limit
             if child is None and latest and latest.alive and time.monotonic() - latest.began > limit:
                 latest.kill(EngineStuck(limit, "was loading"))

@@ -173,23 +173,28 @@ async def test_deaths_before_the_first_load_are_counted(setting: Scripted) -> No
     assert counted in setting.meters.page()
 
 
-async def test_the_memory_of_a_process_is_told_and_that_of_a_dead_one_is_none(setting: Scripted) -> None:
+async def test_the_memory_of_a_process_is_told_and_that_of_a_dead_one_is_none(
+    setting: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
+
     def told() -> float:
-        line = next(
-            line for line in setting.meters.page().decode().splitlines() if line.startswith(NAME_AND_LABELS)
-        )
-        return float(line.split()[-1])
+        lines = setting.meters.page().decode().splitlines()
+        return next(float(line.split()[-1]) for line in lines if line.startswith(BYTES))
 
     await setting.say(setting.runner.admit())
     child = host_of(setting.runner)._child
     assert child
-    assert told() == pytest.approx(child.memory, rel=0.2)
     before = told()
+    assert before == pytest.approx(child.memory, rel=0.2)
     await setting.say(setting.runner.admit(), prompt="grow")
     assert told() - before > 60 << 20
+    held = told()
+    await setting.say(setting.runner.admit(), prompt="shrink")
+    await until(lambda: told() < held - (60 << 20), 20, "it is told also without another call")
     setting.next_load("hang")
     setting.kill()
-    await until(lambda: told() == 0)
+    await until(lambda: told() == 0, 20)
 
 
-NAME_AND_LABELS = 'antiphon_child_bytes{device="cpu",model="transcription"}'
+BYTES = 'antiphon_child_bytes{device="cpu",model="transcription"}'

@@ -2,7 +2,7 @@
 
 A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
 `exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang`, `grab`
-and `quit` end or block the process; `grow` leaks; `lose:PATH` loses the GPU once.
+and `quit` end or block the process; `grow` leaks, `shrink` gives that back; `lose:PATH` loses the GPU once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,12 +97,18 @@ def _grab() -> None:
     ctypes.PyDLL(None).sleep(1000)
 
 
+def _shrink() -> None:
+    """Gives back what `grow` keeps, after the answer."""
+    threading.Timer(0.3, _LEAK.clear).start()
+
+
 _LEAK: list[object] = []
 _CRASHES: dict[str, Callable[[], object]] = {
     "abort": os.abort,
     "segfault": lambda: ctypes.string_at(0),
     "eat": _eat,
     "grow": _grow,
+    "shrink": _shrink,
     "hang": _hang,
     "grab": _grab,
     "quit": lambda: os._exit(3),
