@@ -2,8 +2,9 @@
 
     python -m bench.accuracy FOLDER...
 
-References are taken from `NAME.txt` beside `NAME.flac` (.wav, .mp3 ...) or `NAME.stm`. Where there is
-none, the two are compared with each other: the difference says that they differ, not who is right.
+References are taken from `NAME.txt` beside `NAME.flac` (.wav, .mp3 ...) or `NAME.stm`, or, for 56 clips of
+LibriSpeech, from `librispeech.tsv`, which was typed after the books that are read. Where there is none, the
+two are compared with each other: the difference says that they differ, not who is right.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import time
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from app.settings.one_process import in_one_process
 from app.settings.source import load_settings
 from tests.conftest import JFK, JFK_TEXT
 
+LIBRISPEECH = Path(__file__).with_name("librispeech.tsv")
 SOUND = {".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".webm"}
 
 
@@ -52,7 +55,14 @@ def reference(path: Path) -> str | None:
         lines = path.with_suffix(".stm").read_text("utf-8").splitlines()
         rows = sorted((line.split(maxsplit=5) for line in lines), key=lambda row: float(row[3]))
         return " ".join(row[5] for row in rows)
-    return None
+    return _librispeech().get(path.stem)
+
+
+@cache
+def _librispeech() -> dict[str, str]:
+    """What is said in clips of LibriSpeech, by the names of their files."""
+    lines = LIBRISPEECH.read_text("utf-8").splitlines()
+    return dict(line.split("\t", 1) for line in lines)
 
 
 async def ours(container: Container, path: Path, job: TranscriptionJob) -> Heard:

@@ -2,10 +2,11 @@
 
     python -m bench.live FOLDER... [--parts lone,many,accuracy,silent,memory,file,half]
 
-FOLDER holds recordings of one speaker each; `NAME.txt` beside `NAME.flac` is what is said.
-(`bench.made_speech` writes both.) Where there is none, word errors are counted against the file endpoint's
-text with full windows and a beam, from a second server. That text has errors too, so these figures say how
-far live and file texts are from the best that the model gives, not how many words are wrong.
+FOLDER holds recordings of one speaker each; `NAME.txt` beside `NAME.flac` is what is said
+(`bench.made_speech` writes both), and `librispeech.tsv` has the texts of some clips. Where there is none,
+word errors are counted against the file endpoint's text with full windows and a beam, from a second server.
+That text has errors too, so these figures say how far live and file texts are from the best that the model
+gives, not how many words are wrong.
 Starts a server with default settings and Whisper base. Words, and when they end, are those of the file
 endpoint; where the sound of a recording begins and ends is measured. Each part says how many cores others
 used meanwhile.
@@ -25,6 +26,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
+from app.settings import Settings
 from bench.accuracy import SOUND, reference
 from bench.live_client import (
     PIECE_SECONDS,
@@ -251,7 +253,7 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=2, help="sessions at once while accuracy is measured")
     parser.add_argument("--quiet", type=int, default=20, help="seconds of silence")
     parser.add_argument("--show", action="store_true", help="print every text")
-    parser.add_argument("--placement", default="threads")
+    parser.add_argument("--placement", default=Settings().runtime.placement)
     parser.add_argument("--storage", type=Path, default=ROOT / "data")
     options = parser.parse_args()
     paths = [path for folder in options.folders for path in sorted(folder.rglob("*")) if path.suffix in SOUND]

@@ -21,7 +21,7 @@ from app.api.deps import Intake, IntakeOf, Services
 from app.api.key_check import OPENED_BY
 from app.api.live_outbox import Outbox, SlowReader
 from app.api.live_requests import changed_settings, check_enabled
-from app.api.websockets import END
+from app.api.websockets import END, REST
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (
     ApiError,
@@ -200,7 +200,10 @@ class _Conversation:
 
     async def _read(self, session: LiveSession) -> None:
         """Returns when the client has left, or is refused as OpenAI would."""
+        rest = self._socket.scope.get("extensions", {}).get(REST, {}).get("rest")
         while True:
+            if rest:
+                rest(session.rest)
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 return

@@ -26,8 +26,16 @@ LINGER_SECONDS = 5.0
 """Seconds that the client gets to read the close frame."""
 PIECE_BYTES = 8 * 2**10
 """Bytes that are parsed in one turn of the event loop. 40,000 frames fit into one read of 256 kB."""
+REST_BYTES, REST_MESSAGES = 32 * 2**10, 8
+"""The same, and messages that are received in one turn, from a client whose sound is silence."""
+BURST_BYTES = 2**16
+"""A client of which so much is read at once sends faster than people speak; its socket does not rest."""
 END = "antiphon.end"
 """ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
+REST = "antiphon.rest"
+"""ASGI extension: a callable after which the socket is not read for some seconds, once what has been read is
+received. What the client sends meanwhile is then read in one go, which takes a fraction of the time.
+"""
 
 
 class Socket(WebSocketsSansIOProtocol):
@@ -38,34 +46,48 @@ class Socket(WebSocketsSansIOProtocol):
         self.conn.debug = False  # it would log every frame, with its audio and its text
         self.logger = QUIET_LOG
         self._deaf = False  # after a frame that is not valid, everything is dropped
-        self._rest = b""  # bytes that were read and are not parsed yet; reading is paused meanwhile
+        self._unread = b""  # bytes that were read and are not parsed yet; reading is paused meanwhile
+        self._pause = 0.0  # seconds between two reads, while it rests
+        self._burst = False
+        self._waking: asyncio.TimerHandle | None = None
+        self._received = 0  # messages
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        waits = bool(self._rest)
-        self._rest += data
+        self._burst = len(data) >= BURST_BYTES
+        waits = bool(self._unread)
+        self._unread += data
         if not waits:
             self._parse()
 
     async def receive(self) -> Any:
-        if not self.queue.empty():  # one read may hold thousands of messages: others are served between them
-            await asyncio.sleep(0)
-        message = await super().receive()  # which reads on when no message is left
-        if self._rest and not self.transport.is_closing():
-            self.transport.pause_reading()
+        """The next message. When none is left, the socket is read on, after the rest."""
+        self._received += 1
+        together = self._pause and self._received % REST_MESSAGES
+        if not self.queue.empty() and not together:
+            await asyncio.sleep(0)  # one read may hold thousands of messages: others are served between them
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            if self._unread:
+                self.read_paused = False  # the socket is read on once it is parsed
+            elif self._pause and not self._burst:
+                self._waking = self._waking or self.loop.call_later(self._pause, self._wake)
+            else:
+                self._wake()
         return message
 
     def _parse(self) -> None:
         """Parses a piece of what was read; the next one in another turn, so that others are served."""
-        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+        size = REST_BYTES if self._pause else PIECE_BYTES
+        piece, self._unread = self._unread[:size], self._unread[size:]
         if not self.transport.is_closing():
             super().data_received(piece)
         if len(self.frames) > MOST_FRAGMENTS or self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
         if self._deaf or self.transport.is_closing():
-            self._rest = b""
-        elif self._rest:
+            self._unread = b""
+        elif self._unread:
             self.transport.pause_reading()
             self.loop.call_soon(self._parse)
         elif not self.read_paused:
@@ -85,7 +107,9 @@ class Socket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            cast("dict[str, Any]", self.scope["extensions"])[END] = {"end": self._end}
+            extensions = cast("dict[str, Any]", self.scope["extensions"])
+            extensions[END] = {"end": self._end}
+            extensions[REST] = {"rest": self._rest}
 
     async def send(self, message: Any) -> None:
         await super().send(message)
@@ -93,6 +117,26 @@ class Socket(WebSocketsSansIOProtocol):
             self.handshake_complete = True  # the upgrade was refused; without this line uvicorn logs an error
         if message["type"] == "websocket.close":
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pause = 0.0
+        if self._waking:
+            self._waking.cancel()
+        super().connection_lost(exc)
+
+    def _rest(self, seconds: float) -> None:
+        """From now on; 0 ends it."""
+        self._pause = seconds
+        if not seconds and self._waking:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waking:
+            self._waking.cancel()
+            self._waking = None
+        if self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
 
     def _end(self, code: int, reason: str) -> None:
         if self.disconnected or self.close_sent or not self.handshake_complete:

@@ -44,7 +44,10 @@ class PieceDecoder:
 
     def feed(self, data: bytes) -> Samples16:
         """The samples that are ready."""
-        samples = self._samples(data)
+        return self.wide(self.raw(data))
+
+    def wide(self, samples: Samples16) -> Samples16:
+        """What `raw` returned, at `SAMPLE_RATE` hertz, as far as it is ready."""
         if self._form.rate == SAMPLE_RATE or not len(samples):
             return samples
         return self._resampled(samples)
@@ -57,7 +60,8 @@ class PieceDecoder:
         self._resampler = None
         return _joined(frames)
 
-    def _samples(self, data: bytes) -> Samples16:
+    def raw(self, data: bytes) -> Samples16:
+        """The samples at the rate of the stream."""
         if self._form.encoding == "pcmu":
             return mu_law(data)
         if self._form.encoding == "pcma":

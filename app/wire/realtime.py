@@ -10,6 +10,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+import pybase64
+
 from app.domain.live import (
     ItemCommitted,
     ItemCompleted,
@@ -79,7 +81,7 @@ def decoded(frame: str | bytes) -> dict[str, Any]:
     """The JSON object of a frame. Raises `InvalidRequest`."""
     if isinstance(frame, bytes):
         raise InvalidRequest("Events are text frames; this one is binary.", code="invalid_event")
-    if frame.count("\\") > MOST_ESCAPES:
+    if len(frame) > MOST_ESCAPES and frame.count("\\") > MOST_ESCAPES:
         raise InvalidRequest(f"The event has more than {MOST_ESCAPES} backslashes.", code="invalid_event")
     try:
         event = _without_sound(frame) or load(frame)
@@ -99,10 +101,11 @@ def _without_sound(frame: str) -> dict[str, Any] | None:
     end = frame.find('"', start)
     if name < 0 or end - start < _LONG_VALUE or frame[name + 7 : start - 1].strip() != ":":
         return None
-    if "\\" in frame[start:end] or _STAND_IN in frame:
+    before, after = frame[:start], frame[end:]
+    if frame.find("\\", start, end) >= 0 or _STAND_IN in before or _STAND_IN in after:
         return None
     try:
-        event = load(f"{frame[:start]}{_STAND_IN}{frame[end:]}")
+        event = load(f"{before}{_STAND_IN}{after}")
     except (ValueError, RecursionError):
         return None
     if not isinstance(event, dict) or event.get("audio") != _STAND_IN:
@@ -143,13 +146,8 @@ def client_event(event: dict[str, Any]) -> ClientEvent:
 
 
 def _audio(text: Any) -> bytes:
-    wrong = InvalidValue(
-        "Invalid 'audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid "
-        "value.",
-        param="audio",
-    )
     if not isinstance(text, str):
-        raise wrong
+        raise _no_sound()
     if len(text) > (APPEND_BYTES + 2) // 3 * 4:
         raise InvalidRequest(
             f"Invalid 'audio'. One event may have at most {APPEND_BYTES} bytes of sound.",
@@ -157,9 +155,17 @@ def _audio(text: Any) -> bytes:
             code="string_above_max_length",
         )
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise wrong from None
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _no_sound() from None
+
+
+def _no_sound() -> InvalidValue:
+    return InvalidValue(
+        "Invalid 'audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid "
+        "value.",
+        param="audio",
+    )
 
 
 @dataclass(frozen=True, slots=True)

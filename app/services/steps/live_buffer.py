@@ -57,6 +57,17 @@ class SoundBuffer:
             samples = samples[count:]
         self._chances.extend(chances.tolist())
 
+    def skip(self, frames: int) -> None:
+        """So many frames follow whose sound is not kept, nor what lies before them."""
+        if not frames:
+            return
+        self._first = self.frames + frames
+        self._chances = array.array("f")
+        self.end += frames * self.frame
+        self._dropped = self._first // BLOCK_FRAMES
+        count = -(-self.end // self._size) - self._dropped
+        self._blocks = deque(np.zeros(self._size, np.int16) for _ in range(count))
+
     def sound(self, start: int, end: int) -> Samples:
         """Samples start..end, as far as they are here."""
         low, high = max(start, self._first * self.frame), min(end, self.end)

@@ -1,16 +1,22 @@
 """The sound of a live session as it arrives: bytes -> samples, and the probability of speech in each frame.
 
-Law: the order of the bytes is kept. While nobody speaks, small pieces are held and decoded together, because
-the cost of a piece hardly depends on its length.
+Law: the order of the bytes is kept. While nobody speaks, small pieces are held and processed together,
+because the cost of a piece hardly depends on its length. As long as the level stays the same, they are not
+even resampled, but kept until something changes or they are too old to matter.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from app.audio.live_decode import PieceDecoder, Samples16
 from app.audio.speech_gate import SpeechGate
+from app.audio.steady_level import SteadyLevel
 from app.domain.live import SoundFormat
 from app.errors import ApiError
 from app.runtime.work_threads import WorkThreads
@@ -25,8 +31,16 @@ QUICK_SECONDS = 0.5
 HELD_SECONDS = 0.4
 """Seconds of audio that are held while nobody speaks."""
 
-Heard = tuple[Samples16, Samples]
-"""Samples, and the probabilities of the frames that are complete now."""
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is new."""
+
+    skipped: int
+    """Frames before the samples in which nothing happened, and whose sound is gone."""
+    samples: Samples16
+    chances: Samples
+    """The probabilities of the frames that are complete now."""
 
 
 class LiveInput:
@@ -37,58 +51,106 @@ class LiveInput:
         self._gate = SpeechGate(stream)
         self.frame = stream.frame
         """Samples that one probability covers."""
+        self._held = bytearray()
+        self._use(form)
+
+    def _use(self, form: SoundFormat) -> None:
         self._form = form
         self._decoder = PieceDecoder(form)
-        self._held = bytearray()
+        self._level = SteadyLevel(form.rate)
+        self._asleep: deque[Samples16] = deque()  # as they arrived, while nothing changes
+        self._sleeping = 0  # samples in it
+        self._skipped = 0  # frames that were dropped before it
 
     @property
     def held(self) -> float:
         """Seconds of audio that are not decoded yet."""
-        return self.seconds(len(self._held))
+        return self.seconds(len(self._held)) + self._sleeping / self._form.rate
+
+    @property
+    def resting(self) -> bool:
+        """Whether nobody speaks and nothing changes, so that further bytes can wait."""
+        return self._gate.resting
 
     def seconds(self, size: int) -> float:
         """Of so many bytes."""
         return size / self._form.width / self._form.rate
 
     def reformat(self, form: SoundFormat) -> None:
-        """The encoding of the bytes from now on."""
-        self._form = form
-        self._decoder = PieceDecoder(form)
+        """The encoding of the bytes from now on. Call `take` before."""
+        self._use(form)
 
     def hold(self, data: bytes) -> bool:
         """Takes further bytes. Returns whether they can wait, because nobody speaks."""
         self._held += data
-        return self._gate.resting and self.held < HELD_SECONDS
+        return self._gate.resting and self.seconds(len(self._held)) < HELD_SECONDS
 
-    async def heard(self) -> AsyncIterator[Heard]:
+    async def heard(self, keep: float | None) -> AsyncIterator[Heard]:
         """What is held, piece by piece. Raises `ApiError` if a limit of the key does not allow more; then
         what is held is dropped.
+
+        `keep`: seconds of sound that matter once somebody speaks; None if all of it does.
         """
-        seconds = self.held
+        seconds = self.seconds(len(self._held))
         try:
             Charge("heard", seconds).settle(seconds)
         except ApiError:
             self._held.clear()
             raise
         step = PIECE_SECONDS * self._form.rate * self._form.width
-        quick = QUICK_SECONDS * self._form.rate * self._form.width
         while self._held:
-            piece = bytes(self._held[:step])
+            samples = self._decoder.raw(bytes(self._held[:step]))
             del self._held[:step]
-            hearing = partial(self._decoded, piece)
-            yield hearing() if len(piece) <= quick else await self._threads.run(hearing)
+            if keep is not None and self._gate.resting and self._level.holds(samples):
+                self._sleep(samples, keep)
+                continue
+            skipped, samples = self._woken(samples)
+            quick = len(samples) <= QUICK_SECONDS * self._form.rate
+            hearing = partial(self._decoded, skipped, samples)
+            yield hearing() if quick else await self._threads.run(hearing)
 
     def take(self) -> Heard:
         """What is held, at once."""
-        piece = bytes(self._held)
+        samples = self._decoder.raw(bytes(self._held))
         self._held.clear()
-        return self._decoded(piece)
+        return self._decoded(*self._woken(samples))
 
     def flush(self) -> Heard:
         """What the resampler still holds. Call `take` before."""
         samples = self._decoder.flush()
-        return samples, self._gate.feed(samples)
+        return Heard(0, samples, self._gate.feed(samples))
 
-    def _decoded(self, data: bytes) -> Heard:
-        samples = self._decoder.feed(data)
-        return samples, self._gate.feed(samples)
+    def _sleep(self, samples: Samples16, keep: float) -> None:
+        self._asleep.append(samples)
+        self._sleeping += len(samples)
+        frame = self._level.frame
+        excess = self._sleeping - round(keep * self._form.rate)
+        if excess < self._form.rate:  # a second at a time
+            return
+        frames = excess // frame
+        self._skipped += frames
+        self._sleeping -= frames * frame
+        left = frames * frame
+        while left:
+            first = self._asleep.popleft()
+            if len(first) > left:
+                self._asleep.appendleft(first[left:])
+            left -= min(left, len(first))
+
+    def _woken(self, samples: Samples16) -> tuple[int, Samples16]:
+        """Frames that were dropped, and all samples that are not decoded yet."""
+        skipped, self._skipped = self._skipped, 0
+        if self._asleep:
+            samples = np.concatenate([*self._asleep, samples])
+            self._asleep.clear()
+            self._sleeping = 0
+        return skipped, samples
+
+    def _decoded(self, skipped: int, raw: Samples16) -> Heard:
+        samples = self._decoder.wide(raw)
+        heard = Heard(skipped, samples, self._gate.feed(samples))
+        if self._gate.resting:
+            self._level.learn(raw[-round(self._form.rate * HELD_SECONDS) :])
+        else:
+            self._level.forget()
+        return heard

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from app.audio.live_decode import Samples16
 from app.domain import ModelSpec
 from app.domain.live import (
     ItemCommitted,
@@ -29,12 +28,12 @@ from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_buffer import SoundBuffer
-from app.services.steps.live_input import LiveInput
+from app.services.steps.live_input import HELD_SECONDS, Heard, LiveInput
 from app.services.steps.live_item import LiveItem
 from app.services.steps.live_transcriber import ItemTranscriber, LookRules
 from app.services.steps.live_turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
-from engines.types import SAMPLE_RATE, Samples
+from engines.types import SAMPLE_RATE
 
 LONGEST_TURN = 300.0
 """Seconds of unbroken speech after which a turn is cut; what is no speech is dropped as it is heard."""
@@ -97,6 +96,11 @@ class LiveSession:
         self._running: asyncio.Task[None] | None = None
         self._worker = asyncio.create_task(self._work())
 
+    @property
+    def rest(self) -> float:
+        """Seconds for which further audio may be left unread, because nobody speaks."""
+        return HELD_SECONDS if self._idle and self._input.resting else 0.0
+
     def update(self, settings: LiveSettings) -> None:
         """Changes the settings; a change applies from the next item on. Raises `InvalidRequest`."""
         self._model_of(settings.model)
@@ -107,7 +111,7 @@ class LiveSession:
                 param="session.audio.input.format",
                 code="invalid_state",
             )
-        self._advance(*self._input.take())
+        self._advance(self._input.take())
         if settings.format != self.settings.format:
             self._input.reformat(settings.format)
         turns_changed = settings.turns != self.settings.turns
@@ -120,16 +124,15 @@ class LiveSession:
         seconds = self._input.seconds(len(data))
         if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
             raise InvalidRequest(
-                f"The buffer is full: it holds {self._rules.buffer_seconds:g} seconds of audio. Commit or "
-                "clear it.",
+                f"The buffer holds {self._rules.buffer_seconds:g} seconds and is full. Commit or clear it.",
                 code="input_audio_buffer_full",
             )
         new = self._input.held + seconds
         self._claim(self._buffer.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
         if self._input.hold(data):
             return
-        async for samples, chances in self._input.heard():
-            self._advance(samples, chances)
+        async for heard in self._input.heard(self._kept if self._idle else None):
+            self._advance(heard)
             await self._keep_up()
 
     def _claim(self, seconds: float) -> None:
@@ -170,7 +173,7 @@ class LiveSession:
         self._drop()
 
     async def settled(self) -> None:
-        """Returns when all committed items are completed."""
+        """Returns when all that is committed is completed."""
         while any(item.end is not None for item in self._waiting):
             self._eased.clear()
             await self._eased.wait()
@@ -185,15 +188,20 @@ class LiveSession:
                     await task
 
     def _flush(self) -> None:
-        self._advance(*self._input.take())
-        self._advance(*self._input.flush())
+        self._advance(self._input.take())
+        self._advance(self._input.flush())
 
-    def _advance(self, samples: Samples16, chances: Samples) -> None:
+    def _advance(self, heard: Heard) -> None:
         """Appends decoded audio, and finds the turns in it."""
-        self._buffer.add(samples, chances)
+        self._buffer.skip(heard.skipped)
+        self._seen += heard.skipped
+        self._buffer.add(heard.samples, heard.chances)
         if self._open is None and self.settings.turns is None and self._buffer.end > self._from:
             self._begin(self._from)
-        for chance in chances.tolist():
+        chances = heard.chances.tolist()
+        if self._open is None and self._finder.quiet(chances):
+            self._seen, chances = self._seen + len(chances), []
+        for chance in chances:
             frame, self._seen = self._seen, self._seen + 1
             if self._open is None or self._open.settings.turns is not None:
                 for edge in self._finder.feed(frame, chance, self._silence()):
@@ -215,8 +223,8 @@ class LiveSession:
             self._end(self._open, position)
 
     def _begin(self, start: int) -> LiveItem:
-        model = self._model_of(self.settings.model)
-        item = LiveItem(f"item_{secrets.token_hex(10)}", start, self.settings, model)
+        name, model = f"item_{secrets.token_hex(10)}", self._model_of(self.settings.model)
+        item = LiveItem(name, start, self.settings, model)
         self._open = item
         self._waiting.append(item)
         self._more.set()
@@ -231,6 +239,17 @@ class LiveSession:
         self._tell(ItemCommitted(item.name, self._previous))
         self._previous = item.name
         item.changed.set()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether the server finds the turns, and there is none now."""
+        return self._open is None and self.settings.turns is not None
+
+    @property
+    def _kept(self) -> float:
+        """Seconds of the audio between two turns that may belong to the next one."""
+        turns = self.settings.turns if isinstance(self.settings.turns, ServerTurns) else ServerTurns()
+        return IDLE_SECONDS + turns.prefix_padding_ms / 1000
 
     def _uncommitted(self) -> float:
         """Seconds of audio that the client has not committed."""
@@ -255,12 +274,8 @@ class LiveSession:
 
     def _drop(self) -> None:
         """Forgets the audio that nobody needs any more."""
-        if self._open is None and self.settings.turns is not None:
-            padding = (
-                self.settings.turns.prefix_padding_ms if isinstance(self.settings.turns, ServerTurns) else 300
-            )
-            kept = round((IDLE_SECONDS + padding / 1000) * SAMPLE_RATE)
-            self._from = max(self._from, self._buffer.end - kept)
+        if self._idle:
+            self._from = max(self._from, self._buffer.end - round(self._kept * SAMPLE_RATE))
         self._buffer.drop(min([self._from, *(item.done for item in self._waiting)]))
 
     async def _keep_up(self) -> None:

@@ -64,6 +64,15 @@ class TurnFinder:
             return [stop, Edge("start", frame + 1)]
         return []
 
+    def quiet(self, chances: Sequence[float]) -> bool:
+        """Takes several frames at once if they neither begin nor end a turn. Returns whether it did."""
+        limit = max(self._rules.threshold, 0.01)
+        if self._start is not None or any(chance >= limit for chance in chances):
+            return False
+        if chances:
+            self._above = 0
+        return True
+
     def end(self, frame: int) -> None:
         """Ends the turn, if there is one, because the client committed it."""
         self._stop(frame)

@@ -11,7 +11,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from app.api.websockets import MOST_FRAGMENTS, Socket
+from app.api.websockets import BURST_BYTES, MOST_FRAGMENTS, REST, Socket
 from tests.support.waiting import ticks, until
 
 HEAD = (
@@ -55,6 +55,10 @@ class Wire(asyncio.Transport):
         self.closed = True
 
     abort = close
+
+
+def message(text: str) -> bytes:
+    return bytes([0x81, 0x80 + len(text)]) + NO_MASK + text.encode()
 
 
 class Visitor:
@@ -134,3 +138,48 @@ async def test_messages_of_too_many_frames_end_the_connection() -> None:
     async with visiting() as visitor:
         visitor.socket.data_received(b"\x01\x80" + NO_MASK + (b"\x00\x80" + NO_MASK) * MOST_FRAGMENTS)
         await until(lambda: visitor.wire.closed)
+
+
+def rests(visitor: Visitor, seconds: float) -> None:
+    """What the application asks for while nobody speaks."""
+    extensions: dict[str, Any] = {**visitor.socket.scope["extensions"]}
+    extensions[REST]["rest"](seconds)
+
+
+async def test_a_rest_delays_the_next_read_and_ends() -> None:
+    async with visiting() as visitor:
+        rests(visitor, 0.05)
+        for count in (3, 6, 9):
+            visitor.socket.data_received(message("a") * 3)
+            await until(lambda: len(visitor.messages) == count)  # noqa: B023 - used at once
+            assert not visitor.wire.reads
+            await until(lambda: visitor.wire.reads)
+
+
+async def test_a_rest_that_is_called_off_ends_at_once() -> None:
+    async with visiting() as visitor:
+        rests(visitor, 3600)
+        visitor.socket.data_received(message("a"))
+        await until(lambda: visitor.messages != [])
+        assert not visitor.wire.reads
+        rests(visitor, 0)
+        assert visitor.wire.reads
+
+
+async def test_a_client_that_sends_faster_than_people_speak_is_read_at_once() -> None:
+    async with visiting() as visitor:
+        rests(visitor, 3600)
+        count = BURST_BYTES // 107 + 1
+        visitor.socket.data_received(message("a" * 101) * count)
+        await until(lambda: len(visitor.messages) == count)
+        await until(lambda: visitor.wire.reads)
+
+
+async def test_a_connection_that_ends_while_it_rests_is_not_read_again() -> None:
+    async with visiting() as visitor:
+        rests(visitor, 3600)
+        visitor.socket.data_received(message("a"))
+        await until(lambda: visitor.messages != [])
+        visitor.wire.closed = True
+        rests(visitor, 0)
+        assert not visitor.wire.reads

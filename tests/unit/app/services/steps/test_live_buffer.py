@@ -49,3 +49,19 @@ def test_a_full_buffer_is_kept_with_two_bytes_a_sample() -> None:
     assert kept <= 60 * 32_000 + BLOCK * 2
     buffer.drop(buffer.end)
     assert sum(block.nbytes for block in buffer._blocks) <= BLOCK * 2
+
+
+@pytest.mark.parametrize("before", [0, 333, 1600, BLOCK, 2 * BLOCK + 700])
+@pytest.mark.parametrize("skipped", [1, 31, 32, 100_000])
+def test_skipped_sound_takes_time_and_no_memory(before: int, skipped: int) -> None:
+    buffer = SoundBuffer(FRAME)
+    if before:
+        buffer.add(np.ones(before, np.int16), np.zeros(before // FRAME, np.float32))
+    buffer.skip(skipped)
+    assert buffer.end == before + skipped * FRAME
+    assert buffer.frames == before // FRAME + skipped
+    assert buffer.seconds * 16_000 == before % FRAME
+    start = buffer.end
+    buffer.add(np.full(BLOCK, 7, np.int16), np.zeros((before % FRAME + BLOCK) // FRAME, np.float32))
+    assert np.array_equal(buffer.sound(start, start + BLOCK) * 32_768, np.full(BLOCK, 7))
+    assert buffer.end == start + BLOCK

@@ -1,0 +1,51 @@
+"""Whether sound goes on at the level that it had. Law: pure; looks at samples as they arrive, of any rate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.audio.live_decode import Samples16
+from app.audio.speech_gate import LEVEL_RATIO, SILENT_POWER
+from engines.types import SAMPLE_RATE, Samples
+
+FRAMES_A_SECOND = 31.25
+"""As many as the speech detector has."""
+
+
+class SteadyLevel:
+    """Compares the power of each frame with the mean of what was learned."""
+
+    def __init__(self, rate: int) -> None:
+        """`rate`: of the samples, in hertz."""
+        self.frame = round(rate / FRAMES_A_SECOND)
+        """Samples whose power is one value."""
+        # Above `SAMPLE_RATE` a part of the power is noise in which no speech is, so that speech adds less.
+        self._ratio = 1 + (LEVEL_RATIO - 1) * min(SAMPLE_RATE / rate, 1)
+        self._power: float | None = None
+
+    def learn(self, samples: Samples16) -> None:
+        """What is steady from now on."""
+        powers = self._powers(samples)
+        self._power = float(powers.mean()) if len(powers) else None
+
+    def forget(self) -> None:
+        """Nothing is steady until the next `learn`."""
+        self._power = None
+
+    def holds(self, samples: Samples16) -> bool:
+        """Whether the level of all of it is the one that was learned."""
+        if self._power is None or len(samples) < self.frame:
+            return False
+        low, high = self._power / self._ratio, self._power * self._ratio
+        powers = self._powers(samples)
+        return bool(powers.min() >= low and powers.max() <= high)
+
+    def _powers(self, samples: Samples16) -> Samples:
+        """Of each frame; the last frame may overlap the one before it."""
+        count = len(samples) // self.frame
+        frames = samples[: count * self.frame].reshape(-1, self.frame)
+        if count * self.frame < len(samples) and count:
+            frames = np.concatenate([frames, samples[None, -self.frame :]])
+        wide = frames.astype(np.float32)
+        powers: Samples = np.maximum(np.einsum("ij,ij->i", wide, wide) / self.frame, SILENT_POWER)
+        return powers
