@@ -91,13 +91,15 @@ def _prepare(settings: Settings) -> Settings:
     """Fetches weights and migrates the database. A model that cannot be fetched is reported and not
     preloaded.
 
-    Raises `StartRefused` for a name that no model can have, `WeightsError` if nothing could be fetched.
+    Raises `StartRefused` for settings that do not go together and for a name that no model can have,
+    `WeightsError` if nothing could be fetched.
     """
     from app.cli.progress import fetch_report
-    from app.container import SPEAKER_ENCODER, check_spelling, model_registry, weights_store
+    from app.container import SPEAKER_ENCODER, check_settings, check_spelling, model_registry, weights_store
     from app.models.errors import WeightsError
     from app.store.migrations import upgrade_if_needed
 
+    check_settings(settings)
     check_spelling(settings, model_registry(settings))
     store = weights_store(settings)
     failed: dict[str, WeightsError] = {}

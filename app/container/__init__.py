@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from app.container.builders import SPEAKER_ENCODER, diarization_model, model_registry, weights_store
 from app.container.container import Container
-from app.container.start_checks import StartRefused, check_exposure, check_spelling, check_start
+from app.container.start_checks import (
+    StartRefused,
+    check_exposure,
+    check_settings,
+    check_spelling,
+    check_start,
+)
 
 __all__ = [
     "SPEAKER_ENCODER",
     "Container",
     "StartRefused",
     "check_exposure",
+    "check_settings",
     "check_spelling",
     "check_start",
     "diarization_model",

@@ -27,11 +27,16 @@ class StartRefused(Exception):
 
 async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
     """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
-    check_replicas(settings)
-    check_tracing(settings)
+    check_settings(settings)
     await check_schema(database)
     await check_exposure(settings, keys)
     check_models(settings, model_registry(settings))
+
+
+def check_settings(settings: Settings) -> None:
+    """What can be known before anything is fetched or migrated. Raises `StartRefused`."""
+    check_replicas(settings)
+    check_tracing(settings)
 
 
 def check_replicas(settings: Settings) -> None:

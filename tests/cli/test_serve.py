@@ -44,6 +44,13 @@ def test_an_address_of_another_machine_is_refused_in_words(tmp_path: Path) -> No
         )
 
 
+def test_several_servers_do_not_start_on_sqlite(tmp_path: Path) -> None:
+    done = run_cli(tmp_path, "serve", "--prepare", settings={"SERVER_REPLICAS": "2"})
+    assert done.returncode == 1
+    assert "`server.replicas` is 2, and the database is SQLite" in done.stderr
+    assert not list(tmp_path.iterdir()), "nothing is fetched or made"
+
+
 def test_a_crash_in_native_code_leaves_its_stack(tmp_path: Path) -> None:
     settings = {"MODELS_PRELOAD": "[]", "SERVER_PORT": str(free_port())}
     env = environment(tmp_path, **settings)
