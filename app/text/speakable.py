@@ -46,6 +46,8 @@ _BREAKS = (
     re.compile(" "),
 )
 """Where a text may be divided, best first: not at "War II", which is a number."""
+_ESCAPED = re.compile(r'\\(["\\])')
+"""The normaliser puts a backslash before each of these signs; a voice may read it out."""
 EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "ar", "tr", "id")
 
 
@@ -135,7 +137,7 @@ def _normalised_part(text: str, language: str) -> str:
         words: str = _normaliser(language).normalize(text)
     except Exception:  # noqa: BLE001 - the normaliser must never cost an answer; the engine reads digits too
         return text
-    return words or text
+    return _ESCAPED.sub(r"\1", words) or text
 
 
 @cache

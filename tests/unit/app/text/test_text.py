@@ -91,6 +91,8 @@ READINGS = [
     ("the 21st century", "the twenty first century"),
     ("1" * 15, " ".join(["one"] * 15)),
     ("plain words", "plain words"),
+    ('He said "I have 5" twice.', 'He said "I have five" twice.'),
+    ('C:\\5 "a\\"', 'C:\\five "a\\"'),
 ]
 
 
