@@ -9,22 +9,37 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+LAST_SECONDS = 10.0
+"""Seconds that a write may still take after its request was cancelled, because the client has left or the
+server stops."""
 
 
 async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
-    """The result of a write; a cancellation meanwhile has no effect. `made`: id of what it makes."""
+    """The result of a write; a cancellation meanwhile has no effect, unless the write takes `LAST_SECONDS`
+    more. `made`: id of what it makes.
+    """
     writing = asyncio.ensure_future(write)
-    left = False
-    while not writing.done():
-        try:
-            await asyncio.wait({writing})
-        except asyncio.CancelledError:
-            left = True
-    result = writing.result()
-    if left:
+    try:
+        await asyncio.wait({writing})
+    except asyncio.CancelledError:
+        await _last_seconds(writing)
+        result = writing.result()
         log.warning("%s was made, and its client has left without the answer", made)
-    return result
+        return result
+    return writing.result()
+
+
+async def _last_seconds(writing: asyncio.Future[Any]) -> None:
+    """Returns when the write has ended, by itself or cancelled, however often the caller is cancelled."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + LAST_SECONDS
+    while not writing.done():
+        if clock() >= end:
+            writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({writing}, timeout=max(end - clock(), 0.1))
