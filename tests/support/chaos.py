@@ -17,6 +17,7 @@ READ = 2_000
 LONGEST_STALL_SECONDS = 0.3
 NO_MASK = bytes(4)
 """The mask of a frame, which changes nothing."""
+GOOD_BYE = b"\x88\x82" + NO_MASK + struct.pack(">H", 1000)
 LONGEST_ANSWER_SECONDS = 240.0
 """So that a slow machine fails no test: fifty clients at once keep a small one busy for half a minute."""
 
@@ -27,6 +28,10 @@ class Call:
 
     name: str
     data: bytes
+    head: bytes = b""
+    """What goes before it, if the server drops what comes before its answer: the head of a WebSocket."""
+    awaited: bytes = b""
+    """What the answer holds in the end; then the client says good-bye."""
 
 
 def get(path: str, method: str = "GET") -> Call:
@@ -55,14 +60,13 @@ def in_line(*calls: Call) -> Call:
     return Call(" and ".join(call.name for call in calls), b"".join([*kept, last]))
 
 
-def live(label: str, *events: Mapping[str, object]) -> Call:
-    """A WebSocket that sends these events and says good-bye."""
+def live(label: str, awaited: bytes, *events: Mapping[str, object]) -> Call:
+    """A WebSocket that sends these events and, once the server has said `awaited`, good-bye."""
     head = (
         "GET /v1/realtime?intent=transcription HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    good_bye = b"\x88\x82" + NO_MASK + struct.pack(">H", 1000)
-    return Call(label, head.encode() + b"".join(map(_frame, events)) + good_bye)
+    return Call(label, b"".join(map(_frame, events)), head.encode(), awaited)
 
 
 def _frame(event: Mapping[str, object]) -> bytes:
@@ -80,7 +84,8 @@ async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> N
     fate = chance.choice(("whole", "leaves while sending", "leaves after sending", "leaves while reading"))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            status = await _upgraded(reader, writer, call.head) if call.head else 0
             await _send(writer, call.data, chance, whole=fate != "leaves while sending")
             if fate == "leaves after sending":
                 await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
@@ -88,7 +93,9 @@ async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> N
                 await reader.read(chance.randint(1, READ))
                 await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
             elif fate == "whole":
-                status = await _status(reader, chance)
+                if status == 101:
+                    fates[await _said(reader, writer, call)] += 1
+                status = status or await _status(reader, chance)
                 fate = f"{fate}, {status // 100}xx" if status else "closed by the server"
                 if status >= 500:
                     print(f"{status}: {call.name}")  # for whoever reads why the test failed
@@ -112,6 +119,25 @@ async def _send(writer: asyncio.StreamWriter, data: bytes, chance: Random, *, wh
         at += size
         if chance.random() < 0.3:
             await asyncio.sleep(chance.uniform(0, LONGEST_STALL_SECONDS))
+
+
+async def _upgraded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> int:
+    """Sends the head of a WebSocket. The status of its answer."""
+    writer.write(head)
+    async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+        return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
+
+
+async def _said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> str:
+    """Reads to the end of a session, and tells whether the server has said what it was to say."""
+    data = b""
+    async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+        while call.awaited not in data and (more := await reader.read(READ)):
+            data += more
+        writer.write(GOOD_BYE)
+        while await reader.read(READ):
+            pass
+    return f"{call.name}, {'answered' if call.awaited in data else 'not answered'}"
 
 
 async def _status(reader: asyncio.StreamReader, chance: Random) -> int:
