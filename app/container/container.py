@@ -69,7 +69,7 @@ class Container:
         self.registry = model_registry(settings)
         self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
         self.database = Database(settings.database_url)
-        self.voice_store = VoiceStore(self.database)
+        self.voice_store = VoiceStore(self.database, spare=settings.storage.free_bytes)
         self.audit, self.usage = AuditLog(self.database), UsageService(UsageStore(self.database))
         self.keys = KeyService(KeyStore(self.database), settings.auth.keys)
         self.uploads = builders.uploads(settings.limits)

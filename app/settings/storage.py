@@ -26,7 +26,8 @@ class StorageSettings(Group):
     free_bytes: int = Field(
         256 * MIB,
         ge=0,
-        description="The server says that it is not ready while the disk has less than this left, in bytes.",
+        description="The server says that it is not ready while the disk has less than this left, in bytes. "
+        "Voices and consents are refused before they take it.",
     )
 
     @field_validator("folder", mode="before")

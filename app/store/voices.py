@@ -30,14 +30,16 @@ class QuotaReached(Exception):
 class VoiceStore:
     """The tables of consents, voices and audit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, spare: int = 0) -> None:
+        """`spare`: bytes of the disk that voices and consents leave to the server."""
         self._database = database
+        self._spare = spare
 
     async def check_room(self, size: int) -> None:
         """Raises `StorageFull` or `StorageUnavailable` if there is no space for `size` more bytes. Call it
         before any work.
         """
-        await self._database.check_room(size)
+        await self._database.check_room(size + self._spare)
 
     async def check_voices(self, project: str, quota: int) -> None:
         """Raises `QuotaReached` if the project has `quota` voices. Call it before any work."""

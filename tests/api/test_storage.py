@@ -139,7 +139,9 @@ async def test_a_locked_database_refuses_what_must_be_stored(
     assert (await client.post(f"{CONSENTS}/{consent}", json={"name": "Bob"})).status_code == 200
 
 
+@pytest.mark.parametrize("free", [1000.0, 200e6], ids=["nothing", "less than the server needs"])
 async def test_a_full_disk_is_told_before_the_work(
+    free: float,
     client: httpx2.AsyncClient,
     settings: Settings,
     engine: EchoTranscriber,
@@ -148,7 +150,7 @@ async def test_a_full_disk_is_told_before_the_work(
 ) -> None:
     if not settings.database_url.startswith("sqlite"):
         pytest.skip("PostgreSQL's disk is its own")
-    monkeypatch.setattr(database_module, "free_bytes", lambda _: 1000.0)
+    monkeypatch.setattr(database_module, "free_bytes", lambda _: free)
     made = await client.post(
         CONSENTS, data={"name": "Ann", "language": "en-US"}, files={"recording": ("r.wav", CLIP)}
     )
