@@ -101,6 +101,7 @@ async def test_a_read_of_many_frames_is_parsed_and_received_in_turns() -> None:
         seen = most = 0
         async for _ in ticks(0):
             seen, most = len(visitor.messages), max(most, len(visitor.messages) - seen)
+            assert not visitor.wire.reads or seen + visitor.socket.queue.qsize() == 40_000
             if seen == 40_000:
                 break
         assert most <= 2
@@ -122,8 +123,21 @@ async def test_pings_of_one_read_are_answered_in_turns() -> None:
         before = len(visitor.wire.written)
         visitor.socket.data_received(PING * 40_000)
         assert len(visitor.wire.written) - before <= 2 * PER_TURN
+        assert not visitor.wire.reads
         await until(lambda: len(visitor.wire.written) - before == 2 * 40_000)
         assert visitor.wire.reads
+
+
+async def test_nothing_more_is_read_while_something_is_left_to_parse() -> None:
+    """Although the application has received every message so far."""
+    async with visiting() as visitor:
+        before = len(visitor.wire.written)
+        visitor.socket.data_received((TEXT + PING * 1_500) * 20)
+        async for _ in ticks(0):
+            if len(visitor.wire.written) - before == 2 * 1_500 * 20:
+                break
+            assert not visitor.wire.reads
+        await until(lambda: visitor.wire.reads and len(visitor.messages) == 20)
 
 
 @pytest.mark.parametrize("frame", [NOT_VALID, b"\x88\x80" + NO_MASK], ids=["not valid", "close"])
