@@ -149,7 +149,9 @@ SYSTEMS: dict[str, Callable[[Path, EngineOptions], System]] = {
 
 
 def who_spoke_when(systems: Sequence[str], files: Sequence[Path], results: Results) -> None:
-    """Adds what is not in `results` yet, one system after the other: each memory without the others'."""
+    """Measures every file that is not in `results` yet, one system after the other, so that the memory of
+    one is not counted for the next.
+    """
     import pyannote.metrics.diarization  # noqa: F401 - its libraries are no system's memory
 
     for name in systems:
@@ -233,7 +235,9 @@ def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
 
 
 def known_speakers(engine: Diarizer, folder: Path) -> None:
-    """Each conversation has three readers; two of them and one who is not there are asked for."""
+    """Asks for known speakers: each conversation has three readers, and two of them and one absent reader
+    are named.
+    """
     clips: dict[str, list[Samples]] = defaultdict(list)
     for path in sorted(folder.glob("*.*")):
         if path.suffix in SOUND:
@@ -292,7 +296,9 @@ def _mostly(conversation: Conversation, result: Diarization, speaker: int) -> st
 
 
 async def who_said_what(systems: dict[str, System], files: Sequence[Path], *, windows: bool) -> None:
-    """One transcription whose words each system assigns; `windows`: beside turns as windows."""
+    """Transcribes each file once, and has each system assign the words to speakers. `windows`: also
+    transcribes each turn as a window of its own.
+    """
     container = Container(in_one_process(load_settings()))
     totals: dict[str, dict[str, Words]] = defaultdict(lambda: defaultdict(Words))
     try:

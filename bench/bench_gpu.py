@@ -183,7 +183,7 @@ def serving(chosen: argparse.Namespace, model: Path, folder: Path) -> Iterator[O
 
 
 def real_weights(chosen: argparse.Namespace) -> Path | None:
-    """The model of that shape, if it is here."""
+    """The folder of the real model of that shape, if its weights are on this machine."""
     if chosen.weights:
         return Path(chosen.weights)
     folder = chosen.storage / "weights" / f"whisper-{chosen.shape}"
@@ -205,7 +205,7 @@ def speech(chosen: argparse.Namespace) -> Load:
 
 
 def machine(chosen: argparse.Namespace) -> dict[str, Any]:
-    """The kind of machine, and nothing that tells whose it is."""
+    """The kind of machine: processor, GPU, versions. Nothing in it identifies the owner."""
     found = driver() if chosen.device == "cuda" else None
     gpu = found.gpus[0] if found and found.gpus else None
     return {

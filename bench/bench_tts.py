@@ -89,7 +89,7 @@ def plain_kokoro(folder: Path, work: Path) -> Callable[[], Took]:
 
 
 def pairs(name: str, plain: Callable[[], Took], mine: Callable[[], Took], rounds: int) -> None:
-    plain(), mine()  # both warm
+    plain(), mine()  # a first call of each, so that both are warm
     both = [(plain(), mine()) for _ in range(rounds)]
     first = statistics.median(m.first / p.first for p, m in both)
     total = statistics.median(m.total / p.total for p, m in both)
@@ -104,7 +104,7 @@ def pairs(name: str, plain: Callable[[], Took], mine: Callable[[], Took], rounds
 
 
 def crowd(server: Server, voice: str) -> None:
-    """Eight clients at once: does the whole keep its speed, and is nobody forgotten?"""
+    """Eight clients at once: how much speech is made in a second, and does each client get an answer?"""
     lone = [ours(server, voice) for _ in range(3)]
     speed = statistics.median(t.sound / t.total for t in lone)
     first = statistics.median(t.first for t in lone)

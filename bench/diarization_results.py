@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class FileResult:
-    """What one system made of one file."""
+    """The result of one system for one file."""
 
     group: str
     system: str
@@ -35,9 +35,9 @@ class FileResult:
     strict: Turns
     collar: Turns
     jer: float
-    """Percent."""
+    """Jaccard error rate, in percent."""
     found: int
-    """Speakers."""
+    """Number of speakers in the result; `true` is the number of speakers in the reference."""
     true: int
     cpu: float
     """Seconds of CPU time."""
@@ -45,7 +45,9 @@ class FileResult:
     audio: float
     """Seconds of sound."""
     memory: float
-    """The most megabytes of the process until then, above those before the system was loaded."""
+    """Peak memory of the process until the end of this file, in megabytes above the memory before the
+    system was loaded.
+    """
 
 
 class Results:

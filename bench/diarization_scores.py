@@ -38,7 +38,7 @@ def annotation(turns: Sequence[Said]) -> Any:
 
 @dataclass
 class Turns:
-    """Sums over files, in seconds of reference speech."""
+    """The parts of the diarization error rate, added up over files, in seconds."""
 
     missed: float = 0.0
     alarm: float = 0.0
@@ -49,7 +49,8 @@ class Turns:
         from pyannote.core import Segment, Timeline
         from pyannote.metrics.diarization import DiarizationErrorRate
 
-        # pyannote's collar is the whole width around a border; NIST's, which is quoted, is one side.
+        # pyannote.metrics takes the whole width of the collar around a border; NIST's usual figure is one
+        # side.
         metric = DiarizationErrorRate(collar=2 * collar)
         whole = Timeline([Segment(0, seconds)])
         parts = metric(annotation(reference), annotation(found), uem=whole, detailed=True)
@@ -78,12 +79,12 @@ class Words:
     """Sums over files, in words of the reference."""
 
     errors: int = 0
-    """Of the plain transcript, speakers set aside."""
+    """Word errors of the transcript without regard to speakers (WER)."""
     speaker_errors: int = 0
-    """Of each speaker's words joined, under the best assignment of speakers (cpWER)."""
+    """Word errors when each speaker's words are joined, for the best assignment of speakers (cpWER)."""
     aligned: int = 0
     astray: int = 0
-    """Aligned words with the wrong speaker (WDER, Shafey et al. 2019)."""
+    """Words that were understood and given to the wrong speaker (WDER, Shafey et al. 2019)."""
     total: int = 0
 
     def add(self, reference: Sequence[Said], found: Sequence[Said]) -> None:

@@ -15,7 +15,7 @@ class Figure:
     unit: str
     ours: float
     plain: float | None = None
-    """The same by plain faster-whisper; None where it has nothing alike."""
+    """The same figure of plain faster-whisper; None if it has nothing comparable."""
     goal: str = ""
     met: bool | None = None
     busy: float | None = None

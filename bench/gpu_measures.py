@@ -51,7 +51,7 @@ class PlainWhisper:
         return "".join(segment.text for segment in segments)
 
     def together(self, data: bytes, count: int) -> None:
-        """So many clips in one call, which the pipeline decodes in batches."""
+        """Transcribes `count` clips in one call, which the pipeline decodes in batches."""
         clip = decode(data)
         length = len(clip) / RATE
         marks = [{"start": at * length, "end": (at + 1) * length} for at in range(count)]
@@ -110,7 +110,9 @@ def clients(server: Remote, plain: PlainWhisper, load: Load, count: int) -> list
 
 
 def _with_beam(server: Remote, clip: bytes) -> None:
-    """Without the greedy search first, as plain does it."""
+    """Transcribes a clip with beam search alone, without the greedy search first, as plain faster-whisper
+    does.
+    """
     server.post(clip, "en", beam_size="5").raise_for_status()
 
 

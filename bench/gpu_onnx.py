@@ -27,7 +27,7 @@ CUDA = "CUDAExecutionProvider"
 
 
 def devices() -> list[str]:
-    """Those that ONNX Runtime can use here, as far as it was built for them."""
+    """The devices that this build of ONNX Runtime can use on this machine."""
     import onnxruntime
 
     return ["cpu", *(["cuda"] if CUDA in onnxruntime.get_available_providers() else [])]

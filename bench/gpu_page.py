@@ -20,7 +20,7 @@ BYTES_PER_GIB = 1024**3
 
 
 def page(report: dict[str, Any]) -> str:
-    """Markdown."""
+    """The report as Markdown."""
     rows = [_row(figure) for figure in report["figures"]]
     failed = [f"- **Not measured**: {one}" for one in report["failed"]]
     top = [TOP, _machine(report["machine"]), f"Measured in {report['seconds']} s.", ""]

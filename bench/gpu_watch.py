@@ -15,12 +15,12 @@ STEP_SECONDS = 0.1
 
 @dataclass
 class Use:
-    """Readings of one stretch of time; none where there is no GPU."""
+    """Readings of the GPU over some time; empty lists if there is no GPU."""
 
     busy: list[int] = field(default_factory=list)
     """Percent of the last moments in which a kernel ran."""
     memory: list[int] = field(default_factory=list)
-    """Bytes."""
+    """Bytes of the GPU's memory that were taken."""
 
     @property
     def mean_busy(self) -> float | None:
@@ -33,7 +33,7 @@ class Use:
 
 @contextmanager
 def watched() -> Iterator[Use]:
-    """Reads of the first GPU that this process may use, until the block ends."""
+    """Reads the load of the first GPU that this process may use, until the block ends."""
     use, stop = Use(), threading.Event()
     found = driver()
     if not found or not found.gpus:
@@ -56,5 +56,6 @@ def _read(uuid: str, use: Use, stop: threading.Event) -> None:
     while not stop.wait(STEP_SECONDS):
         with suppress(pynvml.NVMLError):
             use.memory.append(int(pynvml.nvmlDeviceGetMemoryInfo(handle).used))
-            use.busy.append(int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))  # not told of parts (MIG)
+            # a part of a divided GPU (MIG) has no such figure
+            use.busy.append(int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))
     pynvml.nvmlShutdown()

@@ -38,7 +38,7 @@ WARM_UPLOADS = 200
 
 @dataclass
 class Tally:
-    """What came back, from all clients."""
+    """The answers that all clients got."""
 
     counts: Counter[str] = field(default_factory=Counter)
     slowest: tuple[float, str] = (0.0, "")
@@ -128,7 +128,7 @@ def cases(seeds: list[str], count: int) -> list[tuple[str, int]]:
 
 
 def attack(server: Server, given: argparse.Namespace) -> list[str]:
-    """What went wrong."""
+    """Sends all cases to a server. Returns what went wrong, one sentence each."""
     many(server, upload, cases(["warm"], WARM_UPLOADS), given.clients)
     before = held(server)
     print(f"before: {before} (MB resident, threads, descriptors)", flush=True)

@@ -146,7 +146,7 @@ def after_work(sides: dict[str, Tree], speech: Speech, rounds: int, count: int) 
 
 
 def deaths(sides: dict[str, Tree], speech: Speech, kills: int, every: float) -> Told:
-    """Clients go on until so many processes were killed, each by SIGKILL."""
+    """Sends requests until `kills` processes of models were ended with SIGKILL, and counts the answers."""
     side, clips = sides["processes"], speech.short(4)
     done, answers, waits = threading.Event(), list[int](), list[float]()
 

@@ -73,7 +73,7 @@ class Bench:
         self.options = options
 
     async def _spoken(self, scripts: list[Script]) -> tuple[list[Seen], Clock]:
-        """All at once, a little apart, so that they do not look at the same moment."""
+        """Runs all sessions at once. They begin a little apart, so that their looks do not fall together."""
         sockets = [await opened(self.server) for _ in scripts]
         pieces = [frames(one.samples) for one in scripts]
         clock = Clock(self.server)

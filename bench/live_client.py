@@ -1,6 +1,6 @@
-"""A client of a live session that speaks at the pace of speech, and what it saw when.
+"""A client of a live session that sends sound at the pace of speech, and notes each event with its time.
 
-Law: knows the wire and the clock; what the figures mean stands in `live_measures`.
+Law: knows the protocol and the clock; what the figures mean stands in `live_measures`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAD_SECONDS = 1.0
 PAUSE_SECONDS = 1.6
 """Seconds of silence between two clips."""
 NOISE_LEVEL = 0.0005
-"""Level of the noise that a quiet microphone has."""
+"""Root mean square of the noise of a quiet microphone; full scale is 1."""
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 FAILED = "conversation.item.input_audio_transcription.failed"
 DELTA = "conversation.item.input_audio_transcription.delta"
@@ -126,7 +126,9 @@ def read_clip(server: Server, path: Path) -> Clip:
 
 
 def edges(samples: Floats) -> tuple[float, float]:
-    """Where sound begins and ends: 20 ms that are within 35 dB of the loud ones."""
+    """First and last sample of the sound: of the stretches of 20 ms that are at most 35 dB below the loud
+    ones.
+    """
     frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
     levels = np.sqrt((frames**2).mean(axis=1))
     loud = np.flatnonzero(levels > np.percentile(levels, 95) / 56)

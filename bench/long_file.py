@@ -63,7 +63,9 @@ def build(clips: list[Floats], alone: list[list[Placed]], hours: float) -> tuple
 
 
 def matched(truth: list[Placed], found: list[Placed]) -> list[tuple[Placed, Placed]]:
-    """Pairs of equal words, a minute at a time: clips come again, so words are sought near their place."""
+    """Pairs of equal words. They are matched minute by minute: clips are repeated, so a word must be
+    looked for near its place.
+    """
     pairs, at = [], 0
     for begin in range(0, int(truth[-1].start) + 1, 60):
         here = [word for word in truth if begin <= word.start < begin + 60]

@@ -98,7 +98,7 @@ class Memory:
 def _resident(pid: int) -> float:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:  # it has ended
+    except FileNotFoundError:  # the process has ended
         return 0.0
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000 if "VmRSS:" in status else 0.0
 
@@ -121,7 +121,7 @@ def watched(pid: int) -> Iterator[Memory]:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of it."""
+    """The result of one run."""
 
     answer: dict[str, Any]
     seconds: float

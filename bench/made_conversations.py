@@ -43,7 +43,7 @@ TELEPHONE_HERTZ = (300, 3400)
 NOISE = 0.004
 """Standard deviation of the noise on the filtered conversations."""
 LEVELS_DECIBELS = (-8, 4)
-"""Between these lie the levels of the readers in the filtered conversations."""
+"""Range of the readers' levels in the filtered conversations, in decibels."""
 SILENCE_SHARE = 0.04
 """Samples below this share of a clip's loudest one are silence at its edges."""
 
@@ -126,7 +126,7 @@ def _sentences() -> list[str]:
 
 
 def _speak(plans: Mapping[str, tuple[int, Sequence[str], Sequence[str]]], folder: Path) -> None:
-    """Name -> seed, voices, texts. Conversations that are there already are kept."""
+    """Writes the conversations of `plans` (name -> seed, voices, texts). Existing ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     say = None
     for name, (seed, voices, texts) in plans.items():
@@ -158,7 +158,7 @@ def _filtered(clips: Clips, plan: _Plan) -> Conversation:
 
 
 class _Reader:
-    """Reads on where the last turn ended, from one clip to the next."""
+    """The clips of one reader as one long reading: each turn continues where the last one ended."""
 
     def __init__(self, clips: Sequence[Samples], first: int) -> None:
         self._clips = clips

@@ -28,7 +28,7 @@ PIPER = "piper-en-us-joe-medium"
 
 @dataclass(frozen=True)
 class Clip:
-    """What is to be said."""
+    """A text to be spoken, and the voice."""
 
     name: str
     engine: str

@@ -102,7 +102,7 @@ async def compare(sides: dict[str, Side], count: int) -> None:
         taken: dict[str, list[float]] = {name: [] for name in sides}
         for name, side in sides.items():
             await getattr(side, what)(permits[name])  # loads it
-        for _ in range(10):  # in turns, so that both meet the same neighbours
+        for _ in range(10):  # in turns, so that other programs of the machine disturb both sides alike
             for name, side in sides.items():
                 taken[name] += await times(partial(getattr(side, what), permits[name]), count // 10)
         (a50, a95), (b50, b95) = quantiles(taken["threads"]), quantiles(taken["processes"])
@@ -117,7 +117,7 @@ async def compare(sides: dict[str, Side], count: int) -> None:
 
 
 async def deaths(side: Side) -> None:
-    """Kills the process five times."""
+    """Kills the process five times: how soon is each death noticed, and the next answer given?"""
     host = side.runner._lanes["transcription"].life.host
     assert isinstance(host, ProcessHost)
     permit = side.runner.admit()

@@ -21,7 +21,7 @@ import numpy as np
 from ctranslate2.specs.whisper_spec import WhisperSpec
 
 SPOKEN = 30.0
-"""How much louder the next token is than all else that a position says."""
+"""Factor on the embedding of the next token within a position, so that it outweighs everything else there."""
 CERTAIN = 40.0
 """Logit of the next token."""
 HELD_BACK = 1e-4
@@ -34,7 +34,7 @@ BLOCK = 1 << 20
 FIRST_TEXT_TOKEN = 1000
 """From here on, tokens of the vocabulary are parts of words."""
 END_SECONDS = 29.0
-"""Where the text says that it ends; sound that is shorter cuts it off."""
+"""The end of the text by its last timestamp, in seconds; for shorter sound the timestamp is cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,9 @@ def make(folder: Path, shape: Shape, tokens: int, vocabulary: Path) -> Path:
 
 
 def script(names: list[str], known: dict[str, Any], tokens: int) -> list[int]:
-    """Which token comes after each position: the language, two that are given, then the text and its end."""
+    """The token that the model writes at each position: task and first timestamp, the text, last
+    timestamp and end.
+    """
     place = {name: at for at, name in enumerate(names)}
     banned = set(known["suppress_ids"])
     text = [at for at in range(FIRST_TEXT_TOKEN, place["<|endoftext|>"], 97) if at not in banned][:tokens]

@@ -34,7 +34,7 @@ Request = Callable[[httpx2.AsyncClient, random.Random], Awaitable[int]]
 
 @dataclass
 class Minute:
-    """What one minute saw."""
+    """The answers and latencies of one minute."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -115,7 +115,7 @@ HELD = ("server MB", "children MB", "children", "threads", "descriptors")
 
 
 def held(server: Server) -> tuple[int, ...]:
-    """See `HELD`."""
+    """What the server and its child processes hold now, in the columns of `HELD`."""
     pid = server.process.pid
     whole = process_tree.proportional(pid) // 1_000_000
     own = process_tree.proportional(pid, children=False) // 1_000_000

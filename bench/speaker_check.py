@@ -64,7 +64,7 @@ def _middle(clip: Samples, seconds: float) -> Samples:
 
 
 async def mixtures(hears: encoder.CamPlusPlus, readers: Sequence[Samples]) -> None:
-    """Tells by how little the pieces of a sample may agree, of two speakers and of one."""
+    """Prints how alike the least similar pieces of a sample are, for samples of two speakers and of one."""
     half = MIXED_SECONDS * SAMPLE_RATE
     mixed = [np.concatenate([a[:half], b[:half]]) for a, b in itertools.combinations(readers, 2)]
     alone = [

@@ -17,19 +17,21 @@ from tests.support.server import running
 from tests.support.sound import RATE, wav
 
 FILES = 10
-"""Long files before the clip that comes late."""
+"""Long files that are being transcribed when the short clip arrives."""
 REST = 60
-"""Seconds after a crowd until memory is looked at again."""
+"""Seconds after the crowd of uploads until memory is measured again."""
 VOICES = "whisper-base,piper-en-us-joe-medium,kokoro-82m"
 
 
 def fair(bench: Bench) -> Found:
-    """What the runtime promises is three lone latencies and one batch, as the files' take on the average."""
+    """Latency of a clip that arrives while long files are transcribed. The goal is three lone latencies
+    and one average batch of the files.
+    """
     data, clip = bench.long_file(), wav(bench.speech.long(60)[: 3 * RATE])
     alone = statistics.median(timed(lambda: bench.ours.clip(clip, "en")) for _ in range(bench.rounds))
     with ThreadPoolExecutor(FILES) as pool:
         streams = [pool.submit(_left_early, bench, data) for _ in range(FILES)]
-        time.sleep(10)  # all of them are at work
+        time.sleep(10)  # until all files are being transcribed
         before = bench.ours.batches()
         late = [timed(lambda: bench.ours.clip(clip, "en")) for _ in range(2 * bench.rounds)]
         work, count = (now - then for now, then in zip(bench.ours.batches(), before, strict=True))
@@ -37,7 +39,7 @@ def fair(bench: Bench) -> Found:
         for stream in streams:
             stream.result()
         DONE.clear()
-    batch = (work - len(late) * alone) / (count - len(late))  # the clips were batches of their own
+    batch = (work - len(late) * alone) / (count - len(late))  # each of the late clips was a batch of its own
     told = f"({statistics.median(late):.2f} s / {alone:.2f} s; a batch: {batch:.2f} s)"
     what = f"clip of 3 s behind {FILES} files: median latency / a lone one's {told}"
     yield Goal(what), statistics.median(late) / alone
@@ -49,7 +51,7 @@ DONE = threading.Event()
 
 
 def _left_early(bench: Bench, data: bytes) -> None:
-    """A client of a long file that goes when the measuring is over."""
+    """A client with a long file, which leaves when the measurement is over."""
     with bench.ours.stream(data) as answer:
         for _ in answer.iter_lines():
             if DONE.is_set():

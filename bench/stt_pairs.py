@@ -1,4 +1,7 @@
-"""What a measure costs each side, in turn. Law: pairs of costs in, ratios and medians out."""
+"""The costs of one measure on both sides, in pairs.
+
+Law: pairs of costs in, ratios and medians out.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Spent:
 
     seconds: float
     cpu: float
-    """CPU seconds; those of the clock where nobody can tell."""
+    """CPU seconds; seconds of the clock if the side cannot tell its CPU time."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def spent(side: Counted, work: Callable[[], object]) -> Spent:
-    """The work of a side that does nothing else meanwhile."""
+    """The cost of `work` on a side that does nothing else meanwhile."""
     before = side.cpu()
     seconds = timed(work)
     after = side.cpu()
@@ -84,7 +87,9 @@ def spent(side: Counted, work: Callable[[], object]) -> Spent:
 
 
 def compared(rounds: int, mine: Callable[[int], Spent], other: Callable[[int], Spent]) -> Compared:
-    """Pairs in turn, each side first in every second one; both are warm before. They are given the round."""
+    """Measures both sides in pairs; the order changes with each pair, and both sides are called once
+    before. `mine` and `other` are given the number of the pair.
+    """
     mine(0), other(0)
     return Compared(
         tuple(

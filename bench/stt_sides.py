@@ -29,7 +29,7 @@ SHORTEST, LONGEST = 3, 7
 LONE = 8
 """Clips for single requests."""
 FILE, STORY = 25, 120
-"""Seconds from which a recording is a file, and from which it is enough for a long one."""
+"""Least seconds of a recording that is measured as a file, and of one from which long files are made."""
 
 
 class Side(Protocol):
@@ -104,7 +104,7 @@ class Remote:
 
 
 class Ours(Remote):
-    """Our server, whose process we know."""
+    """Our server, whose CPU time and memory can be read."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.url, KEY, "whisper-1")

@@ -67,7 +67,7 @@ def _clusters() -> Any:
     from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 
     class Clusters(AgglomerativeClustering):  # type: ignore[misc]  # pyannote has no types
-        """pyannote's, for short audio and for very long."""
+        """The clustering of pyannote.audio, for short audio and for very long."""
 
         def filter_embeddings(self, embeddings: Any, segmentations: Any = None, _: float = 0.2) -> Any:
             for ratio in clustering.SOLO_SHARES:
@@ -81,7 +81,7 @@ def _clusters() -> Any:
 
 
 class _Described:
-    """What pyannote asks a speaker encoder that it does not run itself."""
+    """The properties of a speaker encoder that pyannote asks for, although it does not run this one."""
 
     metric = "cosine"
     sample_rate = SAMPLE_RATE

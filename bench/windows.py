@@ -34,7 +34,7 @@ BY_CHARACTER = ("ja", "zh")
 
 @dataclass
 class Score:
-    """Of one engine over many clips."""
+    """The errors and the cost of one engine over many clips."""
 
     errors: int = 0
     words: int = 0

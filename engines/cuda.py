@@ -18,7 +18,7 @@ from pathlib import Path
 LIBRARIES = (("nvidia.cublas.lib", "libcublasLt.so.12"), ("nvidia.cublas.lib", "libcublas.so.12"))
 """Packages and the libraries in them that CTranslate2 4.8 needs, each after those that it needs itself."""
 PACKAGE = "nvidia-cublas-cu12"
-"""What brings them."""
+"""The pip package that has these libraries."""
 
 
 def preload() -> list[str]:

@@ -211,7 +211,7 @@ class KnownSpeaker:
 
     name: str
     vector: Samples
-    """What `SpeakerEncoder.embed` of the same diarizer gave for the clip."""
+    """The vector of the clip, from the `embed` of the same diarizer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

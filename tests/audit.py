@@ -16,7 +16,7 @@ LOCK = "requirements/all.txt"
 def main() -> int:
     """Prints the vulnerabilities, or one sentence that says why there was no answer."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", LOCK, "--disable-pip", "--strict"]
-    done = subprocess.run(  # our own command
+    done = subprocess.run(  # the command is fixed, nothing of it comes from outside
         [*command, "--progress-spinner", "off"], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False
     )
     lines = [line for line in done.stderr.splitlines() if line.strip()]

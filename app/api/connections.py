@@ -65,7 +65,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._book.leave(self)
-        for cycle in self._open:  # uvicorn tells the last one, while the first one is being worked on
+        # uvicorn tells only the last request that its client has left; the first one may still run
+        for cycle in self._open:
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
@@ -119,7 +120,7 @@ class Connection(HttpToolsProtocol):
         self._book.leave(self)
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:  # it is if the connection becomes a WebSocket
+        if self.cycle is not before:  # no new cycle was made if the connection becomes a WebSocket
             self.cycle.keep_alive &= not self._book.stopping
             self._open.append(self.cycle)
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}

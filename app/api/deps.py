@@ -33,7 +33,8 @@ class Intake:
     files: SharedPlaces
     """Places for files of edited segments that are being made."""
     file_threads: WorkThreads
-    """One: such files are made one after the other, apart from the work for transcriptions and speech."""
+    """A single thread: such files are made one after the other, and do not delay transcriptions and speech.
+    """
     recording_bytes: int
     """Bytes of the recording of a consent or of the sample of a voice."""
     transcriptions: RequestRules

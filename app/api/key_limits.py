@@ -1,7 +1,7 @@
-"""The limits of keys, around every request that has a caller.
+"""Applies the limits of keys to every request that has a caller.
 
-Law: plain ASGI, inside of the check of the key. Scopes are checked later (`required_scopes.py`), so that a
-request that is refused there counts too.
+Law: plain ASGI, which runs after the check of the key. Scopes are checked later (`required_scopes.py`), so
+that a request that is refused there counts too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Events on their way to one client of a live session.
 
-Law: bounded in bytes and in time; a client that does not read is ended, and nobody waits for it.
+Law: bounded in bytes and in time. A client that does not read is disconnected, and nobody waits for it.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class FormBounds:
     file_bytes: int
     """Bytes of all files together."""
     text_bytes: int
-    """Bytes of all parts that are not files together, without clips."""
+    """Bytes of all text fields together; clips are counted by `clip_bytes`."""
     clip_field: str
     """The name of the field that holds clips as data URLs."""
     clip_bytes: int

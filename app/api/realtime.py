@@ -148,7 +148,7 @@ class _Conversation:
         sending: asyncio.Future[None],
         stopping: asyncio.Future[Any],
     ) -> None:
-        """The end that fits what has ended. Raises what that raised."""
+        """Ends the connection in the way that fits the task that ended first. Raises its exception."""
         if reading.done():
             reading.result()  # the client has left
             if self._refused:
@@ -166,7 +166,7 @@ class _Conversation:
             await self._expire(sending)
 
     async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
-        """Gives audio that is committed already some seconds to be transcribed."""
+        """When the server stops: audio that was committed before gets some seconds to be transcribed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._rules.shutdown_seconds):
                 await session.settled()

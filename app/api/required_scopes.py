@@ -32,7 +32,9 @@ RULES: tuple[tuple[str, Scopes, Scopes], ...] = (
     ("/openapi.json", ("read",), ("read",)),
     ("/metrics", ("metrics",), ("metrics",)),
 )
-"""Path, and what is below it; the scopes of which a key needs one, to read it and for other methods."""
+"""For a path and everything below it: the scopes for reading, and the scopes for other methods. A key needs
+one of them.
+"""
 
 
 def is_open(path: str, *, page: bool) -> bool:
@@ -49,7 +51,7 @@ def scopes_of(method: str, path: str) -> Scopes | None:
 
 
 class ScopeCheck:
-    """Refuses what the key is not meant for."""
+    """Refuses a request if the caller's key has none of the scopes that its path needs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

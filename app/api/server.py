@@ -46,7 +46,8 @@ class Server(uvicorn.Server):
             http=protocol(self._book),
             ws=Socket if settings.realtime.enabled else "none",
             ws_max_size=MESSAGE_BYTES,
-            ws_per_message_deflate=False,  # frames that grow a thousandfold are inflated on the event loop
+            # a compressed frame may grow a thousandfold, and uvicorn would decompress it on the event loop
+            ws_per_message_deflate=False,
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             log_config=None,

@@ -74,7 +74,7 @@ def certificate_of(server: ServerSettings) -> Certificate | None:
 
 
 def _state_of(files: tuple[Path, ...]) -> list[tuple[int, int, int] | None]:
-    """What changes when a file is replaced, be it in place or behind a symbolic link."""
+    """A value that changes whenever one of the files is replaced, in place or behind a symbolic link."""
     return [_stat(path) for path in files]
 
 
@@ -162,7 +162,7 @@ def _expiry(path: Path) -> float:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and value of each element of DER. Raises `IndexError` and `ValueError` for what is none."""
+    """Tag and value of each element of DER. Raises `IndexError` or `ValueError` for other bytes."""
     at = 0
     while at < len(data):
         tag, size, at = data[at], data[at + 1], at + 2

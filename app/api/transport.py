@@ -49,8 +49,11 @@ class CountedTransport:
 
 
 class ReadingPace:
-    """Whether a client reads: within the idle bound it must take all that was written before, or bytes at the
-    least speed. One byte a minute would keep its place as well as none.
+    """Tells whether a client still reads its answer.
+
+    Within the idle bound it must read everything that was written before, or read at
+    `LEAST_TAKEN_PER_SECOND`. Without a least speed, a client that reads one byte a minute could keep its
+    place for ever.
     """
 
     def __init__(self, idle: float, now: float) -> None:

@@ -26,7 +26,9 @@ MOST_CHANNELS = 64
 FAR_TOO_LOUD = 8.0
 """Magnitude of a sample, 18 dB over full scale: a recording that is only too loud never has it."""
 MANY_SAMPLES = 0.05
-"""Share of such samples from which a file is taken to hold integers as floats."""
+"""If a larger share of the samples is beyond `FAR_TOO_LOUD`, the file holds integers that were stored as
+floats.
+"""
 INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
 """Full scales of 16, 24 and 32 bits."""
 MOST_CHANGES = 1000

@@ -98,7 +98,7 @@ def _filters(rate: int, tempo: float, gain: float) -> Graph:
 
 
 def _tempo_steps(tempo: float) -> list[float]:
-    """Factors of 0.5 to 2: within these, the filter blends samples; beyond, it would skip some."""
+    """Factors of 0.5 to 2 whose product is `tempo`: FFmpeg's filter skips samples at larger ones."""
     count = 1
     while not 0.5 <= tempo ** (1 / count) <= 2:
         count += 1

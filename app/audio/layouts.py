@@ -29,7 +29,9 @@ _IN_ORDER = (
 _XHE_AAC = 42
 """Audio object type (ISO/IEC 14496-3) of the one codec whose decoder makes such layouts itself."""
 _WITH_EXTENSION = (5, 29)
-"""Object types of spectral band replication and parametric stereo."""
+"""Object types of spectral band replication and parametric stereo: the object type of the sound itself
+follows.
+"""
 _LONG_TYPE = 31
 _LOAS_HEAD = 3
 """Bytes: 11 bits of sync word, 13 bits of length."""

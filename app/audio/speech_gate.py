@@ -114,7 +114,9 @@ class SpeechGate:
         return chances
 
     def _wake(self, before: Samples16) -> None:
-        """`before`: the frames of this call that were skipped."""
+        """Lets the network hear the last half second again. `before`: the frames of this call that were
+        skipped.
+        """
         self._power = None
         heard = np.concatenate([*self._recent, *before])[-REPLAYED_FRAMES * self.frame :]
         self._stream.feed(heard.astype(np.float32) / FULL_SCALE)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 DAY_SECONDS = 86_400
 RENEWAL_DAYS = 14
-"""Programs that renew certificates do so before this."""
+"""A certificate that ends in fewer days was not renewed in time: programs such as certbot renew earlier."""
 
 
 def certificate_verdict(settings: Settings) -> tuple[Literal["ok", "note", "wrong"], str]:

@@ -10,7 +10,7 @@ import typer
 from app.cli.options import Config, number
 
 LONGEST_WAIT = 86_400.0
-"""Seconds: a day."""
+"""The longest time that `--seconds` may ask for: a day."""
 
 Wait = Annotated[
     float,

@@ -1,4 +1,6 @@
-"""Checks of the file names that people type, made before any work begins."""
+"""The files that a command writes: their names are checked before any work begins, and a file is written
+whole or not at all.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 BAR_WIDTH = 24
-"""Characters of a whole bar."""
+"""Characters of the bar of a speaker who speaks all the time."""
 
 
 def speaker_options(

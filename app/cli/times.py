@@ -10,7 +10,7 @@ import typer
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST_SECONDS = 100 * 365 * 86_400
-"""Seconds: a hundred years."""
+"""The longest span that can be typed, in seconds: a hundred years."""
 _SPAN = re.compile(r"(\d{1,10})([smhdw])")
 
 

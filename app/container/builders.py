@@ -63,7 +63,7 @@ pipeline is recognised."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedParts:
-    """The parts that every feature needs."""
+    """The parts of the app that several features are built on."""
 
     settings: Settings
     runner: Runner

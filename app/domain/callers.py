@@ -64,7 +64,7 @@ class Caller:
     """Id of the key; `open` if the server needs no key, `settings` for a key of the settings file."""
     grant: Grant = field(default=Grant(scopes=EVERY_SCOPE))
     counted_as: str = ""
-    """As of an `ApiKey`."""
+    """The same field of the `ApiKey`."""
 
     @property
     def account(self) -> str:

@@ -37,7 +37,7 @@ class Permit:
         self.request = request
         """The request's id in the log; None outside of HTTP."""
         self.span = current_span()
-        """Where the request's work is written down; None if it is not traced."""
+        """The span to which the request's work is added; None if the request is not traced."""
         self.cancel = Cancel(seconds)
         self.queued = 0.0
         """Seconds of audio that still have to be worked on."""

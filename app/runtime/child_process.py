@@ -1,10 +1,12 @@
 """Starts, calls, watches and ends one child process.
 
-Law: knows the process, its socket and its standard error; `processes_placement.py` decides when it is started
-again. It is started by a new program and never forked: locks, threads and CUDA do not survive a fork.
+Law: knows the process, its socket and its standard error; `process_host.py` and `reader_pool.py` decide when
+it is started again. The child is a new program and is never forked: locks, threads and CUDA do not survive a
+fork.
 
-Theory of operation: the thread that starts a child also receives from it, until the end of the stream, which
-is how a death is noticed. `PR_SET_PDEATHSIG` goes by threads, so this thread must live as long as the child.
+Theory of operation: the thread that starts a child also receives from it until the end of the stream, and so
+notices its death. `PR_SET_PDEATHSIG` ends a child when the thread that started it ends, so this thread must
+live as long as the child.
 """
 
 from __future__ import annotations

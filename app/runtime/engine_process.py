@@ -44,7 +44,7 @@ class Child(ChildProcess):
 
     @property
     def loaded(self) -> Future[Loaded]:
-        """Fails with `EngineError`."""
+        """The facts about the loaded engine, once it is loaded. Fails with `EngineError`."""
         return self.opened
 
     def keep(self, window: Window) -> Window:

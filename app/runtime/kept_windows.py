@@ -55,7 +55,7 @@ class SentWork:
 
 
 class _Claim:
-    """Lives as long as the server needs a window."""
+    """A reference to a window. The server needs the window as long as this object lives."""
 
     def __init__(self, number: int, unneeded: deque[int]) -> None:
         self.number = number

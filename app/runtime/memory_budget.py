@@ -52,7 +52,9 @@ class MemoryBudget:
         self._inside: list[Resident] = []
         self._changed = threading.Condition()
         self._changes = 0
-        """Times that a model may have become free."""
+        """How often a model may have become free: a waiting thread compares it with the value that it saw
+        last.
+        """
         self._next = threading.Lock()
         """Held by the one model that looks for memory, so that two never wait for each other."""
 

@@ -75,7 +75,7 @@ class _WindowCosts:
 
 
 class _ProcessCounts:
-    """Processes of models."""
+    """Metrics of the processes in which models run."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, labelnames=CHILD_LABELS, registry=registry)

@@ -28,7 +28,7 @@ class EngineSettings:
 
     transcription: EngineOptions
     speech: EngineOptions
-    """For speaker encoders too."""
+    """The options of speech models, and of speaker encoders."""
     diarization: EngineOptions
 
     @classmethod

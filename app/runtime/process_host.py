@@ -111,7 +111,9 @@ class ProcessHost:
         return f"its process ended {again}: {self._history.reason or 'it is being replaced'}"
 
     def prepare(self, window: Window) -> Window:
-        """The unchanged window, if the process does not run or must run one work alone."""
+        """Sends a window to the process before its turn. Returns the window unchanged if there is no process
+        that may have it now.
+        """
         with self._changed:
             child = self._child
             if child is None or self._alone:

@@ -30,7 +30,9 @@ from engines.work import Work
 
 Result_co = TypeVar("Result_co", covariant=True)
 MOST_CRASHES = 2
-"""Processes that one row may crash; the second time it worked alone, so that it is to blame."""
+"""How many processes may crash while they work on one row. After the first crash the row runs alone, so that
+a second crash is the fault of this row.
+"""
 MOST_KILLS = 12
 """A row fails after so many of its processes were killed from outside. It is more than `MOST_CRASHES`, as the
 row need not be the cause. It bounds the attempts where the kernel does not tell that it killed a process
@@ -174,7 +176,9 @@ class WorkQueue:
         self.refuse_all(ShuttingDown())
 
     def _left(self, number: int, future: Future[object]) -> None:
-        """Called when the future of an entry is done; a cancelled entry is removed at once."""
+        """Called when the future of an entry is done. If it was cancelled, the entry leaves the queue at
+        once.
+        """
         if not future.cancelled():
             return
         with self._changed:

@@ -98,7 +98,9 @@ class ReadStream:
         return reader
 
     def _asked(self, reader: ReaderProcess) -> Future[object]:
-        """The next item of an upload that this reader reads; else it begins behind what was given already."""
+        """Asks for the next item. A reader that does not have the upload yet is given it, and skips what was given
+        before.
+        """
         if self._number:
             return reader.begin(NextItem(self._number))
         self._number = next(_numbers)
@@ -106,7 +108,7 @@ class ReadStream:
         return reader.begin(call, None if self._file is None else self._file.fileno())
 
     def _awaited(self, reader: ReaderProcess, answer: Future[Item], seconds: float, what: str) -> Item:
-        """The answer of a reader that is ended after so many seconds. `what`: it did meanwhile."""
+        """Waits for the answer, and ends the reader after so many seconds. `what`: what it does meanwhile."""
         began = time.monotonic()
         while not wait([answer], POLL_SECONDS).done:
             if self._cancelled():

@@ -27,7 +27,7 @@ MEMORY_SHARES = 4
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """What a secret stands for."""
+    """A client secret: who made it, and how its sessions begin."""
 
     caller: Caller
     """Who made it."""
@@ -40,7 +40,7 @@ class ClientSecret:
 
 
 class ClientSecretService:
-    """Makes secrets, and finds what a secret stands for."""
+    """Makes client secrets, and finds the secret that a request has sent."""
 
     def __init__(self, keys: KeyService, most: int) -> None:
         """`most`: secrets that may be valid at once."""
@@ -48,7 +48,7 @@ class ClientSecretService:
         self._most = most
         self._secrets: dict[str, ClientSecret] = {}
         self._numbers: Counter[str] = Counter()
-        self._sizes: Counter[str] = Counter()  # both by account
+        self._sizes: Counter[str] = Counter()  # number and bytes of the secrets of each account
 
     def create(self, caller: Caller, settings: LiveSettings, seconds: int) -> tuple[str, ClientSecret]:
         """A new secret. Raises `Overloaded` if too many are valid, or too many of this key's, or their texts
@@ -65,7 +65,7 @@ class ClientSecretService:
         return value, made
 
     async def find(self, value: str) -> ClientSecret:
-        """What a secret stands for. Raises `Unauthorized`."""
+        """The secret with this value. Raises `Unauthorized` if there is none, or if it has expired."""
         found = self._secrets.get(_digest(value))
         if found is None or found.expires_at <= time.time() or not await self._keys.knows(found.caller):
             raise Unauthorized("The client secret is wrong or has expired.", code="invalid_api_key")

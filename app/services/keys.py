@@ -21,7 +21,7 @@ STALE_SECONDS = 60.0
 """Seconds for which cached keys stay valid while the database fails."""
 DEFAULT_PROJECT = "default"
 OPERATOR = Caller(DEFAULT_PROJECT, "cli")
-"""Who makes and changes keys."""
+"""The caller in the audit rows about keys: they are made and changed from the command line only."""
 
 
 class KeyService:
@@ -93,9 +93,10 @@ class KeyService:
         return key, secret
 
     async def rotate(self, old: ApiKey, overlap: int) -> tuple[ApiKey, str] | None:
-        """A new key for the place of `old`, which goes on for `overlap` seconds; None if it is not valid.
+        """A new key that replaces `old`; the old one stays valid for `overlap` seconds. Both are counted as
+        one.
 
-        Both are counted as one.
+        Returns None if `old` is not a valid key.
         """
         now = int(time.time())
         if old.grant.expires is not None and old.grant.expires <= now:
@@ -121,7 +122,9 @@ class KeyService:
         return await self._store.revoke(key_id, int(time.time()), OPERATOR)
 
     async def _valid(self) -> dict[str, Caller]:
-        """By digest; those that have expired, too."""
+        """The callers of all keys that are not revoked, by the digest of the key; expired keys are among
+        them.
+        """
         now = time.monotonic()
         if now < self._until:
             return self._known

@@ -13,7 +13,7 @@ from app.store.audit import AuditLog
 WINDOW_SECONDS = 60.0
 MOST_ADDRESSES = 10
 SERVER = Caller("", "server")
-"""Who tells of the server itself."""
+"""The caller in audit rows about the server itself."""
 
 
 class RefusedLogins:

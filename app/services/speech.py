@@ -41,7 +41,7 @@ class SpeechRules:
     loudness: float
     """Loudness of every answer, in LUFS."""
     provenance: str = ""
-    """Tag of every file; empty: none."""
+    """A comment that is stored in the metadata of every file, in the formats that have it; empty: none."""
 
 
 class SpeechService:

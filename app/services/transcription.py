@@ -54,7 +54,9 @@ class TranscriptionRules:
     """Whether a beam is used only where decoding without one is unsure."""
 
     def held(self, expected: float | None, lead: float) -> float:
-        """Seconds of decoded audio that a request holds at most: its windows, what is being cut, the lead."""
+        """The most seconds of decoded audio that a request holds: its windows, the block that is being cut,
+        and the lead of one reader over the other.
+        """
         most = (self.windows_ahead + 1) * CutRules().longest + BLOCK_SAMPLES / SAMPLE_RATE + lead
         return most if expected is None else min(most, expected)
 

@@ -112,7 +112,9 @@ class UsageService:
             account.share(found[account.name], minute, month)
 
     def _running(self, accounts: Sequence[KeyAccount]) -> dict[str, int]:
-        """For keys that may have so many requests at the same time; also that there are none any more."""
+        """The number of running requests of each key that has a limit for it, zero too: the other servers
+        must learn that a request has ended.
+        """
         told = {
             account.name: account.running
             for account in accounts
@@ -130,7 +132,8 @@ class UsageService:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), SYNC_SECONDS)
-            last = self._closing.is_set()  # not after the write: what is counted during it needs another one
+            # asked before the write, because requests that are counted during the write need another one
+            last = self._closing.is_set()
             try:
                 await self.sync()
                 self._failing = False

@@ -122,7 +122,7 @@ class VoiceService:
         return voice
 
     async def list(self, caller: Caller) -> list[CustomVoice]:
-        """Newest first."""
+        """All voices of the caller's project, newest first."""
         return await self._store.voices(caller.project)
 
     async def get(self, caller: Caller, voice_id: str) -> CustomVoice:

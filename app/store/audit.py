@@ -27,7 +27,9 @@ WAITING_ROWS = 1000
 TRANSACTION_ROWS = 100
 """Rows of one transaction."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds between two attempts while the database fails: doubled each time."""
+"""Seconds between two attempts while the database fails: the first pause, which is doubled each time, and the
+longest.
+"""
 
 
 def audit_row(caller: Caller, entry: AuditEntry, at: int | None = None) -> AuditRow:

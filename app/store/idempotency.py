@@ -20,12 +20,12 @@ KEPT_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What is known of a key."""
+    """The stored state of one `Idempotency-Key`."""
 
     fingerprint: str
-    """Of the request that came first."""
+    """Fingerprint of the first request with this key."""
     answer: str | None
-    """JSON; None while that request is worked on."""
+    """The answer to the first request, as JSON; None while that request is still running."""
 
 
 class IdempotencyStore:

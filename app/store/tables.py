@@ -86,7 +86,9 @@ class ApiKeyRow(Base):
     created: Mapped[int] = mapped_column(BigInteger)
     revoked: Mapped[int | None] = mapped_column(BigInteger)
     scopes: Mapped[str | None] = mapped_column(Line(200))
-    """Words; NULL for a key of an older version, which has the default scopes."""
+    """Scopes, separated by spaces; NULL for a key that an older version has made, which has the default
+    scopes.
+    """
     expires: Mapped[int | None] = mapped_column(BigInteger)
     counted_as: Mapped[str | None] = mapped_column(Line(40))
     requests_per_minute: Mapped[int | None] = mapped_column(Integer)
@@ -225,7 +227,7 @@ class VoiceLoudnessRow(Base):
     power: Mapped[float] = mapped_column(Float)
     """Mean power, as `app.audio.loudness` has it."""
     seconds: Mapped[float] = mapped_column(Float)
-    """Of speech that it was measured over."""
+    """Seconds of speech that it was measured over."""
 
 
 class SchemaReaderRow(Base):

@@ -82,7 +82,7 @@ class UsageStore:
             return [_entry(row) for row in rows]
 
     async def tidy(self, at: int) -> None:
-        """Deletes minutes that nobody asks for any more, and rows of servers that have ended."""
+        """Deletes counts of minutes that are over for an hour, and the rows of servers that have ended."""
         async with self._database.writing(logging.DEBUG) as session:
             await session.execute(
                 delete(UsageRow).where(UsageRow.span == "minute", UsageRow.start < at - MINUTES_KEPT_SECONDS)

@@ -39,7 +39,7 @@ class Delivery:
 
 
 def delivery(instructions: str) -> Delivery:
-    """The settings for the part of `instructions` that is understood."""
+    """The settings that `instructions` ask for, as far as they are understood here."""
     settings = {"pace": 1.0, "pause": 1.0, "gain": 0.0}
     complete = True
     for clause in re.split(r"[.,;!\n]| and | but ", instructions.lower()):

@@ -24,7 +24,7 @@ _SMALL_TEXT = 200_000
 """Characters that are read in a few milliseconds, whatever they are."""
 _SLICE_ENTRIES = 500
 _LONG_LIST = 100
-"""Entries."""
+"""Lists with more entries than this are written a slice at a time."""
 _STRETCH = re.compile(
     r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"){0,'
     + str(4 * MOST_MEMBERS)  # a text, and what stands behind it, for the name and for the value

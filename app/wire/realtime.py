@@ -33,7 +33,9 @@ from engines.types import Segment
 APPEND_BYTES = 15 * 2**20
 """The most bytes of audio in one event."""
 _LONG_VALUE = 1000
-"""Characters of sound in an event from which the rest of the event is parsed without it."""
+"""If the base64 text of the sound is longer than this, it is cut out before the rest of the event is parsed
+as JSON.
+"""
 _STAND_IN = "<sound>"
 MOST_ESCAPES = 250_000
 """Backslashes in an event: base64 of 10 MB of sound has fewer, also where each slash is escaped, as PHP

@@ -19,13 +19,15 @@ def model_list(models: Iterable[tuple[ModelListing, str | None]]) -> dict[str, A
 
 
 def speech_model_list(models: Iterable[tuple[ModelListing, str | None]]) -> dict[str, Any]:
-    """`models` is what Open WebUI reads."""
+    """The list of speech models; Open WebUI reads the key `models`."""
     listed = model_list(models)
     return listed | {"models": [{"id": model["id"], "name": model["id"]} for model in listed["data"]]}
 
 
 def voice_page(items: Sequence[dict[str, Any]], after: str | None, limit: int | None) -> dict[str, Any]:
-    """`voices` is what clients of Kokoro-FastAPI and Open WebUI read. `limit`: None for all."""
+    """A page of the list of voices; clients of Kokoro-FastAPI and Open WebUI read the key `voices`. `limit`:
+    None for all.
+    """
     listed = page(items, after, limit)
     return listed | {"voices": [{"id": voice["id"], "name": voice["name"]} for voice in listed["data"]]}
 

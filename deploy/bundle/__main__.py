@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def make(folder: Path, images: Path | None) -> None:
-    """Raises `Failed`. `images`: a storage of buildah with the image `antiphon:cpu`."""
+    """Makes the bundle. `images`: a storage of buildah with the image `antiphon:cpu`. Raises `Failed`."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)

@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("ANTIPHON_IMAGE_TEST_FOLDER", "/var/tmp/antiphon-image-test"))  # noqa: S108 - root's
 STEPS = ("compose", "kubernetes", "cpu", "bundle", "gpu")
 USUAL = ["compose", "kubernetes", "cpu", "bundle"]
-"""The image for GPUs is a download of 600 MB more."""
+"""The steps without arguments. The image for GPUs is not among them, because it downloads 600 MB more."""
 
 
 def main() -> int:

@@ -43,7 +43,7 @@ MOST_REMEMBERED = 120
 
 Mask = NDArray[np.bool_]
 Embed = Callable[[Mask], Samples]
-"""Frames of the window -> a unit vector of what is said in them."""
+"""A function: a mask of the window's frames -> the unit vector of the speech in these frames."""
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ class SpeakerVoices(Protocol):
         ...
 
     def embed(self, samples: Samples) -> Samples:
-        """A unit vector."""
+        """The unit vector of a speaker."""
         ...
 
 

@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 CALLS_PER_GPU = 2
 """While one batch is on the GPU, the features and words of another are computed."""
 SMALLEST_FORMAT = "int8_float16"
-"""Half the memory of float16, for weights that do not fit otherwise."""
+"""The number format that needs half the memory of float16, for weights that do not fit otherwise."""
 NUMBER_FORMATS = ("float16", "bfloat16", "int8_float32", "float32")
-"""Those to choose from, the best first, where CTranslate2 does not have the one that fits the GPU."""
+"""The number formats to choose from, the best first, if CTranslate2 lacks the usual one for this GPU."""
 
 
 def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:

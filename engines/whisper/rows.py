@@ -45,9 +45,9 @@ MAX_FALLBACK_ROUNDS = 2
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 DRAFT_GRID_FRAMES = 200
-"""As GRID_FRAMES, for drafts."""
+"""Short encodings of drafts have a multiple of these frames."""
 PADDING_UNMEASURED = 600
-"""The same for models that were not measured."""
+"""Frames of silence after the sound in a short encoding, for models that were not measured."""
 MEASURED_WIDTHS = (512,)
 """Encoder widths of the models with which the padding was measured: base."""
 SILENCE_FEATURE = -1.5

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 older_code_works = True
 
-# SQLite counts up only what it calls INTEGER.
+# SQLite increments only columns of the type INTEGER.
 COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 

@@ -9,7 +9,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
-# A server of an older version takes a key without looking at its scopes, its end and its limits.
+# Older servers may go on, but they accept a key without looking at its scopes, its end and its limits.
 older_code_works = True
 
 

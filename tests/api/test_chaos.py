@@ -44,7 +44,7 @@ CLIENTS, AT_ONCE, REHEARSAL = 1_000, 50, 150
 POOLS = ("AnyIO worker thread", "asyncio_", "Thread-")
 """Names of the threads of AnyIO, of asyncio's executor and of aiosqlite's connections."""
 MORE_THREADS, MORE_DESCRIPTORS = 60, 10
-"""Of those pools together, and of the database connections that they open."""
+"""How many threads of those pools, and how many file descriptors, there may be more than before."""
 MORE_MEMORY = 100_000_000
 """Bytes by which resident memory may grow: allocators keep what they once had."""
 
@@ -61,7 +61,7 @@ class Held:
     """What the process holds."""
 
     threads: int
-    """But for those of pools that libraries bound themselves, and fill as they like."""
+    """Threads outside of `POOLS`: libraries bound these pools themselves, and fill them as they like."""
     descriptors: int
     files: int
     """In the folder for temporary files."""
@@ -132,7 +132,9 @@ def calls() -> list[Call]:
 
 
 def later_calls(talk: bytes) -> list[Call]:
-    """What came after OpenAI's routes: live sessions, the page, extensions; and requests in line."""
+    """Calls of the routes that were added later: live sessions, the page, extensions; and pipelined
+    requests.
+    """
     paths = ("/", "/studio/x/a.js", "/health", "/v1/about", "/v1/audio/models", "/v1/models/whisper-1")
     made = [get(path) for path in paths]
     made.append(get("/v1/audio/voices/voice_nobody", "DELETE"))
@@ -180,7 +182,7 @@ async def serving(container: Container) -> AsyncIterator[int]:
 
 
 async def crowd(port: int, count: int, chance: Random) -> Counter[str]:
-    """So many clients, some at once. What became of them."""
+    """Runs `count` clients, `AT_ONCE` at a time. Returns how many of them had which outcome."""
     fates: Counter[str] = Counter()
     choices, places = calls(), asyncio.Semaphore(AT_ONCE)
 
@@ -201,7 +203,8 @@ async def test_a_thousand_clients_leave_nothing_behind(
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(readiness, "DATABASE_SECONDS", 100)  # a slow machine is no unready server
+    # so that a slow machine does not count as an unready server
+    monkeypatch.setattr(readiness, "DATABASE_SECONDS", 100)
     upgrade(settings.database_url)
     model = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
     engine = EchoTranscriber(seconds=0.005)
@@ -216,12 +219,12 @@ async def test_a_thousand_clients_leave_nothing_behind(
     chance = Random(SEED)
     await add_tone_voice(container)
     async with serving(container) as port:
-        await crowd(port, REHEARSAL, chance)  # what is loaded and opened once
+        await crowd(port, REHEARSAL, chance)  # loads and opens what is loaded and opened only once
         await settled(container, folder)
         before, memory = Held.now(container, folder), resident()
         fates = await crowd(port, CLIENTS, chance)
         await settled(container, folder)
-        with suppress(AssertionError):  # the next line tells what is left
+        with suppress(AssertionError):  # if this fails, the next assertion tells what is left
             await until(lambda: same(Held.now(container, folder), before), seconds=60)
         now = Held.now(container, folder)
         assert same(now, before), (

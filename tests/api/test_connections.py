@@ -210,7 +210,7 @@ HOSTILE = {
 
 
 JAVA = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
-"""What Java's HTTP client asks for in its first request on a connection."""
+"""The headers with which Java's HTTP client asks for HTTP/2 in its first request on a connection."""
 WISHES = [
     JAVA,
     b"Upgrade: tea\r\nConnection: keep-alive\r\nConnection: Upgrade\r\n",

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 CLIP = wav(tone(1))
 ENOUGH = 5
-"""Answers to each kind of request in each phase."""
+"""Least number of answers to each kind of request in each phase of the test."""
 Ask = Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
 SPEECH = {"model": "tts-1", "voice": {"id": "voice_tone"}, "input": "Good morning.", "response_format": "pcm"}
 ASKS: dict[str, Ask] = {

@@ -27,7 +27,7 @@ def warm(server: Server) -> None:
 
 @pytest.fixture(autouse=True)
 def unharmed(server: Server) -> Iterator[None]:
-    """Whatever was sent: afterwards the server answers, and its memory is where it was."""
+    """After each test the server still answers, and its memory has grown by less than `GROWTH`."""
     before = server.peak
     yield
     assert server.process.poll() is None

@@ -57,7 +57,9 @@ def error(answer: httpx2.Response) -> dict[str, str]:
 
 
 async def within_a_minute() -> None:
-    """Limits hold for minutes of the clock: a test must not see one end."""
+    """Waits for the next minute if this one is nearly over: limits hold for minutes of the clock, and a
+    test must not cross from one to the next.
+    """
     await until(lambda: time.time() % 60 <= 45, 20)
 
 

@@ -74,7 +74,7 @@ def test_a_client_that_does_not_read_is_closed_with_1008(tmp_path: Path) -> None
 
 
 def _babble(socket: ClientConnection) -> None:
-    """Frames that are answered with errors, until the connection ends."""
+    """Sends frames that are answered with errors, until the connection ends."""
     with suppress(ConnectionClosed, OSError):
         for _ in range(200_000):
             socket.send('{"type": "' + "x" * 100 + '"}')

@@ -74,7 +74,9 @@ TRANSCRIPTIONS: dict[str, dict[str, Any]] = {
     "many fields": {f"f{number}": "x" * 5_000 for number in range(95)},
 }
 REFUSED = {"nested JSON": "invalid_value", "speakers": "several_speakers"}
-"""The second one after the work: the pretended engine hears several speakers in the clip."""
+"""Code of the error for the cases that are refused. `speakers` is refused only after the work: the
+pretended engine hears several speakers in the clip.
+"""
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTIONS)
@@ -197,7 +199,7 @@ def test_files_of_segments(server: Server, name: str, form: str) -> None:
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/openapi.json", "/"])
 def test_what_is_outside_of_the_api(server: Server, path: str) -> None:
     with server.client() as client:
-        client.get(server.root + path)  # made once, at the first call
+        client.get(server.root + path)  # the first call makes what is kept from then on
         longest(server)
         assert client.get(server.root + path).status_code == 200
     assert longest(server) < most()

@@ -179,7 +179,9 @@ async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: 
 
 
 async def test_a_generated_client_can_ask_who_speaks(typed: Any) -> None:
-    """There is no diarizer here: that it is asked for is seen by the error, which is typed."""
+    """There is no diarizer in this server, so the request ends with an error. That error, which is typed
+    too, shows that speakers were asked for.
+    """
     models = part("models")
     diarized = models.CreateTranscriptionBodyResponseFormat("diarized_json")
     request = models.CreateTranscriptionBody(

@@ -1,4 +1,6 @@
-"""More than the house can do: refused at once, shared out fairly, given back."""
+"""More requests than the server can serve: they are refused at once, served fairly, and all places are
+given back.
+"""
 
 from __future__ import annotations
 

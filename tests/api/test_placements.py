@@ -55,7 +55,7 @@ async def post(client: httpx2.AsyncClient, data: bytes = SHORT, **fields: str) -
 
 
 def kill(container: Container) -> bool:
-    """Whether there was a process to kill."""
+    """Kills the process of a model. Returns whether there was one."""
     for lane in container.runner._lanes.values():
         host = lane.life.host
         child = host._child if isinstance(host, ProcessHost) else None

@@ -27,7 +27,7 @@ PLACES = 2
 DEADLINE_SECONDS = 5
 """Long enough for the first sound on a busy machine, and shorter than the whole answer takes."""
 END = b"\r\n0\r\n\r\n"
-"""Of a complete chunked answer."""
+"""The end of a complete answer in chunks (`Transfer-Encoding: chunked`)."""
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_deadline_is_the_last_event_of_a_stream(tmp_path: Path) -> None:
 
 
 def events_until(folder: Path, seconds: int) -> list[str]:
-    """Nothing, if a busy machine has no sound before the deadline."""
+    """The events of the answer; none if a busy machine makes no sound before the deadline."""
     with serving(folder, LIMITS_REQUEST_SECONDS=str(seconds)) as server:
         body = LONG | {"stream_format": "sse", "response_format": "mp3"}
         with server.client() as client, client.stream("POST", "/audio/speech", json=body) as stream:

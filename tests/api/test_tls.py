@@ -62,7 +62,7 @@ def test_a_handshake_that_stops_is_ended(files: tuple[Path, Path], tmp_path: Pat
 
 
 def certificate(server: Server) -> bytes:
-    """What a new connection is shown."""
+    """The certificate that the server shows to a new connection."""
     port = int(server.root.rpartition(":")[2])
     with (
         socket.create_connection(("127.0.0.1", port), timeout=10) as plain,

@@ -26,7 +26,7 @@ ALLOWED = {
     ("engines/pyannote/checkpoints.py", "from_pretrained"),  # of the scoring: two arrays, NumPy's loader
     ("engines/pyannote/setup.py", "from_pretrained"),  # of a model that the operator trusts
 }
-"""Each with its reason."""
+"""The places that may do so, each with its reason."""
 
 
 def uses(tree: ast.AST) -> Iterator[str]:

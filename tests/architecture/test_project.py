@@ -135,7 +135,7 @@ def test_ci_runs_the_tests_and_nothing_else() -> None:
     assert lines[-1] == "make test"
     installs = [line for line in lines if "install" in line and "echo" not in line]
     assert len(installs) == 1
-    assert installs[0].endswith("||")  # a machine where apt fails still runs the tests
+    assert installs[0].endswith("||")  # if apt fails, the tests still run
     assert "make test" in (ROOT / "README.md").read_text()
     assert "make serve" in (ROOT / "README.md").read_text().split("## ")[0]
 

@@ -64,7 +64,7 @@ def test_a_crash_in_native_code_leaves_its_stack(tmp_path: Path) -> None:
     text = log.read_text()
     assert "Fatal Python error: Segmentation fault" in text
     assert "(most recent call first)" in text
-    assert "runtime/" in text or "uvicorn" in text  # whichever thread was told first
+    assert "runtime/" in text or "uvicorn" in text  # the line comes from whichever thread wrote first
 
 
 def test_a_server_that_others_can_reach_gets_a_first_key(tmp_path: Path) -> None:

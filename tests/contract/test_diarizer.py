@@ -36,7 +36,7 @@ from tests.support.sound import decode, noise, silence, tone
 
 MODEL = "pyannote-starter"
 VOICES = ("af_kore", "am_eric", "bf_isabella", "am_santa", "am_puck", "af_jessica", "am_onyx", "af_river")
-"""The eight English ones that are least alike."""
+"""The eight English voices of Kokoro that are least like one another."""
 PITCHES = dict(zip(VOICES, range(200, 3400, 400), strict=True))
 
 LOADERS: dict[str, Callable[[Path, EngineOptions], Diarizer]] = {
@@ -106,7 +106,10 @@ def pickled(seen: Seen) -> Seen:
 
 
 def right(conversation: Conversation, found: Diarization) -> float:
-    """The share of the turns in whose middle the right speaker speaks, each speaker being one label."""
+    """The share of the turns in whose middle the result has the right speaker.
+
+    A label stands for the person in whose turn it was first found.
+    """
     labels: dict[int, str] = {}
     good = 0
     for turn in conversation.turns:

@@ -1,4 +1,6 @@
-"""The real engines say the same in a process of their own as in the server's, and give their memory back."""
+"""The real engines give the same results in a process of their own as in the server's, and give their
+memory back.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ HASHES = {
     "segmentation": "3b6589d760a1e45c72348990a3668de04b29f0e2d1058408a111d7b88fccd1a5",
     "campplus": "2a57650e03ada53abd029edf4c0d4cbd24e5c7683e50a66385a68c3e0b25be07",
 }
-"""Of the graphs that are made of the starter's files: other bytes mean that somebody changed the graphs."""
+"""SHA-256 of the graphs that are made from the starter weights. Other bytes mean that the code that makes
+the graphs was changed.
+"""
 
 
 @pytest.fixture(scope="module")

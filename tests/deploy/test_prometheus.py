@@ -53,7 +53,7 @@ KNOWN = series()
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Each with where it stands."""
+    """Every PromQL expression of the rules and the dashboard, with the name of its alert or panel."""
     for rule in RULES:
         yield rule["alert"], rule["expr"]
     for panel in PANELS:

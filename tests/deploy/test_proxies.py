@@ -196,7 +196,7 @@ def test_a_rolling_upgrade_under_load_fails_no_request(cluster: Cluster, front: 
     then each is stopped and replaced, while clients go on asking. The proxy is told nothing.
     """
     old = previous_revision()
-    stopped(cluster.start())  # makes the key
+    stopped(cluster.start())  # the first start makes the key
     migrations.downgrade(database, old)
     servers = [cluster.start(head=old), cluster.start(head=old)]
     ports = [port_of(server) for server in servers]

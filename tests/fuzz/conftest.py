@@ -16,7 +16,7 @@ Cases = Callable[[str], Iterator[tuple[int, Random]]]
 
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> Cases:
-    """Called with the fuzzer's own seed."""
+    """A function that gives the cases of the command line, for the seed of one fuzzer."""
     count, first = request.config.getoption("--fuzz-cases"), request.config.getoption("--fuzz-first")
     return lambda seed: randoms(seed, first, CASES if count is None else count)
 

@@ -82,7 +82,7 @@ def broken(chance: Random) -> tuple[str, bytes]:
 
 
 def _head(data: bytes, chance: Random) -> bytes:
-    """Bytes of the header are replaced."""
+    """Replaces some bytes of the header."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 12)):
         if changed:
@@ -91,7 +91,7 @@ def _head(data: bytes, chance: Random) -> bytes:
 
 
 def _extreme(data: bytes, chance: Random) -> bytes:
-    """Fields of 1, 2, 4 or 8 bytes hold the values that sizes, rates and counts overflow at."""
+    """Writes values at which sizes, rates and counts overflow into fields of 1, 2, 4 or 8 bytes."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         width = chance.choice("BHIQ")

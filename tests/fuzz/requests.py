@@ -192,4 +192,4 @@ def header_request(chance: Random) -> OddRequest:
 KINDS: dict[str, Callable[[Random], OddRequest]] = {
     "forms": form_request, "json": json_request, "paths": path_request, "headers": header_request
 }  # fmt: skip
-"""By the name of the fuzzer, which is also its seed."""
+"""The makers of odd requests, by the name of the fuzzer; the name is also its seed."""

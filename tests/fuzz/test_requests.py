@@ -30,7 +30,7 @@ async def test_odd_requests(kind: str, caller: RawCaller, cases: Cases) -> None:
 
 
 async def test_nothing_is_left_behind(container: Container, caller: RawCaller, cases: Cases) -> None:
-    """All of a hundred requests at once; afterwards every place is free."""
+    """Sends a hundred requests at once; afterwards every permit and every place is free."""
     chances = [chance for _, chance in cases("together")][:100]
     answers = await asyncio.gather(*(answered(caller, form_request(chance), chance) for chance in chances))
     outcomes = Outcomes()

@@ -1,4 +1,6 @@
-"""A user without a mouse: goes from control to control with the Tab key, and sees where she is."""
+"""A user without a mouse, who goes from control to control with the Tab key and must see which one has
+the focus.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ FOCUSED = """() => {
 
 
 def stop(page: Page) -> dict[str, Any]:
-    """What has the focus."""
+    """The control that has the focus."""
     told: dict[str, Any] = page.evaluate(FOCUSED)
     return told
 

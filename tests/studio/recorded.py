@@ -55,7 +55,7 @@ SOUND = wav(tone(20))
 
 
 def events(turns: list[Turn], *, told: bool = True) -> Iterator[dict[str, Any]]:
-    """Everything that such a stream says. `told`: whether speakers become known."""
+    """All events of such a stream. `told`: whether speakers become known."""
     seconds = turns[-1].end
     yield {"type": "antiphon.progress", "seconds": 0, "expected": seconds, "queued": 0}
     for turn in turns:

@@ -1,4 +1,4 @@
-"""Chromium on the studio: what a visit asked for and what its console said.
+"""Visits of the page with Chromium: the requests that a visit makes, and the messages of its console.
 
 Law: every visit is a new profile. A visit that asks another origin for anything, or whose console says
 anything, makes its test fail.

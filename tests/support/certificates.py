@@ -23,7 +23,9 @@ class Authority:
         return self._authority.cert_pem.bytes()
 
     def issue(self, certificate: Path, key: Path, *, days: float = 30.5, rsa: bool = False) -> None:
-        """Writes a certificate that ends in so many days, and its key; the certificate's file comes first."""
+        """Writes a certificate that is valid for `days` days, and its key. `certificate` is written
+        before `key`, so a test can see the moment in which they do not fit.
+        """
         kind = trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA
         end = datetime.now(UTC) + timedelta(days=days)
         begin = min(datetime.now(UTC), end) - timedelta(days=1)

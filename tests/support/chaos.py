@@ -19,7 +19,9 @@ NO_MASK = bytes(4)
 """The mask of a frame, which changes nothing."""
 GOOD_BYE = b"\x88\x82" + NO_MASK + struct.pack(">H", 1000)
 LONGEST_ANSWER_SECONDS = 240.0
-"""So that a slow machine fails no test: fifty clients at once keep a small one busy for half a minute."""
+"""The longest wait for one answer. It is long, because fifty clients at once keep a small machine busy
+for half a minute.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def _request(method: str, path: str, body: bytes = b"", kind: str = "text/plain"
 
 
 async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> None:
-    """One client: what becomes of it is drawn, and counted."""
+    """One client. Whether it finishes, leaves or stalls is drawn from `chance`; `fates` counts the
+    outcomes.
+    """
     fate = chance.choice(("whole", "leaves while sending", "leaves after sending", "leaves while reading"))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -109,7 +113,7 @@ async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> N
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes, chance: Random, *, whole: bool) -> None:
-    """In pieces, with pauses; not `whole`: up to a random byte."""
+    """Sends in pieces, with pauses; if not `whole`, only up to a random byte."""
     end = len(data) if whole else chance.randrange(len(data))
     at = 0
     while at < end:
@@ -151,7 +155,7 @@ async def _status(reader: asyncio.StreamReader, chance: Random) -> int:
 
 
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:
-    """The connection ends with a reset instead of a polite end."""
+    """Makes closing send a reset (RST) instead of a regular end (FIN)."""
     raw: socket.socket | None = writer.get_extra_info("socket")
     if raw is not None:
         with suppress(OSError):

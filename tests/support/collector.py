@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class Collector:
-    """What it was sent."""
+    """A collector, and everything that it was sent."""
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)

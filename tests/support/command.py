@@ -18,7 +18,7 @@ from tests.support.server import free_port
 
 @dataclass(frozen=True)
 class Done:
-    """What a call left."""
+    """The output and the exit status of one call."""
 
     code: int
     out: str
@@ -50,7 +50,9 @@ class Command:
     def __call__(
         self, *arguments: str, stdin: bytes = b"", settings: Mapping[str, str] | None = None
     ) -> Done:
-        """`settings` are written like `LIMITS_REQUESTS="1"`. What is no sentence is raised here."""
+        """Calls the command. `settings` are written like `LIMITS_REQUESTS="1"`. An internal error is
+        raised here.
+        """
         level = logging.getLogger("app").level
         with self._patch.context() as patch:
             patch.setattr(sys, "argv", ["antiphon", *arguments])

@@ -27,7 +27,7 @@ class ToneDiarizer:
         """Samples of all audio."""
         self.assembled: list[DiarizeOptions] = []
         self.gate = threading.Event()
-        """Closed: `assemble` waits for it."""
+        """While it is closed, `assemble` waits."""
         self.gate.set()
         self.failure: EngineError | None = None
 

@@ -36,7 +36,7 @@ class EchoTranscriber:
         self.seconds = seconds
         self.batches: list[list[Window]] = []
         self.gate = threading.Event()
-        """Closed: batches wait for it."""
+        """While it is closed, batches wait."""
         self.gate.set()
         self.failure: Exception | None = None
         self.bad_prompt = ""
@@ -93,7 +93,7 @@ class ToneSynthesizer:
     def __init__(self) -> None:
         self.utterances: list[Utterance] = []
         self.gate = threading.Event()
-        """Closed: utterances wait for it."""
+        """While it is closed, utterances wait."""
         self.gate.set()
         self.failure: Exception | None = None
         self.closed = False

@@ -97,7 +97,9 @@ class Heartbeat:
 
 
 async def burn() -> None:
-    """What no handler may do: proves that the heartbeat sees it."""
+    """Keeps the event loop busy, which no handler may do: so a test can show that the heartbeat notices
+    it.
+    """
     until = time.thread_time() + 0.2
     while time.thread_time() < until:
         pass

@@ -18,7 +18,7 @@ class Hub:
         self.files: dict[str, bytes] = {}
         self.listing: dict[str, Any] = {}
         self.status = 200
-        """Of the answer about a repository."""
+        """Status of the answer about a repository."""
         self.asked: list[tuple[str, str | None]] = []
         """Path and Range header of each request."""
         self.break_after: int | None = None

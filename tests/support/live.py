@@ -55,13 +55,13 @@ class LoudIsSpeech:
 
 @dataclass
 class WordRunner(FakeRunner):
-    """Hears the word `wN` in second N; remembers what it was asked."""
+    """A runner that hears the word `wN` in second N, and remembers what it was asked."""
 
     urgent: list[bool] = field(default_factory=list)
     options: list[TranscribeOptions] = field(default_factory=list)
     requests: set[int] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """Closed: looks wait for it."""
+    """While it is closed, looks wait."""
     failures: list[Exception] = field(default_factory=list)
     """Raised one after the other before anything is heard."""
     given_up: int = 0

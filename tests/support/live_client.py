@@ -81,7 +81,7 @@ def _read_all(socket: ClientConnection, deadline: float) -> None:
 
 
 def can_open(server: Server) -> bool:
-    """Whether a further session is let in."""
+    """Whether the server accepts one more session."""
     try:
         with opened(server):
             return True

@@ -8,34 +8,36 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 TICKS = 100
-"""Of a second, in which Linux counts CPU time."""
+"""Parts of a second in which Linux counts CPU time."""
 
 
 def family(pid: int) -> list[int]:
     """The process, its children, and theirs. One that ends meanwhile is left out."""
     found = [pid]
-    for one in found:  # grows while it is read
+    for one in found:  # the list grows while it is read
         found += _asked(one, _children) or []
     return found
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of all of them, also of those that ended and were waited for."""
+    """CPU seconds of the process and its family, those that have ended included."""
     return sum(_each(pid, _cpu))
 
 
 def resident(pid: int) -> int:
-    """Bytes; shared pages count in each process."""
+    """Resident memory of the family in bytes; shared pages count in each process."""
     return int(sum(_each(pid, lambda one: _status(one, "VmRSS"))))
 
 
 def peak(pid: int) -> int:
-    """Bytes: the sum of what each of them that lives had resident at most."""
+    """The sum of the peak resident memory of all living processes of the family, in bytes."""
     return int(sum(_each(pid, lambda one: _status(one, "VmHWM"))))
 
 
 def proportional(pid: int, *, children: bool = True) -> int:
-    """Bytes; shared pages count once. `children`: of all of them, not of the process alone."""
+    """Memory in bytes in which shared pages count once. `children`: of the whole family, not of the
+    process alone.
+    """
     return int(sum(_each(pid, _proportional)) if children else _asked(pid, _proportional) or 0)
 
 

@@ -39,7 +39,7 @@ def unchecked(
 
 
 def nothing() -> None:
-    """Needs no library."""
+    """Imports nothing, because these tasks need no library."""
 
 
 def broken() -> None:

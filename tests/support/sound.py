@@ -152,7 +152,7 @@ def _silent_frame(number: int) -> bytes:
 
 
 def _coded(number: int) -> bytes:
-    """A number as UTF-8 would write it."""
+    """A number in the coding of UTF-8, which FLAC uses for the number of a frame."""
     return chr(number).encode("utf-8", "surrogatepass")
 
 

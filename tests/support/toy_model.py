@@ -20,7 +20,7 @@ TOY = ModelEntry(
     hub=HubSource("us/toy", "rev"),
 )  # fmt: skip
 KNOWN = {"toy": TOY}
-"""Stands for the catalogue."""
+"""The models that the store knows, in place of the catalogue."""
 
 
 def bytes_of(store: WeightsStore, model: str = "toy") -> dict[str, bytes]:

@@ -43,7 +43,7 @@ def voice(project: str, consent_id: str) -> CustomVoice:
 
 
 def audit(url: str, project: str) -> list[AuditEntry]:
-    """Everything that happened in a project, oldest first."""
+    """The audit rows of a project, oldest first."""
     engine = create_engine(prepared(url).replace("sqlite+aiosqlite", "sqlite"))
     wanted = text("SELECT action, subject, outcome, details FROM audit WHERE project = :p ORDER BY seq")
     with engine.connect() as connection:

@@ -71,7 +71,7 @@ async def rounds(count: int) -> None:
 
 
 def slowly(line: socket.socket, end: bytes) -> bytes:
-    """All up to `end`, read in small pieces with a pause after each."""
+    """The text of the connection up to `end`, read in small pieces with a pause after each."""
     data = b""
     while not data.endswith(end):
         piece = line.recv(100_000)

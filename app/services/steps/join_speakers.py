@@ -22,8 +22,9 @@ LONG_SEGMENT = 15.0
 LONGEST_SEGMENT = 60.0
 """Seconds after which a segment ends in any case, so that a stream never waits for longer."""
 STRAY_SECONDS = 0.6
-"""Seconds: a single word of another speaker within a sentence that is no longer than this is taken for an
-error."""
+"""A single word of another speaker within a sentence is taken for an error if it is shorter than this, in
+seconds.
+"""
 NEAR_WORDS = 3
 """Greatest number of words by which a change of speakers is moved to the end of a sentence."""
 PAUSE_TOLERANCE, SPEECH_TOLERANCE = 0.35, 0.2

@@ -65,7 +65,7 @@ class KeyAccount:
 
     @property
     def rate(self) -> RequestRate | None:
-        """None without a limit of requests."""
+        """The requests of the current minute; None if the key has no limit of requests."""
         limit = self.limits.requests_per_minute
         if not limit:
             return None
@@ -172,7 +172,7 @@ class KeyAccount:
         self._unsaved[key] = self._unsaved.get(key, UsageCounts()) + counts
 
     def _used(self) -> UsageCounts:
-        """In the current minute."""
+        """The use in the current minute, by this server and by the others."""
         key: tuple[Span, int] = ("minute", self._minute)
         none = UsageCounts()
         return self._saved_minute + self._saving.get(key, none) + self._unsaved.get(key, none)

@@ -20,7 +20,7 @@ _SPACED_WORD = re.compile(r"\s*\S+(?:\s+$)?")
 
 
 def folded(text: str) -> str:
-    """What two transcriptions of one word have in common."""
+    """A word without case and punctuation, so that two transcriptions of it can be compared."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(sign for sign in plain if sign.isalnum()) or plain.strip()
 
@@ -94,7 +94,9 @@ def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:
 
 
 def unspaced(word: LiveWord) -> LiveWord:
-    """The first word of an item has no space before it, nor have its tokens."""
+    """The word without the space before it, in its text and in its tokens: an item must not begin with a
+    space.
+    """
     cut = len(word.text) - len(word.text.lstrip())
     tokens = list(word.tokens)
     while cut and tokens:

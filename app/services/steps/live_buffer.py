@@ -36,7 +36,7 @@ class SoundBuffer:
 
     @property
     def seconds(self) -> float:
-        """Of the sound that is still here."""
+        """Seconds of the sound that was not dropped."""
         return (self.end - self._first * self.frame) / SAMPLE_RATE
 
     @property

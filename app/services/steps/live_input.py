@@ -73,7 +73,7 @@ class LiveInput:
         return self._gate.resting
 
     def seconds(self, size: int) -> float:
-        """Of so many bytes."""
+        """The seconds of sound in `size` bytes of the client's encoding."""
         return size / self._form.width / self._form.rate
 
     def reformat(self, form: SoundFormat) -> None:

@@ -1,7 +1,7 @@
 """One item of a live session: what is known of its audio and its words, and when it is worth another look.
 
-A look is one transcription of the part of the audio that is not settled yet. Law: knows no model; what a look
-does stands in `live_looks`.
+A look is one transcription of the part of the audio whose words are not sure yet. Law: knows no model; what a
+look does stands in `live_transcriber.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ SECOND_LOOK = 0.7
 USUAL_STEP = 1.5
 """Seconds of new speech between two looks if the client asks for no delay."""
 STEP_SHARE = 0.3
-"""The same as a share of the audio: long looks cost more, so they are rarer."""
+"""Least new speech between two looks, as a share of the audio of the look: long looks cost more, so they are
+rarer.
+"""
 PAUSE_SECONDS = 0.3
 """Seconds of silence after which a look begins at once, although less than the usual speech is new."""
 

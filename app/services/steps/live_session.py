@@ -82,7 +82,7 @@ class LiveSession:
         self._permit = permit
         self._tell = tell
         self.settings = settings
-        self._claimed = CLAIM_SECONDS  # when it was opened
+        self._claimed = CLAIM_SECONDS  # claimed when the session was opened
         self._input = LiveInput(threads, stream, settings.format)
         self._buffer = SoundBuffer(stream.frame)
         self._from = 0  # position of the first sample that is not committed

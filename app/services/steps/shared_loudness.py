@@ -33,7 +33,9 @@ class SharedLoudness:
         self._sharing = False
 
     def share(self) -> None:
-        """From now on the database is used: it is there, and its schema is right. Commands have none."""
+        """Uses the database from now on. It is called once the schema was checked; commands never call it,
+        because they need no database.
+        """
         self._sharing = True
 
     async def prepare(self, voice: VoiceKey) -> None:
@@ -48,7 +50,9 @@ class SharedLoudness:
             self._asked.add(voice)
 
     def keep(self, voice: VoiceKey) -> None:
-        """Has the measurement of a voice written, if it has become much better."""
+        """Writes the measurement of a voice in the background, if it covers much more speech than the stored
+        one.
+        """
         power, seconds = self.book.measured(voice)
         if not self._sharing or not seconds or seconds < KEEP_FACTOR * self._kept.get(voice, 0.0):
             return

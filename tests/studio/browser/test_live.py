@@ -81,7 +81,7 @@ SILENT = "() => window.streams.flatMap((one) => one.getTracks()).every((one) => 
 
 
 def dictating(made: Visit) -> Page:
-    """A user who has seen the first words."""
+    """A visit whose user dictates, and has seen the first words."""
     made.page.add_init_script(OPENED)
     page = made.open("live")
     page.get_by_role("button", name="Start speaking").click()

@@ -82,7 +82,7 @@ def recording(page: Page) -> None:
 
 
 def sounding(page: Page) -> None:
-    """The text is kept, the sound is not."""
+    """A recording whose text is kept and whose sound is not."""
     done(page)
     page.reload()
     page.get_by_role("button", name="Play", exact=True).click()
@@ -149,7 +149,7 @@ def test_37_39_the_dialog_of_the_key(page_of: PageOf, locked: Server) -> None:
 
 
 def begin(made: Visit) -> Page:
-    """The empty page, without what the state before left."""
+    """Opens the empty page, without anything that the state before has left."""
     made.page.unroute_all()
     made.page.set_viewport_size(SIZES["desktop"])
     if made.page.url.startswith(made.root):

@@ -12,7 +12,7 @@ KEY = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
 VERSION = (b"sec-websocket-version", b"13")
 IDLE = 60.0
 BUFFERED = 2_000_000
-"""Bytes that wait for the client: more than it takes here."""
+"""Bytes that wait for the client: more than it reads in these tests."""
 DAY = 86_400
 
 

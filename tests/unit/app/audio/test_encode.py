@@ -19,7 +19,7 @@ FORMATS: tuple[AudioFormat, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 
 
 def speech(seconds: float) -> Samples:
-    """Sound behind the silence that encoders ask for."""
+    """Sound that begins with the silence that encoders need."""
     times = np.arange(int(seconds * SPEECH_RATE)) / SPEECH_RATE
     hum = 0.3 * np.sin(2 * np.pi * 300 * times)
     return np.concatenate([np.zeros(LEAD_SAMPLES), hum]).astype(np.float32)

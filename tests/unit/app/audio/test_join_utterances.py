@@ -1,4 +1,6 @@
-"""Voicing: trimmed, joined without clicks, at the tempo and the loudness that were asked for."""
+"""Utterances are trimmed, joined without clicks, and brought to the tempo and the loudness that were
+asked for.
+"""
 
 from __future__ import annotations
 

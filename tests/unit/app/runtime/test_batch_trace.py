@@ -66,7 +66,7 @@ def test_a_batch_is_linked_to_its_requests(exporter: InMemorySpanExporter) -> No
 
 
 class Broken(EchoTranscriber):
-    """Fails whatever it is asked."""
+    """An engine whose every call fails."""
 
     def transcribe(self, windows: Sequence[Window], options: TranscribeOptions) -> list[WindowResult]:
         raise EngineError("no")

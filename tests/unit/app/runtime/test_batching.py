@@ -45,7 +45,7 @@ def test_windows_of_a_request_keep_their_order(
 def serve(
     waiting: list[WaitingRow], turns: FairShare, limits: BatchLimits
 ) -> tuple[list[WaitingRow], FairShare]:
-    """One batch. What it was and the turns after it; `waiting` keeps the rest."""
+    """Takes one batch out of `waiting`. Returns the batch and the shares after it."""
     ids = pick(waiting, turns, limits)
     batch = [item for item in waiting if item.id in ids]
     waiting[:] = [item for item in waiting if item.id not in ids]

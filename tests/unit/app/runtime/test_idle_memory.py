@@ -14,7 +14,7 @@ QUIET = 0.01
 
 
 class House:
-    """A server that counts how often it gave memory back."""
+    """A pretended server that counts how often it has returned memory."""
 
     def __init__(self) -> None:
         self.now = Activity(begun=0, open=0)

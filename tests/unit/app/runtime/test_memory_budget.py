@@ -1,4 +1,4 @@
-"""The memory that models share: a budget, and whoever was used longest ago leaves."""
+"""The memory that models share: it has a budget, and the least recently used model is unloaded first."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def four() -> Iterator[list[Lane]]:
 
 
 def use(lane: Lane, *, done: bool = True, permit: Permit | None = None) -> threading.Event:
-    """One job; `done`: it ends at once."""
+    """Gives a model one job. `done`: the job ends at once; otherwise it waits for its gate."""
     gate = threading.Event()
     permit = permit or admit()
     Model.gates[str(permit.number)] = gate

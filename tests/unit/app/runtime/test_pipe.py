@@ -27,7 +27,7 @@ def pair(ends: tuple[socket.socket, socket.socket]) -> tuple[Pipe, Pipe]:
 
 
 def sent(pair: tuple[Pipe, Pipe], value: object) -> Frame:
-    """What the other end receives."""
+    """Sends a value, and returns what the other end receives."""
     sending = threading.Thread(target=pair[0].send, args=(7, FrameKind.DO, value))
     sending.start()
     frame = pair[1].receive()

@@ -208,7 +208,7 @@ async def test_silence_names_the_field(service: ConsentService, runner: FakeRunn
 
 
 async def test_a_deadline_is_a_deadline(service: ConsentService, runner: FakeRunner) -> None:
-    """Not a broken recording, and not the recording's fault."""
+    """A deadline is told as such, and not as a broken recording."""
     runner.admission = Admission(8, -1.0)
     with pytest.raises(RequestTimedOut) as caught:
         await service.create(ME, "Ann", "en", CLIP)

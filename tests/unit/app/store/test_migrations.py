@@ -146,7 +146,7 @@ def test_a_migration_that_older_code_survives_only_adds(file: Path) -> None:
 
 OLD_KEY = """INSERT INTO api_keys (id, name, project, digest, hint, created)
     VALUES ('key_old', 'a', 'p', :digest, 'abcd', 1)"""
-"""What a server of revision 0004 writes."""
+"""The row that a server of revision 0004 writes."""
 
 
 async def test_a_key_that_an_older_server_adds_meanwhile_has_the_default_scopes(any_database: str) -> None:

@@ -10,7 +10,7 @@ from app.text.utterances import Utterances
 from tests.support.holding import longest_hold
 
 LONGEST = 0.1
-"""Seconds of CPU."""
+"""The longest time, in seconds of CPU, for which a call may keep Python's lock."""
 TRIES = 3
 PATTERNS = (
     "9", "1 ", "-1 ", "1-2-3 ", "9.9.9.9.", "1/2 ", "$1,234,567.89 ", "12:30 ", "2024-01-01 ", "(1) ", "%",
@@ -30,7 +30,7 @@ def utterances(text: str, language: str) -> None:
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_no_text_keeps_the_lock(pattern: str, language: str) -> None:
     text = (pattern * 4096)[:4096]
-    utterances("Good morning, 12.", language)  # loads what reads texts
+    utterances("Good morning, 12.", language)  # loads the libraries before the time is measured
     assert any(longest_hold(lambda: utterances(text, language)) < LONGEST for _ in range(TRIES))
 
 
@@ -48,7 +48,9 @@ SENTENCES = {
     ),
     "ja": ("彼は2024年5月1日の午前10時30分に3千円で5キロのりんごを買い、全体の8.5%を1/2ずつ分けました。",),
 }
-"""Real ones are shorter than a part; they are repeated, so that they are not."""
+"""Real sentences are shorter than the parts that the normaliser gets, so the tests repeat them until they
+are longer.
+"""
 WORDS = {"en": "then we heard that ", "zh": "后来我们听说", "ja": "そして私たちは"}
 
 

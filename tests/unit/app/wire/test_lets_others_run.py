@@ -27,7 +27,7 @@ from engines.types import Segment, Word
 from tests.support.holding import longest_hold
 
 LONGEST = 0.1
-"""Seconds of CPU."""
+"""The longest time, in seconds of CPU, for which a call may keep Python's lock."""
 TRIES = 3
 """On a busy machine, who waits for the lock may wait for a core too; a call that keeps the lock keeps it each
 time."""

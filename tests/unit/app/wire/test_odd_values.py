@@ -87,7 +87,7 @@ def test_an_object_without_its_type_is_told_what_is_missing() -> None:
 @pytest.mark.parametrize("value", [0, 1, 5.5, [], ["x"], {"a": 1}, 10**400, False])
 def test_kinds_of_json_that_a_field_of_speech_has_not(field: str, value: object) -> None:
     if field == "stream" and value is False:
-        return  # the one value that may be
+        return  # the only value of this list that is allowed
     with pytest.raises(ApiError) as caught:
         speech_request(json.dumps(SPEECH | {field: value}).encode(), SpeechRequestRules(characters=4096))
     assert caught.value.status == 400

@@ -142,7 +142,7 @@ def test_answers(official: str, ours: str, answer: Any) -> None:
 
 
 def test_every_kind_of_answer_is_checked() -> None:
-    """All schemas of the official document that a server sends, but those of fields."""
+    """Every schema of the official document that describes an answer is checked by a test of this file."""
     sent = {name for name in OFFICIAL["schemas"] if "Response" in name or name.startswith(("Voice", "List"))}
     other = {
         "VoiceIdsOrCustomVoice",
@@ -160,7 +160,9 @@ def test_the_checks_can_fail() -> None:
 
 
 def test_every_error_is_the_envelope() -> None:
-    """All classes; those that take no plain message are made with what they take."""
+    """Every class of error gives the envelope of the official schema. Classes whose constructor takes no
+    message get the arguments that they need.
+    """
     made = 0
     for kind in vars(errors).values():
         if not (inspect.isclass(kind) and issubclass(kind, errors.ApiError)):

@@ -1,4 +1,4 @@
-"""One row for each of OpenAI's openai_names, and none that the settings do not serve."""
+"""There is one row for each of OpenAI's names, and no row that the default settings do not serve."""
 
 from __future__ import annotations
 

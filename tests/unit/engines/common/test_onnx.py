@@ -17,7 +17,9 @@ class Runtime:
     """Stands where `import onnxruntime` looks."""
 
     def __init__(self, *, built: bool = True, works: bool = True, fails: Exception | None = None) -> None:
-        """`built`: with CUDA. `works`: whether CUDA's libraries can be loaded; if not, it takes the CPU."""
+        """`built`: whether it was built with CUDA. `works`: whether CUDA's libraries can be loaded; if
+        not, a session runs on the CPU.
+        """
         self.built, self.works, self.fails = built, works, fails
         self.preloaded = 0
         self.asked: list[Any] = []

@@ -18,7 +18,7 @@ def mask(*spans: tuple[float, float], seconds: float = 10.0) -> Mask:
 
 
 class Voices:
-    """Knows who really speaks when; counts what it is asked."""
+    """An embedding that knows who really speaks when, and counts its calls."""
 
     def __init__(self, *spans: tuple[float, float, int]) -> None:
         self.spans = spans

@@ -1,4 +1,4 @@
-"""Temperature fallback: which searches a round may use, and that no window can cost without end."""
+"""Temperature fallback: which searches a round may use, and that the cost of a window is bounded."""
 
 from __future__ import annotations
 

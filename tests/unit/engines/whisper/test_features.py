@@ -13,7 +13,9 @@ from engines.whisper.features import Features
 
 
 class Extractor:
-    """Four features of every sound: its first sample. All calls of a round meet."""
+    """A pretended extractor: the features of a sound are its first sample, four times. It waits until all
+    calls of a round run at once.
+    """
 
     hop_length = 160
 

@@ -37,7 +37,7 @@ A, B, C = map(ord, "abc")
         ([T, A, T + 100, T + 100, B, T + 400], [(0, 2, "a"), (2, 8, "b")], 1000),
         # The last phrase has no end: the next round begins where it does.
         ([T, A, T + 100, T + 100, B], [(0, 2, "a")], 200),
-        # ... unless too little would be left.
+        # If too little would be left for another round, the last phrase belongs to this one.
         ([T, A, T + 460, T + 460, B], [(0, 9.2, "a"), (9.2, 10, "b")], 1000),
         ([A, B], [(0, 10, "ab")], 1000),
         ([T + 50, A], [(1, 10, "a")], 1000),

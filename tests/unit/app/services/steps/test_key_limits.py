@@ -70,7 +70,7 @@ def test_audio_is_claimed_before_the_work_and_corrected_after_it(clock: Clock) -
         charge = Charge("heard", 60)
         with pytest.raises(KeyRateLimited, match="100 seconds of audio per minute"):
             Charge("heard", 50)
-        charge.settle(10)  # the client has left
+        charge.settle(10)  # settled early, because the client has left
         Charge("heard", 50).settle(50)
         with pytest.raises(KeyRateLimited):
             Charge("heard", 50)

@@ -12,7 +12,7 @@ BLOCK = FRAME * BLOCK_FRAMES
 
 
 def recorded(buffer: SoundBuffer, seconds: float, piece: int) -> np.ndarray:
-    """What was added, in pieces of so many samples."""
+    """Adds sound to the buffer in pieces of `piece` samples, and returns all of it."""
     sound = np.random.default_rng(1).integers(-30_000, 30_000, int(seconds * 16_000)).astype(np.int16)
     for at in range(0, len(sound), piece):
         part = sound[at : at + piece]

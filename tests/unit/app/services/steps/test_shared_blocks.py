@@ -67,7 +67,7 @@ async def test_a_reader_leads_by_a_bounded_number_of_seconds() -> None:
         reading = asyncio.create_task(read(fast, [0]))
         await until(lambda: source.given >= 6)
         await rounds(50)
-        assert source.given == 6  # five seconds ahead, and the one that filled it
+        assert source.given == 6  # five blocks of lead, and the one with which the lead was exceeded
         assert await read(slow, [0]) == list(range(100))
         assert await reading == list(range(100))
 
