@@ -148,7 +148,9 @@ def part(
 
 
 class Stopwatch:
-    """A part of a request that works in pieces: when the first and the last one ran, and how long all did."""
+    """Measures a part of a request that works in pieces: when the first and the last piece ran, and how
+    long all of them took.
+    """
 
     def __init__(self) -> None:
         self.busy = 0.0

@@ -282,7 +282,9 @@ def main() -> None:
 def _full_texts(
     paths: list[Path], options: argparse.Namespace, folder: Path, given: dict[str, Any]
 ) -> dict[str, str]:
-    """The texts of full windows, of the recordings whose words are not known, from a server of their own."""
+    """Transcribes the recordings whose words are not known with full windows and a beam, on a server of
+    its own. Returns text by path.
+    """
     unknown = [path for path in paths if reference(path) is None]
     if not unknown:
         return {}

@@ -23,7 +23,7 @@ from tests.support.server import Server
 CPU_TICKS = 100
 """Of a second, in which Linux counts CPU time."""
 LONG_TURN_SECONDS = 5.0
-"""Seconds of a turn whose first delta is measured."""
+"""The delay of the first delta is measured for turns of at least so many seconds."""
 
 
 @dataclass(frozen=True)

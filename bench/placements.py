@@ -3,7 +3,7 @@
     .venv/bin/python bench/placements.py [--windows 300]
 
 Added latency of a 30 s window and of an utterance, throughput, memory of a process without an engine, and how
-soon a death is noticed and mended.
+soon a death is noticed, and the next answer given.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two sides over several pairs, by medians."""
+    """The costs of two sides in several pairs, compared by their medians."""
 
     pairs: tuple[tuple[Spent, Spent], ...]
 

@@ -199,7 +199,7 @@ class _Conversation:
             await self._socket.close(code, reason)
 
     async def _read(self, session: LiveSession) -> None:
-        """Returns when the client has left, or is refused as OpenAI would."""
+        """Reads the client's events until it leaves, or until it sends what OpenAI ends a connection for."""
         rest = self._socket.scope.get("extensions", {}).get(REST, {}).get("rest")
         while True:
             if rest:
@@ -227,7 +227,7 @@ class _Conversation:
                     return
 
     async def _obey(self, session: LiveSession, event: wire.ClientEvent) -> None:
-        """Does what an event asks for. Raises `ApiError`."""
+        """Carries out an event of the client. Raises `ApiError`."""
         if isinstance(event, wire.Append):
             await session.append(event.data)
         elif isinstance(event, wire.Commit):

@@ -114,7 +114,7 @@ def rotate(
     ] = "24h",
     config: Config = None,
 ) -> None:
-    """Make a new key for the place of an old one.
+    """Make a new key that replaces an old one.
 
     Both work during the overlap, with the same scopes and limits, and are counted as
     one. The new one is shown once.

@@ -75,7 +75,7 @@ class ModelEntry:
     licence: str
     owner: str
     created: int
-    """Unix time."""
+    """Unix time of its release."""
     files: tuple[FileEntry, ...]
     hub: HubSource | None = None
     starter: bool = False

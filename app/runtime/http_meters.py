@@ -23,7 +23,7 @@ PROBLEMS = ("database", "disk", "memory", "model")
 
 
 def known_method(method: str) -> str:
-    """The method as a label."""
+    """The label for a request's method: the method itself if HTTP defines it, else `other`."""
     return method if method in METHODS else "other"
 
 

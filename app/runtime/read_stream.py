@@ -98,8 +98,8 @@ class ReadStream:
         return reader
 
     def _asked(self, reader: ReaderProcess) -> Future[object]:
-        """Asks for the next item. A reader that does not have the upload yet is given it, and skips what was given
-        before.
+        """Asks for the next item. A reader that does not have the upload yet is given it, and skips the items
+        that were given before.
         """
         if self._number:
             return reader.begin(NextItem(self._number))

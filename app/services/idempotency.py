@@ -24,7 +24,7 @@ from app.store.idempotency import IdempotencyStore
 Result = TypeVar("Result")
 LONGEST_KEY = 255
 ABANDONED_SECONDS = 900
-"""After so long without an answer, the server that worked on a request has died."""
+"""Seconds without an answer after which the server that worked on a request is taken for dead."""
 
 
 class IdempotencyService:

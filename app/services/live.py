@@ -19,7 +19,7 @@ from app.services.steps.live_session import CLAIM_SECONDS, LiveRules, LiveSessio
 
 
 class LiveService:
-    """Opens sessions."""
+    """Opens live sessions."""
 
     def __init__(
         self,

@@ -209,7 +209,7 @@ class IdempotencyRow(Base):
     fingerprint: Mapped[str] = mapped_column(Line(64))
     """SHA-256 of what the request holds."""
     claim: Mapped[str] = mapped_column(Line(40))
-    """Which request works on it."""
+    """Id of the attempt that holds the key while its answer is not stored yet."""
     answer: Mapped[str | None] = mapped_column(Text)
     """JSON; NULL until the thing is created."""
     at: Mapped[int] = mapped_column(BigInteger)

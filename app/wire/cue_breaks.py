@@ -58,7 +58,7 @@ def best_groups(words: Sequence[Word], rules: CueRules) -> list[Sequence[Word]]:
 
 
 class _CueSearch:
-    """The shortest path: from each word, every cue that may begin there."""
+    """The search for the shortest path. From each word, it tries every cue that may begin there."""
 
     def __init__(self, words: Sequence[Word], rules: CueRules) -> None:
         """After it, `begins[stop]` is the word with which the best cue that ends before `stop` begins."""

@@ -143,7 +143,9 @@ async def held(settings: Settings) -> AsyncIterator[Held]:
 async def test_a_client_that_leaves_during_a_write_keeps_no_key(
     held: Held, making: Making, write: str, again: bool
 ) -> None:
-    """Its next try was refused for a quarter of an hour, and then made the thing once more."""
+    """Before this was fixed, the client's next try was refused for a quarter of an hour, and then made
+    the thing once more.
+    """
     service = IdempotencyService(held)
     leaving = asyncio.ensure_future(service.once(ME, "k", ("a",), making))
     if write == "answer":
@@ -162,7 +164,9 @@ async def test_a_client_that_leaves_during_a_write_keeps_no_key(
 async def test_a_client_that_leaves_during_the_last_write_of_its_thing_gets_it_with_the_next_try(
     fronts: list[IdempotencyService], making: Making
 ) -> None:
-    """The thing was made, its key was given back, and the next try made it once more."""
+    """Before this was fixed, the thing was made, but its key was given up, so that the next try made it
+    once more.
+    """
     making.gate.clear()
 
     async def create() -> dict[str, Any]:

@@ -229,7 +229,9 @@ def test_live_sessions(server: Server, name: str) -> None:
 
 
 def test_frames_of_live_sessions_do_not_grow(server: Server) -> None:
-    """One read takes ten frames of 24 kB: inflated, they took 0.6 s of the event loop and 250 MB at once."""
+    """Compression of frames is off. One read takes ten compressed frames of 24 kB, and to decompress them
+    would take 0.6 s of the event loop and 250 MB.
+    """
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = (deflate.compress(b" " * 24_000_000) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
     frame = b"\xc1\xfe" + struct.pack(">H", len(data)) + bytes(4) + data
@@ -244,8 +246,10 @@ def test_frames_of_live_sessions_do_not_grow(server: Server) -> None:
 
 @pytest.mark.parametrize("frame", [b"\x89\x80", b"\x8a\x80", b"\x81\x80"], ids=["ping", "pong", "text"])
 def test_thousands_of_tiny_frames_are_parsed_in_turns(server: Server, frame: bytes) -> None:
-    """One read of 256 kB holds 40,000 of them, which took 84 to 161 ms. Thousands of answers that nobody
-    reads may end the connection.
+    """One read of 256 kB holds 40,000 frames; parsed in one turn of the event loop, they would take 84 to 161
+    ms.
+
+    The connection may end, because nobody reads the thousands of answers.
     """
     with opened(server) as socket:
         longest(server)

@@ -84,7 +84,9 @@ def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]
 
 
 def test_a_client_that_leaves_with_requests_in_line_stops_the_work(server: Server) -> None:
-    """Only the last request was told: the first one went on to its end, and wrote to a closed connection."""
+    """uvicorn tells only the last request that its client has left. The first one would go on to its end,
+    and write to a closed connection.
+    """
     log = Path(server.settings["LOG"])
     for _ in range(PLACES + 1):
         with asked(server) as line:

@@ -321,7 +321,7 @@ def test_a_reader_raises_the_same_errors(decoding: WorkThreads, data: bytes) -> 
 
 
 def test_a_real_double_free_in_ffmpeg_s_binding_is_the_error_of_its_upload() -> None:
-    """With the mend in `app/audio/layouts.py` taken out."""
+    """The reader decodes without the check of `app/audio/layouts.py`, so the upload really crashes it."""
     pool = ReaderPool(ReaderOrder(scripted_reader.unchecked, reader_task.warm), ReaderRules(count=1))
     with ThreadPoolExecutor(2) as threads:
         good = ReadStream(pool, io.BytesIO(wav(tone(3))), ReadOptions(limit=100), lambda: False)

@@ -63,7 +63,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """One profile that looks at one server."""
+    """One visit: a new browser profile that shows the page of one server."""
 
     root: str
     context: BrowserContext

@@ -180,7 +180,9 @@ class Outcomes:
         """Answers by status."""
 
     def add(self, case: int, answer: Answer) -> None:
-        """`case`: the number that runs it again."""
+        """Counts an answer, and fails if it is neither a success nor the envelope of an error. `case`:
+        the number with which the case can be run again.
+        """
         self.counts[answer.status] += 1
         if 200 <= answer.status < 300:
             return

@@ -146,7 +146,7 @@ _WITH_PATH: dict[str, Callable[[Path], object]] = {
 
 
 class ScriptedTranscriber:
-    """Says where its window begins and how many windows were in the batch."""
+    """A transcriber whose text is the start of its window and the number of windows in the batch."""
 
     calls = 1
     lengths = LengthClasses()
@@ -170,7 +170,7 @@ class ScriptedTranscriber:
 
 
 class ScriptedSynthesizer:
-    """A sample for each character."""
+    """A synthesizer that gives one sample for each character of the text."""
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         obey(utterance.text)
@@ -181,7 +181,7 @@ class ScriptedSynthesizer:
 
 
 class ScriptedEncoder:
-    """One speaker."""
+    """An encoder that hears one and the same speaker in every sound."""
 
     def embed(self, sound: Pcm) -> Samples:
         return VECTOR * np.float32(len(sound.samples))
@@ -191,7 +191,7 @@ class ScriptedEncoder:
 
 
 class ScriptedDiarizer(ScriptedEncoder):
-    """A turn for each stretch."""
+    """A diarizer that gives one turn for each stretch."""
 
     span, hop = 2 * SAMPLE_RATE, SAMPLE_RATE
 

@@ -1,4 +1,6 @@
-"""Tasks for reader processes: one that does what its upload says, and one without a mend of a real crash."""
+"""Tasks for reader processes: one obeys the words in its upload; another decodes without the check that
+keeps some files from crashing PyAV.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def lines(file: BinaryIO, options: object, cancelled: Callable[[], bool]) -> Ite
 def unchecked(
     file: BinaryIO, options: ReadOptions, cancelled: Callable[[], bool]
 ) -> Iterator[float | Samples | None]:
-    """`read`, but lists of channels reach PyAV, which frees them twice; not each time ends a process."""
+    """As `read`, without the check that keeps lists of channels from PyAV. PyAV frees them twice, which
+    often, but not always, ends the process.
+    """
     for check in ("make_plain", "check_packet", "check_frames"):
         setattr(decode, check, lambda _: None)
     data = file.read()

@@ -20,7 +20,7 @@ BLOCK_FRAMES = 32
 
 
 class SoundBuffer:
-    """Sound goes in at the end and is dropped at the beginning."""
+    """A buffer: sound is appended at its end, and dropped at its beginning."""
 
     def __init__(self, frame: int) -> None:
         """`frame`: number of samples that one probability covers."""
@@ -45,7 +45,7 @@ class SoundBuffer:
         return self._first + len(self._chances)
 
     def add(self, samples: Samples16, chances: Samples) -> None:
-        """Sound, and the probabilities of the frames that are complete now."""
+        """Appends sound, and the probabilities of the frames that it completes."""
         while len(samples):
             at = self.end - (self._dropped + len(self._blocks)) * self._size
             if at == 0:

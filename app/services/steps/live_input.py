@@ -34,13 +34,13 @@ HELD_SECONDS = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is new."""
+    """The sound of the latest pieces, decoded."""
 
     skipped: int
-    """Frames before the samples in which nothing happened, and whose sound is gone."""
+    """Frames before these samples in which nothing happened; their sound was dropped."""
     samples: Samples16
     chances: Samples
-    """The probabilities of the frames that are complete now."""
+    """The speech probabilities of the frames that these samples complete."""
 
 
 class LiveInput:

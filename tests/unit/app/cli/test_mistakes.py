@@ -208,7 +208,9 @@ def test_a_folder_without_rights_is_told_before_the_work(antiphon: Command) -> N
 
 
 def test_a_prompt_may_hold_bytes_that_are_no_text() -> None:
-    """A tokenizer refused them, as a stack trace after the model was loaded."""
+    """Tokenizers refuse such bytes. Before this was fixed, that was a stack trace after the model was
+    loaded.
+    """
     assert options.text("caf\udcff\0 noir") == "caf\ufffd noir"
     for path in (("transcribe",), ("listen",)):
         (prompt,) = [parameter for parameter in LEAVES[path].params if parameter.name == "prompt"]

@@ -56,7 +56,9 @@ def transcribe(antiphon: Command, *words: str, stdin: bytes = b"") -> tuple[int,
 
 @pytest.mark.usefixtures("recordings")
 def test_a_device_or_a_pipe_stays_what_it_is(antiphon: Command) -> None:
-    """The finished file took its place by renaming: as root, `-o /dev/null` replaced the device."""
+    """A finished file usually takes its name by renaming. For a root user, `-o /dev/null` would so
+    replace the device.
+    """
     pipe = antiphon.folder / "pipe"
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:

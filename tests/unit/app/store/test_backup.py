@@ -180,7 +180,9 @@ def sealed(*lines: object) -> bytes:
 
 
 def test_each_wrong_byte_of_a_backup_is_told(full: str, file: Path) -> None:
-    """zlib has an error of its own for some of them, which was a stack trace."""
+    """zlib raises an error of its own for some of these bytes; that must be a sentence too, and no stack
+    trace.
+    """
     back_up(full, file, [])
     whole = file.read_bytes()
     whole = gzip.compress(b"\n".join(line[:200] for line in gzip.decompress(whole).splitlines()))

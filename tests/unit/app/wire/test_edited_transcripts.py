@@ -58,7 +58,9 @@ def test_text_and_json() -> None:
 
 @pytest.mark.parametrize("odd", ["A\n\nB", "A\r\rB", "A\u2028\u2029 B", "A\x85\x0b\x0cB", "\tA\0 B\n"])
 def test_names_and_words_are_one_line(odd: str) -> None:
-    """An empty line in a name ended the cue: the file could show other text at other times."""
+    """An empty line in a name would end the cue, so that a name could put other text at other times into
+    the file.
+    """
     words = [{"word": odd, "start": 0, "end": 1}]
     segments = [{"start": 0, "end": 1, "text": "x", "speaker": odd, "words": words}]
     assert made("srt", segments).decode() == "1\n00:00:00,000 --> 00:00:01,000\nA B: A B\n"

@@ -68,7 +68,9 @@ async def test_an_hour_of_silence_tells_nothing_keeps_nothing_and_then_a_sentenc
 
 
 async def test_half_an_hour_in_one_event_claims_no_more_memory_than_a_turn() -> None:
-    """Claims last as long as the session: with this one, a few sessions left no memory for other requests."""
+    """A claim lasts as long as its session. If long events claimed all of their length, a few sessions
+    would leave no memory for other requests.
+    """
     async with staged() as stage:
         await stage.hear("silence", 1_800, piece=900)
         assert stage.session._permit.held <= live_session.LONGEST_TURN
