@@ -83,7 +83,7 @@ class Seen:
 
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     late: float = 0.0
-    """The most that the client itself was behind its own clock, in seconds."""
+    """The longest delay with which the client itself sent a piece, in seconds."""
 
     def of(self, *kinds: str) -> list[tuple[float, dict[str, Any]]]:
         return [(at, event) for at, event in self.events if event["type"] in kinds]

@@ -21,7 +21,7 @@ from bench.live_client import COMPLETED, DELTA, KnownWord, Script, Seen
 from tests.support.server import Server
 
 CPU_TICKS = 100
-"""Of a second, in which Linux counts CPU time."""
+"""Parts of a second in which Linux counts CPU time."""
 LONG_TURN_SECONDS = 5.0
 """The delay of the first delta is measured for turns of at least so many seconds."""
 
@@ -42,7 +42,7 @@ class Turn:
 
 
 def turns(script: Script, seen: Seen) -> list[Turn]:
-    """The turns that the server found, but those in which no word is known."""
+    """The turns that the server found, without those in which no word is known."""
     starts = {event["item_id"]: event["audio_start_ms"] / 1000 for _, event in seen.of(STARTED)}
     ends = {event["item_id"]: event["audio_end_ms"] / 1000 for _, event in seen.of(STOPPED)}
     found = []

@@ -49,7 +49,7 @@ class LiveService:
         self.model(settings.model)
         permit = self._runner.admit()
         try:
-            permit.claim(0.0, CLAIM_SECONDS / 2)  # it is kept with 16 bits a sample
+            permit.claim(0.0, CLAIM_SECONDS / 2)  # half: a session keeps 16 bits of each sample, not 32
             stream = await self._threads.run(self._runner.detect)
             return LiveSession(
                 self._runner, self._threads, self.model, self.rules, permit, stream, settings, tell

@@ -24,7 +24,9 @@ SYNC_SECONDS = 1.0
 FIRST_SECONDS = 2.0
 """The longest that the first request of a key waits for what was used before."""
 ASKED_SECONDS = 120.0
-"""How long after its last request a key with limits is still asked about."""
+"""Seconds after the last request of a key with limits in which this server still asks what the other
+servers count for it.
+"""
 TIDY_SECONDS = 600.0
 
 

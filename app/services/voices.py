@@ -107,7 +107,9 @@ class VoiceService:
         self._cloners = cloners
 
     async def create(self, caller: Caller, name: str, consent_id: str, sample: bytes) -> CustomVoice:
-        """Raises `ApiError` that says what is wrong with the sample or its consent."""
+        """Makes a voice from a sample and a consent of its speaker. Raises `ApiError` that says what is
+        wrong with them.
+        """
         consent, owner = await self._consent(caller, consent_id)
         with self._limited():
             await self._store.check_voices(caller.project, self._rules.quota)

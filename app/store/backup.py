@@ -34,10 +34,12 @@ FORMAT_NUMBER = 1
 LONGEST_LINE = 200 * 1024 * 1024
 """Bytes of a line: a row with its recordings in base64."""
 SKIPPED_TABLES = frozenset({"schema_readers", "usage_running"})
-"""The schema itself writes the first; the second tells what runs now."""
+"""Tables that no backup holds: migrations write the first, and the second tells which requests run at the
+moment.
+"""
 NOT_AS_WRITTEN = (EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
                   RecursionError)  # fmt: skip
-"""What is raised for a file that no version of Antiphon has written so."""
+"""The exceptions that reading a file raises if its content is not as Antiphon writes it."""
 LATEST_MOMENT = 253_402_300_799
 """The last second of the year 9999, as Unix time."""
 COMPRESSION_LEVEL = 6

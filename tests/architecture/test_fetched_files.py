@@ -20,11 +20,11 @@ LOADERS = {
     "__import__",
 }
 ALLOWED = {
-    ("app/runtime/pipe.py", "pickle"),  # between the server and its own processes, over a socket without name
-    ("engines/pyannote/checkpoints.py", "pickle"),  # for the name of an exception
-    ("engines/pyannote/checkpoints.py", "import_module"),  # of a module that a list of ours names
-    ("engines/pyannote/checkpoints.py", "from_pretrained"),  # of the scoring: two arrays, NumPy's loader
-    ("engines/pyannote/setup.py", "from_pretrained"),  # of a model that the operator trusts
+    ("app/runtime/pipe.py", "pickle"),  # the server and its own processes, over an unnamed socket
+    ("engines/pyannote/checkpoints.py", "pickle"),  # only names an exception in an `except`
+    ("engines/pyannote/checkpoints.py", "import_module"),  # imports a module that a list of ours names
+    ("engines/pyannote/checkpoints.py", "from_pretrained"),  # loads the scoring, two arrays, by NumPy
+    ("engines/pyannote/setup.py", "from_pretrained"),  # loads a model that the operator trusts
 }
 """The places that may do so, each with its reason."""
 

@@ -66,7 +66,8 @@ def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
 ) -> None:
     """Revoked after the page has tried the key, and before the upload is there."""
     secret = run_cli(folder, "keys", "create", "reader").stdout.strip()
-    wait_until(lambda: answers(revoking, secret) == 200, 60)  # the server keeps its keys for some seconds
+    # a running server learns of a new key after some seconds
+    wait_until(lambda: answers(revoking, secret) == 200, 60)
     _, page = unlocked(page_of, revoking, secret)
     number = run_cli(folder, "keys", "list").stdout.split()[0]
 

@@ -137,7 +137,9 @@ def test_34_what_was_spoken_keeps_its_speed(page_of: PageOf, fake: Server) -> No
 
 
 def test_28_a_text_of_several_requests_is_saved_whole(page_of: PageOf, fake: Server) -> None:
-    """As wav, whatever format is chosen; and the call that is shown is one that the server takes."""
+    """The file is a wav, whatever format is chosen, and the call that is shown is one that the server
+    accepts.
+    """
     made = page_of(fake)
     with_about(made.page, lambda about: about["limits"].update(input_characters=40))
     page = made.open("speak")

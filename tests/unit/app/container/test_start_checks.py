@@ -83,7 +83,9 @@ async def test_readiness_tells_the_database(
 
 @pytest.mark.parametrize("module", [consents, diarization, speech, transcription, voices, builders])
 def test_rules_go_by_name(module: ModuleType) -> None:
-    """Two numbers of one type that are exchanged by place would be seen by nobody."""
+    """Rules take their values by name only: two numbers of one type that were swapped would not be
+    noticed.
+    """
     for name, kind in inspect.getmembers(module, inspect.isclass):
         if name.endswith("Rules") and kind.__module__ == module.__name__:
             assert all(field.kw_only for field in dataclasses.fields(cast("Any", kind))), name

@@ -119,7 +119,7 @@ def test_hours_have_two_digits_and_more() -> None:
 
 
 def brute_force(words: list[Word], rules: CueRules) -> list[tuple[str, ...]]:
-    """The cheapest division among all, each tried whole: what the search must find."""
+    """The cheapest of all possible divisions, found by trying each: the search must find the same one."""
     best: tuple[float, list[tuple[str, ...]]] = (math.inf, [])
     for cuts in range(2 ** (len(words) - 1)):
         stops = [i + 1 for i in range(len(words) - 1) if cuts >> i & 1] + [len(words)]
