@@ -1,6 +1,6 @@
 """Figures of live sessions, from what was said and what was told when.
 
-Law: pure, but for the counters of Linux.
+Law: pure, but for the counters of the system.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import jiwer
 from app.services.steps.live_agreement import folded
 from bench.accuracy import plain
 from bench.live_client import COMPLETED, DELTA, KnownWord, Script, Seen
+from tests.support import process_tree
 from tests.support.server import Server
 
-CPU_TICKS = 100
-"""Parts of a second in which Linux counts CPU time."""
 LONG_TURN_SECONDS = 5.0
 """The delay of the first delta is measured for turns of at least so many seconds."""
 
@@ -103,8 +102,8 @@ class Clock:
     def _now(self) -> tuple[float, float, float]:
         mine = sum(os.times()[:2])
         fields = [int(text) for text in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
-        busy = (sum(fields) - fields[3] - fields[4]) / CPU_TICKS
-        return sum(_cpu(pid) for pid in family(self._server.process.pid)), mine, busy
+        busy = (sum(fields) - fields[3] - fields[4]) / process_tree.TICKS
+        return process_tree.cpu_seconds(self._server.process.pid), mine, busy
 
     def read(self) -> tuple[float, float, float, float]:
         """Seconds since it was made: of the clock, of the server, of the client, of others."""
@@ -117,19 +116,6 @@ class Clock:
         return f"others used {others / seconds:.2f} cores, the client {mine / seconds:.2f}"
 
 
-def family(pid: int) -> list[int]:
-    """A process and its children."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(text) for task in tasks for text in task.read_text().split()]
-    return [pid, *(member for child in children for member in family(child))]
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CPU_TICKS
-
-
 def resident(server: Server) -> float:
-    """Megabytes."""
-    statuses = (Path(f"/proc/{pid}/status").read_text() for pid in family(server.process.pid))
-    return sum(int(text.split("VmRSS:")[1].split()[0]) for text in statuses) / 1000
+    """Resident memory of the server and its child processes, in megabytes."""
+    return process_tree.resident(server.process.pid) / 1e6

@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import ROOT
-from tests.support.certificates import Authority
-from tests.support.server import free_port
-from tests.support.waiting import wait_until
+from tests.support.proxy import Proxy
 
 CONFIGURATION = ROOT / "deploy/nginx/antiphon.conf"
 SERVER_LINE = re.compile(r"^    server 10\.0\.0\.1\d:8000 (.*);\n", re.MULTILINE)
 
 
-class Front:
+class Front(Proxy):
     """nginx in front of servers of this machine."""
 
     def __init__(self, folder: Path) -> None:
-        program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-        if program is None:
-            pytest.skip("nginx is not installed: apt-get install nginx-light")
-        self._program = program
-        self._folder = folder
-        self.port = free_port()
-        authority = Authority()
-        authority.issue(folder / "server.pem", folder / "server.key")
-        self.trust = authority.trust
-        self.authority = folder / "authority.pem"
-        self.authority.write_bytes(authority.pem)
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
+        missing = "nginx is not installed: apt-get install nginx-light"
+        super().__init__(folder, "nginx", [None, "/usr/sbin"], missing)
 
     def write(self, ports: Sequence[int]) -> None:
         """The recommended configuration, with servers on these ports of this machine."""
@@ -61,20 +40,6 @@ class Front:
             f"http {{\n{temporary}  access_log off;\n  include {self._folder}/antiphon.conf;\n}}\n"
         )
 
-    @contextmanager
-    def running(self, ports: Sequence[int]) -> Iterator[Front]:
-        self.write(ports)
-        process = subprocess.Popen(
-            [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"),
-             "-e", str(self._folder / "error.log")],
-        )  # fmt: skip
-        try:
-            wait_until(self._answers, 10, "nginx listens")
-            yield self
-        finally:
-            process.terminate()
-            process.wait(10)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+    def _command(self) -> Sequence[str]:
+        own = self._folder
+        return [self._program, "-p", f"{own}", "-c", f"{own}/nginx.conf", "-e", f"{own}/error.log"]

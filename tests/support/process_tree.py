@@ -24,9 +24,11 @@ def cpu_seconds(pid: int) -> float:
     return sum(_each(pid, _cpu))
 
 
-def resident(pid: int) -> int:
-    """Resident memory of the family in bytes; shared pages count in each process."""
-    return int(sum(_each(pid, lambda one: _status(one, "VmRSS"))))
+def resident(pid: int, *, children: bool = True) -> int:
+    """Resident memory in bytes; shared pages count in each process. `children`: of the whole family, not of
+    the process alone.
+    """
+    return int(sum(_each(pid, _resident)) if children else _asked(pid, _resident) or 0)
 
 
 def peak(pid: int) -> int:
@@ -75,6 +77,10 @@ def _children(pid: int) -> list[int]:
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / TICKS
+
+
+def _resident(pid: int) -> float:
+    return _status(pid, "VmRSS")
 
 
 def _status(pid: int, key: str) -> float:

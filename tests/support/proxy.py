@@ -1,0 +1,81 @@
+"""What every proxy of the tests is: a process in front of servers of this machine, with a certificate.
+
+Law: knows no proxy; what is written into the configuration is decided by `nginx.py` and `caddy.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.server import free_port
+from tests.support.waiting import wait_until
+
+LONGEST_SECONDS = 30
+"""Seconds until the proxy listens, and until it has ended."""
+
+
+class Proxy:
+    """A proxy that listens for TLS on a free port."""
+
+    def __init__(self, folder: Path, name: str, places: Sequence[str | Path | None], missing: str) -> None:
+        """`name`: of the program, which is looked for in `places`, each of them a path or None for PATH.
+        `missing`: why a test is skipped if it is nowhere.
+        """
+        found = (shutil.which(name, path=None if place is None else str(place)) for place in places)
+        self._program = next(filter(None, found), "")
+        if not self._program:
+            pytest.skip(missing)
+        self._name = name
+        self._folder = folder
+        self.port = free_port()
+        authority = Authority()
+        authority.issue(folder / "server.pem", folder / "server.key")
+        self.trust = authority.trust
+        self.authority = folder / "authority.pem"
+        self.authority.write_bytes(authority.pem)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return os.environ
+
+    def write(self, ports: Sequence[int]) -> None:
+        """Writes the recommended configuration, with servers on these ports of this machine."""
+        raise NotImplementedError
+
+    def _command(self) -> Sequence[str]:
+        """The command line of the proxy in the foreground."""
+        raise NotImplementedError
+
+    @contextmanager
+    def running(self, ports: Sequence[int]) -> Iterator[Self]:
+        """The proxy in front of servers on these ports; its output is in the file `log` of its folder."""
+        self.write(ports)
+        with (self._folder / "log").open("wb") as output:
+            self._process = subprocess.Popen(
+                self._command(), stdout=output, stderr=output, env=self._environment
+            )
+            try:
+                wait_until(self._answers, LONGEST_SECONDS, f"{self._name} listens")
+                yield self
+            finally:
+                self._process.terminate()
+                self._process.wait(LONGEST_SECONDS)
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
