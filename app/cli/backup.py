@@ -12,7 +12,7 @@ from app.cli.options import Config
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.store.backup import BackupSummary
+    from app.store.backup_file import BackupSummary
 
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -46,8 +46,8 @@ def restore(file: BackupFile, config: Config = None) -> None:
         antiphon restore antiphon-2027-01-31.backup
     """
     from app.settings.source import load_settings
-    from app.store.backup import read_summary
     from app.store.backup import restore as run
+    from app.store.backup_file import read_summary
     from app.store.migrations import upgrade_if_needed
 
     settings = load_settings(config)

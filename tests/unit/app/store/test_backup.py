@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, select
 
 from app.domain import AuditEntry, Caller, Grant, KeyLimits, UsageCounts, UsageEntry
 from app.services.keys import KeyService
-from app.store.backup import SKIPPED_TABLES, back_up, read_summary, restore
+from app.store.backup import SKIPPED_TABLES, back_up, restore
+from app.store.backup_file import read_summary
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
 from app.store.migrations import downgrade, upgrade
