@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioResampler
 
 Samples16 = NDArray[np.int16]
+STEP_SECONDS = 0.5
+"""Seconds that the resampler is given at once: it keeps buffers of that length, of which there are many."""
 FULL_SCALE = 32_768.0
 """The sample value that stands for 1."""
 
@@ -75,9 +77,13 @@ class PieceDecoder:
         from av import AudioFrame, AudioResampler
 
         self._resampler = self._resampler or AudioResampler("s16", "mono", SAMPLE_RATE)
-        frame = AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.sample_rate = self._form.rate
-        return _joined(self._resampler.resample(frame))
+        made: list[AudioFrame] = []
+        step = round(STEP_SECONDS * self._form.rate)
+        for at in range(0, len(samples), step):
+            frame = AudioFrame.from_ndarray(samples[None, at : at + step], format="s16", layout="mono")
+            frame.sample_rate = self._form.rate
+            made += self._resampler.resample(frame)
+        return _joined(made)
 
 
 def _joined(frames: Iterable[AudioFrame]) -> Samples16:

@@ -51,7 +51,7 @@ def load(text: str, most: int = MOST_COLLECTIONS) -> Any:
         raise TooManyCollections
     if len(text) > _SMALL_TEXT:
         _check_members(text)
-    return json.loads(text, parse_int=_integer, parse_float=_fraction, object_hook=_object)
+    return _DECODER.decode(text)
 
 
 def dump(value: Any) -> bytes:
@@ -80,6 +80,9 @@ def _fraction(digits: str) -> float:
 
 def _object(members: dict[str, Any]) -> dict[str, Any]:
     return members
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_fraction, object_hook=_object)
 
 
 def _pieces(value: Any) -> Iterator[str]:

@@ -122,7 +122,7 @@ class LiveSession:
     async def append(self, data: bytes) -> None:
         """Takes further audio. Waits while too much audio is waiting for the model. Raises `ApiError`."""
         seconds = self._input.seconds(len(data))
-        if self._uncommitted() + seconds > self._rules.buffer_seconds and self.settings.turns is None:
+        if self.settings.turns is None and self._uncommitted() + seconds > self._rules.buffer_seconds:
             raise InvalidRequest(
                 f"The buffer holds {self._rules.buffer_seconds:g} seconds and is full. Commit or clear it.",
                 code="input_audio_buffer_full",

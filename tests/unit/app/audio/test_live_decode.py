@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import av
 import numpy as np
 import pytest
 
@@ -23,6 +26,25 @@ def test_pieces_join_without_clicks_at_16_khz(rate: int, size: int) -> None:
     got = np.concatenate([*parts, pieces.flush()])
     assert abs(len(got) - len(data) // 2 * 16_000 / rate) <= 2
     assert np.array_equal(got, expected)
+
+
+def test_the_resampler_is_never_given_long_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    resampler = av.AudioResampler
+
+    class Counting:
+        def __init__(self, *options: Any) -> None:
+            self._real = resampler(*options)
+
+        def resample(self, frame: Any) -> Any:
+            given.append(frame.samples if frame else 0)
+            return self._real.resample(frame)
+
+    monkeypatch.setattr(av, "AudioResampler", Counting)
+    decoder = PieceDecoder(SoundFormat("pcm", 24_000))
+    got = np.concatenate([decoder.feed(tone(24_000, 10.0).tobytes()), decoder.flush()])
+    assert abs(len(got) - 160_000) <= 2
+    assert max(given) == 12_000, "its buffers are as long as the longest piece, and stay so"
 
 
 def test_a_lone_byte_waits_for_the_next_piece() -> None:
