@@ -213,20 +213,26 @@ class ProcessHost:
     def _keep(self) -> None:
         """Runs one process after another, until the host is stopped or the first load fails."""
         while not self._stopping:
+            child: Child | None = None
             try:
                 child = self._start()
-            except Exception as failure:  # noqa: BLE001 - given to the caller that loads the engine
-                self._note(None, failure)
-            else:
-                self._note(child, self._lived(child))
+                failure: Exception = self._lived(child)
+            except Exception as wrong:  # noqa: BLE001 - given to the caller that loads the engine
+                failure = wrong
+            self._note(child, failure)
             with self._changed:
                 self._changed.notify_all()
-                if self._facts is None:
+                if self._facts is None and not self._is_innocent(failure):
                     break
                 self._changed.wait_for(lambda: self._stopping, self._history.pause(time.monotonic()))
         with self._changed:
             self._failure = self._failure or (GivenUp() if self._stopping else self._down())
             self._changed.notify_all()
+
+    def _is_innocent(self, failure: Exception) -> bool:
+        """Whether the first load is worth another attempt: somebody killed its process from outside."""
+        killed = isinstance(failure, EngineDied) and failure.killed
+        return killed and not self._failure and not self._history.looping
 
     def _lived(self, child: Child) -> EngineDied:
         """Runs one process; returns how it ended."""

@@ -46,7 +46,7 @@ class Scripted(Made):
     @property
     def loading(self) -> bool:
         """Whether a process is up that has not loaded its engine."""
-        host = self.runner._place._hosts[-1]  # type: ignore[attr-defined]  # of `Processes`
+        host = self.runner._place._hosts[-1]  # type: ignore[attr-defined]  # of `ProcessesPlacement`
         return bool(host._latest and host._latest.alive and not host._child)
 
 
@@ -115,9 +115,9 @@ async def test_a_stop_does_not_wait_for_a_load(setting: Scripted, *, first: bool
     if not first:
         setting.kill()
     waiting = asyncio.create_task(setting.say(setting.runner.admit()))
-    await until(lambda: bool(setting.runner._lanes) and bool(setting.runner._place._hosts), 20)  # type: ignore[attr-defined]  # of `Processes`
+    await until(lambda: bool(setting.runner._lanes) and bool(setting.runner._place._hosts), 20)  # type: ignore[attr-defined]  # of `ProcessesPlacement`
     await until(lambda: setting.loading, 20)
-    pid = setting.runner._place._hosts[-1]._latest.pid  # type: ignore[attr-defined]  # of `Processes`
+    pid = setting.runner._place._hosts[-1]._latest.pid  # type: ignore[attr-defined]  # of `ProcessesPlacement`
     await asyncio.wait_for(asyncio.to_thread(setting.runner.close), 20)
     with pytest.raises(ShuttingDown):
         await waiting
@@ -163,6 +163,21 @@ async def test_a_stop_lets_work_end_for_which_somebody_waits(setting: Scripted) 
     setting.go()
     assert await busy == "0 of 1"
     await asyncio.wait_for(closing, 20)
+
+
+async def test_a_process_that_is_killed_in_its_first_load_costs_no_request(setting: Scripted) -> None:
+    begun = setting.path("begun")
+    setting.next_load(f"touch:{begun} wait:{setting.path('go')}")
+    waiting = [asyncio.create_task(setting.say(setting.runner.admit(), start=i)) for i in range(8)]
+    for _ in range(2):
+        await until(begun.exists, 20)
+        victim = setting.runner._place._hosts[-1]._latest  # type: ignore[attr-defined]  # of `ProcessesPlacement`
+        begun.unlink()
+        os.kill(victim.pid, signal.SIGKILL)
+    await until(begun.exists, 20)
+    setting.go()
+    texts = await asyncio.wait_for(asyncio.gather(*waiting), 20)
+    assert sorted(text.split()[0] for text in texts) == [str(i) for i in range(8)]
 
 
 async def test_deaths_before_the_first_load_are_counted(setting: Scripted) -> None:
