@@ -118,7 +118,7 @@ class Pipe:
     def _unread(self) -> int:
         """Bytes that the other end has not read yet; 0 where the system does not tell."""
         count = array("i", [0])
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # it was closed: sending tells so
             fcntl.ioctl(self._socket, termios.TIOCOUTQ, count)
         return count[0]
 

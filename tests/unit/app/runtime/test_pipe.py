@@ -106,6 +106,13 @@ def test_sending_to_an_end_that_is_gone_raises(pair: tuple[Pipe, Pipe]) -> None:
     assert pair[0].receive() is None
 
 
+def test_nothing_can_be_sent_once_this_end_is_closed(pair: tuple[Pipe, Pipe]) -> None:
+    pair[0].close()
+    for send in (pair[0].send, pair[0].offer):
+        with pytest.raises(OSError, match="descriptor"):
+            send(1, FrameKind.KEEP, None)
+
+
 def test_an_end_that_does_not_read_is_given_up(ends: tuple[socket.socket, socket.socket]) -> None:
     sending = Pipe(ends[0])
     ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 50_000))
