@@ -4,9 +4,10 @@
     python -m bench.windows MADE --variants clean,white12,pink5,babble8,fast,slow
     python -m bench.windows FOLDER        # clips without a text beside them: how far do results differ?
 
-Each clip is cut into windows as the server does it, and each window goes through both engines in turn. Word
-errors (of characters in Chinese and Japanese), CPU time. A little silence before a clip changes single words
-in either engine (`--later 0,0.05,0.1`): what differs less than full windows do from themselves is chance.
+Each clip is cut into windows as the server does it (with `--longest`, the engine under test gets shorter
+ones), and goes through both engines in turn. Word errors (of characters in Chinese and Japanese), CPU
+time. A little silence before a clip changes single words in either engine (`--later 0,0.05,0.1`): what
+differs less than full windows do from themselves is chance.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from typing import Any
 import jiwer
 import numpy as np
 
-from app.audio.cut_windows import CutRules, WindowCutter
+from app.audio.cut_windows import WindowCutter
+from app.domain import VadOptions
+from app.services.steps.detect_and_cut import cut_rules
 from bench.accuracy import SOUND, plain, reference
 from engines import catalog
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
 from tests.conftest import ROOT
 from tests.support.sound import RATE, Floats, decode, stretched
 
+LONGEST = 30.0
 FULL, CHEAP = "full windows, beam 5", "under test"
 BY_CHARACTER = ("ja", "zh")
 
@@ -69,8 +73,8 @@ def varied(clip: Floats, variant: str, others: list[Floats], seed: int) -> Float
     return noisy(clip, kind, float(variant.removeprefix(kind)), others, seed)
 
 
-def windows(clip: Floats, language: str | None, detector: Any) -> Iterator[Window]:
-    stream, cutter = detector.open(), WindowCutter(CutRules())
+def windows(clip: Floats, language: str | None, detector: Any, longest: float = LONGEST) -> Iterator[Window]:
+    stream, cutter = detector.open(), WindowCutter(cut_rules(VadOptions(), longest))
     clip = np.pad(clip, (RATE // 3, RATE // 3))
     cuts = [*cutter.feed(clip, stream.feed(clip)), *cutter.flush(stream.flush())]
     for cut in cuts:
@@ -123,6 +127,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every Nth clip")
     parser.add_argument("--model", type=Path, default=ROOT / "data/weights/whisper-base")
     parser.add_argument("--given", action="store_true", help="tell the language (made speech only)")
+    parser.add_argument("--longest", type=float, default=LONGEST, help="seconds of a window under test")
     parser.add_argument("--verbose", action="store_true", help="print what differs")
     chosen = parser.parse_args()
     paths = [path for folder in chosen.folder for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
@@ -148,10 +153,11 @@ def main() -> None:
             truth = reference(path)
             truths = truths or truth is not None
             clip = np.pad(varied(sound, variant, sounds, number), (int(late * RATE), 0))
-            cut = list(windows(clip, code or None if chosen.given else None, detector))
+            language = code or None if chosen.given else None
             full = ""
             for name, engine, options in engines:
-                text, cpu = heard(engine, cut, options)
+                longest = LONGEST if name == FULL else chosen.longest
+                text, cpu = heard(engine, list(windows(clip, language, detector, longest)), options)
                 said = units(text, code)
                 full = said if name == FULL else full
                 known = units(truth, code) if truth is not None else None

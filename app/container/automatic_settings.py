@@ -21,8 +21,8 @@ class Capacity:
     """How much is worked on at once; each field is the setting of its name."""
 
     batch_rows: int = 8
-    batch_seconds: float = 60
-    windows_ahead: int = 4
+    batch_seconds: float = 90
+    windows_ahead: int = 6
     decoded_seconds: float = 7200
     decode_threads: int = 4
     requests: int = 64

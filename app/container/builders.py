@@ -114,6 +114,7 @@ def transcription(base: SharedParts, speakers: DiarizationService) -> Transcript
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
         windows_ahead=settings.runtime.windows_ahead,
+        window_seconds=settings.transcription.window_seconds,
         beam_size=settings.transcription.beam_size,
         greedy_first=settings.transcription.greedy_first,
     )

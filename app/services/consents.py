@@ -137,7 +137,9 @@ class ConsentService:
         vad = VadOptions()
         job = TranscriptionJob(model=self._rules.model, language=language, vad=vad)
         transcriber = self._transcription.transcriber(model, job, permit)
-        async with aclosing(transcriber.segments(cut_recording(recording, vad))) as windows:
+        async with aclosing(
+            transcriber.segments(cut_recording(recording, vad, transcriber.longest))
+        ) as windows:
             async for _ in windows:
                 pass
         text = transcriber.transcript(recording.sound.seconds).text

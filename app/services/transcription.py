@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
-from app.audio.cut_windows import CutRules
 from app.audio.decode import BLOCK_SAMPLES
 from app.audio.peaks import PeakMeter
 from app.domain import ModelSpec, SpeakerRequest, Transcript, TranscriptionJob
@@ -48,6 +47,8 @@ class TranscriptionRules:
     """The most seconds of one audio."""
     windows_ahead: int
     """Windows of one request that are transcribed in parallel."""
+    window_seconds: float
+    """The most seconds of a window."""
     beam_size: int
     """Width of the beam search; 1: greedy decoding."""
     greedy_first: bool
@@ -57,7 +58,7 @@ class TranscriptionRules:
         """The most seconds of decoded audio that a request holds: its windows, the block that is being cut,
         and the lead of one reader over the other.
         """
-        most = (self.windows_ahead + 1) * CutRules().longest + BLOCK_SAMPLES / SAMPLE_RATE + lead
+        most = (self.windows_ahead + 1) * self.window_seconds + BLOCK_SAMPLES / SAMPLE_RATE + lead
         return most if expected is None else min(most, expected)
 
 
@@ -113,7 +114,15 @@ class TranscriptionService:
     def transcriber(self, model: ModelSpec, job: TranscriptionJob, permit: Permit) -> WindowTranscriber:
         """The transcription of windows that the caller cuts."""
         options = self._options(job)
-        return WindowTranscriber(self._runner, model, job, options, permit, ahead=self._rules.windows_ahead)
+        return WindowTranscriber(
+            self._runner,
+            model,
+            job,
+            options,
+            permit,
+            ahead=self._rules.windows_ahead,
+            longest=self._rules.window_seconds,
+        )
 
     async def _plain(
         self, model: ModelSpec, job: TranscriptionJob, file: BinaryIO, permit: Permit

@@ -45,14 +45,14 @@ class RuntimeSettings(Group):
     batch_seconds: float = Field(
         0,
         ge=0,
-        description="Largest number of seconds of audio that are decoded in one batch. 0 = automatic: 60 on "
+        description="Largest number of seconds of audio that are decoded in one batch. 0 = automatic: 90 on "
         "a CPU, 480 with a GPU.",
     )
     windows_ahead: int = Field(
         0,
         ge=0,
         le=64,
-        description="Number of windows of one request that are processed at once. 0 = automatic: 4 on a "
+        description="Number of windows of one request that are processed at once. 0 = automatic: 6 on a "
         "CPU, 16 with a GPU.",
     )
     idle_seconds: float = Field(

@@ -32,8 +32,20 @@ def numbers(array: StorageView) -> NDArray[Any]:
     return np.asarray(on_cpu)
 
 
-def join_rows(encoded: Sequence[StorageView]) -> StorageView:
-    """Arrays of one row each as one array. They must be on the CPU."""
+def join_rows(
+    encoded: Sequence[StorageView], positions: int, silence: NDArray[Any] | None = None
+) -> StorageView:
+    """Arrays of one row each as one array of so many positions. They must be on the CPU.
+
+    `silence`: (1, positions, width), which fills up shorter arrays.
+    """
     import ctranslate2
 
-    return ctranslate2.StorageView.from_array(np.concatenate([numbers(one) for one in encoded]))
+    parts = [numbers(one) for one in encoded]
+    joined = np.empty((len(parts), positions, parts[0].shape[2]), parts[0].dtype)
+    for row, part in zip(joined, parts, strict=True):
+        known = part.shape[1]
+        row[:known] = part[0]
+        if silence is not None:
+            row[known:] = silence[0, known:positions]
+    return ctranslate2.StorageView.from_array(joined)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.common.cores import cores
 from engines.errors import UnsupportedInput, import_failure
@@ -27,7 +28,7 @@ from engines.types import (
     WindowResult,
 )
 from engines.whisper.absolute_times import keep
-from engines.whisper.arrays import join_rows, take_rows
+from engines.whisper.arrays import join_rows, numbers, take_rows
 from engines.whisper.device import place
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
@@ -35,14 +36,16 @@ from engines.whisper.phrases import Phrase, split_phrases
 from engines.whisper.results import Decoded, is_silence, without_loop
 from engines.whisper.row_limit import RowLimit
 from engines.whisper.rows import (
-    DRAFT_GRID_FRAMES,
+    COARSE_GRID_FRAMES,
+    ENCODED_GRID_FRAMES,
+    FRAMES_PER_POSITION,
     FULL_FRAMES,
-    GPU_GRID_FRAMES,
     GRID_FRAMES,
     MEASURED_WIDTHS,
     MIN_REST,
     PADDING_FRAMES,
     PADDING_UNMEASURED,
+    SILENCE_FEATURE,
     Row,
     doubtful,
     most_tokens,
@@ -71,11 +74,13 @@ class WhisperTranscriber:
         self._model = model
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
-        self._grid = GRID_FRAMES if self._on_cpu else GPU_GRID_FRAMES
         self._limits: dict[int, RowLimit] = {}
         """For each number of beams: a request that asks for many makes no batches of others small."""
         self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
-        self._draft_padding = self._silence() if adaptive else None
+        self._draft_padding = self._padding_frames() if adaptive else None
+        self._tight = self._on_cpu and self._draft_padding == PADDING_FRAMES
+        self._grid = COARSE_GRID_FRAMES if self._tight or not self._on_cpu else GRID_FRAMES
+        self._silence = self._encoded_silence() if self._tight else None
         # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
         # that nobody has measured.
         full = not self._on_cpu and self._draft_padding == PADDING_UNMEASURED
@@ -116,53 +121,63 @@ class WhisperTranscriber:
         CTranslate2 needs one length and one position of the start token within a batch, and one search plan.
         """
         prompt = len(self._tokens.before(row.window, row.said))
-        return prompt, row.doubted, row.size, row.may_fall_back
+        return prompt, row.doubted, row.size, row.full, row.may_fall_back
 
-    def _silence(self) -> int:
+    def _padding_frames(self) -> int:
         """Frames of silence after the sound of a short encoding, by the width of the encoder."""
         bands = self._model.feature_extractor.mel_filters.shape[0]
-        width = self._model.encode(np.zeros((1, bands, self._grid), np.float32)).shape[2]
+        width = self._model.encode(np.zeros((1, bands, ENCODED_GRID_FRAMES), np.float32)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
+
+    def _encoded_silence(self) -> NDArray[Any]:
+        """(1, positions, width) of 30 seconds."""
+        bands = self._model.feature_extractor.mel_filters.shape[0]
+        quiet = np.full((1, bands, FULL_FRAMES), SILENCE_FEATURE, np.float32)
+        return numbers(self._model.encode(quiet)).copy()
 
     def _row(self, window: Window, features: Samples, *, draft: bool) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
             raise UnsupportedInput("This model hears English only and cannot translate.")
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
-        grid = DRAFT_GRID_FRAMES if draft and self._on_cpu else self._grid
-        return Row(window, features, language, self._draft_padding if draft else self._padding, grid)
+        padding = self._draft_padding if draft else self._padding
+        return Row(window, features, language, padding, self._grid, tight=self._tight)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        size, full = rows[0].size, rows[0].size == FULL_FRAMES
-        encoded = self._encode([row.piece(size) for row in rows])
+        size, full = rows[0].size, rows[0].full
+        encoded = self._encode(rows, size)
         self._detect_languages(rows, encoded)
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
         plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
-        batch = Batch(encoded, [self._prompt(row) for row in rows], _max_tokens(rows[0], size))
+        batch = Batch(encoded, [self._prompt(row) for row in rows], _max_tokens(rows[0]))
         decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
         for row, result in zip(rows, decoded, strict=True):
-            row.spent(frames=size, beamed=int(result.beamed), fallbacks=int(result.fell_back))
+            row.spent(frames=row.encoded, beamed=int(result.beamed), fallbacks=int(result.fell_back))
         if options.draft:
             sure, decoded = list(range(len(rows))), [without_loop(result, options) for result in decoded]
         else:
             pairs = enumerate(zip(rows, decoded, strict=True))
-            sure = [i for i, (row, one) in pairs if not doubtful(row, size, one, options, self._tokens)]
+            sure = [i for i, (row, one) in pairs if not doubtful(row, one, options, self._tokens)]
         for index in set(range(len(rows))) - set(sure):
             rows[index].retry_in_full()
+        for index in sure:
+            rows[index].spent(saved=FULL_FRAMES - rows[index].encoded)
         if sure:
             some = take_rows(encoded, sure, len(rows))
-            self._finish([rows[i] for i in sure], size, some, [decoded[i] for i in sure], options)
+            self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
 
-    def _encode(self, pieces: list[Samples]) -> StorageView:
+    def _encode(self, rows: list[Row], size: int) -> StorageView:
         """(rows, positions, width). A CPU's caches hold one row, so that rows are quicker one by one."""
-        if not self._on_cpu or len(pieces) == 1:
-            return self._model.encode(np.stack(pieces))
-        return join_rows([self._model.encode(piece[None]) for piece in pieces])
+        if not self._on_cpu:
+            return self._model.encode(np.stack([row.piece(size) for row in rows]))
+        alone = [self._model.encode(row.piece(row.encoded)[None]) for row in rows]
+        if len(rows) == 1 and rows[0].encoded == size:
+            return alone[0]
+        return join_rows(alone, size // FRAMES_PER_POSITION, self._silence)
 
     def _finish(
         self,
         rows: list[Row],
-        size: int,
         encoded: StorageView,
         decoded: list[Decoded],
         options: TranscribeOptions,
@@ -173,7 +188,6 @@ class WhisperTranscriber:
         for row, result, some, words in zip(rows, decoded, phrases, timed, strict=True):
             keep(row, result, some, words, self._tokens)
             row.rounds += 1
-            row.spent(saved=FULL_FRAMES - size)
 
     def _detect_languages(self, rows: list[Row], encoded: StorageView) -> None:
         if all(row.language for row in rows):
@@ -227,11 +241,11 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
 
 
-def _max_tokens(row: Row, size: int) -> int | None:
+def _max_tokens(row: Row) -> int | None:
     """The tokens from which the result of a short encoding is doubtful, so that decoding can stop there."""
-    if row.padding is None or size == FULL_FRAMES:
+    if row.padding is None or row.full:
         return None
-    return most_tokens(size - row.padding) + 1
+    return most_tokens(row.size - row.padding) + 1
 
 
 def _code(row: Row) -> str:

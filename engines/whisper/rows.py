@@ -29,13 +29,18 @@ from engines.whisper.results import Decoded, passes
 
 FRAMES_PER_SECOND = 100
 """Frames of the log-mel spectrogram."""
+FRAMES_PER_POSITION = 2
+"""Frames for each position of the encoder's output."""
 FULL_FRAMES = 3000
 """Frames of a full encoding: 30 seconds."""
 GRID_FRAMES = 400
-GPU_GRID_FRAMES = 1000
+COARSE_GRID_FRAMES = 1000
 """Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
-never depends on the other rows: the same sound gives the same text, whatever else is in the batch. A GPU
-encodes many rows at the price of one, so that its grid is coarser: more windows share a batch."""
+never depends on the other rows: the same sound gives the same text, whatever else is in the batch. The grid
+is coarse where the frames cost little: on a GPU, and where the encoder is not given all of them."""
+ENCODED_GRID_FRAMES = 50
+"""The encoder of a measured model on a CPU encodes each row by itself, up to a multiple of these frames. Up
+to the coarse grid, the decoder is given the encoding of silence."""
 MIN_REST = 100
 """Frames: a rest of the window that is shorter than this gets no further round."""
 MAX_ROUNDS = 30
@@ -44,8 +49,9 @@ MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
-DRAFT_GRID_FRAMES = 200
-"""Short encodings of drafts have a multiple of these frames."""
+LONG_FRAMES = 1500
+LONG_PADDING_FRAMES = 100
+"""Frames of silence in the encoder after sound of `LONG_FRAMES` and more, which makes no loops with less."""
 PADDING_UNMEASURED = 600
 """Frames of silence after the sound in a short encoding, for models that were not measured."""
 MEASURED_WIDTHS = (512,)
@@ -75,7 +81,9 @@ class Row:
     padding: int | None = None
     """Frames of silence after the sound in the encoding; None: every encoding is a full one."""
     grid: int = GRID_FRAMES
-    """Frames of which short encodings have a multiple."""
+    """Frames of which short encodings have a multiple, as the decoder is given them."""
+    tight: bool = False
+    """Whether the encoder is given less: the rest of the grid is the encoding of silence."""
     seek: int = 0
     """Where the next round begins: frames from the start of the window."""
     said: list[int] = field(default_factory=list)
@@ -88,10 +96,24 @@ class Row:
 
     @property
     def size(self) -> int:
-        """Frames of the next encoding."""
+        """Frames of the next encoding, as the decoder is given it."""
         if self.padding is None or self.doubted:
             return FULL_FRAMES
         return short_size(self.frames - self.seek, self.padding, self.grid)
+
+    @property
+    def encoded(self) -> int:
+        """Frames that the encoder is given for it; at most `size`."""
+        if self.padding is None or self.doubted or not self.tight:
+            return self.size
+        left = self.frames - self.seek
+        padding = LONG_PADDING_FRAMES if left >= LONG_FRAMES else self.padding
+        return min(self.size, short_size(left, padding, ENCODED_GRID_FRAMES))
+
+    @property
+    def full(self) -> bool:
+        """Whether the next encoding is a full one: there is nothing better to try."""
+        return self.encoded == FULL_FRAMES
 
     @property
     def frames(self) -> int:
@@ -153,13 +175,13 @@ def most_tokens(frames: int) -> int:
     return TOKENS_AT_ONCE + TOKENS_PER_SECOND * frames // FRAMES_PER_SECOND
 
 
-def doubtful(row: Row, size: int, decoded: Decoded, options: TranscribeOptions, marks: Marks) -> bool:
-    """Whether an encoding of `size` frames may have gone wrong.
+def doubtful(row: Row, decoded: Decoded, options: TranscribeOptions, marks: Marks) -> bool:
+    """Whether the encoding of this round may have gone wrong.
 
     Signs are a loop, an unlikely text, speech without text at the end, and an unsure language. A full
-    encoding is never doubtful: there is nothing better to try.
+    encoding is never doubtful.
     """
-    if size == FULL_FRAMES:
+    if row.full:
         return False
     left = row.frames - row.seek
     phrases, used = split_phrases(decoded.tokens, left, marks, min_rest=MIN_REST)

@@ -116,7 +116,8 @@ async def test_a_stream_that_is_refused_is_an_error_and_no_stream(
 
 
 async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: EchoTranscriber) -> None:
-    async with app_with(settings, engine, runtime={"batch_rows": 1}) as (container, client):
+    runtime = {"batch_rows": 1, "windows_ahead": 4}
+    async with app_with(settings, engine, runtime=runtime) as (container, client):
 
         async def waiting(count: int) -> None:
             await until(lambda: container.runner.snapshot().waiting >= count, 20)

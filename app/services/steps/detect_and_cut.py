@@ -19,16 +19,21 @@ from app.services.steps.shared_blocks import SharedBlocksReader
 from engines.contracts import SpeechStream
 from engines.types import Samples
 
+EARLIEST_SHARE = 1 / 3
+"""Part of the longest window that each window has at least, before a cut within speech."""
+
 
 class Cutting:
     """Two verbs, feed and flush. The detector is loaded with the first block."""
 
-    def __init__(self, runner: Runner, vad: VadOptions | None) -> None:
-        """`vad`: with None, everything but digital silence counts as speech."""
+    def __init__(self, runner: Runner, vad: VadOptions | None, longest: float) -> None:
+        """`vad`: with None, everything but digital silence counts as speech. `longest`: the most seconds of a
+        window.
+        """
         self._runner = runner
         self._vad = vad
         self._detector: SpeechStream | None = None
-        self._cutter = WindowCutter(cut_rules(vad))
+        self._cutter = WindowCutter(cut_rules(vad, longest))
 
     def feed(self, block: Samples) -> list[Cut]:
         return self._cutter.feed(block, self._opened().feed(block))
@@ -61,20 +66,22 @@ async def cut_async(
         yield window
 
 
-async def cut_recording(recording: Recording, vad: VadOptions) -> AsyncGenerator[Cut, None]:
+async def cut_recording(recording: Recording, vad: VadOptions, longest: float) -> AsyncGenerator[Cut, None]:
     """The windows of a recording whose speech was detected already. It has at most two minutes, so this does
     not block for long.
     """
-    cutter = WindowCutter(cut_rules(vad))
+    cutter = WindowCutter(cut_rules(vad, longest))
     for window in [*cutter.feed(recording.sound.samples, recording.chances), *cutter.flush()]:
         yield window
 
 
-def cut_rules(vad: VadOptions | None) -> CutRules:
+def cut_rules(vad: VadOptions | None, longest: float) -> CutRules:
     """The cutting rules for the options of a request."""
     if vad is None:
-        return CutRules(padding=0.0)
+        return CutRules(padding=0.0, longest=longest, earliest=longest * EARLIEST_SHARE)
     return CutRules(
+        longest=longest,
+        earliest=longest * EARLIEST_SHARE,
         threshold=vad.threshold,
         padding=vad.prefix_padding_ms / 1000,
         silence=vad.silence_duration_ms / 1000,

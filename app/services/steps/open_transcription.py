@@ -58,7 +58,7 @@ class OpenTranscription(ABC):
         self._charge = charge
         self._decoding = Stopwatch()
         self._transcriber = transcriber
-        self._cutting = Cutting(runner, vad)
+        self._cutting = Cutting(runner, vad, transcriber.longest)
         self.peaks: PeakMeter | None = None
         """Measures how loud the audio is, if the client asked for it."""
 

@@ -32,14 +32,17 @@ class WindowTranscriber:
         permit: Permit,
         *,
         ahead: int,
+        longest: float,
     ) -> None:
-        """`ahead`: windows that are transcribed in parallel."""
+        """`ahead`: windows that are transcribed in parallel. `longest`: see there."""
         self._runner = runner
         self._model = model
         self._job = job
         self._options = options
         self._permit = permit
         self._ahead = ahead
+        self.longest = longest
+        """Seconds that its windows should have at most."""
         self._language = LanguageGuess(job.language, 1.0) if job.language else None
         self._segments: list[Segment] = []
         self._prompt_tokens = 0

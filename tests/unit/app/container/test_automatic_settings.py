@@ -73,7 +73,8 @@ def test_with_a_gpu_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, gpu(0, 24))
     asked = {"batch_rows": 3, "batch_seconds": 5, "windows_ahead": 2, "decode_threads": 1}
-    made = chosen(filled(settings(runtime=asked, limits={"decoded_seconds": 100, "requests": 3})))
+    limits = {"decoded_seconds": 100, "requests": 3}
+    made = chosen(filled(settings(runtime=asked, limits=limits)))
     assert made == Capacity(**asked, decoded_seconds=100, requests=3)
 
 

@@ -69,7 +69,9 @@ def made(
     (folder / "model").mkdir(exist_ok=True)
     registry = Registry({"whisper-1": str(folder / "model")}, folder / "weights")
     diarization = DiarizationService(runner, threads, ENCODER, SpeakerRules(one_speaker=0.5))
-    rules = TranscriptionRules(audio_seconds=600, windows_ahead=2, beam_size=1, greedy_first=False)
+    rules = TranscriptionRules(
+        audio_seconds=600, windows_ahead=2, window_seconds=30, beam_size=1, greedy_first=False
+    )
     transcription = TranscriptionService(runner, threads, registry, diarization, rules)
     phrase = ConsentRules(organisation="OpenAI", threshold=0.85, check="enforce", model=model, quota=QUOTA)
     return ConsentService(runner, threads, transcription, ENCODER, VoiceStore(database), phrase)

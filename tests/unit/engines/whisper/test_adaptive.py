@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
 from engines.whisper.results import Decoded, without_loop
 from engines.whisper.rows import (
-    DRAFT_GRID_FRAMES,
+    COARSE_GRID_FRAMES,
+    ENCODED_GRID_FRAMES,
     FULL_FRAMES,
+    GRID_FRAMES,
+    LONG_FRAMES,
+    LONG_PADDING_FRAMES,
     PADDING_FRAMES,
     Row,
     doubtful,
@@ -26,10 +32,13 @@ T = 1000
 OPTIONS = TranscribeOptions()
 
 
+def window(seconds: float) -> Window:
+    return Window(Pcm(np.zeros(int(16_000 * seconds), np.float32)))
+
+
 def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING_FRAMES) -> Row:
-    window = Window(Pcm(np.zeros(int(16_000 * seconds), np.float32)))
-    features = np.ones((80, int(100 * seconds)), np.float32)
-    return Row(window, features, LanguageGuess("en", probability), padding)
+    features = np.ones((80, round(100 * seconds)), np.float32)
+    return Row(window(seconds), features, LanguageGuess("en", probability), padding)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +47,41 @@ def row(seconds: float, probability: float = 0.9, padding: int | None = PADDING_
 def test_the_encoder_is_given_what_there_is_and_four_seconds(seconds: float, size: int) -> None:
     assert row(seconds).size == size
     assert row(seconds).piece(size).shape == (80, size)
+    assert row(seconds).encoded == size
     assert row(seconds, padding=None).size == FULL_FRAMES
+
+
+@pytest.mark.parametrize(
+    ("seconds", "encoded", "size", "full"),
+    [
+        (0.5, 450, 1000, False),
+        (4.1, 850, 1000, False),
+        (11, 1500, 2000, False),
+        (14.99, 1900, 2000, False),
+        (15, 1600, 2000, False),
+        (16.01, 1750, 3000, False),
+        (25.4, 2650, 3000, False),
+        (28.9, 3000, 3000, True),
+        (30, 3000, 3000, True),
+    ],
+)
+def test_the_encoder_is_given_less_than_the_decoder(
+    seconds: float, encoded: int, size: int, full: bool
+) -> None:
+    tight = row(seconds)
+    tight.grid, tight.tight = COARSE_GRID_FRAMES, True
+    assert (tight.encoded, tight.size, tight.full) == (encoded, size, full)
+    tight.retry_in_full()
+    assert (tight.encoded, tight.size, tight.full) == (FULL_FRAMES, FULL_FRAMES, True)
+
+
+@given(st.integers(1, FULL_FRAMES), st.sampled_from((GRID_FRAMES, COARSE_GRID_FRAMES)))
+def test_the_encoder_is_never_given_more_than_the_decoder(frames: int, grid: int) -> None:
+    tight = Row(window(1), np.zeros((80, frames), np.float32), None, PADDING_FRAMES, grid, tight=True)
+    assert frames <= tight.encoded <= tight.size <= FULL_FRAMES
+    padding = LONG_PADDING_FRAMES if frames >= LONG_FRAMES else PADDING_FRAMES
+    assert tight.encoded - frames >= min(padding, FULL_FRAMES - frames)
+    assert tight.encoded - frames < PADDING_FRAMES + ENCODED_GRID_FRAMES
 
 
 def test_what_is_filled_up_looks_like_silence_beside_the_sound() -> None:
@@ -88,8 +131,8 @@ GOOD = decoded(T, *map(ord, "hello"), T + 240)
     ],
 )
 def test_what_is_doubted(found: Decoded, probability: float, doubted: bool) -> None:
-    assert doubtful(row(5, probability), 900, found, OPTIONS, Letters()) is doubted
-    assert not doubtful(row(5, probability), FULL_FRAMES, found, OPTIONS, Letters())
+    assert doubtful(row(5, probability), found, OPTIONS, Letters()) is doubted
+    assert not doubtful(row(5, probability, padding=None), found, OPTIONS, Letters())
 
 
 def test_a_doubted_round_leaves_no_trace() -> None:
@@ -102,8 +145,8 @@ def test_a_doubted_round_leaves_no_trace() -> None:
 
 
 def test_a_known_language_is_kept() -> None:
-    window = Window(Pcm(np.zeros(16_000, np.float32)), language="de")
-    tried = Row(window, np.ones((80, 100), np.float32), LanguageGuess("de", 1.0))
+    german = replace(window(1), language="de")
+    tried = Row(german, np.ones((80, 100), np.float32), LanguageGuess("de", 1.0))
     tried.retry_in_full()
     assert tried.language == LanguageGuess("de", 1.0)
 
@@ -112,8 +155,8 @@ def test_more_tokens_than_speech_can_have_are_a_loop() -> None:
     assert most_tokens(400) == 10 + 15 * 4
     five = row(5)
     fast = decoded(T, *([ord("x")] * (most_tokens(500) - 2)), T + 240)
-    assert not doubtful(five, 1200, fast, OPTIONS, Letters())
-    assert doubtful(five, 1200, decoded(T, *fast.tokens), OPTIONS, Letters())
+    assert not doubtful(five, fast, OPTIONS, Letters())
+    assert doubtful(five, decoded(T, *fast.tokens), OPTIONS, Letters())
 
 
 def test_only_two_rounds_of_a_window_may_fall_back() -> None:
@@ -123,13 +166,7 @@ def test_only_two_rounds_of_a_window_may_fall_back() -> None:
     assert not long.may_fall_back
 
 
-def test_drafts_have_a_finer_grid_and_no_loops() -> None:
-    features = np.zeros((80, 320), np.float32)
-    window = Window(Pcm(np.zeros(51_200, np.float32)))
-    assert Row(window, features, None, PADDING_FRAMES).size == 800
-    assert Row(window, features, None, PADDING_FRAMES, DRAFT_GRID_FRAMES).size == 800
-    shorter = np.zeros((80, 100), np.float32)
-    assert Row(window, shorter, None, PADDING_FRAMES, DRAFT_GRID_FRAMES).size == 600
+def test_drafts_have_no_loops() -> None:
     loop = Decoded((1, 2), (), 0.0, 0.0, 9.0, 0.0)
     assert without_loop(loop, TranscribeOptions()).tokens == ()
     assert without_loop(replace(loop, compression_ratio=1.0), TranscribeOptions()).tokens == (1, 2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engines.types import Pcm, Window
 from engines.whisper.engine import WhisperTranscriber
-from engines.whisper.rows import GPU_GRID_FRAMES, GRID_FRAMES, PADDING_FRAMES, Row
+from engines.whisper.rows import COARSE_GRID_FRAMES, GRID_FRAMES, PADDING_FRAMES, Row
 
 
 def window(samples: int) -> Window:
@@ -29,7 +29,9 @@ def size(samples: int, grid: int) -> int:
 
 
 @given(
-    st.integers(1_600, 480_000), st.integers(1_600, 480_000), st.sampled_from((GRID_FRAMES, GPU_GRID_FRAMES))
+    st.integers(1_600, 480_000),
+    st.integers(1_600, 480_000),
+    st.sampled_from((GRID_FRAMES, COARSE_GRID_FRAMES)),
 )
 def test_windows_of_one_key_are_encoded_alike(a: int, b: int, grid: int) -> None:
     engine = transcriber(grid)
