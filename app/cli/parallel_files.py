@@ -95,19 +95,13 @@ async def run_all(
 @contextmanager
 def bars(total: int) -> Iterator[FileBatch]:
     """Bars on a terminal; elsewhere only what fails, and a summary if there are several files."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import TaskProgressColumn, TextColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[count]}", markup=False),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True, markup=False, highlight=False)
+    from app.cli.progress import drawn_bars
+
     began = time.monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    columns = TaskProgressColumn(), TextColumn("{task.fields[count]}", markup=False)
+    with drawn_bars(*columns, transient=True) as progress:
         batch = FileBatch(progress, total)
         yield batch
     if total > 1:

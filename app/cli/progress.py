@@ -9,26 +9,29 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 SMALL_BYTES = 5_000_000
 """Files with fewer bytes share one progress bar."""
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Bars with bytes and time left."""
+def drawn_bars(*columns: ProgressColumn, transient: bool = False) -> Iterator[Progress]:
+    """Bars with a name, `columns` and the time left. `transient`: they vanish at the end."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
+    name = TextColumn("{task.description}", markup=False)
+    console = Console(stderr=True, markup=False, highlight=False)
+    with Progress(
+        name,
         BarColumn(),
-        DownloadColumn(),
+        *columns,
         TimeRemainingColumn(),
-    )
-    console = Console(stderr=True, markup=False)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        console=console,
+        disable=not console.is_terminal,
+        transient=transient,
+    ) as progress:
         yield progress
 
 
@@ -38,6 +41,8 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
 
     Where standard error is no terminal: a line for each large file, when its first bytes are there.
     """
+    from rich.progress import DownloadColumn
+
     with ExitStack() as stack:
         bars: dict[str, TaskID] = {}
         small: dict[str, tuple[int, int]] = {}
@@ -47,7 +52,7 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
         def report(name: str, done: int, total: int) -> None:
             with lock:  # files are fetched in parallel
                 if not shown:  # nothing is drawn where nothing is fetched
-                    shown.append(stack.enter_context(progress_bars()))
+                    shown.append(stack.enter_context(drawn_bars(DownloadColumn())))
                 if total < SMALL_BYTES:
                     small[name] = (done, total)
                     name = "small files"

@@ -159,16 +159,10 @@ async def _check_voice(container: Container, job: SpeechJob) -> None:
 @contextmanager
 def _bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar, on a terminal only; yields a callback that takes the characters spoken so far."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import TaskProgressColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True, markup=False)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    from app.cli.progress import drawn_bars
+
+    with drawn_bars(TaskProgressColumn(), transient=True) as progress:
         bar = progress.add_task(name, total=total)
         yield lambda done: progress.update(bar, completed=min(done, total))
