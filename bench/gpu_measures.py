@@ -18,7 +18,7 @@ import numpy as np
 from bench.gpu_figures import Figure, Load, percentile, with_use
 from bench.gpu_watch import watched
 from bench.stt_sides import Remote
-from engines import cuda
+from engines import cuda_libraries
 from tests.support.sound import RATE, decode
 
 WARM_UP_CLIPS = 3
@@ -34,7 +34,7 @@ class PlainWhisper:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
         if device == "cuda":
-            cuda.preload()
+            cuda_libraries.preload()
         kind = "float16" if device == "cuda" else "int8"
         self.model = WhisperModel(str(weights), device=device, compute_type=kind, local_files_only=True)
         self._pipeline = BatchedInferencePipeline(self.model)

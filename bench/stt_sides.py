@@ -16,7 +16,7 @@ import httpx2
 import numpy as np
 
 from bench.accuracy import SOUND
-from engines import catalog, cuda
+from engines import catalog, cuda_libraries
 from engines.types import EngineOptions, Utterance
 from tests.conftest import ROOT
 from tests.support import process_tree
@@ -140,7 +140,7 @@ class Plain:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
         if device == "cuda":
-            cuda.preload()
+            cuda_libraries.preload()
         kind = "float16" if device == "cuda" else "int8"
         self._model = WhisperModel(
             str(weights), device=device, compute_type=kind, cpu_threads=threads, local_files_only=True

@@ -192,11 +192,13 @@ def _start(settings: Settings) -> Finding:
 
 def _gpu(settings: Settings) -> Finding:
     from app.cli.doctor_gpu import gpu_verdict
-    from engines import cuda
+    from engines import cuda_libraries
     from engines.gpus import ask
 
     found = ask()
-    verdict, sentence = gpu_verdict(settings, found, cuda.preload() if found else [], cuda.PACKAGE)
+    verdict, sentence = gpu_verdict(
+        settings, found, cuda_libraries.preload() if found else [], cuda_libraries.PACKAGE
+    )
     return Finding("GPU", verdict, sentence)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from app.settings import Settings
-from engines import cuda
+from engines import cuda_libraries
 from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
 
@@ -68,6 +68,6 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
 
 def _usable(found: Driver | None, devices: Sequence[int]) -> list[Gpu]:
     """The GPUs that transcribe; none if something keeps CTranslate2 from one of them."""
-    if not found or obstacle(found, devices) or cuda.preload():
+    if not found or obstacle(found, devices) or cuda_libraries.preload():
         return []
     return [gpu for gpu in found.gpus if gpu.index in devices]

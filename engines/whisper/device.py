@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines import cuda
+from engines import cuda_libraries
 from engines.common.cores import cores
 from engines.errors import WeightsBroken, is_out_of_memory
 from engines.gpus import compute_type, gpus, worth_trying
@@ -38,7 +38,7 @@ def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     """
     if options.device == "cpu" or (options.device == "auto" and not worth_trying()):
         return _on_cpu(folder, options)
-    missing = cuda.preload()
+    missing = cuda_libraries.preload()
     try:
         return _on_gpu(folder, options)
     except Exception as failure:
@@ -127,7 +127,8 @@ def _tried_on_gpu(folder: Path, options: EngineOptions, number_format: str, call
 def _help(missing: list[str]) -> str:
     if not missing:
         return ""
-    return f" ({', '.join(missing)} is missing; `make serve GPU=1` or `pip install {cuda.PACKAGE}` brings it)"
+    package = cuda_libraries.PACKAGE
+    return f" ({', '.join(missing)} is missing; `make serve GPU=1` or `pip install {package}` brings it)"
 
 
 def _load(folder: Path, *, device: str, **options: Any) -> WhisperModel:

@@ -12,7 +12,7 @@ from pathlib import Path
 import ctranslate2
 import pytest
 
-from engines.cuda import LIBRARIES
+from engines.cuda_libraries import LIBRARIES
 from engines.gpus import COMPILING_CUDA, MACHINE_CODE
 
 FAT_BINARY = struct.pack("<I", 0xBA55ED50)

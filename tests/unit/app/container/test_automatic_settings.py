@@ -20,7 +20,7 @@ def gpu(index: int, gib: int) -> Gpu:
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *gpus: Gpu, cuda: tuple[int, int] = (12, 8)) -> None:
     monkeypatch.setattr(automatic_settings, "driver", lambda: Driver(version="570", cuda=cuda, gpus=gpus))
-    monkeypatch.setattr("engines.cuda.preload", list)
+    monkeypatch.setattr("engines.cuda_libraries.preload", list)
 
 
 def settings(**groups: dict[str, Any]) -> Settings:
@@ -66,7 +66,7 @@ def test_with_a_gpu_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None
     pretend(monkeypatch, gpu(0, 24), cuda=(11, 8))
     assert chosen(filled(settings())) == Capacity()
     pretend(monkeypatch, gpu(0, 24))
-    monkeypatch.setattr("engines.cuda.preload", lambda: ["libcublas.so.12"])
+    monkeypatch.setattr("engines.cuda_libraries.preload", lambda: ["libcublas.so.12"])
     assert chosen(filled(settings())) == Capacity()
 
 

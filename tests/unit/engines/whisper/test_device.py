@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines import cuda
+from engines import cuda_libraries
 from engines.common import cores as cores_module
 from engines.common.cores import cores
 from engines.errors import WeightsBroken
@@ -78,7 +78,7 @@ def pretend_gpus(monkeypatch: pytest.MonkeyPatch, *free: float) -> None:
     )
     monkeypatch.setattr(whisper_place, "gpus", lambda: cards)
     monkeypatch.setattr(whisper_place, "worth_trying", lambda: True)
-    monkeypatch.setattr(cuda, "preload", lambda: ["libcublas.so.12"])
+    monkeypatch.setattr(cuda_libraries, "preload", lambda: ["libcublas.so.12"])
 
 
 class LoadedModel:
