@@ -21,7 +21,14 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.answer_lifetime import CUT
-from app.api.transport import CountedTransport, ReadingPace, head_without_upgrade, is_handshake, refusal
+from app.api.transport import (
+    AnswerTransport,
+    CountedTransport,
+    ReadingPace,
+    head_without_upgrade,
+    is_handshake,
+    refusal,
+)
 from app.api.waiting_connections import ConnectionBook
 from app.errors import ApiError, HeadersTooLarge, InvalidRequest, RequestTimedOut, TooManyConnections
 from app.logs import bound, new_request_id
@@ -49,7 +56,7 @@ class Connection(HttpToolsProtocol):
         self._since = time.monotonic()
         self._reading = ReadingPace(self._limits.download_idle_seconds, self._since)
         self._in_head = self._in_message = False
-        self._began = self._has_body = False
+        self._began = self._has_body = self._closes = False
         self._answers = 0
         self._open: deque[RequestResponseCycle] = deque()  # requests that are not answered yet, in order
         self._fed = self._bytes = self._count = 0
@@ -123,6 +130,8 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not before:  # no new cycle was made if the connection becomes a WebSocket
             self.cycle.keep_alive &= not self._book.stopping
             self._open.append(self.cycle)
+            transport = AnswerTransport(cast("CountedTransport", self.transport), self._close)
+            self.cycle.transport = cast("asyncio.Transport", transport)
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 
     def on_body(self, body: bytes) -> None:
@@ -135,6 +144,8 @@ class Connection(HttpToolsProtocol):
             return
         self._in_message = False
         super().on_message_complete()
+        if self._closes:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         self._open.popleft()
@@ -262,6 +273,17 @@ class Connection(HttpToolsProtocol):
         self._dropped += len(data)
         if self._dropped > LINGER_BYTES and not self._answering:
             self.transport.abort()
+
+    def _close(self) -> None:
+        """Ends the connection after its last answer. A body that still comes is read first: if it were not,
+        the kernel would reset the connection and the client would lose the answer.
+        """
+        if not self._in_message or self.transport.is_closing():
+            self.transport.close()
+            return
+        self._closes = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _cut(self, cycle: RequestResponseCycle) -> None:
         cycle.response_complete = cycle.disconnected = (

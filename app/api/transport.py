@@ -11,7 +11,7 @@ import fcntl
 import json
 import struct
 import termios
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -43,6 +43,17 @@ class CountedTransport:
     def write(self, data: bytes) -> None:
         self.written += len(data)
         self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class AnswerTransport:
+    """What an answer is written to; `close` decides what its end does to the connection."""
+
+    def __init__(self, transport: CountedTransport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

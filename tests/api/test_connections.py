@@ -138,9 +138,10 @@ def test_a_head_that_drips_is_ended(server: Server) -> None:
         assert b"HTTP/1.1 408" in data
 
 
-def test_a_body_that_drips_behind_its_answer_is_ended(server: Server) -> None:
+@pytest.mark.parametrize("kept", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_a_body_that_drips_behind_its_answer_is_ended(server: Server, kept: bytes) -> None:
     with connected(server) as line:
-        line.sendall(UPLOAD + b"Content-Length: 1000000\r\n\r\n")
+        line.sendall(UPLOAD + kept + b"Content-Length: 1000000\r\n\r\n")
         line.settimeout(0.2)
         data, ended = b"", False
         for _ in range(50):
@@ -156,6 +157,29 @@ def test_a_body_that_drips_behind_its_answer_is_ended(server: Server) -> None:
                 break
         assert data.startswith(b"HTTP/1.1 401")
         assert ended
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [(UPLOAD, 401), (SPEECH, 400), (SPEECH.replace(b"speech", b"nothing"), 404)],
+    ids=["without a key", "of another type", "to nowhere"],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_who_closes_after_a_large_body_gets_the_answer(
+    server: Server, head: bytes, status: int, chunked: bool
+) -> None:
+    """The kernel reset the connection, as it does when a socket with unread bytes is closed, so that sending
+    failed.
+    """
+    size = 5_000_000
+    body = b"x" * size
+    if chunked:
+        head, body = head + CHUNKED[:-2], b"%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+    else:
+        head += b"Content-Length: %d\r\n" % size
+    with connected(server) as line:
+        line.sendall(head + b"Connection: close\r\n\r\n" + body)
+        refused(answer(line), status)
 
 
 def test_a_connection_without_requests_is_closed(server: Server) -> None:
