@@ -188,6 +188,8 @@ class Bench:
             seconds, used, _, _ = clock.read()
             print(f"\n{SILENT_SESSIONS} sessions with {name}; {clock.load()}")
             row("share of one core", f"{100 * used / seconds:.0f} %", "10 %")
+            appends = count * self.options.quiet / PIECE_SECONDS
+            row("CPU time for an append", f"{1e6 * used / appends:.0f} microseconds", "50")
             await asyncio.gather(*(socket.close() for socket in sockets))
 
     async def _quiet(self, number: int, socket: ClientConnection, pieces: list[str]) -> None:
