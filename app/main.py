@@ -50,7 +50,9 @@ UNUSED_TELEMETRY: TelemetryConfig = {
 
 
 def create_app(container: Container | None = None) -> FastAPI:
-    """The server as an ASGI app. Without a container, one of the file's and the environment's settings."""
+    """The server as an ASGI app. Without `container`, one is made from the settings of the file and the
+    environment.
+    """
     container = container or Container(load_settings())
 
     @asynccontextmanager
@@ -95,7 +97,7 @@ def _intake(container: Container) -> Intake:
 
 
 def _add_routes(app: FastAPI, *, page: bool) -> None:
-    """`page`: whether `/` is the web page; else it is a short JSON answer."""
+    """Registers all routes. `page`: whether `/` is the web page; if not, it is a short JSON answer."""
     for module in (transcriptions, speech, voices, voice_consents, models, about, realtime, client_secrets):
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)

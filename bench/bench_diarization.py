@@ -213,7 +213,9 @@ def said(found: Diarization) -> list[Said]:
 
 
 def long_file(engine: Diarizer, files: Sequence[Path], hours: float) -> None:
-    """The files one after the other until it is long enough, fed as a server does: never whole in memory."""
+    """Diarizes one long audio: the files one after the other, until it has so many hours. It is fed in
+    blocks, as a server does, and is never whole in memory.
+    """
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     cutter, seen, seconds = DiarizerStretches(LookSize(engine.span, engine.hop)), [], 0.0
     while seconds < hours * 3600:

@@ -28,7 +28,7 @@ LEVEL = 0.05
 
 
 def load(folder: Path, options: EngineOptions) -> DVectorEncoder:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads the network from its folder. Raises `EngineMissing` or `WeightsBroken`."""
     try:
         from faster_whisper.feature_extractor import FeatureExtractor
     except ImportError as failure:

@@ -161,7 +161,9 @@ class Bench:
                 print(f"{clip.name}\n  live {said}\n  file {clip.text}\n  true {clip.truth or clip.full}")
 
     def _errors(self, against: str, rows: list[tuple[str | None, str, str]]) -> None:
-        """`rows`: the true text, if it is known, that of the file endpoint, and the live one."""
+        """Prints word errors. `rows`: the true text, if it is known, the text of the file endpoint, and
+        the live text.
+        """
         known = [(truth, file, said) for truth, file, said in rows if truth]
         if not known:
             return

@@ -65,7 +65,7 @@ class Remote:
         self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
 
     def post(self, data: bytes, language: str | None, **more: str) -> httpx2.Response:
-        """`more`: further fields of the form."""
+        """Posts a file, and returns the answer. `more`: further fields of the form."""
         fields = {"model": self._model} | ({"language": language} if language else {}) | more
         where = f"{self.url}/audio/transcriptions"
         return self.client.post(where, data=fields, files={"file": ("a.wav", data)})

@@ -23,7 +23,7 @@ from engines.types import SAMPLE_RATE, EngineOptions, Samples
 
 
 def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
-    """Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads the diarizer from its folder. Raises `EngineMissing` or `WeightsBroken`."""
     model, network = networks(folder, options)
     return PyannoteDiarizer(_pipeline(model), OwnVoices(network))
 

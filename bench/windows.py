@@ -49,7 +49,9 @@ class Score:
 
 
 def noisy(clip: Floats, kind: str, level: float, others: list[Floats], seed: int) -> Floats:
-    """`kind`: white, pink or babble (other clips). `level`: signal to noise, in dB."""
+    """The clip with noise. `kind`: white, pink or babble (other clips). `level`: signal-to-noise ratio,
+    in dB.
+    """
     random = np.random.default_rng(seed)
     count = len(clip)
     if kind == "babble":

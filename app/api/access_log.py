@@ -63,7 +63,9 @@ def count(meters: HttpMeters, scope: Scope, routed: Scope, status: int, seconds:
 
 
 def outcome_of(status: int, *, complete: bool) -> str:
-    """`left`: the client did not wait; `cut`: the answer broke off; `refused`: it is an error."""
+    """How a request ended. `left`: the client did not wait; `cut`: the answer broke off; `refused`: it is
+    an error.
+    """
     if status in (0, faults.CLIENT_GONE):
         return "left"
     if not complete:

@@ -210,10 +210,11 @@ class Connection(HttpToolsProtocol):
         return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _upgrade(self, rest: bytes) -> bytes:
-        """`rest`: what came behind the head. Returns what is still to be parsed.
+        """Opens a WebSocket, or has a request for another protocol answered in this one. `rest`: the bytes
+        behind its head. Returns the bytes that are still to be parsed.
 
-        The parser takes a body behind such a head for the other protocol. So the head is parsed again without
-        its wish; otherwise the body would be lost, or be read as the next request.
+        The parser takes a body behind such a head for data of the other protocol. So the head is parsed again
+        without the request to upgrade; otherwise the body would be lost, or be read as the next request.
         """
         if self._should_upgrade():
             self.handle_websocket_upgrade()

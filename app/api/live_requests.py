@@ -30,7 +30,9 @@ def changed_settings(
 
 
 def check_model(services: UseCases, name: str, *, beta: bool) -> None:
-    """Raises `InvalidRequest` with the path of the model's name."""
+    """Checks that a live session can use the model. Raises `InvalidRequest` with the path of the field
+    `model`.
+    """
     try:
         services.live.model(name)
     except (ModelNotFound, InvalidValue):

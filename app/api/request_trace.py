@@ -43,7 +43,9 @@ def traced_request(scope: Scope) -> AbstractContextManager[Span | None]:
 def describe_request(
     span: Span, scope: Scope, routed: Scope, fields: Mapping[str, object], facts: Mapping[str, object]
 ) -> None:
-    """`fields` and `facts`: as the access line has them."""
+    """Adds the facts of an answered request to its span. `fields` and `facts`: as the access line has
+    them.
+    """
     method, route = known_method(scope.get("method", "GET")), access_log.route_of(routed)
     status = int(str(fields["status"]))
     found = {name: value for name in TOLD if isinstance(value := facts.get(name), str | int | float)}

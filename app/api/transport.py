@@ -74,7 +74,9 @@ class ReadingPace:
         self._taken = self._owed = 0
 
     def goes_on(self, now: float, written: int, pending: int) -> bool:
-        """`written`: bytes of all answers so far. `pending`: those that the client has not taken yet."""
+        """Whether the client still reads. `written`: bytes of all answers so far. `pending`: those that
+        it has not taken yet.
+        """
         taken = written - pending
         if taken >= self._owed or taken - self._taken >= LEAST_TAKEN_PER_SECOND * self._idle:
             self._taken, self._owed, self._since = taken, written, now

@@ -24,7 +24,7 @@ Step = tuple[str, str | None]
 
 
 def chain(source: Mapping[str, str], steps: Sequence[Step]) -> Graph:
-    """`source`: what the frames are like, as options of FFmpeg's `abuffer`."""
+    """A graph of filters for frames. `source`: what the frames are like, as options of FFmpeg's `abuffer`."""
     from av.filter import Graph
 
     graph = Graph()

@@ -79,7 +79,9 @@ def _in_order(names: list[str]) -> bool:
 
 
 def _check_configuration(extradata: bytes | None) -> None:
-    """`extradata`: of AAC, it begins with an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1)."""
+    """Refuses xHE-AAC, whose decoder would make such a layout. `extradata`: of AAC, it begins with an
+    AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). Raises `NotAudio`.
+    """
     bits = Bits(extradata or b"")
     kind = _object_type(bits)
     if kind in _WITH_EXTENSION:  # the type of the sound itself comes behind it

@@ -127,7 +127,9 @@ async def every_consent(container: Container, caller: Caller) -> list[VoiceConse
 
 
 async def whole_consent_id(container: Container, caller: Caller, typed: str) -> str:
-    """Raises `CommandError` where no consent, or more than one, begins with `typed`."""
+    """The one consent whose id begins with `typed`. Raises `CommandError` if there is none, or more than
+    one.
+    """
     from app.cli.ids import whole_id
 
     return whole_id(typed, (consent.id for consent in await every_consent(container, caller)), "consent")

@@ -85,7 +85,7 @@ def listen(
 
 
 def _chosen(*, model: str, language: str, prompt: str, pause: int) -> LiveSettings:
-    """Raises `typer.BadParameter` for a language that Whisper does not know."""
+    """The settings of the session. Raises `typer.BadParameter` for a language that Whisper does not know."""
     from app.domain.live import LiveSettings, ServerTurns, SoundFormat
     from app.wire.languages import language_code
 

@@ -73,7 +73,7 @@ def _is_voice(file: str) -> bool:
 
 
 def number(given: float) -> float:
-    """Raises `typer.BadParameter` for `nan`, which no bound of an option refuses."""
+    """The number of an option. Raises `typer.BadParameter` for `nan`, which no bound of an option refuses."""
     if math.isnan(given):
         raise typer.BadParameter("nan is no number.")
     return given

@@ -36,11 +36,11 @@ class FileBatch:
         self._ended = 0
 
     def note(self, text: str) -> None:
-        """A line above the bars."""
+        """Prints a line above the bars."""
         self._progress.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def show(self, table: Table) -> None:
-        """A table above the bars."""
+        """Prints a table above the bars."""
         self._progress.console.print(table)
 
     @contextmanager

@@ -126,7 +126,9 @@ def transcribe(
 
 
 def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) -> TranscriptionJob:
-    """Raises `typer.BadParameter` for a language that Whisper does not know."""
+    """The job that is done for each file. Raises `typer.BadParameter` for a language that Whisper does
+    not know.
+    """
     from app.domain import TranscriptionJob, VadOptions
     from app.wire.languages import language_code
 

@@ -21,7 +21,9 @@ _CHINESE = {"Hans": "Hani", "Hant": "Hani"}
 
 
 def can_read(voice: Voice, language: str | None) -> bool:
-    """`language`: of a text that is not in the Latin script, None for any other text."""
+    """Whether a voice can read a text. `language`: of a text that is not in the Latin script; None for
+    any other text.
+    """
     if language is None:
         return True
     script = script_of(language)

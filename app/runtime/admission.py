@@ -128,7 +128,10 @@ class Admission:
         return Permit(self, self.begun, self._seconds, current_request())
 
     def claim(self, permit: Permit, queued: float, held: float) -> None:
-        """Raises `Overloaded`. A request that is alone is never refused, because its own limits bound it."""
+        """Claims seconds of audio for a request. Raises `Overloaded` if too many are claimed already.
+
+        A request that is alone is never refused, because its own limits bound it.
+        """
         much = max(self.queued + queued - self._most_queued, 0.0)
         full = self.held + held > self._most_held
         if (much and self.queued) or (full and self.held):

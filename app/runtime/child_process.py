@@ -262,7 +262,7 @@ def oom_kills() -> int:
 
 
 def _death(status: int, oom_kills_before: int) -> EngineDied:
-    """`oom_kills_before`: `oom_kills` when the process was started."""
+    """How a process has ended. `oom_kills_before`: the value of `oom_kills` when the process was started."""
     if status >= 0:
         return EngineDied(f"its process ended with status {status}", status=status)
     number = -status

@@ -66,11 +66,13 @@ class HttpMeters:
     def answered(
         self, method: str, route: str | None, status: int, seconds: float, *, error_type: str
     ) -> None:
-        """`route`: its template, None for a path that is none. `error_type`: the error's code, or empty."""
+        """Measures an answered request. `route`: its template; None for an unknown path. `error_type`:
+        the error's code, or empty.
+        """
         self._duration.labels(known_method(method), route or "none", str(status), error_type).observe(seconds)
 
     def first_output(self, model: str, kind: str, seconds: float) -> None:
-        """`kind`: `event` or `sound`."""
+        """Measures the time until the first output of an answer. `kind`: `event` or `sound`."""
         self._first.labels(model, kind).observe(seconds)
 
     def refused(self, reason: str) -> None:
@@ -103,7 +105,9 @@ class ServerMeters:
         problems: Mapping[str, str],
         key_expires: float,
     ) -> None:
-        """`states`: of the models that were asked for. `problems`: as of /health/ready, by name."""
+        """Sets the facts that are measured for each answer of /metrics. `states`: of the models that were
+        used. `problems`: those that /health/ready tells, by name.
+        """
         for model, current in states.items():
             for state in STATES:
                 self._state.labels(model, state).set(state == current)

@@ -29,7 +29,9 @@ with its features. Further ones are sent with their work, and their features are
 FEATURE_THREADS = 2
 """Threads of a process that compute features, beside an engine on the CPU."""
 MOST_FEATURE_THREADS = 16
-"""The most beside an engine on a GPU, which would wait for them."""
+"""The most threads that compute features beside an engine on a GPU, which would otherwise wait for
+features.
+"""
 
 
 def feature_threads(device: str) -> int:

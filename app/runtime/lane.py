@@ -223,7 +223,9 @@ def _never() -> None:
 
 
 def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:
-    """Raises what the engine raises, and `EngineError` if it did not give one result for each row."""
+    """One result for each row of the batch. Raises what the engine raises, and `EngineError` if it gave
+    another number of results.
+    """
     try:
         with bound(_requests(batch)):
             work = joined([entry.work for entry in batch])

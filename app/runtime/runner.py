@@ -84,9 +84,8 @@ class Runner(Protocol):
         *,
         urgent: bool = False,
     ) -> WindowResult:
-        """`urgent`: goes before other windows, within the fair share of its request.
-
-        Raises `EngineError` or `ApiError`; is cancelled with the permit.
+        """Transcribes one window. `urgent`: it goes before other windows, within the fair share of its
+        request. Raises `EngineError` or `ApiError`; is cancelled with the permit.
         """
         ...
 

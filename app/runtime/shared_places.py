@@ -29,7 +29,7 @@ class SharedPlaces:
 
     @contextmanager
     def admit(self, key: str) -> Iterator[Permit]:
-        """`key`: the id of a key. Raises `Overloaded` or `ShuttingDown`."""
+        """A place for one request of the key with the id `key`. Raises `Overloaded` or `ShuttingDown`."""
         if self._taken[key] >= self._most:
             raise Overloaded(SOON_SECONDS)
         with self._admission.admit() as permit:

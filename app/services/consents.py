@@ -76,7 +76,9 @@ class ConsentService:
         self._rules = rules
 
     async def create(self, caller: Caller, name: str, language: str, recording: bytes) -> VoiceConsent:
-        """`language`: BCP 47. Raises `ApiError`; `PhraseNotHeard` says what was heard and expected."""
+        """Makes a consent from a recording that says the phrase. `language`: BCP 47. Raises `ApiError`; a
+        `PhraseNotHeard` says what was heard and what was expected.
+        """
         spoken = _phrase_language(language)
         model = self._transcription.model(self._rules.model)
         with self._limited():

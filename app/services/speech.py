@@ -141,7 +141,7 @@ def _key(voice: LocalVoice) -> VoiceKey:
 
 
 async def _first(sounds: Sounds) -> tuple[Piece, Pcm]:
-    """Raises `InvalidValue` for a text without any utterance."""
+    """The first utterance with its sound. Raises `InvalidValue` for a text without any utterance."""
     async for sound in sounds:
         return sound
     raise InvalidValue("'input' holds nothing that can be spoken.", param="input")

@@ -33,7 +33,7 @@ longest.
 
 
 def audit_row(caller: Caller, entry: AuditEntry, at: int | None = None) -> AuditRow:
-    """`at`: Unix time; None: now."""
+    """The database row of an audit entry. `at`: Unix time; None: now."""
     return AuditRow(
         at=int(time.time()) if at is None else at,
         project=caller.project,

@@ -78,7 +78,9 @@ def _of_sqlite(original: sqlite3.Error) -> ApiError | None:
 
 
 def _of_postgres(state: str | None, *, lost: bool) -> ApiError | None:
-    """`lost`: the driver reports a lost connection; without SQLSTATE the server never answered."""
+    """The error for a failure of PostgreSQL. `lost`: the driver reports a lost connection; without an
+    SQLSTATE the server never answered.
+    """
     if state is None:
         return StorageUnavailable() if lost else None
     if state == POSTGRES_FULL:

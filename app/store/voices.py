@@ -60,7 +60,9 @@ class VoiceStore:
         caller: Caller,
         entry: AuditEntry,
     ) -> None:
-        """Raises `QuotaReached`. `quota`: consents of a project."""
+        """Stores a consent with its recording and its audit row. `quota`: consents that a project may
+        have. Raises `QuotaReached`.
+        """
         async with self._database.writing() as session:
             await _count_alone(session, consent.project)
             await _check_number(session, ConsentRow, consent.project, quota)
@@ -141,7 +143,9 @@ class VoiceStore:
         caller: Caller,
         entry: AuditEntry,
     ) -> None:
-        """Raises `ConsentGone` or `QuotaReached`. `quota`: voices of a project."""
+        """Stores a voice with its profile, its sample and its audit row. `quota`: voices that a project
+        may have. Raises `ConsentGone` or `QuotaReached`.
+        """
         async with self._database.writing() as session:
             await _count_alone(session, voice.project)
             if await _find_consent(session, voice.project, voice.consent) is None:

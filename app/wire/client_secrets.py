@@ -42,7 +42,7 @@ def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretR
 def secret_answer(
     value: str, expires_at: int, settings: LiveSettings, session: str, *, beta: bool
 ) -> dict[str, Any]:
-    """`session`: the id that the answer shows."""
+    """The answer to a request for a client secret. `session`: the id that the answer shows."""
     shown = {"id": session} | session_object(settings, beta=beta)
     if beta:
         return shown | {"client_secret": {"value": value, "expires_at": expires_at}}

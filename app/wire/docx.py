@@ -38,7 +38,9 @@ class Paragraph:
 
 
 def to_docx(title: str, paragraphs: Iterable[Paragraph], language: str = "") -> bytes:
-    """`language`: a BCP 47 tag for the spelling checker; empty: that of the reader's program."""
+    """The bytes of a Word document. `language`: a BCP 47 tag for the spelling checker; empty: the
+    language of the reader's program.
+    """
     mark = f'<w:lang w:val="{escape(language, {chr(34): "&quot;"})}"/>' if language else ""
     body = [_paragraph([(title, f'<w:b/><w:sz w:val="32"/>{mark}')])] if title else []
     for one in paragraphs:
@@ -61,7 +63,7 @@ def to_docx(title: str, paragraphs: Iterable[Paragraph], language: str = "") -> 
 
 
 def _paragraph(runs: Iterable[tuple[str, str]]) -> str:
-    """`runs`: text and its properties."""
+    """One paragraph as XML. `runs`: pieces of text with their properties."""
     inner = "".join(_run(text, look) for text, look in runs)
     return f'<w:p><w:pPr><w:spacing w:after="160"/></w:pPr>{inner}</w:p>'
 

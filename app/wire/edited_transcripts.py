@@ -102,7 +102,7 @@ def _segments(value: Any) -> tuple[SpokenSegment, ...]:
 
 
 def _segment(name: str, entry: Any, most: int) -> SpokenSegment:
-    """`most`: words that the segment may have."""
+    """One segment of the request. `most`: the most words that it may have. Raises `InvalidValue`."""
     if not isinstance(entry, dict):
         raise InvalidValue(f"'{name}' must be an object.", param=name)
     start, end = _times(name, entry)

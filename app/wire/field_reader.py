@@ -46,7 +46,7 @@ class FormReader(Reader):
         return self._fields.required(name) if field.required else self._fields.text(name).strip()
 
     def model(self, field: RequestField) -> str:
-        """Raises `ModelNotFound` for a name that no model can have."""
+        """The name of a model. Raises `ModelNotFound` for a name that no model can have."""
         return _model(self._fields.required(self._name(field)))
 
     def id(self, field: RequestField) -> str:
@@ -100,7 +100,7 @@ class BodyReader(Reader):
         return _within(field, read(self._raw, self._name(field)), most)
 
     def model(self, field: RequestField) -> str:
-        """Raises `ModelNotFound` for a name that no model can have."""
+        """The name of a model. Raises `ModelNotFound` for a name that no model can have."""
         return _model(required_text(self._raw, self._name(field)))
 
     def choice(self, field: RequestField) -> str:

@@ -115,7 +115,7 @@ def _what(row: RequestField, settings: Settings) -> str:
 
 
 def _bound(row: RequestField, settings: Settings, *, name: bool = False) -> str:
-    """`name`: whether to add the name of the setting."""
+    """A bound of a field, in words. `name`: whether to add the name of the setting that it comes from."""
     high = setting(settings, row.high_setting) if row.high_setting else row.high
     source = f" (`{row.high_setting}`)" if name and row.high_setting else ""
     if row.most:

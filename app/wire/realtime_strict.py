@@ -40,7 +40,9 @@ _BETA_KNOWN: Mapping[str, tuple[str, ...]] = {
 
 
 def check_session(session: Mapping[str, Any], settings: LiveSettings, *, beta: bool) -> None:
-    """`settings`: what they would be. Raises `InvalidRequest`."""
+    """Refuses what OpenAI would refuse. `settings`: as the change would make them. Raises
+    `InvalidRequest`.
+    """
     _check_names("session", session, _BETA_KNOWN if beta else _GA_KNOWN)
     place = "session" if beta else "session.audio.input"
     if settings.format.encoding == "pcm" and settings.format.rate != OPENAI_RATE:

@@ -9,7 +9,9 @@ from app.domain import CustomVoice, ListedVoice, LocalVoice, ModelListing, Voice
 
 
 def model_object(model: ModelListing, state: str | None) -> dict[str, Any]:
-    """`state`: whether it is in memory; None for a name that stands for several models."""
+    """A model as clients see it. `state`: whether it is in memory; None for a name that stands for
+    several models.
+    """
     base = {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owner}
     return base if state is None else base | {"state": state}
 

@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def run(step: str, *, weights: Path, pull: bool) -> None:
-    """Raises `Failed`."""
+    """Runs one step of the test. Raises `Failed`."""
     if step in ("compose", "kubernetes"):
         debian = Debian13(FOLDER)
         with debian.seeing(PROJECT):

@@ -31,7 +31,9 @@ class SpeakerVoices(Protocol):
     """Computes the vectors of the speakers of a window."""
 
     def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
-        """`active`: (frames, speakers) of the segmentation. `start`: of the window, in seconds."""
+        """The speakers of a window with their vectors. `active`: (frames, speakers) of the segmentation.
+        `start`: of the window, in seconds.
+        """
         ...
 
     def embed(self, samples: Samples) -> Samples:
@@ -64,7 +66,9 @@ class Windows:
         self.span = self.hop - self._step + self._window
 
     def look(self, samples: Samples, start: float, *, end: bool) -> FoundSpeakers:
-        """`start`: of the samples, in seconds. At the `end`, silence completes the last window."""
+        """The speakers in all windows of a stretch. `start`: of the samples, in seconds. `end`: silence
+        completes the last window.
+        """
         count = self._count(len(samples), end=end)
         padded = np.pad(samples, (0, max(0, (count - 1) * self._step + self._window - len(samples))))
         book, found = RunBook(), list[list[LocalSpeaker]]()

@@ -20,7 +20,7 @@ DECODER_POSITIONS = 448
 MAX_PROMPT_TOKENS = 223
 """Tokens that may stand before the start token: half of the decoder's positions, less the special tokens."""
 LONGEST_TOKEN = 64
-"""Characters of a token; those of words have 33 bytes at most."""
+"""An upper bound on the characters of one token: the longest token that is made of letters has 33 bytes."""
 READ_CHARACTERS = MAX_PROMPT_TOKENS * LONGEST_TOKEN
 """Characters of a prompt, or of hot words, that can become so many tokens. More are not encoded: the
 tokenizer keeps Python's lock while it works, for each window, and nobody else is served meanwhile."""
@@ -84,7 +84,7 @@ class WhisperTokens:
         return list(texts), [list(some) for some in ids]
 
     def tokens(self, ids: Sequence[int], logprobs: Sequence[float]) -> tuple[Token, ...]:
-        """`logprobs`: one for each token, or none at all."""
+        """The tokens with their bytes. `logprobs`: one for each token, or none at all."""
         known: Sequence[float | None] = logprobs or [None] * len(ids)
         return tuple(Token(i, self._data(i), p) for i, p in zip(ids, known, strict=True))
 

@@ -26,7 +26,7 @@ class Decoded:
 
 
 def decode(data: bytes, form: str) -> Decoded:
-    """Raises FFmpeg's error for what is no sound."""
+    """The sound of a file. Raises FFmpeg's error if it is none."""
     if form == "pcm":
         return Decoded(np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768), 24_000, None)
     container = av.open(io.BytesIO(data), "r")

@@ -123,7 +123,9 @@ class RawCaller:
         headers: Sequence[tuple[bytes, bytes]] = (),
         body: Sequence[bytes] = (),
     ) -> Answer:
-        """`target`: path and query as they stand in the request line. `body`: as many chunks."""
+        """Calls the app. `target`: path and query as they stand in the request line. `body`: is sent in
+        as many chunks.
+        """
         path, _, query = target.partition(b"?")
         scope: dict[str, Any] = {
             "type": "http",

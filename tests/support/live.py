@@ -104,7 +104,7 @@ class Stage:
     events: list[LiveEvent]
 
     async def hear(self, kind: str, seconds: float, piece: float = 0.1) -> None:
-        """`kind`: `speech` or `silence`, in pieces of so many seconds."""
+        """Gives the session sound. `kind`: `speech` or `silence`. `piece`: seconds of each piece."""
         level = 8000 if kind == "speech" else 0
         for _ in range(round(seconds / piece)):
             await self.session.append(np.full(round(piece * SAMPLE_RATE), level, "<i2").tobytes())

@@ -39,7 +39,7 @@ params:
 
 
 def write_pipeline(starter: Path, folder: Path) -> None:
-    """`starter`: the folder of the starter model."""
+    """Writes the folder of a pipeline. `starter`: the folder of the starter model."""
     for name in ("segmentation", "embedding", "plda"):
         (folder / name).mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG)

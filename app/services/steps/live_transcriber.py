@@ -142,7 +142,9 @@ class ItemTranscriber:
         )
 
     def _options(self, item: LiveItem, *, careful: bool, timed: bool) -> TranscribeOptions:
-        """`timed`: whether exact times of the words are needed, which take one more pass of the decoder."""
+        """How a look is decoded. `timed`: whether exact times of the words are needed, which take one
+        more pass of the decoder.
+        """
         chosen = self._rules.careful if careful else self._rules.quick
         words = timed or item.language in WITHOUT_SPACES
         return replace(chosen, words=words, logprobs=item.settings.logprobs)

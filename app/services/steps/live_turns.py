@@ -50,7 +50,9 @@ class TurnFinder:
         self._start: int | None = None
 
     def feed(self, frame: int, chance: float, silence: int) -> list[Edge]:
-        """`silence`: frames of silence that end a turn now."""
+        """Takes the probability of the next frame; returns the edge of a turn that it reveals. `silence`:
+        frames of silence that end a turn now.
+        """
         if self._start is None:
             return self._waiting(frame, chance)
         self._silent = (

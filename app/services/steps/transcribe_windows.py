@@ -97,7 +97,9 @@ class WindowTranscriber:
             await asyncio.gather(*(task for task, _ in running), return_exceptions=True)
 
     async def _finished(self, task: asyncio.Task[WindowResult], end: float) -> WindowResult:
-        """`end`: of its window, in seconds."""
+        """Waits for the result of a window, and counts its seconds as done. `end`: of the window, in
+        seconds.
+        """
         result = await task
         self._permit.worked(end - self._done)
         self._done = end

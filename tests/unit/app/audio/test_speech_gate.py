@@ -38,7 +38,7 @@ class Counted:
 
 
 def noise(seconds: float, level: float, seed: int = 1) -> Samples16:
-    """`level`: root mean square, of 16-bit samples."""
+    """White noise. `level`: its root mean square, in 16-bit samples."""
     made = np.random.default_rng(seed).normal(0, level, int(seconds * 16_000))
     return np.clip(made, -32_768, 32_767).astype(np.int16)
 
@@ -100,7 +100,9 @@ def test_the_result_does_not_depend_on_the_pieces(detector: SpeechDetector, piec
 @pytest.mark.parametrize("ratio", [0.05, 1.0, 2.0])
 @pytest.mark.parametrize("quiet", [1.0, 0.01, 0.003])
 def test_no_speech_is_lost(detector: SpeechDetector, ratio: float, quiet: float) -> None:
-    """`quiet`: loudness of the speech. `ratio`: level of the noise, by that of the speech."""
+    """No speech is lost in noise. `quiet`: factor on the speech. `ratio`: level of the noise, as a share
+    of the speech's level.
+    """
     speech = decode(JFK.read_bytes())[:64_000] * quiet * FULL_SCALE
     level = float(np.sqrt((speech**2).mean())) * ratio
     parts: list[Any] = []
