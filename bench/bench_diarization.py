@@ -192,7 +192,9 @@ def measured(path: Path, name: str, system: System, before: float) -> FileResult
 
 
 def megabytes(kind: str = "VmRSS") -> float:
-    """Resident memory of this process, `VmHWM`: the most since `forget_peak` (Linux)."""
+    """Resident memory of this process in megabytes; with `VmHWM`, its peak since `forget_peak`. Linux
+    only.
+    """
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{kind}:")[2].split()[0]) * 1024 / 1e6
 

@@ -69,7 +69,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 
 def lone(server: Remote, plain: PlainWhisper, load: Load) -> list[Figure]:
-    """Clips one after the other."""
+    """Transcribes clips one after the other."""
     for _ in range(WARM_UP_CLIPS):
         server.clip(load.clip, "en")
         plain.single(load.clip)
@@ -134,7 +134,9 @@ def rate(call: Callable[[], Any], count: int, seconds: float) -> float:
 
 
 def long_file(server: Remote, plain: PlainWhisper, load: Load) -> list[Figure]:
-    """One long file, beside the pipeline with time stamps, which loses no words."""
+    """Transcribes one long file, and compares with the pipeline with timestamps: without them it loses
+    words.
+    """
     with watched() as use:
         ours = timed(lambda: server.long(load.long))
     theirs = timed(lambda: plain.batched(load.long))
@@ -147,7 +149,7 @@ def long_file(server: Remote, plain: PlainWhisper, load: Load) -> list[Figure]:
 
 
 def files(server: Remote, _: PlainWhisper, load: Load) -> list[Figure]:
-    """Many long files at once."""
+    """Transcribes many long files at once."""
     with watched() as use, ThreadPoolExecutor(load.files) as pool:
         spent = timed(lambda: list(pool.map(lambda _: server.long(load.long), range(load.files))))
     sound = load.files * load.long_seconds

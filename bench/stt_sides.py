@@ -185,16 +185,16 @@ class Speech:
 
     @property
     def english(self) -> bool:
-        """Whether single requests can be told that it is English."""
+        """Whether all clips are English, so that requests may name the language."""
         return not self.languages
 
     def lone(self) -> list[bytes]:
-        """Clips of 4 to 9 s."""
+        """The clips for single requests, of 4 to 9 s."""
         fit = [piece for piece in self.pieces if 4 * RATE <= len(piece) <= 9 * RATE]
         return [wav(clip) for clip in self.languages or fit[:: max(1, len(fit) // LONE)][:LONE]]
 
     def short(self, count: int) -> list[bytes]:
-        """Clips of 3 to 7 s."""
+        """`count` short clips of 3 to 7 s, as files."""
         fit = [piece for piece in self.pieces if SHORTEST * RATE <= len(piece) <= LONGEST * RATE]
         return [wav(fit[number % len(fit)]) for number in range(count)]
 
@@ -202,7 +202,9 @@ class Speech:
         return sum((len(data) - 44) / 2 / RATE for data in self.short(count))
 
     def long(self, seconds: float) -> Floats:
-        """One after the other with pauses, until it is long enough."""
+        """A long file: the pieces of `story` one after the other, with pauses, again and again until it
+        has so many seconds.
+        """
         some = np.concatenate([part for piece in self.story for part in (piece, silence(0.6))])
         return np.resize(some, int(seconds * RATE)).astype(np.float32)
 

@@ -88,7 +88,7 @@ class Pipe:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SEND_SECONDS, 0))
 
     def send(self, call: int, kind: FrameKind, value: object) -> int:
-        """Returns the bytes that were sent.
+        """Sends one frame, and returns the number of its bytes.
 
         Raises `FrameTooLarge` before anything is sent, and `OSError` if the other end is gone or does not
         read; after that the pipe cannot be used any more.

@@ -19,7 +19,7 @@ from app.store.tables import RunningRow, UsageRow
 
 MINUTES_KEPT_SECONDS = 3600
 RUNNING_SECONDS = 5
-"""A server that has not renewed its row for so long has ended."""
+"""Seconds without renewal of its row after which a server counts as ended."""
 
 
 class UsageStore:

@@ -115,7 +115,9 @@ def _diarization(result: Any, seconds: float, options: DiarizeOptions) -> Diariz
 
 
 def _turns(annotation: Any, labels: Sequence[str], seconds: float) -> list[tuple[float, float, int]]:
-    """Windows are padded, so a turn may end after the end of the audio."""
+    """Start, end and speaker of each turn. A turn is cut at the end of the audio, because the last window
+    is padded.
+    """
     turns = []
     for segment, _, label in annotation.itertracks(yield_label=True):
         end = min(segment.end, seconds)

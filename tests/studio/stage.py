@@ -99,7 +99,7 @@ class Visit:
 
 
 def visit(browser: Browser, root: str, *, allowed: tuple[int, ...] = (), **options: Any) -> Visit:
-    """A new profile; the caller closes `context`."""
+    """Begins a visit with a new profile; the caller closes its `context`."""
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     page = context.new_page()
