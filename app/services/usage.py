@@ -44,7 +44,7 @@ class UsageService:
         self._closing = asyncio.Event()
         self._failing = False
         self._lock = asyncio.Lock()
-        """So that nothing is written between reading what was used before and counting it."""
+        """Held while earlier use is read and counted, so that nothing is written in between."""
         self._tidied = time.monotonic()
 
     async def account(self, caller: Caller) -> KeyAccount:
