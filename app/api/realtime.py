@@ -77,7 +77,11 @@ def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSetting
     if query.get("intent", "transcription") != "transcription":
         raise InvalidValue("This server has one intent: 'transcription'.", param="intent")
     if "call_id" in query:
-        raise InvalidRequest("This server has no calls.", param="call_id", code="unsupported_parameter")
+        raise InvalidRequest(
+            "This server has no calls over WebRTC or SIP, so `call_id` means nothing to it.",
+            param="call_id",
+            code="unsupported_parameter",
+        )
     secret = socket.scope.get(OPENED_BY)
     settings = secret.settings if secret else services.live.defaults
     if model := query.get("model"):

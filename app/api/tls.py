@@ -61,7 +61,7 @@ class Certificate:
     def _tell(self, reason: str) -> None:
         if reason != self._told:
             self._told = reason
-            log.warning("the certificate before stays in use: %s", reason)
+            log.warning("the previous certificate stays in use: %s", reason)
 
 
 def certificate_of(server: ServerSettings) -> Certificate | None:
@@ -106,7 +106,7 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
 def _text(path: Path, setting: str) -> str:
     if str(path).startswith("-----BEGIN"):
         raise CertificateUnusable(
-            f"`server.{setting}` is the path of a PEM file, and it was given what is in one."
+            f"`server.{setting}` must be the path of a PEM file; its value is the content of one."
         )
     try:
         with path.open(encoding="ascii", errors="replace") as file:

@@ -172,7 +172,7 @@ def change(
         key = await _key(keys, key_id)
         grant = _granted(key.grant, scope, expires, limits)
         if grant == key.grant:
-            raise CommandError("Nothing is named that would change.")
+            raise CommandError("Nothing would change: name other scopes, another end or other limits.")
         if not await keys.change(key.id, grant):
             raise CommandError(f"{key.id} is revoked.")
         return key.id

@@ -100,7 +100,7 @@ def speak(
     if output:
         check_target(output)
     elif sys.stdout.isatty():
-        raise typer.BadParameter("Sound is not for a terminal: give -o FILE, or redirect the output.")
+        raise typer.BadParameter("A terminal cannot take sound: give -o FILE, or redirect the output.")
     spoken = stdin_text() if text == "-" else text
     if not spoken.strip():
         raise typer.BadParameter("The text is empty.")

@@ -28,8 +28,8 @@ class LimitsSettings(Group):
     download_idle_seconds: float = Field(
         60,
         gt=0,
-        description="Seconds in which a client must read what was sent before, or 1,000 bytes for each of "
-        "them. Otherwise the connection is closed.",
+        description="A client must read what was sent within so many seconds, or read at least 1,000 bytes a "
+        "second. Otherwise the connection is closed.",
     )
     requests: int = Field(
         0,
@@ -52,7 +52,7 @@ class LimitsSettings(Group):
     )
     fields: int = Field(100, ge=1, description="Number of form fields in one request.")
     field_bytes: int = Field(
-        1 * MIB, ge=1, description="Largest JSON body, or text of a form with all its fields, in bytes."
+        1 * MIB, ge=1, description="Largest JSON body, and most text in all fields of a form, in bytes."
     )
     reference_bytes: int = Field(
         4 * MIB, ge=1, description="Largest clip of a known speaker, in bytes. A request may have four clips."

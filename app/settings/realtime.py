@@ -51,5 +51,6 @@ class RealtimeSettings(Group):
     )
     origins: tuple[str, ...] = Field(
         (),
-        description="Origins of web pages that may open a session. Empty = any, because a key decides.",
+        description="Origins of web pages that may open a session. Empty = any, since with API keys a page "
+        "needs one of them.",
     )

@@ -120,7 +120,7 @@ def _overrides(environment: Mapping[str, str]) -> dict[tuple[str, str], str]:
                 f"The environment variable {name} is no setting.{_nearest(name, [*known, CONFIG_VARIABLE])}"
             )
         if plain != name and plain in environment:
-            raise SettingsError(f"{plain} and {name} are both set; only one of them can hold.")
+            raise SettingsError(f"{plain} and {name} are both set; set only one of them.")
         values[known[plain]] = text if plain == name else _secret(name, text)
     return values
 

@@ -74,7 +74,7 @@ def test_what_cannot_be_used_is_told(files: tuple[Path, Path], tmp_path: Path) -
         (certificate, encrypted, r"`server.key` is encrypted"),
         (certificate, None, r"server.pem holds no private key"),
         (broken, key, r"cannot be (used|read)"),
-        (Path("-----BEGIN CERTIFICATE-----\nMII"), key, r"is the path of a PEM file, and it was given"),
+        (Path("-----BEGIN CERTIFICATE-----\nMII"), key, r"must be the path of a PEM file; its value"),
     ]
     for cert, secret_key, told in cases:
         with pytest.raises(CertificateUnusable, match=told):
