@@ -67,6 +67,13 @@ class ServerSettings(Group):
         "allows all.",
     )
 
+    @field_validator("host")
+    @classmethod
+    def _can_be_an_address(cls, host: str) -> str:
+        if not host.isprintable() or " " in host:
+            raise ValueError("an address has no spaces and no control characters")
+        return host
+
     @field_validator("certificate", "key", mode="before")
     @classmethod
     def _empty_is_none(cls, path: object) -> object:

@@ -115,6 +115,7 @@ def test_odd_values_with_a_database(antiphon: Command, path: tuple[str, ...]) ->
         {"STORAGE_FOLDER": "notes.txt"},
         {"STORAGE_FOLDER": "/proc/nothing"},
         {"SERVER_PORT": "70000"},
+        {"SERVER_HOST": "a\tb"},
         {"MODELS_PRELOAD": "nonsense"},
         {"DIARIZATION_MODEL": "../x"},
     ],
