@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import FilePayload, Locator, Page, Route
 
+from tests.studio.stage import Visit
 from tests.support.sound import tone, wav
 
 PEOPLE = "AB"
@@ -88,6 +90,31 @@ def answer_with(page: Page, text: str) -> None:
         route.fulfill(status=200, headers=headers, body=text)
 
     page.route("**/v1/audio/transcriptions", answer)
+
+
+LISTEN = """(() => {
+  const played = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };
+})()"""
+"""A script: what is played is `window.heard`."""
+
+
+def told(name: str) -> FilePayload:
+    return {"name": name, "mimeType": "audio/wav", "buffer": SOUND}
+
+
+def shown(made: Visit, turns: list[Turn] = HARBOUR, name: str = "harbour.wav") -> Page:
+    """The page with a recording whose transcript is `turns`."""
+    made.page.add_init_script(LISTEN)
+    page = made.open()
+    answer_with(page, body(events(turns)))
+    page.set_input_files("input[type=file]", told(name))
+    page.wait_for_selector("text=done in")
+    return page
+
+
+def word(page: Page, text: str) -> Locator:
+    return page.locator("[data-at]", has_text=re.compile(f"^{re.escape(text)}$")).first
 
 
 STAND_STILL = """

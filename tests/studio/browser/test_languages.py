@@ -34,7 +34,7 @@ TEXTS = """() => {
   return told.map((text) => text.trim()).filter(Boolean);
 }"""
 SAME = {
-    "de": {"Export", "Hindi", "Live", "Name", "Position", "Server", "Text", "Version", "Word (docx)"},
+    "de": {"Export", "Hindi", "Live", "Position", "Server", "Text", "Version", "Word (docx)"},
     "es": {"Word (docx)"},
     "fr": {"Options", "Position", "Version", "Word (docx)"},
 }
@@ -100,6 +100,23 @@ def test_40_no_english_remains_and_nothing_overflows(
     told = everywhere(page_of, fake, code)
     assert len(told) > 40
     assert told & english["en"] - SAME[code] == set()
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_first_press_on_the_theme_is_seen(page_of: PageOf, fake: Server, system: str) -> None:
+    page = page_of(fake, color_scheme=system).open()
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    theme = page.get_by_role("button", name="Theme")
+    seen = [page.evaluate(paper)]
+    for _ in range(3):
+        theme.click()
+        seen.append(page.evaluate(paper))
+    assert seen[0] == seen[2] == seen[3]
+    assert seen[1] != seen[0]
+    theme.click()
+    page.reload()
+    page.wait_for_selector(".drop")
+    assert page.evaluate(paper) == seen[1], "it is remembered"
 
 
 def test_40_the_language_is_chosen_and_remembered(page_of: PageOf, fake: Server) -> None:

@@ -108,12 +108,15 @@ def test_the_microphone_closes_when_the_user_goes_to_another_view(speaking: Visi
 
 
 def test_what_is_cancelled_leaves_nothing(speaking: Visit) -> None:
-    page = speaking.open("live")
-    page.get_by_role("button", name="Start speaking").click()
-    page.wait_for_function("() => document.querySelector('meter')?.value > 0")
+    page = dictating(speaking)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Start speaking").wait_for()
     assert page.locator(".said p").count() == 0
+    page.wait_for_function(SILENT)
+    page.wait_for_function("() => window.sockets.every((one) => one.readyState >= WebSocket.CLOSING)")
+    page.get_by_role("link", name="Transcribe").click()
+    page.wait_for_selector(".drop")
+    assert page.get_by_role("link", name=re.compile("^dictation ")).count() == 0
 
 
 def test_a_browser_without_a_microphone_says_why(speaking: Visit) -> None:

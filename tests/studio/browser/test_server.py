@@ -21,6 +21,33 @@ def test_36_models_queue_and_version_are_shown(page_of: PageOf, fake: Server) ->
         assert word in told
 
 
+METRICS = """# HELP antiphon_queue_jobs Work that waits
+antiphon_queue_jobs{model="a"} 2
+antiphon_queue_jobs{model="b"} 3
+antiphon_work_seconds_total{kind="a"} 10
+antiphon_work_seconds_total{kind="b"} 15
+antiphon_sound_seconds_total 100
+antiphon_refused_total{why="full"} 7
+"""
+
+
+def test_36_the_figures_are_those_of_the_server(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    made.page.route("**/metrics", lambda route: route.fulfill(body=METRICS))
+    page = made.open("server")
+    page.wait_for_selector(".cards")
+    assert page.locator(".cards dd:not(.quiet)").all_inner_texts() == ["5", "0.25", "7"]
+
+
+def test_36_a_server_that_is_not_ready_says_why(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, allowed=(503,))
+    problems = {"storage": "The disk is full."}
+    made.page.route("**/health/ready", lambda route: route.fulfill(status=503, json={"problems": problems}))
+    page = made.open("server")
+    page.wait_for_selector("text=Not ready")
+    page.wait_for_selector("li:text('storage: The disk is full.')")
+
+
 def test_36_a_model_that_is_loaded_is_seen(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     state = ["idle"]

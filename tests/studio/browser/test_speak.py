@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import av
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.studio.stage import PageOf, Visit, with_about
 from tests.support.server import Server, waiting_jobs
@@ -64,6 +64,28 @@ def test_26_voices_are_listed_found_and_filtered(page_of: PageOf, fake: Server) 
     assert "coral" in spanish
 
 
+def test_26_the_search_is_still_there_when_the_user_comes_back(page_of: PageOf, fake: Server) -> None:
+    _, page = speaking(page_of, fake)
+    page.get_by_role("searchbox").fill("cor")
+    page.get_by_role("combobox", name="All languages").select_option("es")
+    page.wait_for_selector("text=one voice")
+    page.get_by_role("link", name="Server").click()
+    page.wait_for_selector("h1:text-is('Server')")
+    page.get_by_role("link", name="Speak").click()
+    page.wait_for_selector("text=one voice")
+    assert page.get_by_role("searchbox").input_value() == "cor"
+    assert page.get_by_role("combobox", name="All languages").input_value() == "es"
+
+
+def test_a_sample_ends_what_is_spoken(page_of: PageOf, fake: Server) -> None:
+    _, page = speaking(page_of, fake)
+    page.get_by_role("textbox", name="Text").fill("This sentence is one of many that are alike. " * 80)
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_function("() => window.contexts[0]?.currentTime > 0.1")
+    page.get_by_role("button", name="Hear a sample of coral").click()
+    page.wait_for_function("() => window.contexts.length === 2 && window.contexts[0].state === 'closed'")
+
+
 def test_26_a_sample_is_of_the_voice_s_own_language(page_of: PageOf, fake: Server) -> None:
     _, page = speaking(page_of, fake)
     for voice, words in (("coral", "Buenos días."), ("cedar", "Good morning.")):
@@ -107,6 +129,24 @@ def test_28_a_long_text_is_spoken_in_parts_and_stops(page_of: PageOf, fake: Serv
     page.wait_for_timeout(300)
     assert len(made.paths("POST")) == sent <= 3
     wait_until(lambda: waiting_jobs(fake) == 0, 60)
+
+
+def test_28_stop_ends_the_request(page_of: PageOf, fake: Server) -> None:
+    made, page = speaking(page_of, fake)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/audio/speech", hold)
+    page.get_by_role("textbox", name="Text").fill(TEXT)
+    with page.expect_request("**/v1/audio/speech"):
+        page.get_by_role("button", name="Speak", exact=True).click()
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Speak", exact=True).wait_for()
+    assert page.get_by_role("alert").count() == 0
+    assert made.paths("POST") == ["/v1/audio/speech"]
 
 
 def test_a_failure_has_the_api_s_words(page_of: PageOf, fake: Server) -> None:

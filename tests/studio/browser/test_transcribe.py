@@ -40,6 +40,7 @@ def test_5_a_dropped_file_is_named_and_its_text_appears(page_of: PageOf, fake: S
     )
     page.dispatch_event(".drop", "drop", {"dataTransfer": data})
     page.wait_for_selector("h1:text-is('dropped.wav')")
+    assert page.title() == "dropped.wav · Antiphon"
     page.wait_for_selector("text=3 words")
     assert page.locator(".turn p").all_inner_texts() == ["word0 word1 word2"]
 
@@ -69,6 +70,21 @@ def test_7_stop_keeps_the_text_and_empties_the_queue(page_of: PageOf, slow: Serv
     assert page.locator("[data-at]").count() == count
 
 
+def test_7_what_waits_for_its_turn_can_be_stopped(page_of: PageOf, slow: Server) -> None:
+    made = page_of(slow)
+    page = made.open()
+    drop(page, payload("first.wav", LONG), payload("second.wav"))
+    page.get_by_role("link", name="second.wav").click()
+    page.wait_for_selector("text=Waiting for its turn")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+    page.get_by_role("link", name="first.wav").click()
+    page.wait_for_selector("[data-at]")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+    assert made.paths("POST") == ["/v1/audio/transcriptions"]
+
+
 def test_8_a_file_above_the_limit_is_refused_and_not_sent(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     with_about(made.page, lambda about: about["limits"].update(upload_bytes=50_000))
@@ -82,6 +98,63 @@ def test_8_a_file_above_the_limit_is_refused_and_not_sent(page_of: PageOf, fake:
     assert "limits.upload_bytes" in told
     page.wait_for_timeout(300)
     assert made.paths("POST") == []
+
+
+def test_8_limits_that_come_after_the_file_count_too(page_of: PageOf, fake: Server) -> None:
+    """The page knows no limits until the server has told them, which may take a key from the user."""
+    made = page_of(fake)
+    held: list[Route] = []
+
+    def late(route: Route) -> None:
+        if not held:
+            held.append(route)
+            return
+        about = route.fetch().json()
+        about["limits"]["upload_bytes"] = 50_000
+        route.fulfill(json=about)
+
+    with made.page.expect_request("**/v1/about"):
+        made.page.route("**/v1/about", late)
+        page = made.open()
+    drop(page, payload("large.wav"))
+    told = page.get_by_role("alert").inner_text()
+    assert "limits.upload_bytes" in told
+    assert made.paths("POST") == []
+
+
+def test_the_page_asks_before_it_leaves_its_work(page_of: PageOf, slow: Server) -> None:
+    page = page_of(slow).open()
+    assert page.evaluate(LEAVING) is False
+    drop(page, payload("long.wav", LONG))
+    page.wait_for_selector("[data-at]")
+    assert page.evaluate(LEAVING) is True
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+    assert page.evaluate(LEAVING) is False
+
+
+LEAVING = """() => {
+  const leaving = new Event('beforeunload', {cancelable: true});
+  window.dispatchEvent(leaving);
+  return leaving.defaultPrevented;
+}"""
+
+
+def test_a_screen_reader_hears_that_it_began_and_ended(page_of: PageOf, fake: Server) -> None:
+    page = page_of(fake).open()
+    page.evaluate(HEARD)
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=3 words")
+    page.wait_for_function("() => window.said.includes('a.wav: done')")
+    assert page.evaluate("window.said")[0] == "a.wav: started"
+
+
+HEARD = """() => {
+  window.said = [];
+  const region = document.querySelector('[aria-live]');
+  new MutationObserver(() => window.said.push(region.textContent))
+    .observe(region, {childList: true, characterData: true, subtree: true});
+}"""
 
 
 def test_9_what_is_no_sound_gets_the_api_s_own_words(page_of: PageOf, fake: Server) -> None:
@@ -154,6 +227,25 @@ def test_35_a_429_counts_down_and_then_succeeds(page_of: PageOf, fake: Server) -
     assert made.paths("POST").count("/v1/audio/transcriptions") == 2
 
 
+def test_35_the_countdown_can_be_stopped(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, allowed=(429,))
+    page = made.open()
+
+    def answer(route: Route) -> None:
+        error = {"message": "The server is full.", "type": "server_error", "code": "overloaded"}
+        route.fulfill(status=429, headers={"retry-after": "600"}, body=json.dumps({"error": error}))
+
+    page.route(UPLOAD, answer)
+    drop(page, payload("a.wav"))
+    page.wait_for_selector("text=/Trying again in \\d+ seconds/")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+    assert made.paths("POST") == ["/v1/audio/transcriptions"]
+    page.unroute(UPLOAD)
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("text=3 words")
+
+
 def test_35_a_stream_that_breaks_off_keeps_its_text_and_says_so(page_of: PageOf, fake: Server) -> None:
     page = page_of(fake).open()
     answer_with(page, body(list(events(HARBOUR))[:3], whole=False))
@@ -190,3 +282,4 @@ def test_35_without_a_network_text_and_edits_stay(page_of: PageOf, fake: Server)
     with page.expect_download() as saving:
         page.get_by_role("button", name="Subtitles (srt)").click()
     assert b"We went back." in saving.value.path().read_bytes()
+    page.get_by_role("alert").wait_for(state="detached")

@@ -5,40 +5,34 @@ from __future__ import annotations
 import io
 import json
 import re
-from typing import Any
 
 import docx
 import pytest
-from playwright.sync_api import FilePayload, Page
+from playwright.sync_api import Page
 
 from tests.studio.keyboard import stop
-from tests.studio.recorded import HARBOUR, SOUND, TWO_HOURS, WORD_SECONDS, answer_with, body, events
+from tests.studio.recorded import (
+    HARBOUR,
+    SOUND,
+    STAND_STILL,
+    TWO_HOURS,
+    WORD_SECONDS,
+    answer_with,
+    body,
+    events,
+    shown,
+    told,
+    word,
+)
 from tests.studio.stage import PageOf
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 CURRENT = "performance.now()"
-LISTEN = """() => {
-  const played = HTMLMediaElement.prototype.play;
-  HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };
-}"""
-
-
-def told(name: str) -> FilePayload:
-    return {"name": name, "mimeType": "audio/wav", "buffer": SOUND}
 
 
 def harbour(page_of: PageOf, fake: Server) -> Page:
-    made = page_of(fake)
-    made.page.add_init_script(f"({LISTEN})()")
-    page = made.open()
-    answer_with(page, body(events(HARBOUR)))
-    page.set_input_files("input[type=file]", told("harbour.wav"))
-    page.wait_for_selector("text=done in")
-    return page
-
-
-def word(page: Page, text: str) -> Any:
-    return page.locator("[data-at]", has_text=re.compile(f"^{re.escape(text)}$")).first
+    return shown(page_of(fake))
 
 
 def names(page: Page) -> list[str]:
@@ -59,6 +53,7 @@ def exported(page: Page, form: str) -> bytes:
         menu.locator("summary").click()
     with page.expect_download() as saving:
         menu.get_by_role("button", name=f"({form})" if form != "txt" else "Text").click()
+    assert saving.value.suggested_filename == f"harbour.{form}"
     data = saving.value.path().read_bytes()
     assert data
     return data
@@ -180,7 +175,7 @@ def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fa
     page.wait_for_function("() => document.querySelectorAll('.turn').length === 5")
     page.get_by_role("button", name="Edit this turn").nth(3).focus()
     page.keyboard.press("2")
-    page.wait_for_function("() => [...document.querySelectorAll('.turn strong')][3].textContent === 'B'")
+    page.wait_for_selector(".turn:nth-of-type(4).speaker-b")
     page.get_by_role("button", name="Edit this turn").nth(3).focus()
     page.keyboard.press("e")
     page.wait_for_selector("textarea:focus")
@@ -209,7 +204,7 @@ def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fa
 
 def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(page_of: PageOf, fake: Server) -> None:
     page = harbour(page_of, fake)
-    shown = "[...document.querySelectorAll('.turn strong')].map(one => one.textContent).join()"
+    people = "[...document.querySelectorAll('.turn strong')].map(one => one.textContent).join()"
     for turn, group, choice, expected in (
         (0, "This turn only", "B", "B,A,B"),
         (2, "All turns of A", "C", "B,C,B"),
@@ -224,12 +219,12 @@ def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(page_of: PageOf
                 break
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        page.wait_for_function(f"names => {shown} === names", arg=expected)
+        page.wait_for_function(f"names => {people} === names", arg=expected)
         page.wait_for_selector("dialog", state="detached")
         assert stop(page)["name"].startswith("Who speaks"), "the dialog gives the focus back"
     for expected in ("B,C,B", "B,A,B", "A,B,A,B"):
         page.keyboard.press("Control+z")
-        page.wait_for_function(f"names => {shown} === names", arg=expected)
+        page.wait_for_function(f"names => {people} === names", arg=expected)
 
 
 def test_two_letters_of_one_person_become_one(page_of: PageOf, fake: Server) -> None:
@@ -248,9 +243,11 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
         edit(page, number % 4, f"Edit number {number} of ten.")
     expected = page.locator(".turn p").all_inner_texts()
     assert expected[1] == "Edit number 9 of ten."
+    peaks = page.locator(".strip .peaks").get_attribute("d")
     page.reload()
     page.wait_for_selector(".turn p")
     assert page.locator(".turn p").all_inner_texts() == expected
+    assert page.locator(".strip .peaks").get_attribute("d") == peaks != ""
     asking = page.locator("dialog[open]", has_text="choose the same file again: harbour.wav")
     assert page.locator("dialog, .sheet input[type=file]").count() == 0
     page.get_by_role("button", name="Play", exact=True).click()
@@ -259,8 +256,10 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
     asking.wait_for(state="detached")
     begins = float(word(page, "7").get_attribute("data-at"))
     word(page, "7").click()
-    asking.locator("input[type=file]").set_input_files({**told("other.wav"), "buffer": SOUND[:-2]})
+    asking.locator("input[type=file]").set_input_files(told("other.wav"))
     asking.get_by_text("other.wav is another file").wait_for()
+    asking.locator("input[type=file]").set_input_files({**told("harbour.wav"), "buffer": SOUND[:-2]})
+    asking.get_by_text("harbour.wav is another file").wait_for()
     asking.locator("input[type=file]").set_input_files(told("harbour.wav"))
     asking.wait_for(state="detached")
     page.wait_for_function("() => window.heard && !window.heard.paused")
@@ -269,16 +268,59 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
 
 def test_20_forget_leaves_nothing_and_never_keep_writes_nothing(page_of: PageOf, fake: Server) -> None:
     page = harbour(page_of, fake)
-    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 1)")
+    wait_until(lambda: stored(page) == 1, 60)
     page.get_by_role("button", name="Forget: harbour.wav").click()
+    page.wait_for_selector("dialog[open]")
+    assert stop(page)["name"] == "Cancel", "what cannot be undone is not the first choice"
     page.locator("dialog[open]").get_by_role("button", name="Forget").click()
-    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 0)")
+    wait_until(lambda: stored(page) == 0, 60)
     page.set_input_files("input[type=file]", told("harbour.wav"))
     page.wait_for_selector("text=done in")
+    wait_until(lambda: stored(page) == 1, 60)
     page.get_by_role("button", name="Never keep").click()
-    page.wait_for_function(f"() => ({STORED})().then(keys => keys.length === 0)")
+    wait_until(lambda: stored(page) == 0, 60)
     edit(page, 0, "Not kept.")
-    assert page.evaluate(f"({STORED})()") == []
+    page.wait_for_timeout(200)
+    assert stored(page) == 0
+    page.get_by_role("button", name="Keep them again").click()
+    wait_until(lambda: stored(page) == 1, 60)
+    page.get_by_role("button", name="Never keep").click()
+    page.reload()
+    page.wait_for_selector("text=Nothing is kept")
+    assert stored(page) == 0
+
+
+def stored(page: Page) -> int:
+    """How many transcripts IndexedDB has."""
+    keys: list[str] = page.evaluate(STORED)
+    return len(keys)
+
+
+def test_19_a_file_that_is_added_again_gives_its_text_the_sound(page_of: PageOf, fake: Server) -> None:
+    page = harbour(page_of, fake)
+    wait_until(lambda: stored(page) == 1, 60)
+    page.reload()
+    page.wait_for_selector(".turn p")
+    page.locator("nav.list input[type=file]").set_input_files(told("harbour.wav"))
+    word(page, "Which").click()
+    page.wait_for_function("() => window.heard && !window.heard.paused")
+    assert page.locator("nav.list li").count() == 1
+
+
+def test_19_what_was_interrupted_by_a_reload_is_stopped(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    made.page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    page = made.open()
+    page.evaluate(f"(() => {{ {STAND_STILL} }})()")
+    answer_with(page, body(list(events(HARBOUR))[:3], whole=False))
+    page.set_input_files("input[type=file]", told("harbour.wav"))
+    page.wait_for_selector("progress")
+    edit(page, 0, "We went back.")
+    wait_until(lambda: stored(page) == 1, 60)
+    page.reload()
+    page.wait_for_selector("text=/^Stopped/")
+    assert page.locator(".turn p").all_inner_texts() == ["We went back."]
+    assert page.locator("progress").count() == 0
 
 
 STORED = """() => new Promise((resolve) => {
@@ -310,7 +352,9 @@ def test_21_exports_have_names_edits_and_umlauts(page_of: PageOf, fake: Server) 
     assert len(re.findall(mark, vtt)) == len(srt)
     segments = json.loads(exported(page, "json"))["segments"]
     assert [segment["speaker"] for segment in segments] == ["A", "Jürgen", "A", "Jürgen"]
+    assert [(one["start"], one["end"]) for one in segments] == [(turn.start, turn.end) for turn in HARBOUR]
     document = docx.Document(io.BytesIO(exported(page, "docx")))
+    assert document.paragraphs[0].text == "harbour.wav"
     spoken = [paragraph.text for paragraph in document.paragraphs if re.search(r"[.?]$", paragraph.text)]
     assert len(spoken) == 4
     assert "Größe oder Hafen?" in spoken[1]
@@ -332,7 +376,7 @@ def test_22_two_hours_are_shown_and_scrolled(page_of: PageOf, fake: Server) -> N
     begun = page.evaluate(CURRENT)
     page.set_input_files("input[type=file]", told("long.wav"))
     page.wait_for_selector("text=done in")
-    shown = page.evaluate(CURRENT) - begun
+    waited = page.evaluate(CURRENT) - begun
     assert page.locator(".turn").count() == len(TWO_HOURS)
     count = page.locator("[data-at]").count()
     assert count >= 14_000
@@ -344,17 +388,12 @@ def test_22_two_hours_are_shown_and_scrolled(page_of: PageOf, fake: Server) -> N
     session.send("HeapProfiler.collectGarbage")
     heap = session.send("Runtime.getHeapUsage")["usedSize"]
     tasks = page.evaluate("window.longTasks")
-    print(f"{count} words: shown after {shown:.0f} ms, heap {heap / 1e6:.0f} MB, long tasks {tasks}")
+    print(f"{count} words: shown after {waited:.0f} ms, heap {heap / 1e6:.0f} MB, long tasks {tasks}")
     assert heap < 150e6
 
 
 def test_23_the_last_turn_of_two_hours_is_found_and_heard(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
-    made.page.add_init_script(f"({LISTEN})()")
-    page = made.open()
-    answer_with(page, body(events(TWO_HOURS)))
-    page.set_input_files("input[type=file]", told("long.wav"))
-    page.wait_for_selector("text=done in")
+    page = shown(page_of(fake), TWO_HOURS)
     assert page.evaluate("window.find('1399 has')") is True
     page.evaluate("getSelection().removeAllRanges()")
     word(page, "1399").click()

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Route
 
+from tests.studio.keyboard import stop
 from tests.studio.stage import PageOf
 from tests.support.server import Server
 from tests.support.sound import tone, wav
@@ -92,6 +93,30 @@ def test_29_a_take_is_sent_whether_or_not_it_was_heard_and_the_wait_is_told(
     hearing.fulfill(json={"text": "Too late."})
 
 
+def test_29_what_was_heard_is_of_the_last_take(page_of: PageOf, fake: Server) -> None:
+    """The first take is transcribed later than the second."""
+    page = page_of(fake).open("voices")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/audio/transcriptions", hold)
+    page.wait_for_selector("blockquote:not(:empty)")
+    for name in ("first.wav", "second.wav"):
+        with page.expect_request("**/v1/audio/transcriptions"):
+            page.set_input_files(
+                "main input[type=file]", {"name": name, "mimeType": "audio/wav", "buffer": HUM}
+            )
+        page.wait_for_selector(f"text={name}")
+    first, second = held
+    second.fulfill(json={"text": "The second take."})
+    page.wait_for_selector("dd:has-text('The second take.')")
+    first.fulfill(json={"text": "The first take."})
+    page.wait_for_timeout(200)
+    assert page.locator("dl.compared dd").first.inner_text().strip() == "The second take."
+
+
 def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     asked = own(made.page)
@@ -102,6 +127,7 @@ def test_30_deleting_a_consent_names_the_voices_that_go(page_of: PageOf, fake: S
     page.get_by_role("link", name="Voices").click()
     page.get_by_role("button", name="Delete the consent of Anna", exact=True).click()
     page.locator("dialog").get_by_text("These voices go with it: Anna reads").wait_for()
+    assert stop(page)["name"] == "Cancel", "what cannot be undone is not the first choice"
     page.locator("dialog").get_by_role("button", name="Cancel").click()
     assert not [line for line in asked if line.startswith("DELETE")]
     page.get_by_role("button", name="Delete the consent of Anna", exact=True).click()

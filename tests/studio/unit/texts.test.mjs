@@ -39,7 +39,6 @@ const COMMON = {
     'server.version',
     'speak.text',
     'turn.text',
-    'voices.name',
   ],
   es: ['export.docx'],
   fr: ['export.docx', 'options.title', 'player.pause', 'player.seek', 'server.version'],

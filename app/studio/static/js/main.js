@@ -3,10 +3,12 @@
 import { render } from '../vendor/lit-html/lit-html.js';
 import { effect } from '../vendor/signals-core/signals-core.mjs';
 import { callJson } from './api/client.js';
-import { loadLocale } from './i18n/index.js';
+import { loadLocale, t } from './i18n/index.js';
 import { leave } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
-import { restore, working } from './state/library.js';
+import { restore, watchTabs } from './state/kept.js';
+import { working } from './state/library.js';
+import { recording } from './state/recordings.js';
 import { leaveTake, take } from './state/take.js';
 import { watchProgress } from './views/announce.js';
 import { keepingFocus } from './views/focus.js';
@@ -25,9 +27,13 @@ async function begin() {
   watchKeys();
   watchDrops();
   watchMenus();
+  watchTabs();
   await Promise.all([loadLocale(), restore().catch(() => undefined)]);
   effect(() => {
     document.documentElement.dataset.theme = theme.value;
+  });
+  effect(() => {
+    document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;
   });
   const view = element('app');
   const bar = element('player');

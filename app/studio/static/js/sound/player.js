@@ -20,6 +20,7 @@ export const playing = signal(false);
 /** Whole tenths of a second, so that the bar is not rendered at every frame. */
 export const at = signal(0);
 export const length = signal(0);
+export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 export const speed = signal(1);
 /** Whether the browser cannot play the file. */
 export const silent = signal(false);
@@ -91,9 +92,13 @@ export const step = (seconds) => seek(audio.currentTime + seconds);
 
 /** @param {number} value */
 export function setSpeed(value) {
-  speed.value = Math.min(3, Math.max(0.5, Math.round(value * 20) / 20));
-  audio.playbackRate = speed.value;
+  speed.value = value;
+  // The default counts too: opening another file sets the rate back to it.
+  audio.defaultPlaybackRate = audio.playbackRate = value;
 }
+
+/** The next speed of the list, if there is one. @param {1 | -1} way */
+export const changeSpeed = (way) => setSpeed(SPEEDS[SPEEDS.indexOf(speed.value) + way] ?? speed.value);
 
 function tick() {
   mark();

@@ -1,83 +1,35 @@
 // @ts-check
-// The recordings of this browser: a queue that is worked on one by one, and what is kept of it.
-import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
-import { batch, computed, signal } from '../../vendor/signals-core/signals-core.mjs';
+// The queue of recordings, which is worked on one by one, and their edits.
+import { batch, computed } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, askForKey, callJson, explained } from '../api/client.js';
 import { eventReader } from '../api/stream.js';
 import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { EMPTY, received } from '../transcript/model.js';
 import { about, key } from './app.js';
+import { save, unkeep } from './kept.js';
+import { BUSY, change, freshId, make, NEW, possible, recordings } from './recordings.js';
 
-/**
- * @template T
- * @typedef {import('../../vendor/signals-core/signals-core.mjs').Signal<T>} Signal
- */
 /**
  * @typedef {import('../transcript/model.js').Transcript} Transcript
- * @typedef {'waiting' | 'sending' | 'queued' | 'listening' | 'done' | 'stopped' | 'failed' | 'refused'} Phase
- * @typedef {{phase: Phase, sent: number, seconds: number, expected: number, took: number, since: number,
- *   failure: ApiFailure | null, retryAt: number}} Progress `retryAt`: milliseconds, 0 if it does not try again
- * @typedef {import('../api/upload.js').Options} Options
- * @typedef {{id: string, name: string, size: number, modified: number, file: File | null, options: Options,
- *   progress: Signal<Progress>, transcript: Signal<Transcript>, past: Signal<readonly Transcript[]>,
- *   peaks: Signal<Uint8Array>, requestId: Signal<string>, stop: AbortController}} Recording
+ * @typedef {import('./recordings.js').Recording} Recording
+ * @typedef {import('./recordings.js').Progress} Progress
  */
 
-const KEEP = 'antiphon-keep';
-const PREFIX = 'transcript:';
-/** @type {Progress} */
-const NEW = { phase: 'waiting', sent: 0, seconds: 0, expected: 0, took: 0, since: 0, failure: null, retryAt: 0 };
-const BUSY = new Set(['waiting', 'sending', 'queued', 'listening']);
-
-/** @type {Signal<readonly Recording[]>} */
-export const recordings = signal([]);
-/** @type {Signal<Options>} */
-export const options = signal({ speakers: true, language: '', count: '', words: '' });
-/** @type {Signal<boolean>} */
-export const keep = signal(localStorage.getItem(KEEP) !== 'never');
 export const working = computed(() => recordings.value.some((one) => BUSY.has(one.progress.value.phase)));
 let running = false;
-
-/** @param {string} id @returns {Recording | undefined} */
-export const recording = (id) => recordings.value.find((one) => one.id === id);
 
 /** @param {Iterable<File>} files @returns {Recording[]} */
 export function add(files) {
   const added = [...files].map((file) => make(freshId(), file.name, file.size, file.lastModified, file));
-  const limit = about.value?.limits.upload_bytes ?? Infinity;
-  for (const one of added) if (one.size > limit) change(one, { phase: 'refused' });
+  for (const one of added) if (isTooLarge(one)) change(one, { phase: 'refused' });
   recordings.value = [...recordings.value, ...added];
   void work();
   return added;
 }
 
-/** `crypto.randomUUID` is missing where the page comes over plain http from another machine. */
-const freshId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-
-/** @param {string} id @param {string} name @param {number} size @param {number} modified @param {File | null} file @returns {Recording} */
-function make(id, name, size, modified, file) {
-  return {
-    id,
-    name,
-    size,
-    modified,
-    file,
-    options: { ...options.value, speakers: options.value.speakers && about.value?.features.diarization !== false },
-    progress: signal(NEW),
-    transcript: signal(EMPTY),
-    past: signal([]),
-    peaks: signal(new Uint8Array()),
-    requestId: signal(''),
-    stop: new AbortController(),
-  };
-}
-
-/** @param {Recording} one @param {Partial<Progress>} facts */
-function change(one, facts) {
-  one.progress.value = { ...one.progress.value, ...facts };
-}
+/** @param {Recording} one */
+const isTooLarge = (one) => one.size > (about.value?.limits.upload_bytes ?? Infinity);
 
 async function work() {
   if (running) return;
@@ -98,6 +50,10 @@ async function transcribe(one) {
   const used = key.value;
   try {
     await callJson('models'); // no upload is sent to learn that a key is missing
+    // Without a key the page knew no limits when the file was dropped.
+    about.value ??= await callJson('about').catch(() => null);
+    if (isTooLarge(one)) return change(one, { phase: 'refused' });
+    one.options = possible(one.options);
     await send(one);
     change(one, { phase: 'done', took: (Date.now() - one.progress.value.since) / 1000 });
   } catch (wrong) {
@@ -204,7 +160,7 @@ export function again(one) {
 export async function forget(one) {
   one.stop.abort();
   recordings.value = recordings.value.filter((other) => other !== one);
-  await del(PREFIX + one.id);
+  await unkeep(one.id);
 }
 
 /** Applies an edit that can be undone. @param {Recording} one @param {Transcript} next */
@@ -222,58 +178,6 @@ export function undo(one) {
   one.past.value = one.past.value.slice(0, -1);
   one.transcript.value = before;
   void save(one);
-}
-
-/** @param {Recording} one */
-async function save(one) {
-  if (!keep.value || !one.transcript.value.turns.length) return;
-  const { id, name, size, modified, options: chosen } = one;
-  const facts = { id, name, size, modified, options: chosen, transcript: one.transcript.value, peaks: one.peaks.value };
-  if (!recording(id)) return; // forgotten in the meantime
-  await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
-  void navigator.storage?.persist?.();
-}
-
-/** Loads the recordings that this browser kept. */
-export async function restore() {
-  if (!keep.value) return;
-  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
-  const stored = await Promise.all(names.map((name) => get(name)));
-  recordings.value = stored.map((facts) => {
-    const one = make(facts.id, facts.name, facts.size, facts.modified, null);
-    one.options = facts.options;
-    one.transcript.value = facts.transcript;
-    one.peaks.value = facts.peaks ?? new Uint8Array();
-    one.progress.value = {
-      ...facts.progress,
-      phase: BUSY.has(facts.progress.phase) ? 'stopped' : facts.progress.phase,
-    };
-    return one;
-  });
-}
-
-/** Whether transcripts are kept from now on. Turning it off takes those that are kept out of the browser's storage. @param {boolean} on */
-export async function setKeep(on) {
-  keep.value = on;
-  if (on) {
-    localStorage.removeItem(KEEP);
-    await Promise.all(recordings.value.map(save));
-    return;
-  }
-  localStorage.setItem(KEEP, 'never');
-  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
-  await Promise.all(names.map((name) => del(name)));
-}
-
-/** Whether the file is not here; a dictation never had one. @param {Recording} one */
-export const lacksSound = (one) => !one.file && one.size > 0;
-
-/** The same file, chosen again. @param {Recording} one @param {File} file @returns {boolean} whether it is the same */
-export function reattach(one, file) {
-  if (!lacksSound(one) || file.name !== one.name || file.size !== one.size) return false;
-  one.file = file;
-  recordings.value = [...recordings.value];
-  return true;
 }
 
 /** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */

@@ -9,7 +9,7 @@ import { callJson } from '../api/client.js';
  * @typedef {{id: string, name: string, language: string}} Consent
  */
 
-const DEFAULT_VOICE = 'cedar';
+export const DEFAULT_VOICE = 'cedar';
 
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly Voice[] | null>} */
 export const voices = signal(null);

@@ -3,7 +3,7 @@
 import { effect, untracked } from '../../vendor/signals-core/signals-core.mjs';
 import { percent, t } from '../i18n/index.js';
 import { announcement } from '../state/app.js';
-import { recordings } from '../state/library.js';
+import { recordings } from '../state/recordings.js';
 
 /** @type {Map<string, string>} what was said last of each recording */
 const said = new Map();
@@ -22,7 +22,7 @@ export function watchProgress() {
   });
 }
 
-/** A value that changes only when the screen reader has something new to say. @param {import('../state/library.js').Progress} progress */
+/** A value that changes only when the screen reader has something new to say. @param {import('../state/recordings.js').Progress} progress */
 function markOf({ phase, seconds, expected }) {
   const tenth = phase === 'listening' && expected ? Math.floor((10 * seconds) / expected) : 0;
   return `${phase}:${Math.min(tenth, 9)}`;

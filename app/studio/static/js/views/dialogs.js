@@ -7,7 +7,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { keyWanted, route, setKey } from '../state/app.js';
-import { lacksSound, reattach, recording } from '../state/library.js';
+import { lacksSound, reattach, recording } from '../state/recordings.js';
 import { callBox } from './call.js';
 import { icon } from './icons.js';
 
@@ -133,7 +133,7 @@ function forgetSound() {
   other.value = '';
 }
 
-/** The sound is not kept: whoever wants to hear it chooses the file again. @param {import('../state/library.js').Recording} one */
+/** The sound is not kept: whoever wants to hear it chooses the file again. @param {import('../state/recordings.js').Recording} one */
 function soundDialog(one) {
   const choose = (/** @type {Event} */ event) => {
     const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];

@@ -12,7 +12,7 @@ import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { closeMenu, menu } from './menu.js';
 
-/** @typedef {import('../state/library.js').Recording} Recording */
+/** @typedef {import('../state/recordings.js').Recording} Recording */
 
 const FORMATS = ['srt', 'vtt', 'txt', 'json', 'docx'];
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */

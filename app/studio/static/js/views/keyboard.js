@@ -2,7 +2,8 @@
 // Keys of the keyboard, only while the transcript or the player has the focus (WCAG 2.1.4).
 import * as player from '../sound/player.js';
 import { route } from '../state/app.js';
-import { edit, recording, undo } from '../state/library.js';
+import { edit, undo } from '../state/library.js';
+import { recording } from '../state/recordings.js';
 import { reassigned } from '../transcript/edits.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
@@ -39,7 +40,7 @@ function pressed(event) {
 
 /**
  * Keys that change the turn.
- * @param {string} key @param {import('../state/library.js').Recording} one @param {number} turn
+ * @param {string} key @param {import('../state/recordings.js').Recording} one @param {number} turn
  * @returns {(() => void) | undefined}
  */
 function spoken(key, one, turn) {
@@ -101,8 +102,8 @@ function plain(key, target) {
   const keys = {
     j: () => player.step(-5),
     l: () => player.step(5),
-    '[': () => player.setSpeed(player.speed.value - 0.25),
-    ']': () => player.setSpeed(player.speed.value + 0.25),
+    '[': () => player.changeSpeed(-1),
+    ']': () => player.changeSpeed(1),
     '?': () => {
       dialog.value = { kind: 'keys' };
     },

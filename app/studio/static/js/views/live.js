@@ -3,8 +3,8 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, t } from '../i18n/index.js';
 import { about } from '../state/app.js';
-import { options } from '../state/library.js';
 import { begin, denied, discard, end, failure, keptId, level, phase, said, seconds } from '../state/live.js';
+import { options } from '../state/recordings.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 

@@ -9,7 +9,7 @@ import { merged, renamed } from '../transcript/edits.js';
 import { nameOf, shares, speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 
-/** @typedef {import('../state/library.js').Recording} Recording */
+/** @typedef {import('../state/recordings.js').Recording} Recording */
 
 /** @param {Recording} one */
 export function peopleBox(one) {

@@ -2,19 +2,18 @@
 // The bar at the bottom: play, the strip with a range input on it, speed, the call.
 
 import { guard } from '../../vendor/lit-html/directives/guard.js';
+import { live } from '../../vendor/lit-html/directives/live.js';
 import { html, nothing, svg } from '../../vendor/lit-html/lit-html.js';
 import { fieldsOf } from '../api/upload.js';
 import { clock, number, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
 import { route } from '../state/app.js';
-import { lacksSound, recording } from '../state/library.js';
+import { lacksSound, recording } from '../state/recordings.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
-
-const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 
 export function playerBar() {
   const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;
@@ -33,7 +32,7 @@ function help() {
   dialog.value = { kind: 'keys' };
 }
 
-/** @param {import('../state/library.js').Recording} one */
+/** @param {import('../state/recordings.js').Recording} one */
 function show(one) {
   const shown = /** @type {const} */ ({ kind: 'transcription', fields: fieldsOf(one.options), file: one.name });
   dialog.value = { kind: 'call', call: { shown, requestId: one.requestId.value } };
@@ -48,7 +47,7 @@ function controls(all) {
     <button class="main" aria-label=${label} @click=${player.toggle}>${icon(player.playing.value ? 'pause' : 'play')}</button>
     <span class="time">${clock(player.at.value)} / ${clock(all)}</span>
     <select aria-label=${t('player.speed')} @change=${faster}>
-      ${SPEEDS.map((value) => html`<option value=${value} ?selected=${value === player.speed.value}>${number(value)}×</option>`)}
+      ${player.SPEEDS.map((value) => html`<option value=${value} .selected=${live(value === player.speed.value)}>${number(value)}×</option>`)}
     </select>
     ${
       player.following.value
@@ -59,7 +58,7 @@ function controls(all) {
   </div>`;
 }
 
-/** @param {import('../state/library.js').Recording} one @param {number} all */
+/** @param {import('../state/recordings.js').Recording} one @param {number} all */
 function strip(one, all) {
   const transcript = one.transcript.value;
   const people = speakers(transcript);

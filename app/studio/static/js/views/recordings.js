@@ -4,17 +4,19 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, percent, t } from '../i18n/index.js';
 import { route } from '../state/app.js';
-import * as library from '../state/library.js';
+import { keep, setKeep } from '../state/kept.js';
+import { forget } from '../state/library.js';
+import { recordings } from '../state/recordings.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 
-/** @typedef {import('../state/library.js').Recording} Recording */
+/** @typedef {import('../state/recordings.js').Recording} Recording */
 
 /** @param {unknown} adding the button that adds one */
 export function recordingList(adding) {
   return html`<nav class="list" aria-label=${t('list.title')}>
     <div class="row between"><h2>${t('list.title')}</h2> ${adding}</div>
-    <ul>${repeat(library.recordings.value, (one) => one.id, listed)}</ul>
+    <ul>${repeat(recordings.value, (one) => one.id, listed)}</ul>
     ${kept()}
   </nav>`;
 }
@@ -44,27 +46,27 @@ function badge(one) {
 function ask(one) {
   const then = () => {
     if (route.value.id === one.id) location.hash = '#/transcribe';
-    void library.forget(one);
+    void forget(one);
   };
   if (!one.transcript.value.turns.length) return then();
   dialog.value = { kind: 'ask', text: t('list.ask', { name: one.name }), yes: t('list.forget'), then };
 }
 
 function kept() {
-  const any = library.recordings.value.some((one) => one.transcript.value.turns.length);
-  if (!library.keep.value) {
-    return html`<p class="quiet">${t('kept.off')} <button class="plain link" @click=${() => void library.setKeep(true)}>${t('kept.again')}</button></p>`;
+  const any = recordings.value.some((one) => one.transcript.value.turns.length);
+  if (!keep.value) {
+    return html`<p class="quiet">${t('kept.off')} <button class="plain link" @click=${() => void setKeep(true)}>${t('kept.again')}</button></p>`;
   }
   if (!any) return nothing;
   return html`<p class="quiet">${t('kept.notice')}
     <button class="plain link" @click=${askAll}>${t('kept.forget')}</button>
-    <button class="plain link" @click=${() => void library.setKeep(false)}>${t('kept.never')}</button></p>`;
+    <button class="plain link" @click=${() => void setKeep(false)}>${t('kept.never')}</button></p>`;
 }
 
 function askAll() {
   const then = () => {
     location.hash = '#/transcribe';
-    for (const one of library.recordings.value) void library.forget(one);
+    for (const one of recordings.value) void forget(one);
   };
   dialog.value = { kind: 'ask', text: t('kept.ask'), yes: t('list.forget'), then };
 }

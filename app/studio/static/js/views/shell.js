@@ -17,7 +17,9 @@ const LATER = {
   live: async () => (await import('./live.js')).liveView,
   server: async () => (await import('./server.js')).serverView,
 };
-const THEMES = /** @type {const} */ (['auto', 'light', 'dark']);
+/** In an order in which each press but the last changes what is seen. */
+const THEMES = /** @type {const} */ ({ light: ['auto', 'dark', 'light'], dark: ['auto', 'light', 'dark'] });
+const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
 
 export function shell() {
   const { view } = route.value;
@@ -62,7 +64,8 @@ function languages() {
 }
 
 function themes() {
-  const next = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
+  const order = THEMES[systemIsDark.matches ? 'dark' : 'light'];
+  const next = order[(order.indexOf(theme.value) + 1) % order.length];
   const label = t('nav.theme', { name: t(`theme.${theme.value}`) });
   return html`<button class="plain" aria-label=${label} title=${label} @click=${() => setTheme(next)}>
     ${icon(theme.value === 'dark' ? 'moon' : 'sun')}

@@ -5,8 +5,10 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, number, percent, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
+import { keep } from '../state/kept.js';
 import * as library from '../state/library.js';
-import { take as recording } from '../state/take.js';
+import { reattach, recording, recordings } from '../state/recordings.js';
+import { take as taken } from '../state/take.js';
 import { wordCount } from '../transcript/model.js';
 import { exportMenu } from './export.js';
 import { failureBox } from './failure.js';
@@ -17,7 +19,7 @@ import { recordingList } from './recordings.js';
 import { microphoneNote, recordButton } from './take.js';
 import { transcriptView } from './transcript.js';
 
-/** @typedef {import('../state/library.js').Recording} Recording */
+/** @typedef {import('../state/recordings.js').Recording} Recording */
 
 const over = signal(false);
 const broad = matchMedia('(width >= 900px)');
@@ -32,8 +34,8 @@ setInterval(() => {
 }, 1000);
 
 export function transcribeView() {
-  const open = library.recording(route.value.id);
-  if (!open) return html`${dropZone()} ${library.recordings.value.length ? recordingList(nothing) : nothing}`;
+  const open = recording(route.value.id);
+  if (!open) return html`${dropZone()} ${recordings.value.length || !keep.value ? recordingList(nothing) : nothing}`;
   return html`<div class="two">
     <details class="side" ?open=${wide.value}><summary>${t('list.side')}</summary>
       ${recordingList(chooser(t('list.add')))} ${peopleBox(open)}</details>
@@ -43,9 +45,9 @@ export function transcribeView() {
 
 /** @param {readonly File[]} files */
 function take(files) {
-  const open = library.recording(route.value.id);
+  const open = recording(route.value.id);
   // The file of the open text, dropped to hear it.
-  if (open && files.length === 1 && library.reattach(open, files[0])) return;
+  if (open && files.length === 1 && reattach(open, files[0])) return;
   const [first] = library.add(files);
   if (first) location.hash = `#/transcribe/${first.id}`;
 }
@@ -65,11 +67,11 @@ export function watchDrops() {
 
 function dropZone() {
   return html`<section class="drop ${over.value ? 'over' : ''}">
-      <h1>${t('drop.title')}</h1>
+      <h1>${t(wide.value ? 'drop.title' : 'drop.touch')}</h1>
       <p class="tells">${t('drop.tells')}</p>
-      <p class="row center">${recording.value ? nothing : chooser(t('drop.choose'), 'main')}
+      <p class="row center">${taken.value ? nothing : chooser(t('drop.choose'), 'main')}
         ${recordButton({ name: takeName(), got: (file) => take([file]), done: t('take.transcribe'), keep: true })}
-        ${recording.value ? nothing : html`<button @click=${example}>${t('drop.example')}</button>`}</p>
+        ${taken.value ? nothing : html`<button @click=${example}>${t('drop.example')}</button>`}</p>
       ${microphoneNote()}
       <p class="quiet">${limits()}</p>
     </section>

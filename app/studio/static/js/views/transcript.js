@@ -16,7 +16,7 @@ import { icon } from './icons.js';
 import { tint } from './people.js';
 
 /**
- * @typedef {import('../state/library.js').Recording} Recording
+ * @typedef {import('../state/recordings.js').Recording} Recording
  * @typedef {import('../transcript/model.js').Turn} Turn
  * @typedef {import('../transcript/model.js').Transcript} Transcript
  */

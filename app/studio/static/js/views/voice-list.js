@@ -4,7 +4,7 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { locale, t } from '../i18n/index.js';
-import { compared, voice, voices } from '../state/voices.js';
+import { compared, DEFAULT_VOICE, voice, voices } from '../state/voices.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../state/voices.js').Voice} Voice */
@@ -29,7 +29,7 @@ const language = signal('');
 export function voiceList(hear) {
   const all = voices.value ?? [];
   const languages = [...new Set(all.map((one) => one.language?.slice(0, 2) ?? ''))].filter(Boolean).sort();
-  const found = all.filter(matches).sort((a, b) => Number(b.custom) - Number(a.custom));
+  const found = all.filter(matches).sort((a, b) => rank(a) - rank(b));
   const typed = (/** @type {Event} */ event) => {
     search.value = /** @type {HTMLInputElement} */ (event.target).value;
   };
@@ -38,10 +38,10 @@ export function voiceList(hear) {
   };
   return html`<h2 class="unseen">${t('nav.voices')}</h2>
     <div class="row finding">
-      <input type="search" aria-label=${t('speak.search')} placeholder=${t('speak.search')} @input=${typed}>
+      <input type="search" aria-label=${t('speak.search')} placeholder=${t('speak.search')} .value=${search.value} @input=${typed}>
       <select aria-label=${t('speak.all-languages')} @change=${chosen}>
         <option value="">${t('speak.all-languages')}</option>
-        ${languages.map((code) => html`<option value=${code}>${languageName(code)}</option>`)}
+        ${languages.map((code) => html`<option value=${code} ?selected=${code === language.value}>${languageName(code)}</option>`)}
       </select>
     </div>
     <p class="quiet" role="status">${t('speak.voices', { count: found.length })} · ${t('speak.tick')}</p>
@@ -51,6 +51,9 @@ export function voiceList(hear) {
       (one) => voiceRow(one, hear),
     )}</ul>`;
 }
+
+/** Own voices come first, then the one that speaks at first. @param {Voice} one */
+const rank = (one) => (one.custom ? 0 : one.id === DEFAULT_VOICE ? 1 : 2);
 
 /** @param {Voice} one */
 function matches(one) {

@@ -67,13 +67,12 @@ function consentStep() {
       ${codes.map((code) => html`<option value=${code} ?selected=${code === language.value}>${names.of(code)}</option>`)}</select></label>
     <p>${t('voices.read')}</p>
     <blockquote lang=${language.value}>${phrase()}</blockquote>
-    ${recorder(true)} ${heardBox()} ${nameField()}
-    <button class="main" ?disabled=${!ready()} @click=${() => void sendConsent()}>${t('voices.send')}</button>`;
+    ${about.value ? html`<p class="quiet">${t('voices.organisation', { name: about.value.organisation })}</p>` : nothing}
+    ${recorder(true)} ${heardBox()} ${nameField('voices.owner')} ${sendButton(sendConsent)}`;
 }
 
 function sampleStep() {
-  return html`<p>${t('voices.sample-text')}</p> ${recorder(false)} ${nameField()}
-    <button class="main" ?disabled=${!ready()} @click=${() => void sendSample()}>${t('voices.send')}</button>`;
+  return html`<p>${t('voices.sample-text')}</p> ${recorder(false)} ${nameField('voices.name')} ${sendButton(sendSample)}`;
 }
 
 function tryStep() {
@@ -95,8 +94,15 @@ function begin(next, consent = '') {
 
 const ready = () => Boolean(file.value && name.value.trim() && !take.value);
 
-function nameField() {
-  return html`<label>${t('voices.name')} <input maxlength="100" .value=${name.value}
+/** @param {() => Promise<void>} send */
+function sendButton(send) {
+  return html`<p class="row"><button class="main" ?disabled=${!ready()} @click=${() => void send()}>${t('voices.send')}</button>
+    ${ready() ? nothing : html`<span class="quiet">${t('voices.lacks')}</span>`}</p>`;
+}
+
+/** @param {string} label key of its text */
+function nameField(label) {
+  return html`<label>${t(label)} <input maxlength="100" .value=${name.value}
     @input=${(/** @type {Event} */ event) => (name.value = /** @type {HTMLInputElement} */ (event.target).value)}></label>`;
 }
 

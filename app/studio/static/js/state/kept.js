@@ -1,0 +1,84 @@
+// @ts-check
+// What this browser keeps of the recordings, in IndexedDB. All tabs of this page share it: without word from the others, a
+// tab would write back a transcript that another one has deleted, or an older text of one.
+import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
+import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { BUSY, make, recording, recordings } from './recordings.js';
+
+/** @typedef {import('./recordings.js').Recording} Recording */
+
+const KEEP = 'antiphon-keep';
+const PREFIX = 'transcript:';
+const tabs = new BroadcastChannel('antiphon');
+
+/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<boolean>} */
+export const keep = signal(localStorage.getItem(KEEP) !== 'never');
+
+export function watchTabs() {
+  tabs.onmessage = ({ data }) => {
+    if (data.saved) void reload(data.saved);
+    if (data.forgotten) recordings.value = recordings.value.filter((one) => one.id !== data.forgotten);
+    if (data.keep !== undefined) keep.value = data.keep;
+  };
+}
+
+/** @param {Recording} one */
+export async function save(one) {
+  if (!keep.value || !one.transcript.value.turns.length) return;
+  const { id, name, size, modified, options: chosen } = one;
+  const facts = { id, name, size, modified, options: chosen, transcript: one.transcript.value, peaks: one.peaks.value };
+  if (!recording(id)) return; // forgotten in the meantime
+  await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
+  tabs.postMessage({ saved: id });
+  void navigator.storage?.persist?.();
+}
+
+/** @param {string} id */
+export async function unkeep(id) {
+  await del(PREFIX + id);
+  tabs.postMessage({ forgotten: id });
+}
+
+/** Loads the recordings that this browser kept. */
+export async function restore() {
+  if (!keep.value) return;
+  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  const stored = await Promise.all(names.map((name) => get(name)));
+  recordings.value = stored.map((facts) => refill(make(facts.id, facts.name, facts.size, facts.modified, null), facts));
+}
+
+/** @param {Recording} one @param {any} facts as they were kept @returns {Recording} */
+function refill(one, facts) {
+  one.options = facts.options;
+  one.transcript.value = facts.transcript;
+  one.peaks.value = facts.peaks ?? new Uint8Array();
+  const { phase } = facts.progress;
+  one.progress.value = { ...facts.progress, phase: BUSY.has(phase) ? 'stopped' : phase };
+  return one;
+}
+
+/** Another tab has kept a transcript: this one shows it, so that a later edit here does not write an older text. @param {string} id */
+async function reload(id) {
+  const facts = await get(PREFIX + id);
+  const one = recording(id);
+  if (!facts || (one && BUSY.has(one.progress.value.phase))) return;
+  if (one) {
+    one.past.value = [...one.past.value, one.transcript.value];
+    refill(one, facts);
+  } else
+    recordings.value = [...recordings.value, refill(make(id, facts.name, facts.size, facts.modified, null), facts)];
+}
+
+/** Whether transcripts are kept from now on. Turning it off takes those that are kept out of the browser's storage. @param {boolean} on */
+export async function setKeep(on) {
+  keep.value = on;
+  tabs.postMessage({ keep: on });
+  if (on) {
+    localStorage.removeItem(KEEP);
+    await Promise.all(recordings.value.map(save));
+    return;
+  }
+  localStorage.setItem(KEEP, 'never');
+  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  await Promise.all(names.map((name) => del(name)));
+}

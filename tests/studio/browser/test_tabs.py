@@ -1,0 +1,62 @@
+"""Two tabs on one server: what one keeps, changes or forgets, the other knows."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.studio.recorded import shown
+from tests.studio.stage import PageOf
+from tests.support.server import Server
+
+FIRST = ".turn p"
+
+
+def both(page_of: PageOf, fake: Server) -> tuple[Page, Page]:
+    """Two tabs with the same transcript."""
+    made = page_of(fake)
+    one = shown(made)
+    other = made.context.new_page()
+    other.goto(one.url)
+    other.wait_for_selector(FIRST)
+    return one, other
+
+
+def edit(page: Page, turn: int, text: str) -> None:
+    page.get_by_role("button", name="Edit this turn").nth(turn).click()
+    page.get_by_role("textbox", name="Text of this turn").fill(text)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("textarea", state="detached")
+
+
+def test_an_edit_in_one_tab_is_kept_by_an_edit_in_the_other(page_of: PageOf, fake: Server) -> None:
+    one, other = both(page_of, fake)
+    edit(one, 0, "Edited in one tab.")
+    other.wait_for_selector(f"{FIRST}:text-is('Edited in one tab.')")
+    edit(other, 1, "And in the other.")
+    one.wait_for_selector(f"{FIRST}:text-is('And in the other.')")
+    one.reload()
+    one.wait_for_selector(FIRST)
+    assert one.locator(FIRST).all_inner_texts()[:2] == ["Edited in one tab.", "And in the other."]
+
+
+def test_what_one_tab_forgets_is_gone_from_the_other(page_of: PageOf, fake: Server) -> None:
+    one, other = both(page_of, fake)
+    one.get_by_role("button", name="Forget: harbour.wav").click()
+    one.locator("dialog[open]").get_by_role("button", name="Forget").click()
+    other.wait_for_selector(".drop")
+    other.reload()
+    other.wait_for_selector(".drop")
+    assert other.get_by_role("link", name="harbour.wav").count() == 0
+
+
+def test_where_one_tab_keeps_nothing_the_other_keeps_nothing(page_of: PageOf, fake: Server) -> None:
+    one, other = both(page_of, fake)
+    one.get_by_role("button", name="Never keep").click()
+    other.wait_for_selector("text=Nothing is kept")
+    edit(other, 0, "Not kept.")
+    other.reload()
+    other.wait_for_selector(".drop")
+    other.get_by_role("button", name="Keep them again").click()
+    one.wait_for_selector("text=Kept in this browser only.")
+    edit(one, 0, "Kept again.")
+    other.wait_for_selector("nav.list a:text-is('harbour.wav')")
