@@ -241,12 +241,19 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
     page = harbour(page_of, fake)
     for number in range(10):
         edit(page, number % 4, f"Edit number {number} of ten.")
+    edit(page, 0, "Taken back.")
+    page.get_by_role("button", name="Undo").click()
+    field = page.get_by_role("textbox", name="Name of speaker A")
+    field.fill("Anna")
+    field.press("Tab")
+    page.wait_for_selector(".turn strong:text-is('Anna')")
     expected = page.locator(".turn p").all_inner_texts()
     assert expected[1] == "Edit number 9 of ten."
     peaks = page.locator(".strip .peaks").get_attribute("d")
     page.reload()
     page.wait_for_selector(".turn p")
     assert page.locator(".turn p").all_inner_texts() == expected
+    assert names(page) == ["Anna", "B", "Anna", "B"]
     assert page.locator(".strip .peaks").get_attribute("d") == peaks != ""
     asking = page.locator("dialog[open]", has_text="choose the same file again: harbour.wav")
     assert page.locator("dialog, .sheet input[type=file]").count() == 0
