@@ -159,7 +159,7 @@ def consented(page: Page) -> None:
     recorded(page, 8)
     page.wait_for_selector("text=That is the phrase. You can send it.")
     assert page.locator("dl.compared mark").count() == 0
-    tab_to(page, "Name of the owner of the voice")
+    tab_to(page, "Name of the voice’s owner")
     page.keyboard.type("Anna")
     tab_to(page, "Send")
     page.keyboard.press("Enter")

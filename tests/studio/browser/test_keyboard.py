@@ -78,7 +78,7 @@ def test_38_a_take_for_a_voice(page_of: PageOf, fake: Server) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("dl.compared")
     assert stop(page)["name"] == "Record"
-    tab_to(page, "Name of the owner of the voice")
+    tab_to(page, "Name of the voice’s owner")
 
 
 def test_38_the_server(page_of: PageOf, fake: Server) -> None:

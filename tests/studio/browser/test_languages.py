@@ -124,6 +124,7 @@ def test_40_the_language_is_chosen_and_remembered(page_of: PageOf, fake: Server)
     page = made.open()
     page.get_by_role("combobox", name="Language of the page").select_option("de")
     page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
+    assert page.title() == "Abschrift · Antiphon"
     page.reload()
     page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
     assert page.locator("html").get_attribute("lang") == "de"

@@ -8,7 +8,7 @@ from tests.studio.recorded import shown
 from tests.studio.stage import PageOf
 from tests.support.server import Server
 
-FIRST = ".turn p"
+TURN = ".turn p"
 
 
 def both(page_of: PageOf, fake: Server) -> tuple[Page, Page]:
@@ -17,7 +17,7 @@ def both(page_of: PageOf, fake: Server) -> tuple[Page, Page]:
     one = shown(made)
     other = made.context.new_page()
     other.goto(one.url)
-    other.wait_for_selector(FIRST)
+    other.wait_for_selector(TURN)
     return one, other
 
 
@@ -31,12 +31,12 @@ def edit(page: Page, turn: int, text: str) -> None:
 def test_an_edit_in_one_tab_is_kept_by_an_edit_in_the_other(page_of: PageOf, fake: Server) -> None:
     one, other = both(page_of, fake)
     edit(one, 0, "Edited in one tab.")
-    other.wait_for_selector(f"{FIRST}:text-is('Edited in one tab.')")
+    other.locator(TURN, has_text="Edited in one tab.").wait_for()
     edit(other, 1, "And in the other.")
-    one.wait_for_selector(f"{FIRST}:text-is('And in the other.')")
+    one.locator(TURN, has_text="And in the other.").wait_for()
     one.reload()
-    one.wait_for_selector(FIRST)
-    assert one.locator(FIRST).all_inner_texts()[:2] == ["Edited in one tab.", "And in the other."]
+    one.wait_for_selector(TURN)
+    assert one.locator(TURN).all_inner_texts()[:2] == ["Edited in one tab.", "And in the other."]
 
 
 def test_what_one_tab_forgets_is_gone_from_the_other(page_of: PageOf, fake: Server) -> None:

@@ -3,7 +3,7 @@
 import { render } from '../vendor/lit-html/lit-html.js';
 import { effect } from '../vendor/signals-core/signals-core.mjs';
 import { callJson } from './api/client.js';
-import { loadLocale, t } from './i18n/index.js';
+import { loadLocale, locale, t } from './i18n/index.js';
 import { leave } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
 import { restore, watchTabs } from './state/kept.js';
@@ -33,6 +33,7 @@ async function begin() {
     document.documentElement.dataset.theme = theme.value;
   });
   effect(() => {
+    void locale.value; // the name of the view is a text of the page
     document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;
   });
   const view = element('app');
