@@ -17,7 +17,7 @@ import pytest
 from app.errors import ShuttingDown
 from app.runtime import call_times, process_host
 from app.runtime.process_host import ProcessRules
-from engines.errors import EngineDown
+from engines.errors import EngineDied, EngineDown
 from engines.types import SAMPLE_RATE, Pcm, Window
 from tests.contract.test_processes import Made, host_of, is_gone, pid_of
 from tests.support.scripted import LOAD
@@ -42,6 +42,11 @@ class Scripted(Made):
         pid = pid_of(self.runner)
         assert pid
         os.kill(pid, signal.SIGKILL)
+
+    def kill_what_loads(self) -> None:
+        host = host_of(self.runner)
+        if host._latest and not host._child:
+            host._latest.kill(EngineDied("the test goes on"))
 
     @property
     def loading(self) -> bool:
@@ -68,15 +73,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("setting", [STUCK], indirect=True)
 @pytest.mark.usefixtures("impatient")
-async def test_a_load_after_a_crash_that_hangs_is_ended_and_tried_again(setting: Scripted) -> None:
+async def test_a_load_after_a_crash_that_hangs_is_ended_and_tried_again(
+    setting: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await setting.say(setting.runner.admit())
     setting.next_load("hang")
     setting.kill()
     waiting = asyncio.create_task(setting.say(setting.runner.admit()))
-    await until(lambda: "was loading" in (setting.runner.problem(setting.model(MODEL)) or ""), 20)
+    await until(lambda: "was loading" in (setting.runner.problem(setting.model(MODEL)) or ""), 60)
     assert not waiting.done(), "it waits for the next process"
+    monkeypatch.setattr(call_times, "USUAL_TIMES", 20)
     setting.load_script.unlink()
-    assert await asyncio.wait_for(waiting, 20) == "0 of 1"
+    setting.kill_what_loads()
+    assert await asyncio.wait_for(waiting, 60) == "0 of 1"
     assert b'reason="stuck"' in setting.meters.page()
 
 
@@ -89,7 +98,7 @@ async def test_a_load_after_an_unload_that_hangs_is_ended(
     await asyncio.to_thread(wait_until, setting.runner._lanes[MODEL].life.evict)
     setting.next_load("hang")
     with pytest.raises(EngineDown, match="was loading"):
-        await asyncio.wait_for(setting.say(setting.runner.admit()), 20)
+        await asyncio.wait_for(setting.say(setting.runner.admit()), 60)
     monkeypatch.setattr(call_times, "USUAL_TIMES", 20)
     setting.load_script.unlink()
     assert await setting.say(setting.runner.admit()) == "0 of 1"
@@ -159,7 +168,7 @@ async def test_a_process_that_is_stopped_keeps_neither_windows_nor_the_server_wa
 async def test_a_stop_lets_work_end_for_which_somebody_waits(setting: Scripted) -> None:
     busy = await setting.occupied()
     closing = asyncio.create_task(asyncio.to_thread(setting.runner.close))
-    await until(lambda: host_of(setting.runner).stopping)
+    await until(lambda: host_of(setting.runner).stopping, 20)
     setting.go()
     assert await busy == "0 of 1"
     await asyncio.wait_for(closing, 20)
