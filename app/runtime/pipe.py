@@ -16,6 +16,7 @@ import socket
 import struct
 import termios
 import threading
+import time
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,6 +40,8 @@ MOST_PARTS = 512
 """The most buffers of one system call; the kernel accepts 1024."""
 SEND_SECONDS = 60
 """Seconds after which a process that does not read counts as stuck."""
+OFFER_SECONDS = 0.1
+"""Seconds within which a process reads, unless it is stuck or stopped."""
 SO_SNDBUFFORCE = 32
 """Linux's socket option for a send buffer above the system's limit; it needs the privilege CAP_NET_ADMIN."""
 
@@ -99,17 +102,20 @@ class Pipe:
         return size
 
     def offer(self, call: int, kind: FrameKind, value: object) -> bool:
-        """Sends the frame only if that need not wait for the other end; returns whether it was sent.
+        """Sends the frame unless the other end does not read for `OFFER_SECONDS`.
 
-        Raises as `send` does.
+        Returns whether it was sent. Raises as `send` does.
         """
         parts, size = _packed(call, kind, value)
-        if not self._sending.acquire(blocking=False):
+        until = time.monotonic() + OFFER_SECONDS
+        if not self._sending.acquire(timeout=OFFER_SECONDS):
             return False
         try:
-            unread = self._unread()
-            if unread and unread + size > self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF):
-                return False
+            room = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - size
+            while (unread := self._unread()) and unread > room:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(OFFER_SECONDS / 100)
             self._send_all(parts)
         finally:
             self._sending.release()

@@ -127,7 +127,7 @@ def test_a_frame_is_not_offered_to_an_end_that_does_not_read(pair: tuple[Pipe, P
         offered.append(pair[0].offer(1, FrameKind.KEEP, large))
         if not offered[-1]:
             break
-    assert offered[-1] is False, "it does not wait"
+    assert offered[-1] is False, "it does not wait for long"
     for _ in offered[:-1]:
         frame = pair[1].receive()
         assert frame
@@ -135,7 +135,7 @@ def test_a_frame_is_not_offered_to_an_end_that_does_not_read(pair: tuple[Pipe, P
     assert sent(pair, "a").value == "a", "the pipe is as before"
 
 
-def test_a_frame_is_not_offered_while_a_thread_sends(pair: tuple[Pipe, Pipe]) -> None:
+def test_a_frame_is_not_offered_while_a_thread_waits_to_send(pair: tuple[Pipe, Pipe]) -> None:
     with pair[0]._sending:
         assert pair[0].offer(1, FrameKind.KEEP, None) is False
     assert pair[0].offer(1, FrameKind.KEEP, None)
