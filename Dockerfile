@@ -1,7 +1,8 @@
 # Two images: `--target cpu` (the default) and `--target gpu`, which adds cuBLAS 12 for CTranslate2. No CUDA base image is needed.
 # The steps are make's own: what `make install` and `make serve` do on your machine is what happens here.
 # Build with `--build-arg ALL=1` for every engine, and `--build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu` for one
-# without CUDA; with `--build-arg OTEL=1` for traces. `--build-arg BASE=...` names another base; it must be Debian or Ubuntu with Python 3.11 or newer.
+# without CUDA; with `--build-arg OTEL=1` for traces, and with `--build-arg RAY=1` for models in a Ray cluster.
+# `--build-arg BASE=...` names another base; it must be Debian or Ubuntu with Python 3.11 or newer.
 ARG BASE=docker.io/library/python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
 
 # hadolint ignore=DL3006
@@ -20,8 +21,9 @@ COPY engines engines
 COPY app app
 ARG ALL=
 ARG OTEL=0
+ARG RAY=0
 ARG TORCH_INDEX=
-RUN make install GPU=0 ALL=$ALL OTEL=$OTEL TORCH_INDEX=$TORCH_INDEX
+RUN make install GPU=0 ALL=$ALL OTEL=$OTEL RAY=$RAY TORCH_INDEX=$TORCH_INDEX
 
 # Bytecode is written now too, because the server cannot write into its own folder.
 FROM build AS installed

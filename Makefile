@@ -10,6 +10,8 @@ SET := $(if $(ALL),all,default)
 GPU ?= $(if $(wildcard /dev/nvidiactl /dev/dxg),1,0)
 # OTEL=1 also brings what sends traces to an OpenTelemetry collector (`tracing.endpoint`).
 OTEL ?= 0
+# RAY=1 also brings Ray Serve, for models on several machines (`runtime.placement = "ray"`, experimental).
+RAY ?= 0
 # PyTorch's wheels are not locked by hash, because every machine wants its own build: this version is pinned for CPUs.
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu spares a Linux machine without a GPU the CUDA libraries.
 TORCH ?= torch==2.13.0
@@ -23,7 +25,7 @@ help: ## Show this help
 serve: install ## Install, fetch the weights, migrate the database, serve on http://127.0.0.1:8000/v1
 	$(BIN)/antiphon serve --prepare
 
-install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) $(if $(filter 1,$(OTEL)),$(VENV)/.installed-otel) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver; OTEL=1: traces)
+install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) $(if $(filter 1,$(OTEL)),$(VENV)/.installed-otel) $(if $(filter 1,$(RAY)),$(VENV)/.installed-ray) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver; OTEL=1: traces; RAY=1: Ray)
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (20 minutes on two cores)
 	$(BIN)/antiphon models pull
@@ -86,6 +88,9 @@ lock: $(VENV)/.installed-dev ## Resolve the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--constraint requirements/default.txt \
 		--custom-compile-command 'make lock' --output-file requirements/otel.txt requirements/otel.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--constraint requirements/default.txt \
+		--custom-compile-command 'make lock' --output-file requirements/ray.txt requirements/ray.in
 
 vendor: $(VENV)/.installed-dev ## Fetch the pinned libraries of the page anew (asks the network)
 	$(BIN)/python -m tests.studio.vendor

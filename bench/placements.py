@@ -43,23 +43,24 @@ WORK_SECONDS = 0.02
 class Side:
     """One placement."""
 
-    def __init__(self, place: Place, folder: Path) -> None:
+    def __init__(self, place: Place, folder: Path, *, rows: int = 8, suffix: str = "") -> None:
+        """`rows`: of a batch. `suffix`: of the names of its models."""
         defaults = EngineSettings(
             transcription=EngineOptions(), speech=EngineOptions(), diarization=EngineOptions()
         )
-        self.folder = folder
+        self.folder, self.suffix = folder, suffix
         self.threads = WorkThreads(2)
         self.runner = LaneRunner(
             WeightsStore(folder / "weights", hub=""),
             Admission(1_000, 600.0),
             defaults,
-            RunnerRules(batch=BatchLimits(rows=8, seconds=60)),
+            RunnerRules(batch=BatchLimits(rows=rows, seconds=60)),
             place=place,
             threads=self.threads,
         )
 
     def model(self, kind: ModelKind) -> ModelSpec:
-        return ModelSpec(kind, kind, "scripted", self.folder, 0, "")
+        return ModelSpec(kind + self.suffix, kind, "scripted", self.folder, 0, "")
 
     async def window(self, permit: Permit, prompt: str = "") -> None:
         await self.runner.transcribe(

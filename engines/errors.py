@@ -106,6 +106,16 @@ class EngineDown(EngineError):
         self.pause = pause
 
 
+class ClusterDown(EngineDown):
+    """The cluster that the engine runs in cannot be asked at the moment."""
+
+    def __init__(self, why: str, pause: float) -> None:
+        """`why`: as the end of a sentence about the cluster. `pause`: seconds until the next attempt."""
+        super().__init__(why, pause)
+        self.args = (f"The cluster of this model does not answer: {why}.",)
+        self.why = why
+
+
 class WeightsBroken(EngineError):
     """The weights are there, but the engine cannot load them."""
 

@@ -21,6 +21,7 @@ from app.cli import (
     health,
     keys,
     models,
+    ray,
     serve,
     speak,
     transcribe,
@@ -95,6 +96,7 @@ _GROUPS = {
     "models": models.app,
     "keys": keys.app,
     "db": db.app,
+    "ray": ray.app,
 }
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name)

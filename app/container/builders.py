@@ -17,14 +17,9 @@ from app.models.voicebook import VoiceBook
 from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
-from app.runtime.kept_windows import BATCHES_KEPT
 from app.runtime.lane_runner import RunnerRules
-from app.runtime.meters import Meters
-from app.runtime.process_host import ProcessRules
-from app.runtime.processes_placement import ProcessesPlacement
 from app.runtime.runner import Runner
 from app.runtime.shared_places import SharedPlaces
-from app.runtime.threads_placement import ThreadsPlacement
 from app.runtime.work_threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
@@ -38,7 +33,6 @@ from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.settings.limits import LimitsSettings
-from app.settings.runtime import RuntimeSettings
 from app.settings.source import groups
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
@@ -49,7 +43,6 @@ from app.wire.speech import SpeechRequestRules
 from app.wire.transcription_request import RequestRules
 from engines import catalog
 from engines.types import TranscribeOptions
-from engines.work import Place
 
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "pyannote-starter"
@@ -206,20 +199,8 @@ def runner_rules(settings: Settings) -> RunnerRules:
     return RunnerRules(
         batch=BatchLimits(rows=runtime.batch_rows, seconds=runtime.batch_seconds),
         idle=runtime.idle_seconds,
-        memory=settings.models.memory_bytes,
+        memory=0 if runtime.placement == "ray" else settings.models.memory_bytes,
     )
-
-
-def place(runtime: RuntimeSettings, finder: catalog.EngineFinder, meters: Meters) -> Place:
-    """Where models run."""
-    if runtime.placement == "threads":
-        return ThreadsPlacement(finder)
-    rules = ProcessRules(
-        stuck_seconds=runtime.stuck_seconds,
-        child_bytes=runtime.child_bytes,
-        kept_windows=BATCHES_KEPT * runtime.batch_rows,
-    )
-    return ProcessesPlacement(finder, rules, meters)
 
 
 def edited_files(seconds: float) -> SharedPlaces:

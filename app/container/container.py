@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from app.container import builders
 from app.container.automatic_settings import filled
 from app.container.builders import diarization_model, model_registry, weights_store
+from app.container.placement import place
 from app.container.start_checks import check_start
 from app.container.work_threads import work_threads
 from app.models.voicebook import VoiceBook
@@ -79,7 +80,7 @@ class Container:
         self.threads = work_threads(settings.runtime, self.meters, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
-        self.place = builders.place(settings.runtime, finder, self.meters)
+        self.place = place(settings, finder, self.meters)
         self.runner, self.loudness = self._runner(), SharedLoudness(LoudnessStore(self.database))
         self.diarization_model = diarization_model(settings, self.registry)
         self.idle_memory = IdleMemory(self._activity)

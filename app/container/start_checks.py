@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 
 from app.container.builders import diarization_model, model_registry
 from app.models.registry import Registry
+from app.runtime.ray_node import found_token
 from app.services.keys import KeyService
 from app.settings import Settings
 from app.settings.server import is_loopback
@@ -37,6 +39,7 @@ def check_settings(settings: Settings) -> None:
     """What can be known before anything is fetched or migrated. Raises `StartRefused`."""
     check_replicas(settings)
     check_tracing(settings)
+    check_ray(settings)
 
 
 def check_replicas(settings: Settings) -> None:
@@ -55,6 +58,24 @@ def check_tracing(settings: Settings) -> None:
         raise StartRefused(
             "`tracing.endpoint` is set, and OpenTelemetry is not installed. Install it with `make install "
             "OTEL=1` or `pip install 'antiphon[otel]'`, or leave `tracing.endpoint` empty."
+        )
+
+
+def check_ray(settings: Settings) -> None:
+    """A Ray cluster needs the extra `ray` and a token, since whoever reaches it runs code there. Raises
+    `StartRefused`.
+    """
+    if settings.runtime.placement != "ray":
+        return
+    if find_spec("ray") is None:
+        raise StartRefused(
+            '`runtime.placement` is "ray", and Ray is not installed. Install it with `make install RAY=1` or '
+            "`pip install 'antiphon[ray]'`."
+        )
+    if not found_token(settings.folder):
+        raise StartRefused(
+            '`runtime.placement` is "ray", and there is no token for the cluster. `antiphon ray up` makes '
+            "one for a try; for a cluster of your own set RAY_AUTH_TOKEN_PATH to the file with its token."
         )
 
 

@@ -17,6 +17,7 @@ from app.settings.diarization import DiarizationSettings
 from app.settings.limits import LimitsSettings
 from app.settings.log import LogSettings
 from app.settings.models import ModelsSettings
+from app.settings.ray import RaySettings
 from app.settings.realtime import RealtimeSettings
 from app.settings.runtime import RuntimeSettings
 from app.settings.server import ServerSettings
@@ -49,6 +50,7 @@ class Settings(Group):
     realtime: RealtimeSettings = RealtimeSettings()
     limits: LimitsSettings = LimitsSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    ray: RaySettings = RaySettings()
     compat: CompatSettings = CompatSettings()
     studio: StudioSettings = StudioSettings()
     log: LogSettings = LogSettings()

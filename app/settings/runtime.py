@@ -12,10 +12,11 @@ from app.settings.base import Group
 class RuntimeSettings(Group):
     """Where models run, and how work is queued and batched."""
 
-    placement: Literal["threads", "processes"] = Field(
+    placement: Literal["threads", "processes", "ray"] = Field(
         "processes",
         description="Where models run: `processes` = each in a process of its own, so that a crash of one "
-        "costs only the work that it did; `threads` = in the server's process.",
+        "costs only the work that it did; `threads` = in the server's process; `ray` = in a Ray cluster "
+        "(experimental), see the group `ray`.",
     )
     isolate_readers: bool = Field(
         default=True,
@@ -31,8 +32,9 @@ class RuntimeSettings(Group):
     stuck_seconds: float = Field(
         60,
         gt=0,
-        description="With placement `processes`: a call to a model that takes longer than this, and longer "
-        "than 20 times the usual time of such work, counts as stuck. Its process is then started again.",
+        description="With placement `processes` or `ray`: a call to a model that takes longer than this, and "
+        "longer than 20 times the usual time of such work, counts as stuck. Its process is then started "
+        "again.",
     )
 
     batch_rows: int = Field(

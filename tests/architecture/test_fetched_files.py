@@ -21,6 +21,7 @@ LOADERS = {
 }
 ALLOWED = {
     ("app/runtime/pipe.py", "pickle"),  # the server and its own processes, over an unnamed socket
+    ("app/runtime/ray_values.py", "pickle"),  # the server and a cluster of which it has the token
     ("engines/pyannote/checkpoints.py", "pickle"),  # only names an exception in an `except`
     ("engines/pyannote/checkpoints.py", "import_module"),  # imports a module that a list of ours names
     ("engines/pyannote/checkpoints.py", "from_pretrained"),  # loads the scoring, two arrays, by NumPy

@@ -69,7 +69,7 @@ def test_every_dependency_has_its_reason() -> None:
     assert told == declared
 
 
-@pytest.mark.parametrize("name", ["default", "all", "dev", "gpu", "otel"])
+@pytest.mark.parametrize("name", ["default", "all", "dev", "gpu", "otel", "ray"])
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     lines = (ROOT / f"requirements/{name}.txt").read_text().replace("\\\n", " ").splitlines()
     for line in [line for line in lines if line and not line.startswith("#")]:
@@ -84,7 +84,7 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
     assert all(f"{name}==" in locked or f"{name}[" in locked for name in wanted)
     light = (ROOT / "requirements/default.txt").read_text()
     assert not re.search(r"^(torch|nvidia-(?!ml-py)|triton)", light, re.MULTILINE)
-    for name in ("gpu", "otel"):
+    for name in ("gpu", "otel", "ray"):
         lines = (ROOT / f"requirements/{name}.in").read_text().splitlines()
         assert lines == PROJECT["optional-dependencies"][name]
 

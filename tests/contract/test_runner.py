@@ -7,8 +7,10 @@ placement in other processes passes the same suite: it needs a line in `PLACEMEN
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
-from collections.abc import AsyncIterator, Callable
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from app.runtime.processes_placement import ProcessesPlacement
 from app.runtime.threads_placement import ThreadsPlacement
 from app.runtime.work_threads import WorkThreads
 from engines.catalog import EngineFinder
-from engines.errors import EngineError, EngineOutOfMemory
+from engines.errors import EngineDied, EngineError, EngineOutOfMemory
 from engines.types import (
     SAMPLE_RATE,
     DiarizeOptions,
@@ -39,14 +41,19 @@ from engines.types import (
     Utterance,
     Window,
 )
-from engines.work import Place
+from engines.work import Order, Place, Transcribe
+from tests.conftest import JFK
+from tests.support.ray_cluster import RAY, RayCluster
 from tests.support.scripted import BROKEN, FINDER, VECTOR
+from tests.support.sound import decode
 from tests.support.waiting import until
 
 PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {
     "threads": ThreadsPlacement,
     "processes": ProcessesPlacement,
 }
+LOAD_SECONDS = 60.0
+"""A bound for loading a model, for which a cluster starts a process."""
 OPTIONS = TranscribeOptions()
 SECOND = Pcm(np.zeros(SAMPLE_RATE, np.float32))
 
@@ -54,8 +61,11 @@ SECOND = Pcm(np.zeros(SAMPLE_RATE, np.float32))
 class Setting:
     """A runner, and a model of each kind."""
 
-    def __init__(self, place: Place, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, folder: Path, models: Path | None = None) -> None:
+        """`models`: their folder, if their engines stay from one test to the next."""
+        self.folder, self.models = folder, models or folder
+        self.suffix = ""
+        """Of the names of models."""
         self.admission = Admission(1_000, 30.0)
         self.shortage = MemoryShortage()
         self.threads = WorkThreads(2)
@@ -73,9 +83,10 @@ class Setting:
         )
 
     def model(self, kind: ModelKind) -> ModelSpec:
-        folder = self.folder / kind
+        name = kind + self.suffix
+        folder = self.models / name
         folder.mkdir(exist_ok=True)
-        return ModelSpec(kind, kind, "scripted", folder, 0, "")
+        return ModelSpec(name, kind, "scripted", folder, 0, "")
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -96,9 +107,21 @@ class Setting:
         self.path("go").touch()
 
 
-@pytest.fixture(params=sorted(PLACEMENTS))
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    """Two nodes on this machine, and replicas of all models, so that no test waits for their start."""
+    with RayCluster(tmp_path_factory.mktemp("models"), nodes=2) as made:
+        made.load(("transcription", "speech", "speaker", "diarization"))
+        yield made
+
+
+@pytest.fixture(params=[*sorted(PLACEMENTS), pytest.param("ray", marks=RAY)])
 async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Setting]:
-    made = Setting(PLACEMENTS[request.param](FINDER), tmp_path)
+    if request.param == "ray":
+        cluster: RayCluster = request.getfixturevalue("cluster")
+        made = Setting(cluster.place, tmp_path, cluster.folder)
+    else:
+        made = Setting(PLACEMENTS[request.param](FINDER), tmp_path)
     yield made
     made.go()
     await asyncio.to_thread(made.runner.close)
@@ -263,6 +286,7 @@ async def test_a_short_request_is_not_kept_waiting_by_a_long_one(setting: Settin
 
 
 async def test_a_model_that_cannot_be_loaded_fails_each_who_asks(setting: Setting) -> None:
+    setting.suffix = "-first"
     model = setting.model("transcription")
     (model.folder / BROKEN).touch()
     with pytest.raises(ApiError):
@@ -275,17 +299,18 @@ async def test_a_model_that_cannot_be_loaded_fails_each_who_asks(setting: Settin
     )
     (model.folder / BROKEN).unlink()
     await setting.runner.load(model, setting.runner.admit())
-    assert (setting.runner.state(model), setting.runner.problem(model)) == ("loaded", None)
+    await until(lambda: (setting.runner.state(model), setting.runner.problem(model)) == ("loaded", None))
 
 
 async def test_a_model_that_must_be_ready_recovers_by_itself(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_life, "FIRST_PAUSE_SECONDS", 0.05)
+    setting.suffix = "-second"
     model = setting.model("transcription")
     (model.folder / BROKEN).touch()
     setting.runner.preload([model])
-    await until(lambda: setting.runner.problem(model) == "the weights are broken")
+    await until(lambda: setting.runner.problem(model) == "the weights are broken", LOAD_SECONDS)
     (model.folder / BROKEN).unlink()
     await until(lambda: setting.runner.problem(model) is None)
     assert setting.runner.state(model) == "loaded"
@@ -324,3 +349,60 @@ async def test_requests_at_random_leave_nothing_behind(setting: Setting) -> None
     await asyncio.gather(*(one(number) for number in range(200)))
     await until(lambda: setting.runner.snapshot().idle)
     assert await setting.say(setting.runner.admit()) == "0 of 1"
+
+
+@pytest.fixture
+async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Setting, RayCluster]]:
+    """A model with two replicas in a cluster."""
+    cluster: RayCluster = request.getfixturevalue("cluster")
+    made = Setting(cluster.with_replicas(2), tmp_path, cluster.folder)
+    made.suffix, made.admission._seconds = "-pair", 120.0
+    await made.say(made.runner.admit())
+    await until(lambda: len(cluster.replicas("transcription-pair")) == 2, LOAD_SECONDS)
+    yield made, cluster
+    await asyncio.to_thread(made.runner.close)
+    made.threads.close()
+
+
+class TestReplicas:
+    """What only a placement with several replicas can show."""
+
+    pytestmark = RAY
+
+    async def test_a_replica_that_is_killed_loses_no_request(self, pair: tuple[Setting, RayCluster]) -> None:
+        setting, cluster = pair
+        permits = [setting.runner.admit() for _ in range(10)]
+        says = (setting.say(permits[i % 10], start=i, prompt="sleep:0.05") for i in range(100))
+        tasks = [asyncio.create_task(say) for say in says]
+        await until(lambda: sum(task.done() for task in tasks) >= 10, LOAD_SECONDS)
+        os.kill(cluster.replicas("transcription-pair")[0], signal.SIGKILL)
+        assert not all(task.done() for task in tasks)
+        texts = await asyncio.gather(*tasks)
+        assert [text.split()[0] for text in texts] == [str(i) for i in range(100)]
+
+    @pytest.mark.real
+    def test_a_real_engine_says_the_same(self, cluster: RayCluster, storage: Path) -> None:
+        folder = storage / "weights" / "whisper-base"
+        order = Order(
+            "transcription",
+            "faster-whisper",
+            folder,
+            EngineOptions(device="cpu", threads=1, workers=1),
+            "real",
+        )
+        work = Transcribe((Window(Pcm(decode(JFK.read_bytes()))),), TranscribeOptions(words=True))
+        said = []
+        for place in (ThreadsPlacement(), cluster.with_replicas(1, EngineFinder())):
+            host = place.open(order)
+            said.append([(row.segments, row.language) for row in host.do(work, 60.0)])
+            host.close()
+        assert said[0] == said[1]
+        assert "ask" in said[0][0][0][0].text.lower()
+
+    async def test_a_row_that_kills_replicas_fails_alone(self, pair: tuple[Setting, RayCluster]) -> None:
+        setting, _ = pair
+        bad = asyncio.create_task(setting.say(setting.runner.admit(), prompt="abort"))
+        good = [asyncio.create_task(setting.say(setting.runner.admit(), start=i)) for i in range(6)]
+        with pytest.raises(EngineDied):
+            await bad
+        assert [text.split()[0] for text in await asyncio.gather(*good)] == [str(i) for i in range(6)]

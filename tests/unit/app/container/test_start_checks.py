@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from app.container import Container, StartRefused, builders, model_registry, start_checks
-from app.container.start_checks import check_models, check_replicas, check_spelling, check_tracing
+from app.container.start_checks import check_models, check_ray, check_replicas, check_spelling, check_tracing
 from app.services import consents, diarization, speech, transcription, voices
 from app.services.use_cases import UseCases
 from app.settings import Settings
@@ -123,3 +123,21 @@ def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     check_tracing(Settings())
     with pytest.raises(StartRefused, match="OTEL=1"):
         check_tracing(wanted)
+
+
+def test_a_ray_cluster_needs_its_extra_and_a_token(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = changed(settings, "runtime", placement="ray")
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(start_checks, "find_spec", lambda _: None)
+    check_ray(settings)
+    with pytest.raises(StartRefused, match="RAY=1"):
+        check_ray(wanted)
+    monkeypatch.setattr(start_checks, "find_spec", lambda name: name)
+    with pytest.raises(StartRefused, match="no token"):
+        check_ray(wanted)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of the cluster")
+    check_ray(wanted)

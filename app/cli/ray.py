@@ -1,0 +1,151 @@
+"""`antiphon ray`: a Ray cluster for models on several machines."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import Config
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from engines.work import Order
+
+STARTED = """The cluster runs at {}. In another terminal, with the same settings:
+    ANTIPHON_RUNTIME_PLACEMENT=ray antiphon serve
+Ctrl-C ends the cluster."""
+
+app = typer.Typer(help="Run models in a Ray cluster (experimental).", no_args_is_help=True)
+
+
+@app.command()
+def up(
+    cpus: Annotated[
+        float, typer.Option(metavar="N", min=1, help="Processors that replicas may reserve.")
+    ] = 2,
+    gpus: Annotated[float, typer.Option(metavar="N", min=0, help="GPUs that replicas may reserve.")] = 0,
+    config: Config = None,
+) -> None:
+    """Start a cluster on this machine, for a try.
+
+    It listens on a loopback address only, asks for a token, which is kept in the storage
+    folder, and ends with Ctrl-C. Linux only.
+
+    Example:
+        antiphon ray up --cpus 4
+    """
+    from tempfile import TemporaryDirectory
+
+    from app.runtime.ray_node import RayNode, kept_token, token_file
+    from app.settings.source import load_settings
+
+    _require_ray()
+    settings = load_settings(config)
+    port = _local_port(settings.ray.address)
+    token = kept_token(token_file(settings.folder))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a short path, because Ray's sockets are in it
+    with TemporaryDirectory(prefix="antiphon-ray-", ignore_cleanup_errors=True) as folder:
+        node = RayNode(port, token, Path(folder), cpus=cpus, gpus=gpus)
+        try:
+            node.wait_until_up()
+            print(STARTED.format(settings.ray.address), flush=True)
+            sys.exit(node.wait())
+        except KeyboardInterrupt:
+            print("The cluster is ended.")
+        finally:
+            node.kill()
+
+
+@app.command("config")
+def write_config(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Models; default: those of `models.preload`."),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check such a file instead, for example after a change."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Print the configuration file of Ray Serve, made from the settings.
+
+    Each model is an application. `serve deploy FILE` deploys them; a server then uses
+    them instead of deploying models itself.
+
+    Examples:
+        antiphon ray config > serve.yaml
+        antiphon ray config --check serve.yaml
+    """
+    import yaml
+
+    from app.container.placement import cluster_rules
+    from app.runtime.ray_deployment import check_config
+    from app.runtime.ray_orders import config_of
+    from app.settings.source import load_settings
+
+    _require_ray()
+    if check:
+        _check(check)
+        return
+    settings = load_settings(config)
+    orders = _orders(settings, models or list(settings.models.preload))
+    made = config_of(orders, cluster_rules(settings))
+    check_config(made)
+    print(yaml.safe_dump(made, sort_keys=False), end="")
+
+
+def _check(file: Path) -> None:
+    import yaml
+
+    from app.cli.failures import CommandError
+    from app.runtime.ray_deployment import check_config
+    from engines.errors import EngineError
+
+    try:
+        check_config(yaml.safe_load(file.read_text()))
+    except (EngineError, yaml.YAMLError) as wrong:
+        raise CommandError(f"{file}: {wrong}") from None
+    print(f"{file} is a valid configuration of Ray Serve.")
+
+
+def _orders(settings: Settings, names: list[str]) -> list[Order]:
+    from app.cli.failures import CommandError
+    from app.container import model_registry, weights_store
+    from app.container.builders import runner_rules
+    from app.runtime.orders import EngineSettings, Orders
+
+    if not names:
+        raise CommandError("Name a model, or set `models.preload`.")
+    registry = model_registry(settings)
+    orders = Orders(weights_store(settings), EngineSettings.of(settings), runner_rules(settings).batch)
+    return [orders.order(registry.resolve(name)) for name in names]
+
+
+def _require_ray() -> None:
+    from importlib.util import find_spec
+
+    from app.cli.failures import CommandError
+
+    if find_spec("ray") is None:
+        raise CommandError(
+            "Ray is not installed. Install it with `make install RAY=1` or `pip install 'antiphon[ray]'`."
+        )
+
+
+def _local_port(address: str) -> int:
+    from app.cli.failures import CommandError
+    from app.runtime.ray_node import LOOPBACK
+
+    host, _, port = address.rpartition(":")
+    if host != LOOPBACK[0]:
+        raise CommandError(
+            f"`ray.address` is {address}, and this command starts a cluster at {LOOPBACK[0]} only. "
+            "docs/scale.md says how to start one on several machines."
+        )
+    return int(port)

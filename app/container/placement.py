@@ -1,0 +1,45 @@
+"""Settings -> where models run. Law: construction only."""
+
+from __future__ import annotations
+
+from app.runtime.kept_windows import BATCHES_KEPT
+from app.runtime.meters import Meters
+from app.runtime.process_host import ProcessRules
+from app.runtime.processes_placement import ProcessesPlacement
+from app.runtime.ray_node import found_token
+from app.runtime.ray_placement import RayPlacement, gateway_to
+from app.runtime.ray_values import ClusterRules
+from app.runtime.threads_placement import ThreadsPlacement
+from app.settings import Settings
+from engines import catalog
+from engines.work import Place
+
+
+def place(settings: Settings, finder: catalog.EngineFinder, meters: Meters) -> Place:
+    """Where models run."""
+    runtime = settings.runtime
+    if runtime.placement == "threads":
+        return ThreadsPlacement(finder)
+    if runtime.placement == "ray":
+        cluster = cluster_rules(settings)
+        return RayPlacement(cluster, gateway_to(cluster, finder, found_token(settings.folder) or ""))
+    rules = ProcessRules(
+        stuck_seconds=runtime.stuck_seconds,
+        child_bytes=runtime.child_bytes,
+        kept_windows=BATCHES_KEPT * runtime.batch_rows,
+    )
+    return ProcessesPlacement(finder, rules, meters)
+
+
+def cluster_rules(settings: Settings) -> ClusterRules:
+    """The Ray cluster, and what a replica of a model gets there."""
+    chosen = settings.ray
+    return ClusterRules(
+        address=chosen.address,
+        prefix=chosen.prefix,
+        cpus=chosen.cpus,
+        gpus=chosen.gpus,
+        replicas=chosen.replicas,
+        most_replicas=chosen.most_replicas,
+        stuck_seconds=settings.runtime.stuck_seconds,
+    )

@@ -1,0 +1,94 @@
+"""What is deployed in a Ray cluster for a model, as values.
+
+Law: the one place where the options of deployments are written. Imports no Ray, so that a server can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from app.models.weights import slug
+from app.runtime.ray_values import ClusterRules
+from engines.work import Order
+
+DEPLOYMENT = "Replica"
+IMPORT_PATH = "app.runtime.ray_deployment:configured_app"
+HEALTH_SECONDS = 5.0
+HEALTH_PATIENCE_SECONDS = 30.0
+DOWNSCALE_SECONDS = 600.0
+"""Loading a model costs more than keeping it for a while."""
+GOODBYE_SECONDS = 30.0
+
+
+def app_name(order: Order, rules: ClusterRules) -> str:
+    """The name of a model's application in the cluster."""
+    return rules.prefix + slug(order.name or order.folder.name)
+
+
+def replica_order(order: Order, rules: ClusterRules) -> Order:
+    """The order for a replica: it sees the GPUs that Ray gave it, and uses the processors it reserved."""
+    options = order.options
+    threads = options.threads or max(1, math.ceil(rules.cpus))
+    return replace(
+        order, options=replace(options, devices=(0,), workers=options.workers or 1, threads=threads)
+    )
+
+
+def deployment_options(order: Order, rules: ClusterRules) -> dict[str, Any]:
+    """The options of the deployment of a model, in the words of Ray Serve's configuration files."""
+    calls = max(1, order.options.workers) if order.kind == "transcription" else 1
+    options: dict[str, Any] = {
+        "name": DEPLOYMENT,
+        "max_ongoing_requests": calls,
+        "health_check_period_s": HEALTH_SECONDS,
+        "health_check_timeout_s": HEALTH_PATIENCE_SECONDS,
+        "graceful_shutdown_timeout_s": GOODBYE_SECONDS,
+        "ray_actor_options": {
+            "num_cpus": rules.cpus,
+            "num_gpus": rules.gpus,
+            "runtime_env": {"env_vars": dict(rules.variables)},
+        },
+    }
+    if rules.most_replicas > rules.replicas:
+        options["autoscaling_config"] = {
+            "min_replicas": rules.replicas,
+            "max_replicas": rules.most_replicas,
+            "target_ongoing_requests": 0.8 * calls,
+            "downscale_delay_s": DOWNSCALE_SECONDS,
+        }
+    else:
+        options["num_replicas"] = rules.replicas
+    return options
+
+
+def config_of(orders: Iterable[Order], rules: ClusterRules) -> dict[str, Any]:
+    """The configuration file of Ray Serve with an application for each model."""
+    return {
+        "proxy_location": "Disabled",
+        "applications": [
+            {
+                "name": app_name(order, rules),
+                "route_prefix": None,
+                "import_path": IMPORT_PATH,
+                "args": _arguments(replica_order(order, rules), rules),
+                "deployments": [deployment_options(order, rules)],
+            }
+            for order in orders
+        ],
+    }
+
+
+def _arguments(order: Order, rules: ClusterRules) -> dict[str, Any]:
+    """The arguments of `configured_app`, as plain values."""
+    options = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(order.options).items()}
+    return {
+        "kind": order.kind,
+        "engine": order.engine,
+        "folder": str(order.folder),
+        "name": order.name,
+        "options": options,
+        "stuck_seconds": rules.stuck_seconds,
+    }

@@ -1,0 +1,116 @@
+"""The placement `ray`: each model runs in replicas of a Ray cluster, on whatever machine has room.
+
+Law: queue, batches and turns stay in the server; a host here hands whole batches to the gateway. So a replica
+that ends costs the batches that it worked on, and nothing that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import TIMEOUT_MAX, Event
+from typing import Any
+
+from app.runtime.child_process import ChildProcess
+from app.runtime.child_values import Done, Failure, Loaded
+from app.runtime.ray_gateway import Gateway
+from app.runtime.ray_node import ENVIRONMENT
+from app.runtime.ray_orders import app_name, replica_order
+from app.runtime.ray_values import ClusterRules, ConnectTo, DoOn, LoadOn, packed, unpacked
+from engines.catalog import EngineFinder
+from engines.types import Window
+from engines.work import Host, Kind, Order, Result, Work, always
+
+PROGRAM = "app.runtime.ray_gateway_program"
+LOAD_SECONDS = 600.0
+"""Seconds in which a replica must run: a cluster may have to start a machine first."""
+
+
+def gateway_to(rules: ClusterRules, finder: EngineFinder, token: str) -> Gateway:
+    """`finder`: must pickle, since replicas look for the engine themselves. `token`: of the cluster."""
+    variables = {"RAY_AUTH_TOKEN": token, **ENVIRONMENT}
+
+    def start() -> ChildProcess:
+        return ChildProcess("the Ray gateway", PROGRAM, ConnectTo(rules, finder), variables=variables)
+
+    return Gateway(start)
+
+
+class RayPlacement:
+    """Loads engines in a Ray cluster."""
+
+    def __init__(self, rules: ClusterRules, gateway: Gateway) -> None:
+        self._rules, self._gateway = rules, gateway
+        self._stopping = Event()
+
+    def check(self, kind: Kind, engine: str) -> None:
+        """Libraries of engines are needed on the cluster's machines, which say so when they load."""
+
+    def open(self, order: Order) -> Host:
+        app, order = app_name(order, self._rules), replica_order(order, self._rules)
+        self._gateway.enter(app)
+        try:
+            question = LoadOn(app, order, LOAD_SECONDS)
+            answer = self._gateway.ask(question, LOAD_SECONDS, lambda: not self._stopping.is_set())
+            facts: Loaded = _value(answer)
+            self._gateway.loaded(app)
+            return RayHost(self._gateway, app, order, facts, self._stopping)
+        except BaseException:
+            self._gateway.leave(app)
+            raise
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+
+class RayHost:
+    """A model that runs in a cluster."""
+
+    def __init__(self, gateway: Gateway, app: str, order: Order, facts: Loaded, stopping: Event) -> None:
+        """`stopping`: set when the server stops, after which no call waits for a replica."""
+        self._gateway, self._app, self._order, self._stopping = gateway, app, order, stopping
+        self._calls = facts.calls
+        self.looks, self.lengths, self.device = facts.looks, facts.lengths, facts.device
+
+    @property
+    def calls(self) -> int:
+        """Of all replicas that run."""
+        return self._calls * max(1, self._gateway.state(self._app).replicas)
+
+    @property
+    def problem(self) -> str | None:
+        if problem := self._gateway.problem:
+            return problem
+        state = self._gateway.state(self._app)
+        return None if state.replicas else f"no replica runs: {state.problem}"
+
+    def prepare(self, window: Window) -> Window:
+        return window
+
+    def do(
+        self,
+        work: Work[object, Result],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[Result]:
+        question = DoOn(self._app, self._order, packed(work), min(patience, TIMEOUT_MAX), alone)
+
+        def needed() -> bool:
+            return wanted() and not (self._stopping.is_set() and self.problem)
+
+        done: Done = _value(self._gateway.ask(question, patience, needed))
+        results: Sequence[Result] = done.value
+        return results
+
+    def close(self) -> None:
+        """Leaves the replicas alone: other servers may use them. Ray Serve ends those that nobody uses."""
+        self._gateway.leave(self._app)
+
+
+def _value(answer: Any) -> Any:
+    """The value of a packed answer. Raises the `EngineError` that it holds."""
+    value = unpacked(answer)
+    if isinstance(value, Failure):
+        raise value.rebuilt()
+    return value

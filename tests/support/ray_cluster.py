@@ -1,0 +1,116 @@
+"""A Ray cluster on this machine, for tests: its nodes are processes that listen on the loopback address."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import pytest
+
+from app.runtime.ray_node import LOOPBACK, RayNode
+from app.runtime.ray_placement import RayPlacement, gateway_to
+from app.runtime.ray_values import ClusterRules
+from engines.catalog import EngineFinder
+from engines.types import EngineOptions
+from engines.work import Kind, Order
+from tests.conftest import ROOT
+from tests.support.scripted import FINDER
+
+RAY = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (the extra `ray`)"),
+]
+KEEPER = "tests"
+"""Keeps the gateway from one test to the next."""
+
+
+class RayCluster:
+    """Its nodes, and a place for models on it."""
+
+    def __init__(self, folder: Path, *, nodes: int = 1, variables: dict[str, str] | None = None) -> None:
+        """`folder`: for models. `variables`: of the environment of nodes."""
+        self.folder = folder
+        self._base = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # sockets need a short path
+        self.token = secrets.token_hex(32)
+        self.port = _free_port()
+        self._count, self._variables = nodes, {"PYTHONPATH": str(ROOT), **(variables or {})}
+        self.nodes: list[RayNode] = []
+        self.rules = ClusterRules(address=f"{LOOPBACK[0]}:{self.port}", prefix=f"t{self.port}-", cpus=0.1)
+        self._gateway = gateway_to(self.rules, FINDER, self.token)
+
+    @property
+    def place(self) -> RayPlacement:
+        """A new one, since a placement that was stopped loads nothing; their gateway is one."""
+        return RayPlacement(self.rules, self._gateway)
+
+    def start(self) -> None:
+        """Starts all nodes, the head first."""
+        for number in range(self._count):
+            node = RayNode(self.port, self.token, self._base, head=number == 0, variables=self._variables)
+            self.nodes.append(node)
+            node.wait_until_up()
+
+    def order(self, kind: str) -> Order:
+        folder = self.folder / kind
+        folder.mkdir(exist_ok=True)
+        return Order(cast("Kind", kind), "scripted", folder, EngineOptions(), kind)
+
+    def load(self, kinds: Sequence[str]) -> None:
+        """Loads models, and leaves them to those who ask later."""
+        with ThreadPoolExecutor(len(kinds)) as threads:
+            for host in threads.map(self.place.open, map(self.order, kinds)):
+                host.close()
+
+    def with_replicas(self, count: int, finder: EngineFinder = FINDER) -> RayPlacement:
+        """A place whose models have so many replicas."""
+        rules = replace(self.rules, replicas=count)
+        return RayPlacement(rules, gateway_to(rules, finder, self.token))
+
+    def replicas(self, model: str) -> list[int]:
+        """The ids of the processes of a model's replicas."""
+        title = f"ray::ServeReplica:{self.rules.prefix}{model}:".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                if entry.name.isdecimal() and (entry / "cmdline").read_bytes().startswith(title):
+                    found.append(int(entry.name))
+        return found
+
+    def stop(self) -> None:
+        """Ends all nodes at once."""
+        for node in self.nodes:
+            node.kill()
+        self.nodes.clear()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        self._gateway.enter(KEEPER)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gateway.leave(KEEPER)
+        self.stop()
+        shutil.rmtree(self._base, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as line:
+        line.bind((LOOPBACK[0], 0))
+        port: int = line.getsockname()[1]
+        return port

@@ -1,0 +1,123 @@
+"""The server's side of the gateway, with children that are no processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any, cast
+
+import pytest
+
+from app.runtime import crash_history, ray_gateway
+from app.runtime.child_process import ChildProcess
+from app.runtime.ray_gateway import Gateway
+from app.runtime.ray_values import AppState, StatesOf
+from engines.errors import ClusterDown, EngineDied, EngineError
+from tests.support.waiting import wait_until
+
+
+class FakeChild:
+    """Answers each question with itself, until it ends."""
+
+    def __init__(self, failure: EngineError | None = None) -> None:
+        """`failure`: why it cannot join the cluster."""
+        self.opened: Future[None] = Future()
+        self.ended = threading.Event()
+        self._failure = failure
+
+    def watch(self) -> EngineDied:
+        if self._failure:
+            self.opened.set_exception(self._failure)
+            return EngineDied("its process ended with status 0")
+        self.opened.set_result(None)
+        self.ended.wait(20)
+        return EngineDied("its process ended with status 1")
+
+    def begin(self, question: object) -> Future[Any]:
+        answer: Future[Any] = Future()
+        if self.ended.is_set():
+            raise EngineDied("it has ended")
+        answer.set_result({"model": AppState(2, "")} if isinstance(question, StatesOf) else question)
+        return answer
+
+    def kill(self, why: EngineDied, *, blame: bool = False) -> None:
+        self.ended.set()
+
+    def close(self) -> None:
+        self.ended.set()
+
+
+class Starts:
+    """Starts a child for each failure, and then good ones."""
+
+    def __init__(self, *failures: EngineError) -> None:
+        self.failures = list(failures)
+        self.children: list[FakeChild] = []
+
+    def __call__(self) -> ChildProcess:
+        self.children.append(FakeChild(self.failures.pop(0) if self.failures else None))
+        return cast("ChildProcess", self.children[-1])
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_gateway, "LOOK_SECONDS", 0.01)
+
+
+@pytest.fixture
+def starts() -> Starts:
+    return Starts()
+
+
+@pytest.fixture
+def gateway(starts: Starts) -> Iterator[Gateway]:
+    made = Gateway(starts)
+    made.enter("model")
+    yield made
+    made.leave("model")
+    assert all(child.ended.is_set() or child._failure for child in starts.children)
+
+
+def test_it_answers_and_knows_the_models(gateway: Gateway) -> None:
+    assert gateway.ask("question", 10) == "question"
+    wait_until(lambda: gateway.state("model").replicas == 2)
+    assert gateway.state("another").replicas == 0
+    assert gateway.problem is None
+
+
+def test_it_is_started_again_when_it_ends(gateway: Gateway, starts: Starts) -> None:
+    gateway.ask("question", 10)
+    starts.children[0].ended.set()
+    wait_until(lambda: len(starts.children) == 2)
+    assert gateway.ask("again", 10) == "again"
+
+
+class TestWithoutCluster:
+    """Its head does not answer, three times."""
+
+    @pytest.fixture
+    def starts(self, monkeypatch: pytest.MonkeyPatch) -> Starts:
+        monkeypatch.setattr(crash_history, "FIRST_PAUSE_SECONDS", 0.3)
+        return Starts(*(ClusterDown("its head does not answer", 5.0) for _ in range(3)))
+
+    def test_who_asks_is_refused_until_it_is_back(self, gateway: Gateway, starts: Starts) -> None:
+        with pytest.raises(ClusterDown, match="its head does not answer") as raised:
+            gateway.ask("question", 10)
+        assert raised.value.pause < 5
+        assert "its head does not answer" in (gateway.problem or "")
+        wait_until(lambda: gateway.problem is None)
+        assert gateway.ask("question", 10) == "question"
+        assert len(starts.children) == 4
+
+
+def test_it_runs_while_somebody_has_entered(starts: Starts) -> None:
+    gateway = Gateway(starts)
+    for _ in range(2):
+        gateway.enter("one")
+        gateway.enter("two")
+        gateway.leave("one")
+        assert gateway.ask("question", 10) == "question"
+        gateway.leave("two")
+        assert starts.children[-1].ended.is_set()
+    assert len(starts.children) == 2
