@@ -27,7 +27,8 @@ export default {
   'error.request': 'Kennung der Anfrage {id}',
   'error.full': 'Der Server ist ausgelastet. Neuer Versuch in {count|einer Sekunde|# Sekunden}.',
   'error.param': 'Feld: {name}',
-  'error.stale': 'Die Seite hat eine andere Version als der Server. Bitte laden Sie sie neu.',
+  'error.stale':
+    'Diese Ansicht konnte nicht geladen werden: Der Server ist nicht erreichbar oder hat eine andere Version als diese Seite. Laden Sie die Seite neu.',
   'drop.title': 'Aufnahme hier ablegen',
   'drop.touch': 'Aus Sprache wird Text',
   'drop.tells':

@@ -27,7 +27,8 @@ export default {
   'error.request': 'request id {id}',
   'error.full': 'The server is full. Trying again in {count|one second|# seconds}.',
   'error.param': 'field: {name}',
-  'error.stale': 'The page is of another version than the server. Load it again.',
+  'error.stale':
+    'This view could not be loaded: the server cannot be reached, or it has another version than this page. Load the page again.',
   'drop.title': 'Drop a recording here',
   'drop.touch': 'Turn speech into text',
   'drop.tells':

@@ -27,7 +27,8 @@ export default {
   'error.request': 'identificador de la petición {id}',
   'error.full': 'El servidor está lleno. Nuevo intento en {count|un segundo|# segundos}.',
   'error.param': 'campo: {name}',
-  'error.stale': 'La página es de otra versión que el servidor. Vuelva a cargarla.',
+  'error.stale':
+    'No se pudo cargar esta vista: no se puede acceder al servidor o tiene otra versión que esta página. Vuelva a cargar la página.',
   'drop.title': 'Suelte una grabación aquí',
   'drop.touch': 'La voz se convierte en texto',
   'drop.tells':

@@ -27,7 +27,8 @@ export default {
   'error.request': 'identifiant de la requête {id}',
   'error.full': 'Le serveur est plein. Nouvel essai dans {count|une seconde|# secondes}.',
   'error.param': 'champ : {name}',
-  'error.stale': 'La page est d’une autre version que le serveur. Rechargez-la.',
+  'error.stale':
+    'Cette vue n’a pas pu être chargée : le serveur est injoignable ou d’une autre version que cette page. Rechargez la page.',
   'drop.title': 'Déposez un enregistrement ici',
   'drop.touch': 'La parole devient du texte',
   'drop.tells':
