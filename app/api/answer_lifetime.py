@@ -21,16 +21,12 @@ from app.api import faults
 from app.api.faults import ClientGone
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
 from app.logs import note
-from app.wire import sse
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-KEEP_ALIVE_SECONDS = 10.0
 LATE_SECONDS = 1.0
 """Seconds after the deadline in which the work itself may report the timeout; then the answer is ended
 from outside."""
-FAREWELL_SECONDS = 1.0
-"""Seconds for the last frame of a stream, because a client that does not read would block it for ever."""
 
 
 CUT = "antiphon.cut"
@@ -63,7 +59,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
             raise ClientGone
         return working.result()
     finally:
-        await _stop(working, leaving)
+        await stop_tasks(working, leaving)
 
 
 async def opened_in(stack: AsyncExitStack, opening: Awaitable[Opened]) -> Opened:
@@ -101,10 +97,10 @@ class LiveResponse(Response):
             closing.push_async_callback(self._chunks.aclose)
             sending = asyncio.ensure_future(self._send_all(send))
             leaving = asyncio.ensure_future(_until_gone(receive))
-            closing.push_async_callback(_stop, sending, leaving)
+            closing.push_async_callback(stop_tasks, sending, leaving)
             failure = await self._failure(scope, sending, leaving)
             if failure:
-                await _stop(sending)
+                await stop_tasks(sending)
                 note(outcome="cut", error=failure.code or failure.status)
                 await self._end(failure, scope, send)
 
@@ -143,35 +139,6 @@ class LiveResponse(Response):
         return self._chunks
 
 
-class EventStream(LiveResponse):
-    """Server-sent events from an async generator of frames."""
-
-    def __init__(
-        self,
-        frames: AsyncGenerator[bytes, None],
-        resources: AsyncExitStack,
-        headers: Mapping[str, str] | None = None,
-        *,
-        deadline: float | None = None,
-    ) -> None:
-        fixed = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(
-            frames, resources, "text/event-stream", {**fixed, **(headers or {})}, deadline=deadline
-        )
-
-    def _framed(self) -> AsyncGenerator[bytes, None]:
-        return _kept_alive(self._chunks)
-
-    async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
-        """A failure after the first byte is a last frame, which both SDKs raise as an error."""
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                last = sse.frame(failure.envelope())
-                await send({"type": "http.response.body", "body": last, "more_body": False})
-        except TimeoutError:
-            cut(scope)
-
-
 def stopping(scope: Scope) -> bool:
     """Whether the grace period of a shutdown is over: a request that is cancelled now tells its client."""
     app = scope.get("app")
@@ -197,31 +164,12 @@ def _as_api_error(failure: BaseException | None) -> ApiError | None:
     return faults.internal(failure)
 
 
-async def _kept_alive(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The frames, with a comment line whenever there was no frame for `KEEP_ALIVE_SECONDS`."""
-    step: asyncio.Future[bytes] = asyncio.ensure_future(anext(frames))
-    try:
-        while True:
-            done, _ = await asyncio.wait({step}, timeout=KEEP_ALIVE_SECONDS)
-            if not done:
-                yield sse.KEEP_ALIVE
-                continue
-            try:
-                data = step.result()
-            except StopAsyncIteration:
-                return
-            yield data
-            step = asyncio.ensure_future(anext(frames))
-    finally:
-        await _stop(step)
-
-
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _stop(*tasks: asyncio.Future[Any]) -> None:
+async def stop_tasks(*tasks: asyncio.Future[Any]) -> None:
     """Cancels tasks and waits for their end. If the caller is cancelled meanwhile, it is cancelled after
     that.
 

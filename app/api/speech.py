@@ -8,8 +8,9 @@ from contextlib import AsyncExitStack, aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.answer_lifetime import EventStream, LiveResponse, opened_in, while_connected
+from app.api.answer_lifetime import LiveResponse, opened_in, while_connected
 from app.api.deps import CallerOf, IntakeOf, Services
+from app.api.event_stream import EventStream
 from app.api.forms import read_json
 from app.logs import note
 from app.services.steps.open_speech import OpenSpeech

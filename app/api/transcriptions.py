@@ -9,8 +9,9 @@ from functools import partial
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.answer_lifetime import EventStream, opened_in, while_connected
+from app.api.answer_lifetime import opened_in, while_connected
 from app.api.deps import CallerOf, Intake, IntakeOf, Services
+from app.api.event_stream import EventStream
 from app.api.forms import read_form, read_json
 from app.api.transcription_stream import transcription_frames
 from app.logs import note

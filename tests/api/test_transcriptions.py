@@ -173,7 +173,7 @@ async def test_a_stream_that_fails_ends_with_an_error_frame(
 async def test_an_idle_stream_is_kept_alive(
     client: httpx2.AsyncClient, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.answer_lifetime.KEEP_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr("app.api.event_stream.KEEP_ALIVE_SECONDS", 0.02)
     engine.seconds = 0.3
     answer = await post(client, stream="true")
     assert answer.text.startswith(": keep-alive\n\n")

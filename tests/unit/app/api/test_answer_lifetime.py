@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 from fastapi import Request
 
-from app.api import answer_lifetime
-from app.api.answer_lifetime import EventStream, LiveResponse, ResponseCut, opened_in, while_connected
+from app.api import answer_lifetime, event_stream
+from app.api.answer_lifetime import LiveResponse, ResponseCut, opened_in, while_connected
+from app.api.event_stream import EventStream
 from app.api.faults import ClientGone
 from app.errors import InvalidValue, RequestTimedOut
 from tests.support.waiting import until
@@ -98,7 +99,7 @@ async def test_a_client_that_leaves_a_blocked_keep_alive_frees_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The keep-alive waits for a client that does not read, while a step of the generator is running."""
-    monkeypatch.setattr(answer_lifetime, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.01)
     running = asyncio.Event()
 
     async def frames() -> AsyncGenerator[bytes, None]:
@@ -132,7 +133,7 @@ async def test_a_caller_that_is_cancelled_stays_cancelled() -> None:
 
     task = asyncio.create_task(slow_to_stop())
     await asyncio.sleep(0)
-    stopping = asyncio.create_task(answer_lifetime._stop(task))
+    stopping = asyncio.create_task(answer_lifetime.stop_tasks(task))
     await until(task.cancelling)
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -190,7 +191,7 @@ async def test_a_client_that_does_not_read_is_held_to_the_deadline(
     kind: type[LiveResponse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answer_lifetime, "LATE_SECONDS", 0.0)
-    monkeypatch.setattr(answer_lifetime, "FAREWELL_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "FAREWELL_SECONDS", 0.01)
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
