@@ -125,9 +125,13 @@ def main() -> None:
     migrations.upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
-    transcribers = FINDER.transcribers if scripted else lambda _: engines_of(transcriber)
     engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())
-    container = Container(settings, transcribers, lambda _: engine, lambda _: speakers)
+    if scripted:  # the finders must pickle
+        container = Container(settings, FINDER.transcribers, FINDER.synthesizers, FINDER.diarizers)
+    else:
+        container = Container(
+            settings, lambda _: engines_of(transcriber), lambda _: engine, lambda _: speakers
+        )
     app = create_app(container)
     app.add_api_route("/test/longest", Heartbeat().read)
     app.add_api_route("/test/burn", burn)
