@@ -48,7 +48,7 @@ class ReadStream:
         self._data, self._file = _upload(file)
         self._reader: ReaderProcess | None = None
         self._step: Future[object] | None = None
-        """What was asked for last."""
+        """The answer to the last question, once there was one."""
         self._number = 0
         self._given = 0
         self._crashes = self._kills = self._false_starts = 0

@@ -37,7 +37,7 @@ class FakeRunner:
     speaker: Samples = field(default_factory=lambda: np.full(256, 1 / 16, np.float32))
     admission: Admission = field(default_factory=lambda: Admission(8, 60))
     calls: list[str] = field(default_factory=list)
-    """What was asked, in order."""
+    """The names of the calls, in order."""
     windows: list[Window] = field(default_factory=list)
 
     def admit(self) -> Permit:

@@ -50,7 +50,9 @@ class RayCluster:
 
     @property
     def place(self) -> RayPlacement:
-        """A new one, since a placement that was stopped loads nothing; their gateway is one."""
+        """A new placement each time, because one that was stopped loads nothing. All of them share one
+        gateway.
+        """
         return RayPlacement(self.rules, self._gateway)
 
     def start(self) -> None:

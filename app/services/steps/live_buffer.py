@@ -58,7 +58,7 @@ class SoundBuffer:
         self._chances.extend(chances.tolist())
 
     def skip(self, frames: int) -> None:
-        """So many frames follow whose sound is not kept, nor what lies before them."""
+        """Skips `frames` frames: neither their sound nor anything before them is kept."""
         if not frames:
             return
         self._first = self.frames + frames

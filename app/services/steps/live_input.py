@@ -110,7 +110,7 @@ class LiveInput:
             yield hearing() if quick else await self._threads.run(hearing)
 
     def take(self) -> Heard:
-        """What is held, at once."""
+        """Decodes what is held, in one step."""
         samples = self._decoder.raw(bytes(self._held))
         self._held.clear()
         return self._decoded(*self._woken(samples))

@@ -38,7 +38,7 @@ def test_the_end_of_a_certificate_is_read(files: tuple[Path, Path], rsa: bool) -
 
 
 def test_the_end_may_be_after_2050(files: tuple[Path, Path]) -> None:
-    """Then it is written in another form."""
+    """From 2050 on, the end of a certificate is written in another form (GeneralizedTime)."""
     AUTHORITY.issue(*files, days=365 * 60)
     meant = x509.load_pem_x509_certificate(files[0].read_bytes()).not_valid_after_utc.timestamp()
     assert Certificate(*files).expires == meant
