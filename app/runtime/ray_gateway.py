@@ -21,7 +21,7 @@ from typing import Any
 from app.runtime.child_process import WANTED_SECONDS, ChildProcess
 from app.runtime.crash_history import CrashHistory
 from app.runtime.ray_values import AppState, StatesOf
-from engines.errors import ClusterDown, EngineDied, EngineError, EngineStuck, GivenUp
+from engines.errors import SIGKILL, ClusterDown, EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,16 @@ class Gateway:
         gateway ended meanwhile, `GivenUp` if the answer is not wanted any more.
         """
         until = time.monotonic() + patience + GRACE_SECONDS
-        answer = self._joined_child(patience, wanted).begin(question)
+        child = self._joined_child(patience, wanted)
+        try:
+            return self._answer(child.begin(question), until, wanted)
+        except EngineDied as died:
+            if child.alive:
+                raise
+            # No fault of the work: it may be tried as often as if somebody had ended a replica.
+            raise EngineDied("the gateway to its cluster ended", signal=SIGKILL) from died
+
+    def _answer(self, answer: Future[Any], until: float, wanted: Callable[[], bool]) -> Any:
         while not wait([answer], WANTED_SECONDS).done:
             if not wanted():
                 raise GivenUp

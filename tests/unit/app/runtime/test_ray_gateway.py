@@ -36,10 +36,21 @@ class FakeChild:
 
     def begin(self, question: object) -> Future[Any]:
         answer: Future[Any] = Future()
+        if question == "end":
+            self.ended.set()
+            answer.set_exception(EngineDied("its process ended with status 1"))
+            return answer
+        if question == "replica":
+            answer.set_exception(EngineDied("its replica ended"))
+            return answer
         if self.ended.is_set():
             raise EngineDied("it has ended")
         answer.set_result({"model": AppState(2, "")} if isinstance(question, StatesOf) else question)
         return answer
+
+    @property
+    def alive(self) -> bool:
+        return not self.ended.is_set()
 
     def kill(self, why: EngineDied, *, blame: bool = False) -> None:
         self.ended.set()
@@ -91,6 +102,13 @@ def test_it_is_started_again_when_it_ends(gateway: Gateway, starts: Starts) -> N
     starts.children[0].ended.set()
     wait_until(lambda: len(starts.children) == 2)
     assert gateway.ask("again", 10) == "again"
+
+
+@pytest.mark.parametrize(("question", "killed"), [("end", True), ("replica", False)])
+def test_its_own_end_is_no_fault_of_the_work(gateway: Gateway, question: str, killed: bool) -> None:
+    with pytest.raises(EngineDied) as raised:
+        gateway.ask(question, 10)
+    assert raised.value.killed is killed
 
 
 class TestWithoutCluster:
