@@ -1,18 +1,20 @@
 """Hours of recordings with known speakers in one request for `diarized_json`: time, memory, speakers.
 
-    .venv/bin/python -m bench.long_talk FOLDER [--hours 2] [--cli]
+    .venv/bin/python -m bench.long_talk FOLDER [--hours 2] [--cli] [--plain]
 
 FOLDER is searched for sound with .rttm beside it, and for clips whose names begin with the speaker and a
 hyphen. They are joined in random order (fixed seed) with pauses of 0.5 to 3 s. A name is one person in all
 files.
-`--cli`: `antiphon transcribe --diarize` instead of a server. Memory is the resident one of the server (or the
-command), and of it with its reader processes.
+`--cli`: `antiphon transcribe --diarize` instead of a server. `--plain`: only the words, to see what the
+speakers add. Memory is that of the server, or of the command, with all processes that it started; pages that
+they share count once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import tempfile
@@ -20,7 +22,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from bench.diarization_scores import Turns, read_rttm
 from engines.types import SAMPLE_RATE, Samples
 from tests.conftest import ROOT
 from tests.support.conversations import Conversation, Said
+from tests.support.process_tree import cpu_seconds, proportional
 from tests.support.server import ANTIPHON, KEY, environment, running
 from tests.support.sound import decode, encode
 
@@ -46,13 +49,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--cli", action="store_true", help="the command instead of a server")
+    parser.add_argument("--plain", action="store_true", help="without speakers")
     chosen = parser.parse_args()
     talk = joined([*recordings(chosen.folder)], chosen.hours * 3600)
     print(f"{talk.seconds:.0f} s, {len({turn.speaker for turn in talk.turns})} speakers", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "talk.flac"
         path.write_bytes(encode(talk.samples, "flac", "flac", SAMPLE_RATE))
-        report(talk, by_command(path) if chosen.cli else by_server(path))
+        done = by_command(path, plain=chosen.plain) if chosen.cli else by_server(path, plain=chosen.plain)
+    cost(talk, done)
+    if not chosen.plain:
+        speakers(talk, done.answer["segments"])
 
 
 def recordings(folder: Path) -> Iterator[Conversation]:
@@ -81,37 +88,15 @@ def joined(parts: Sequence[Conversation], seconds: float) -> Conversation:
             at += (len(part.samples) + len(pause)) / SAMPLE_RATE
 
 
-@dataclass
-class Memory:
-    """Resident megabytes of a process, and of it with its children, every two seconds."""
-
-    alone: list[float] = field(default_factory=list)
-    together: list[float] = field(default_factory=list)
-
-    def look(self, pid: int) -> None:
-        tasks = Path(f"/proc/{pid}/task")
-        children = {child for task in tasks.iterdir() for child in (task / "children").read_text().split()}
-        self.alone.append(_resident(pid))
-        self.together.append(self.alone[-1] + sum(_resident(int(child)) for child in children))
-
-
-def _resident(pid: int) -> float:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:  # the process has ended
-        return 0.0
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1000 if "VmRSS:" in status else 0.0
-
-
 @contextmanager
-def watched(pid: int) -> Iterator[Memory]:
-    memory, ended = Memory(), threading.Event()
+def watched(pid: int) -> Iterator[list[float]]:
+    """Megabytes, now and every two seconds."""
+    memory, ended = [proportional(pid) / 1e6], threading.Event()
 
     def watch() -> None:
         while not ended.wait(2):
-            memory.look(pid)
+            memory.append(proportional(pid) / 1e6)
 
-    memory.look(pid)
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     yield memory
@@ -125,10 +110,11 @@ class Done:
 
     answer: dict[str, Any]
     seconds: float
-    memory: Memory
+    memory: list[float]
+    cpu_seconds: float
 
 
-def by_server(path: Path) -> Done:
+def by_server(path: Path, *, plain: bool) -> Done:
     with tempfile.TemporaryDirectory() as folder:
         serving = running(
             ROOT / "data",
@@ -142,40 +128,55 @@ def by_server(path: Path) -> Done:
             watched(server.process.pid) as memory,
             path.open("rb") as file,
         ):
-            began = time.monotonic()
+            began, spent = time.monotonic(), cpu_seconds(server.process.pid)
             answer = httpx2.post(
                 f"{server.url}/audio/transcriptions",
                 headers={"authorization": f"Bearer {KEY}"},
-                data={"model": "whisper-1", "response_format": "diarized_json"},
+                data={"model": "whisper-1", "response_format": form(plain=plain)},
                 files={"file": file},
                 timeout=TIMEOUT_SECONDS,
             )
             answer.raise_for_status()
-            return Done(answer.json(), time.monotonic() - began, memory)
+            took = time.monotonic() - began
+            return Done(answer.json(), took, memory, cpu_seconds(server.process.pid) - spent)
 
 
-def by_command(path: Path) -> Done:
-    call = [ANTIPHON, "transcribe", "--diarize", "--format", "diarized_json", str(path)]
-    began = time.monotonic()
+def by_command(path: Path, *, plain: bool) -> Done:
+    call = [
+        ANTIPHON,
+        "transcribe",
+        *([] if plain else ["--diarize"]),
+        "--format",
+        form(plain=plain),
+        str(path),
+    ]
+    began, spent = time.monotonic(), os.times().children_user + os.times().children_system
     with subprocess.Popen(call, env=environment(ROOT / "data"), stdout=subprocess.PIPE) as process:
         assert process.stdout
         with watched(process.pid) as memory:
             answer = json.loads(process.stdout.read())
-        return Done(answer, time.monotonic() - began, memory)
+        process.wait()
+        took = time.monotonic() - began
+    return Done(answer, took, memory, os.times().children_user + os.times().children_system - spent)
 
 
-def report(talk: Conversation, done: Done) -> None:
-    segments = done.answer["segments"]
+def form(*, plain: bool) -> str:
+    return "verbose_json" if plain else "diarized_json"
+
+
+def cost(talk: Conversation, done: Done) -> None:
+    print(f"{done.seconds:.0f} s, RTF {done.seconds / talk.seconds:.3f}, {done.cpu_seconds:.0f} CPU s")
+    quarters = [f"{max(part):.0f}" for part in np.array_split(np.array(done.memory), 4) if len(part)]
+    print(f"MB: {done.memory[0]:.0f} before, the most in each quarter {' '.join(quarters)}", flush=True)
+
+
+def speakers(talk: Conversation, segments: list[dict[str, Any]]) -> None:
     found = [Said(one["start"], one["end"], one["speaker"]) for one in segments]
     rates = Turns()
     rates.add(talk.turns, found, talk.seconds, COLLAR_SECONDS)
     wrong = 100 * rates.confused / rates.total
     print(f"{len(segments)} segments, {len({turn.speaker for turn in found})} speakers found")
     print(f"speech of known time with another speaker: {wrong:.1f} % (collar {COLLAR_SECONDS} s)")
-    print(f"{done.seconds:.0f} s, RTF {done.seconds / talk.seconds:.3f}")
-    for name, values in (("alone", done.memory.alone), ("with readers", done.memory.together)):
-        quarters = [f"{max(part):.0f}" for part in np.array_split(np.array(values), 4) if len(part)]
-        print(f"MB {name}: {values[0]:.0f} before, the most in each quarter {' '.join(quarters)}")
 
 
 if __name__ == "__main__":

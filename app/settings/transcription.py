@@ -45,7 +45,7 @@ class TranscriptionSettings(Group):
         ge=5,
         le=30,
         description="Longest window into which audio is cut, in seconds. It is cut in silence. With 15, a "
-        "long file takes a fifth less time on a CPU, and 0.5 % more of the words are wrong.",
+        "long file takes a fifth less time on a CPU, and more words are wrong (docs/decisions/0004).",
     )
     greedy_first: bool = Field(
         default=False,

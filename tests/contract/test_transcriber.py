@@ -161,6 +161,7 @@ BAD: dict[str, Callable[[Floats], Floats]] = {
     "one infinite sample": lambda sound: _with(sound, np.inf),
     "one sample of 1e30": lambda sound: _with(sound, 1e30),
     "the scale of integers": lambda sound: sound * 1000,
+    "a tenth of the level": lambda sound: sound * np.float32(0.1),
     "NaN here and there": lambda sound: np.where(np.arange(len(sound)) % 400, sound, np.nan),
 }
 
@@ -172,7 +173,10 @@ def _with(sound: Floats, value: float) -> Floats:
 
 
 @pytest.mark.real
-def test_a_bad_clip_costs_at_most_three_times_a_good_one(whisper_folder: Path, speech: Floats) -> None:
+@pytest.mark.parametrize("greedy_first", [False, True])
+def test_a_bad_clip_costs_at_most_three_times_a_good_one(
+    whisper_folder: Path, speech: Floats, greedy_first: bool
+) -> None:
     """Counted in what the model does, which does not depend on the machine."""
     whisper = catalog.transcriber("faster-whisper")(whisper_folder, EngineOptions(adaptive=True))
 
@@ -180,7 +184,7 @@ def test_a_bad_clip_costs_at_most_three_times_a_good_one(whisper_folder: Path, s
         source = open_audio(io.BytesIO(float_wav(sound)), limit=60, cancelled=lambda: False)
         samples = np.concatenate(list(source.blocks()))
         source.close()
-        return whisper.transcribe([Window(Pcm(samples))], TranscribeOptions(greedy_first=True))[0]
+        return whisper.transcribe([Window(Pcm(samples))], TranscribeOptions(greedy_first=greedy_first))[0]
 
     good = result_of(speech[:64_000])
     for name, change in BAD.items():
