@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="default: the clip in this repository")
     parser.add_argument("--language", help="default: detected by both")
-    parser.add_argument("--beam", type=int, help="default: 5 for plain, ours greedy first")
+    parser.add_argument("--beam", type=int, help="default: 5 for both")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compute", default="int8")
     options = parser.parse_args()

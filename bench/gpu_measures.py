@@ -94,8 +94,6 @@ def clients(server: Remote, plain: PlainWhisper, load: Load, count: int) -> list
     """
     with watched() as use:
         ours = rate(lambda: server.clip(load.clip, "en"), count, load.seconds)
-    with watched() as use_of_beam:
-        beam = rate(lambda: _with_beam(server, load.clip), count, load.seconds)
     theirs = max(
         rate(lambda: plain.single(load.clip), 1, load.seconds / 3),
         rate(lambda: plain.batched(load.clip), 1, load.seconds / 3),
@@ -105,15 +103,7 @@ def clients(server: Remote, plain: PlainWhisper, load: Load, count: int) -> list
     met = ours >= 2 * theirs and ours > 48 if goal else None
     name, unit = f"{count} clients", "requests/s"
     figure = Figure(name=name, unit=unit, ours=ours, plain=theirs, goal=goal, met=met)
-    alike = Figure(name=f"{name}, beam of five", unit=unit, ours=beam, plain=theirs)
-    return [with_use(figure, use), with_use(alike, use_of_beam)]
-
-
-def _with_beam(server: Remote, clip: bytes) -> None:
-    """Transcribes a clip with beam search alone, without the greedy search first, as plain faster-whisper
-    does.
-    """
-    server.post(clip, "en", beam_size="5").raise_for_status()
+    return [with_use(figure, use)]
 
 
 def rate(call: Callable[[], Any], count: int, seconds: float) -> float:

@@ -12,9 +12,8 @@ HEAD = (
 PLAIN = (
     "Plain is the better of `WhisperModel.transcribe` and `BatchedInferencePipeline.transcribe` (16 rows, "
     "beam 5, with timestamps), one request after the other in a process of its own, without HTTP; beside "
-    "clients also one call of the pipeline with the clips of all clients (up to 32 rows). Antiphon searches "
-    "greedily first and takes a beam of five where that is unsure, which random weights never are; in the "
-    "rows with a beam of five both sides search alike. Plain has nothing like the rows without a ratio."
+    "clients also one call of the pipeline with the clips of all clients (up to 32 rows). Both sides "
+    "search with a beam of five. Plain has nothing like the rows without a ratio."
 )
 BYTES_PER_GIB = 1024**3
 

@@ -1,4 +1,4 @@
-"""Is the cheap way as accurate? Adaptive windows and greedy-first decoding beside full windows and a beam.
+"""Are short windows, decoded greedily first, as accurate as full windows with a beam?
 
     python -m bench.made_speech MADE
     python -m bench.windows MADE --variants clean,white12,pink5,babble8,fast,slow

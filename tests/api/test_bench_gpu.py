@@ -62,7 +62,7 @@ def test_the_report(storage: Path, tmp_path: Path) -> None:
     figures = {figure["name"]: figure for figure in report["figures"]}
     assert list(figures) == [
         "lone clip, p50", "lone clip, p95",
-        "2 clients", "2 clients, beam of five", "3 clients", "3 clients, beam of five",
+        "2 clients", "3 clients",
         "2 live sessions: sessions without their text", "2 live sessions: client behind its clock",
         "2 live sessions: first word after speech began, p50",
         "2 live sessions: text after speech ended, p95",
