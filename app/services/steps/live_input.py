@@ -8,7 +8,7 @@ even resampled, but kept until something changes or they are too old to matter.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -85,11 +85,13 @@ class LiveInput:
         self._held += data
         return self._gate.resting and self.seconds(len(self._held)) < HELD_SECONDS
 
-    async def heard(self, keep: float | None) -> AsyncIterator[Heard]:
+    async def heard(self, spare: Callable[[], float | None]) -> AsyncIterator[Heard]:
         """What is held, piece by piece. Raises `ApiError` if a limit of the key does not allow more; then
         what is held is dropped.
 
-        `keep`: seconds of sound that matter once somebody speaks; None if all of it does.
+        `spare`: asked for each piece, because a turn may begin or end in the one before it. Seconds of sound
+        that matter once somebody speaks; None if all of it does: a turn goes on, or the model has still to hear
+        one.
         """
         seconds = self.seconds(len(self._held))
         try:
@@ -101,6 +103,7 @@ class LiveInput:
         while self._held:
             samples = self._decoder.raw(bytes(self._held[:step]))
             del self._held[:step]
+            keep = spare()
             if keep is not None and self._gate.resting and self._level.holds(samples):
                 self._sleep(samples, keep)
                 continue

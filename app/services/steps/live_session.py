@@ -131,7 +131,7 @@ class LiveSession:
         self._claim(self._buffer.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
         if self._input.hold(data):
             return
-        async for heard in self._input.heard(self._kept if self._idle else None):
+        async for heard in self._input.heard(lambda: None if self._waiting or not self._idle else self._kept):
             self._advance(heard)
             await self._keep_up()
 

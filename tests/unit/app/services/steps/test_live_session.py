@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from app.audio.steady_level import SteadyLevel
 from app.domain.live import (
     ItemCommitted,
     ItemCompleted,
@@ -16,7 +14,6 @@ from app.domain.live import (
     ItemText,
     LiveSettings,
     ServerTurns,
-    SoundFormat,
     SpeechStarted,
     SpeechStopped,
 )
@@ -260,42 +257,3 @@ async def test_a_language_without_spaces_needs_the_times_of_its_words() -> None:
         await stage.hear("speech", 5)
         await until(lambda: stage.runner.options, 10, "a look")
         assert all(options.words for options in stage.runner.options)
-
-
-@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000])
-@pytest.mark.parametrize("piece", [0.02, 0.1, 0.37])
-async def test_resting_while_nobody_speaks_changes_no_event(
-    monkeypatch: pytest.MonkeyPatch, rate: int, piece: float
-) -> None:
-    told = []
-    for rests in (True, False):
-        with monkeypatch.context() as patch:
-            if not rests:
-                patch.setattr(SteadyLevel, "holds", lambda *_: False)
-            async with staged(LiveSettings(model="whisper-1", format=SoundFormat("pcm", rate))) as stage:
-                await _three_turns(stage, rate, piece)
-                told.append([replace(event, item="") for event in stage.of(SpeechStarted, SpeechStopped)])
-    assert told[0] == told[1]
-    assert [type(event) for event in told[0]] == [SpeechStarted, SpeechStopped] * 3
-
-
-async def _three_turns(stage: Stage, rate: int, piece: float) -> None:
-    """Speech after silences of several lengths; the session rests in the longer ones."""
-    noise = np.random.default_rng(1).normal(0, 16, rate * 60)
-    for quiet in (0.9, 7.3, 40.01):
-        speech = np.full(2 * rate, 8000.0)
-        sound = np.concatenate([noise[: round(quiet * rate)], speech]).astype("<i2").tobytes()
-        step = round(piece * rate) * 2
-        for at in range(0, len(sound), step):
-            await stage.session.append(sound[at : at + step])
-    await stage.session.append(noise[: 2 * rate].astype("<i2").tobytes())
-
-
-async def test_a_commit_ends_what_the_session_slept_through() -> None:
-    async with staged() as stage:
-        await stage.hear("silence", 20)
-        assert stage.session.rest > 0
-        stage.session.commit()
-        await completed(stage)
-        assert stage.texts() == [""]
-        assert stage.names() == ["ItemCommitted", "ItemCompleted"]
