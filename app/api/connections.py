@@ -42,8 +42,8 @@ FIRST_REQUEST_SECONDS = 1.0
 request, and takes its loss for a failure of the request."""
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
-"""The most bytes that are read and dropped after a refusal: if they were not read, the kernel would reset the
-connection and the client would lose the answer."""
+"""The most bytes that are read and dropped after a refusal: unread, they would make the kernel reset the
+connection, and the client would lose the answer."""
 
 
 class Connection(HttpToolsProtocol):
@@ -111,9 +111,7 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count += 1
         self._count_head(len(name) + len(value) + 4)
-        if (
-            self._in_head
-        ):  # trailers come after the body, when the headers were checked already: they are dropped
+        if self._in_head:  # trailers are dropped: they come after the body, when the headers were checked
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -122,7 +120,7 @@ class Connection(HttpToolsProtocol):
             self._fail(InvalidRequest(f"More than {PIPELINED_REQUESTS} requests wait on this connection."))
         if self.parser.get_method() == b"CONNECT":
             self._fail(InvalidRequest("This server is no proxy: it does not know the method CONNECT."))
-        if self._asks_in_vain:
+        if self._asks_in_vain or self._ends:
             return
         self._book.leave(self)
         before = self.cycle
@@ -130,7 +128,8 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not before:  # no new cycle was made if the connection becomes a WebSocket
             self.cycle.keep_alive &= not self._book.stopping
             self._open.append(self.cycle)
-            transport = AnswerTransport(cast("CountedTransport", self.transport), self._close)
+            close = partial(self._close, self.cycle)
+            transport = AnswerTransport(cast("CountedTransport", self.transport), close)
             self.cycle.transport = cast("asyncio.Transport", transport)
             self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 
@@ -182,6 +181,11 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     @property
+    def _ends(self) -> bool:
+        """Whether the last answer was given: what the client still sends asks for nothing (RFC 9112, 9.6)."""
+        return self._closes or self.transport.is_closing()
+
+    @property
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -190,7 +194,7 @@ class Connection(HttpToolsProtocol):
         if self._refusal:
             return LINGER_SECONDS
         if self._book.stopping:
-            return FIRST_REQUEST_SECONDS
+            return LINGER_SECONDS if self._closes else FIRST_REQUEST_SECONDS
         idle = self._answers and not self._in_message
         return self._limits.idle_seconds if idle else self._limits.header_seconds
 
@@ -242,10 +246,10 @@ class Connection(HttpToolsProtocol):
         raise error
 
     def _refuse(self, error: ApiError) -> None:
-        """Answers bytes that are not a valid request, and ends the connection."""
+        """Answers bytes that are no valid request, and ends the connection. Not behind its last answer."""
         self._refusal = error
         self._since = time.monotonic()
-        if self._answering and not self._give_up_request():
+        if self._ends or (self._answering and not self._give_up_request()):
             return
         request_id = new_request_id()
         with bound(request_id):
@@ -275,21 +279,19 @@ class Connection(HttpToolsProtocol):
         if self._dropped > LINGER_BYTES and not self._answering:
             self.transport.abort()
 
-    def _close(self) -> None:
-        """Ends the connection after its last answer. A body that still comes is read first: if it were not,
-        the kernel would reset the connection and the client would lose the answer.
+    def _close(self, cycle: RequestResponseCycle) -> None:
+        """Ends the connection after its last answer, that of `cycle`. If its body still comes, it is read
+        first: if it were not, the kernel would reset the connection and the client would lose the answer.
         """
-        if not self._in_message or self.transport.is_closing():
+        if self.cycle is not cycle or not cycle.more_body or self.transport.is_closing():
             self.transport.close()
-            return
-        self._closes = True
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        else:
+            self._closes = True
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
 
     def _cut(self, cycle: RequestResponseCycle) -> None:
-        cycle.response_complete = cycle.disconnected = (
-            True  # uvicorn must not complain that the answer is incomplete
-        )
+        cycle.response_complete = cycle.disconnected = True  # or uvicorn says that the answer is incomplete
         self.transport.close()
 
 

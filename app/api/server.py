@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import resource
 import socket
 import time
@@ -18,13 +19,14 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.connections import Connection, protocol
+from app.api.connections import FIRST_REQUEST_SECONDS, Connection, protocol
 from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
 from app.api.websockets import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.settings import Settings
 from app.settings.source import SettingsError
 
+log = logging.getLogger(__name__)
 FAREWELL_SECONDS = 5.0
 """Seconds for the last answers of cancelled requests, after the grace period of a shutdown."""
 OTHER_FILES = 600
@@ -119,7 +121,8 @@ class Server(uvicorn.Server):
             loop.connect_accepted_socket(make, one, ssl=self.config.ssl, ssl_handshake_timeout=seconds)
             for one in waiting
         )
-        await asyncio.gather(*opened, return_exceptions=True)  # a client may have left meanwhile
+        taken = asyncio.gather(*opened, return_exceptions=True)  # a client may have left meanwhile
+        await asyncio.wait([taken], timeout=FIRST_REQUEST_SECONDS)  # one that is silent in its TLS handshake
 
     async def _settled(self, seconds: float) -> None:
         """Returns when all requests are answered, after the given seconds, or at a second Ctrl-C."""
@@ -134,7 +137,11 @@ class Server(uvicorn.Server):
         now = time.monotonic()
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):  # WebSocket connections are of another class
-                connection.check(now)
+                try:
+                    connection.check(now)
+                except Exception:  # one connection must not end the server
+                    log.exception("a connection could not be checked")
+                    connection.transport.abort()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

@@ -90,8 +90,8 @@ class LiveInput:
         what is held is dropped.
 
         `spare`: asked for each piece, because a turn may begin or end in the one before it. Seconds of sound
-        that matter once somebody speaks; None if all of it does: a turn goes on, or the model has still to hear
-        one.
+        that matter once somebody speaks; None if all of it does: a turn goes on, or the model has not yet
+        heard one.
         """
         seconds = self.seconds(len(self._held))
         try:
