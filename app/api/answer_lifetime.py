@@ -58,6 +58,11 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         if not working.done():
             raise ClientGone
         return working.result()
+    except asyncio.CancelledError:  # the server stops; what was made all the same is told
+        await stop_tasks(working)
+        if working.cancelled() or working.exception():
+            raise
+        return working.result()
     finally:
         await stop_tasks(working, leaving)
 

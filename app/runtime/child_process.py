@@ -27,7 +27,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from app.runtime.pipe import SEND_SECONDS, FrameKind, FrameTooLarge, Pipe
+from app.runtime.pipe import SEND_SECONDS, Frame, FrameKind, FrameTooLarge, Pipe
 from engines.errors import EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 
@@ -91,8 +91,8 @@ class ChildProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs, as far as is known."""
-        return self._ended is None
+        """Whether the process runs and may go on, as far as is known."""
+        return self._ended is None and self._why is None
 
     @property
     def memory(self) -> int:
@@ -133,17 +133,23 @@ class ChildProcess:
 
     def watch(self) -> EngineDied:
         """Delivers results until the process ends. Returns how it ended; all pending calls fail with that."""
-        while frame := self._pipe.receive():
-            self.heard()
-            with self._lock:
-                future = self._pending.pop(frame.call, None)
-            if future is None:
-                continue
-            if frame.kind == FrameKind.FAILED:
-                future.set_exception(frame.value.rebuilt())
-            else:
-                future.set_result(frame.value)
+        try:
+            while frame := self._pipe.receive():
+                self._deliver(frame)
+        except Exception:
+            log.exception("the answers of %s cannot be read", self.name)
         return self._buried()
+
+    def _deliver(self, frame: Frame) -> None:
+        self.heard()
+        with self._lock:
+            future = self._pending.pop(frame.call, None)
+        if future is None:
+            return
+        if frame.kind == FrameKind.FAILED:
+            future.set_exception(frame.value.rebuilt())
+        else:
+            future.set_result(frame.value)
 
     def kill(self, why: EngineDied, *, blame: bool = False) -> None:
         """Ends the process at once. `why`: the reason, for `watch`. `blame`: whether the pending calls may
@@ -169,7 +175,7 @@ class ChildProcess:
     def last_words(self) -> str:
         """The first line of its standard error that tells the cause and that clients may see."""
         self._listener.join(0.5)
-        return next((line[:120] for line in self._lines if line.startswith(HARMLESS)), "")
+        return next((line[:120] for line in list(self._lines) if line.startswith(HARMLESS)), "")
 
     def send(self, number: int, kind: FrameKind, value: object) -> None:
         """Sends a frame that needs no answer, or whose answer is expected. Raises `EngineError`."""
@@ -208,7 +214,7 @@ class ChildProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
             self._process.kill()
-        died = _death(self._process.wait(), self._oom_kills)
+        died = _death(self._process.wait(), None if self._why else self._oom_kills)
         if self._blame and self._why:
             died = self._why
         with self._lock:
@@ -261,8 +267,10 @@ def oom_kills() -> int:
     return 0
 
 
-def _death(status: int, oom_kills_before: int) -> EngineDied:
-    """How a process has ended. `oom_kills_before`: the value of `oom_kills` when the process was started."""
+def _death(status: int, oom_kills_before: int | None) -> EngineDied:
+    """How a process has ended. `oom_kills_before`: the value of `oom_kills` when the process was started, or
+    None if we have ended it.
+    """
     if status >= 0:
         return EngineDied(f"its process ended with status {status}", status=status)
     number = -status
@@ -270,7 +278,8 @@ def _death(status: int, oom_kills_before: int) -> EngineDied:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    memory = number == signal.SIGKILL and oom_kills() > oom_kills_before
+    by_others = oom_kills_before is not None and oom_kills() > oom_kills_before
+    memory = number == signal.SIGKILL and by_others
     why = ", probably because memory ran out" if memory else ""
     return EngineDied(f"its process was ended by {name}{why}", signal=number, memory=memory)
 

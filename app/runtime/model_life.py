@@ -177,10 +177,11 @@ class ModelLife:
 
     def close(self) -> None:
         """Waits until nobody uses the engine, and closes it; it is not loaded again by itself."""
-        with self._loading, self._changed:
-            self._retry.at = None
-            self._changed.wait_for(lambda: not self._leases, LONGEST_GOODBYE_SECONDS)
-            host, self._host, self._state = self._host, None, "idle"
+        with self._loading:
+            with self._changed:
+                self._retry.at = None
+                self._changed.wait_for(lambda: not self._leases, LONGEST_GOODBYE_SECONDS)
+                host, self._host, self._state = self._host, None, "idle"
             if host:
                 host.close()
         self._memory_budget.leave(self)

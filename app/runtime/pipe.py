@@ -104,7 +104,8 @@ class Pipe:
     def offer(self, call: int, kind: FrameKind, value: object) -> bool:
         """Sends the frame unless the other end does not read for `OFFER_SECONDS`.
 
-        Returns whether it was sent. Raises as `send` does.
+        Returns whether it was sent. Raises as `send` does. A frame that is larger than the system's buffer
+        waits as long as in `send`.
         """
         parts, size = _packed(call, kind, value)
         until = time.monotonic() + OFFER_SECONDS
@@ -139,7 +140,7 @@ class Pipe:
                 return None
             data = self._read(size)
             buffers = [self._read(length) for length in lengths]
-        except (EOFError, OSError):
+        except (EOFError, OSError, MemoryError):
             return None
         try:
             return Frame(call, kind, pickle.loads(data, buffers=buffers))  # noqa: S301 - both ends are ours

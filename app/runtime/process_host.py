@@ -198,13 +198,16 @@ class ProcessHost:
 
     def _answer(self, work: Work[object, object], seconds: float, worked: float, child: Child) -> None:
         self._times.took(work, worked)
-        if not self._answered:
-            self._answered = True
-            self._history.worked()
         size = child.memory
         self._meter.called(max(0.0, seconds - worked), size)
-        if self._rules.child_bytes and size > self._rules.child_bytes:
-            self._replace = True
+        with self._changed:
+            if child is not self._child:  # it has ended meanwhile, and this says nothing about the next one
+                return
+            if not self._answered:
+                self._answered = True
+                self._history.worked()
+            if self._rules.child_bytes and size > self._rules.child_bytes:
+                self._replace = True
 
     @property
     def _meter(self) -> ChildMeter:

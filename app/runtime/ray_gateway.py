@@ -156,7 +156,7 @@ class Gateway:
         """Runs one process; returns how it ended."""
         try:
             child = self._start()
-        except EngineError as unstarted:
+        except Exception as unstarted:  # noqa: BLE001 - this thread must try again
             return str(unstarted)
         with self._changed:
             self._latest = child

@@ -109,6 +109,7 @@ class ReaderProcess:
             with self._theirs:
                 process = ChildProcess("a reader", PROGRAM, self._order, inherited=[self._theirs])
         except BaseException as failure:  # noqa: BLE001 - given to whoever needs the reader
+            self._files.close()
             self.started.set_exception(failure)
             return
         self._process = process
@@ -116,7 +117,8 @@ class ReaderProcess:
             process.kill(EngineDied("it was closed"))
         process.opened.add_done_callback(partial(self._up, process))
         death = process.watch()
-        self._files.close()
+        with self._sending:  # otherwise another file could get its number while a thread sends
+            self._files.close()
         self._changed()
         if not (process.closing or self._closing):
             self._meter.restarted(death_label(death))

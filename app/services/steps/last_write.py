@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-LAST_SECONDS = 10.0
+LAST_SECONDS = 4.0
 """Seconds that a write may still take after its request was cancelled, because the client has left or the
-server stops."""
+server stops: less than a stopping server leaves to last answers."""
 
 
 async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
@@ -29,7 +29,7 @@ async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
     except asyncio.CancelledError:
         await _last_seconds(writing)
         result = writing.result()
-        log.warning("%s was made, and its client has left without the answer", made)
+        log.warning("%s was made, although its request was cancelled", made)
         return result
     return writing.result()
 

@@ -77,5 +77,5 @@ def test_mistakes_are_told(antiphon: Command, options: tuple[str, str], told: st
 
 def test_nothing_to_change_is_told(antiphon: Command) -> None:
     antiphon("keys", "create", "a")
-    assert "Nothing is named" in antiphon("keys", "change", listed(antiphon)[0]["id"]).err
+    assert "Nothing would change" in antiphon("keys", "change", listed(antiphon)[0]["id"]).err
     assert "no span of time" in antiphon("keys", "rotate", "key_", "--overlap", "soon").err
