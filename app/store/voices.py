@@ -122,6 +122,7 @@ class VoiceStore:
     async def delete_consent(self, project: str, consent_id: str, caller: Caller) -> bool:
         """Deletes the consent and its voices. False if there is none of that id."""
         async with self._database.writing() as session:
+            await _count_alone(session, project)  # no voice is added to it meanwhile
             if await _find_consent(session, project, consent_id) is None:
                 return False
             gone = (await session.scalars(select(VoiceRow.id).where(VoiceRow.consent == consent_id))).all()

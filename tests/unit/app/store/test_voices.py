@@ -219,3 +219,15 @@ async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
         assert await store.voice_with_profile("mine", made.id) == (made, PROFILE)
         assert await store.consent("mine", made.consent)
     await database.close()
+
+
+async def test_a_voice_for_a_consent_that_goes_at_that_moment_is_made_or_refused(store: VoiceStore) -> None:
+    """On PostgreSQL the foreign key failed if the consent went between the two steps: a 500."""
+    for made in await add(store, 20):
+        tries = [store.add_voice(voice("mine", made), b"p", b"s", 100, ME, ENTRY) for _ in range(3)]
+        *added, gone = await asyncio.gather(
+            *tries, store.delete_consent("mine", made, ME), return_exceptions=True
+        )
+        assert gone is True
+        assert all(one is None or isinstance(one, ConsentGone) for one in added), added
+    assert await store.voices("mine") == []
