@@ -39,7 +39,7 @@ END_SECONDS = 29.0
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The numbers that the cost of a model follows from."""
+    """The sizes of a model, on which its speed and memory depend."""
 
     encoder_layers: int
     decoder_layers: int
@@ -70,7 +70,9 @@ class Weights:
 
 
 def make(folder: Path, shape: Shape, tokens: int, vocabulary: Path) -> Path:
-    """Writes the model; returns its folder. `tokens`: how many it writes. `vocabulary`: a model's folder."""
+    """Makes a model in `folder`, and returns the folder. `tokens`: number of tokens that the model writes
+    for each window. `vocabulary`: folder of a real model, whose vocabulary is copied.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     known = json.loads((vocabulary / "config.json").read_text())
     names = (vocabulary / "vocabulary.txt").read_text(encoding="utf-8").split("\n")

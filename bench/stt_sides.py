@@ -40,19 +40,19 @@ class Side(Protocol):
         ...
 
     def long(self, data: bytes) -> str:
-        """The text of a long file, in the quickest way that it has."""
+        """The text of a long file, by the fastest method that this side has."""
         ...
 
     def sequential(self, data: bytes) -> str:
-        """The text of a file, its language detected, in the way that does not need batches."""
+        """The text of a file, decoded window after window without batches; the language is detected."""
         ...
 
     def many(self, clips: list[bytes], language: str | None) -> None:
-        """All clips: at once where it can, else one after the other."""
+        """Transcribes all clips: in parallel if this side can, else one after the other."""
         ...
 
     def cpu(self) -> float | None:
-        """CPU seconds so far; None where nobody can tell."""
+        """Seconds of CPU time used so far; None if they cannot be measured, as on another machine."""
         ...
 
 
@@ -61,7 +61,7 @@ class Remote:
 
     def __init__(self, url: str, key: str, model: str) -> None:
         self.url, self._model = url.rstrip("/"), model
-        # One for all calls and threads, as applications have it.
+        # One client for all calls and threads, as in most applications.
         self.client = httpx2.Client(headers={"authorization": f"Bearer {key}"}, timeout=3600)
 
     def post(self, data: bytes, language: str | None, **more: str) -> httpx2.Response:
@@ -97,7 +97,7 @@ class Remote:
         return first, time.perf_counter() - began
 
     def stream(self, data: bytes) -> AbstractContextManager[httpx2.Response]:
-        """The events of a long file."""
+        """Posts a long file and asks for a stream. The response gives the events as they come."""
         fields = {"model": self._model, "language": "en", "stream": "true"}
         where = f"{self.url}/audio/transcriptions"
         return self.client.stream("POST", where, data=fields, files={"file": data})
@@ -119,7 +119,7 @@ class Ours(Remote):
         self._watch.close()
 
     def batches(self) -> tuple[float, float]:
-        """Seconds of work so far, and batches."""
+        """Seconds that the models have worked so far, and the number of batches, from /metrics."""
         page = self._watch.get(f"{self.server.root}/metrics").text
         names = ("antiphon_work_seconds_total", "antiphon_batch_rows_count")
         lines = [line for line in page.splitlines() if line.startswith(names)]
@@ -127,14 +127,14 @@ class Ours(Remote):
         return work, count
 
     def live(self) -> float:
-        """Seconds that /health/live takes."""
+        """Seconds until /health/live is answered."""
         began = time.perf_counter()
         self._watch.get(f"{self.server.root}/health/live").raise_for_status()
         return time.perf_counter() - began
 
 
 class Plain:
-    """faster-whisper in this process, as its own page shows it."""
+    """faster-whisper in this process, called as in the examples of its README."""
 
     def __init__(self, weights: Path, device: str, threads: int, rows: int) -> None:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -153,7 +153,7 @@ class Plain:
         return "".join(segment.text for segment in segments)
 
     def long(self, data: bytes) -> str:
-        # Without timestamps, its default, it loses a sixth of what readers say.
+        # The default of the batched pipeline, without timestamps, loses a sixth of the words of read speech.
         segments, _ = self._pipeline.transcribe(
             io.BytesIO(data), language="en", beam_size=5, batch_size=self._rows, without_timestamps=False
         )
@@ -173,15 +173,17 @@ class Plain:
 
 @dataclass(frozen=True)
 class Speech:
-    """What is transcribed."""
+    """The recordings that are transcribed."""
 
     pieces: list[Floats]
     story: list[Floats]
-    """What long files are made of: nothing comes twice within a window, which would look like a loop."""
+    """Recordings that long files are made of. No sentence comes twice in one window: Whisper would take it
+    for a repetition loop.
+    """
     files: dict[str, Floats] = field(default_factory=dict)
     """Recordings that are transcribed as they are, by their names."""
     languages: list[Floats] = field(default_factory=list)
-    """Clips for single requests, one for each language; none: some of the pieces."""
+    """Clips for single requests, one for each language. If empty, some of `pieces` are used."""
 
     @property
     def english(self) -> bool:
@@ -210,7 +212,9 @@ class Speech:
 
 
 def read_clips(folder: Path) -> Speech:
-    """Short recordings are clips. The longest one, if it is long, is what long files are made of."""
+    """The recordings of a folder. Short ones are clips. Long files are made of the longest recording if it
+    has more than `STORY` seconds, else of the clips.
+    """
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
     sounds = {path.stem: decode(path.read_bytes()) for path in paths}
     clips = [sound for sound in sounds.values() if len(sound) < FILE * RATE]
@@ -220,7 +224,7 @@ def read_clips(folder: Path) -> Speech:
 
 
 def made_clips(storage: Path) -> Speech:
-    """Forty sentences, some of them in pairs, by Piper."""
+    """Forty sentences, and pairs of them, spoken by Piper."""
     folder = storage / "weights" / "piper-en-us-joe-medium"
     kind = catalog.synthesizer("piper")
     engine, voice = kind.load(folder, EngineOptions()), kind.voices(folder)[0]
@@ -232,7 +236,7 @@ def made_clips(storage: Path) -> Speech:
 
 
 def _languages(storage: Path) -> list[Floats]:
-    """The first sentence of each language, by Kokoro."""
+    """The last two test sentences of each language, spoken by Kokoro."""
     folder = storage / "weights" / "kokoro-82m"
     engine = catalog.synthesizer("kokoro").load(folder, EngineOptions())
     tables = tomllib.loads((ROOT / "tests/data/utterances.toml").read_text("utf-8")).values()

@@ -29,9 +29,9 @@ class Intake:
     limits: LimitsSettings
     uploads: Admission
     threads: WorkThreads
-    """Work threads, for JSON that takes long to read."""
+    """Worker threads for large JSON, so that parsing it does not block the event loop."""
     files: SharedPlaces
-    """Places for files of edited segments that are being made."""
+    """Limits how many files of edited segments are made at once, in total and for each key."""
     file_threads: WorkThreads
     """A single thread: such files are made one after the other, and do not delay transcriptions and speech.
     """

@@ -45,17 +45,19 @@ class PieceDecoder:
         self._resampler: AudioResampler | None = None
 
     def feed(self, data: bytes) -> Samples16:
-        """The samples that are ready."""
+        """Decodes a piece. The resampler may keep the last few samples for the next call or for `flush`."""
         return self.wide(self.raw(data))
 
     def wide(self, samples: Samples16) -> Samples16:
-        """What `raw` returned, at `SAMPLE_RATE` hertz, as far as it is ready."""
+        """Resamples what `raw` returned to `SAMPLE_RATE`; the resampler may keep the last few samples."""
         if self._form.rate == SAMPLE_RATE or not len(samples):
             return samples
         return self._resampled(samples)
 
     def flush(self) -> Samples16:
-        """What the resampler still holds; the next piece begins anew, but for a lone byte."""
+        """The samples that the resampler has kept. The next piece is resampled on its own, but half a sample
+        from the bytes before is still completed by its first byte.
+        """
         if self._resampler is None:
             return np.zeros(0, np.int16)
         frames = self._resampler.resample(None)
@@ -63,7 +65,7 @@ class PieceDecoder:
         return _joined(frames)
 
     def raw(self, data: bytes) -> Samples16:
-        """The samples at the rate of the stream."""
+        """The samples of a piece, at the rate of the stream. A lone last byte waits for the next piece."""
         if self._form.encoding == "pcmu":
             return mu_law(data)
         if self._form.encoding == "pcma":

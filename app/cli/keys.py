@@ -157,9 +157,9 @@ def change(
     audio_seconds_per_month: Monthly = None,
     config: Config = None,
 ) -> None:
-    """Change the scopes, the end or the limits of a key.
+    """Change the scopes, the expiry or the limits of a key.
 
-    What is not named stays. A running server follows within five seconds.
+    What no option names stays as it is. A running server applies the change within five seconds.
 
     Example:
         antiphon keys change key_0123 --requests-per-minute 60

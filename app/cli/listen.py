@@ -1,4 +1,4 @@
-"""`antiphon listen`: the words of a microphone as they become sure, without a server."""
+"""`antiphon listen`: transcribes a microphone live, without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 LAST_SECONDS = 30.0
-"""Seconds that the last words get after the sound has ended."""
+"""Seconds to wait for the last words after the sound has ended."""
 WEEK_SECONDS = 7 * 86_400.0
 """A microphone may be open for longer than a request of the server may take."""
 
@@ -121,7 +121,7 @@ def _lines(path: Path | None) -> Iterator[TextIO | None]:
 
 
 class _Printer:
-    """Words on standard output as they become sure; each turn as a line of the file."""
+    """Writes words to standard output as soon as they are final, and each complete turn to the file."""
 
     def __init__(self, lines: TextIO | None) -> None:
         self._lines = lines
@@ -185,7 +185,7 @@ async def _feed(session: LiveSession, sound: AsyncGenerator[bytes]) -> None:
 
 
 async def _finished(session: LiveSession) -> None:
-    """The turn that was going on is completed too."""
+    """Completes the turn that was not finished when the sound ended."""
     from app.errors import InvalidRequest
 
     with suppress(InvalidRequest):  # nothing was said since the last turn

@@ -28,9 +28,9 @@ class BatchLimits:
 
 
 def pick(waiting: Sequence[WaitingRow], shares: FairShare, limits: BatchLimits) -> list[int]:
-    """Ids of the next batch, all of one key, within the limits.
+    """The ids of the rows of the next batch. All have the same batch key, and they fit into the limits.
 
-    `waiting`: in the order of arrival, which the rows of one request keep.
+    `waiting`: in the order of arrival; rows of one request keep this order in the batch.
     """
     order = by_finish_time(waiting, shares)
     return _filled(order, limits) if order else []

@@ -28,7 +28,7 @@ class CallTimes:
         """`least`: seconds that every call and every load may take."""
         self._least = least
         self._calls: dict[type, tuple[tuple[float, float], ...]] = {}
-        """By kind of work: seconds for each row and for each unit of `size` of the latest calls."""
+        """For each kind of work, its latest calls: (seconds per row, seconds per unit of `size`)."""
         self._load = 0.0
 
     @property

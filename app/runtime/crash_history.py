@@ -21,7 +21,7 @@ class CrashHistory:
 
     def __init__(self) -> None:
         self._deaths = 0
-        """In a row, without an answer or a long life in between."""
+        """Deaths in a row: since the last answer, or since the last process that lived long."""
         self._pause = 0.0
         self._retry_at = 0.0
         self.reason = ""

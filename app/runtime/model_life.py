@@ -101,7 +101,7 @@ class ModelLife:
 
     @property
     def crash(self) -> str | None:
-        """How its process ended, as long as there is no new one; None for all other problems."""
+        """How the engine's process ended, until a new process is up; None for all other problems."""
         host = self._host
         if host:
             return host.problem
@@ -109,15 +109,15 @@ class ModelLife:
 
     @property
     def state(self) -> ModelState:
-        """Whether it is in memory. While the process of an engine that died is restarted, this is `loading`
-        or `failed`.
+        """Whether the model is in memory. While the process of an engine that died is restarted, this is
+        `loading` or `failed`.
         """
         host = self._host
         return "failed" if host and host.problem else self._state
 
     @property
     def host(self) -> Host | None:
-        """The loaded engine, if it is; only a lease keeps it from being unloaded."""
+        """The loaded engine, or None. It may be unloaded at any time, except during a `lease`."""
         return self._host
 
     @contextmanager
@@ -145,7 +145,7 @@ class ModelLife:
                 self._returned()
 
     def preload(self) -> None:
-        """From now on the model is to be ready, whether it is asked for or not."""
+        """Requires the model to be loaded from now on, even without a request for it."""
         with self._changed:
             self._retry.begin()
 

@@ -1,7 +1,7 @@
 """The program of the gateway: the one process of a server that is a client of a Ray cluster.
 
-Law: passes works on and answers back, and keeps nothing. Ray ends a process that holds handles 60 seconds
-after the head of the cluster is lost; this process may end, the server may not.
+Law: forwards each work item to a replica and its answer to the server, and stores neither. Ray ends a process
+that holds handles 60 seconds after the head of the cluster is lost; this process may end, the server may not.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ PROBE_SECONDS = 3.0
 CONNECT_SECONDS = 60
 """Seconds after which an attempt to connect is given up; Ray itself goes on for minutes."""
 LOOK_SECONDS = 0.2
-"""Between two looks at a model that is being started."""
+"""Seconds between two checks of a model that is being started."""
 RETRY_SECONDS = 5.0
-"""`Retry-After` where nothing better is known."""
+"""Seconds in `Retry-After` if no better estimate is known."""
 CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 ILL_SECONDS = 30.0
-"""A model whose replicas end for so long is refused at once until one of them runs."""
+"""If the replicas of a model end again and again for so many seconds, its requests are refused at once, until
+a replica runs.
+"""
 FAILED = "DEPLOY_FAILED"
 
 
@@ -89,14 +91,14 @@ def _probe(address: str) -> None:
 
 
 class ServeClient:
-    """Finds the models of a cluster, starts those that are not there, and passes work on."""
+    """Finds the models of a cluster, deploys those that are missing, and forwards work to them."""
 
     def __init__(self, first: ConnectTo) -> None:
         self._first = first
         self._starting: dict[str, asyncio.Lock] = {}
         self._handles: dict[str, Any] = {}
         self._ill_since: dict[str, float] = {}
-        """Since when a model has no replica because they end."""
+        """For each model whose replicas all ended: the time since when none runs."""
         self._thread = ThreadPoolExecutor(1)
         """For Serve's blocking functions, which may not be called by two threads at a time."""
 
@@ -110,7 +112,9 @@ class ServeClient:
         return await self._answer(question.app, answer, question.patience)
 
     async def look(self, question: StatesOf) -> dict[str, AppState]:
-        """How the models are. A model that is gone is forgotten, so that the next call starts it again."""
+        """The states of the models. The handle of a deleted model is dropped, so that the next call deploys
+        it again.
+        """
         found = await self._states()
         for app in set(self._handles) - set(found):
             del self._handles[app]
@@ -198,7 +202,7 @@ class GatewayServer:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def run(self) -> None:
-        """Until the server closes the pipe or sends `CLOSE`."""
+        """Runs until the server closes the pipe or sends `CLOSE`."""
         while (frame := self._pipe.receive()) and frame.kind != FrameKind.CLOSE:
             asyncio.run_coroutine_threadsafe(self._answer(frame), self._loop)
 

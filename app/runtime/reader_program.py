@@ -54,7 +54,7 @@ class _Reading:
         self._stop.set()
 
     def close(self) -> None:
-        """At once, or at the end of the running step."""
+        """Closes the upload: at once, or at the end of the running step."""
         with self._lock:
             self._closing = True
             busy = self._busy
@@ -93,7 +93,9 @@ class ReadServer:
             self._threads.submit(self._answer, frame.call, self._readings.get(frame.value.stream), skip)
 
     def _file(self, value: OpenStream) -> BinaryIO:
-        """The upload of a stream that is opened. Files come in the order of their frames."""
+        """The upload of a new stream. A large one comes as a file descriptor over the second socket, in the
+        order of the `OpenStream` frames on the pipe.
+        """
         if value.data is not None:
             return io.BytesIO(value.data)
         _, numbers, _, _ = socket.recv_fds(self._files, 1, 1)

@@ -178,7 +178,7 @@ class Shown:
     expires_at: int
     """Unix time."""
     beta: bool
-    """Whether the client uses the shape of the beta."""
+    """Whether the client uses the JSON of the beta of OpenAI's Realtime API."""
 
 
 def session_event(verb: str, shown: Shown, settings: LiveSettings) -> dict[str, Any]:

@@ -249,7 +249,7 @@ FIELDS: tuple[RequestField, ...] = tuple(
 
 
 def of(endpoint: Endpoint) -> tuple[RequestField, ...]:
-    """The fields of an endpoint, in the order of the page."""
+    """The fields of an endpoint, in the order in which docs/api.md lists them."""
     return tuple(row for row in FIELDS if endpoint in row.endpoints)
 
 

@@ -110,7 +110,9 @@ async def test_a_request_whose_client_leaves_frees_its_key(
 
 
 class Held(IdempotencyStore):
-    """Writes while the gate is closed have begun, and have not ended."""
+    """A store whose writes stop halfway until `gate` is set, so that a client can leave during a write.
+    `begun` lists the names of the writes that were started.
+    """
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -1,4 +1,7 @@
-"""What the database and the disk can do to requests: in plain words, early, and on both databases."""
+"""Requests and storage: a locked database, a full disk, a quota and odd ids give clear errors, before any work.
+
+Each test runs on SQLite and on PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -204,7 +207,9 @@ async def test_a_client_that_leaves_during_the_last_write_leaves_its_voice(
 
 
 async def test_a_full_temporary_folder(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload beyond a megabyte goes to disk, which is full here; small ones go on."""
+    """An upload of more than a megabyte is written to the disk, which is full in this test, and is refused;
+    smaller uploads still succeed.
+    """
 
     class Full:
         closed = False

@@ -1,4 +1,4 @@
-"""The cases that the command line asks for, and the app on engines that need no weights."""
+"""Fixtures of the fuzzers: the random cases of a run, and a caller of the app with fake engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Cases = Callable[[str], Iterator[tuple[int, Random]]]
 
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> Cases:
-    """A function that gives the cases of the command line, for the seed of one fuzzer."""
+    """A function from the seed of a fuzzer to its cases: the number and the random generator of each.
+    `--fuzz-cases` and `--fuzz-first` choose how many and from which number on.
+    """
     count, first = request.config.getoption("--fuzz-cases"), request.config.getoption("--fuzz-first")
     return lambda seed: randoms(seed, first, CASES if count is None else count)
 

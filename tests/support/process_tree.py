@@ -1,4 +1,4 @@
-"""What a process and all that it started hold: memory, threads, descriptors, CPU time. Linux only."""
+"""The resources of a process and its descendants: memory, threads, descriptors, CPU time. Linux only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 TICKS = 100
-"""Parts of a second in which Linux counts CPU time."""
+"""Clock ticks per second: the unit of CPU time in /proc/PID/stat."""
 
 
 def family(pid: int) -> list[int]:

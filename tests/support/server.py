@@ -29,7 +29,7 @@ class Server:
     root: str
     process: subprocess.Popen[bytes]
     settings: dict[str, str] = field(default_factory=dict)
-    """What it was given beyond the usual, for commands that must see the same."""
+    """Settings that this server got in addition, for commands that must run with the same ones."""
 
     @property
     def url(self) -> str:
@@ -37,7 +37,7 @@ class Server:
 
     @property
     def peak(self) -> int:
-        """The most bytes that it and its child processes ever had resident, each counted by itself."""
+        """The sum of the peak resident memory of the server and of each child process, in bytes."""
         return process_tree.peak(self.process.pid)
 
     @property
@@ -98,7 +98,7 @@ def wait_for(server: Server, path: str, log: Path, trust: ssl.SSLContext | None 
 def run_cli(
     storage: Path, *arguments: str, stdin: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """One call of the command."""
+    """Runs `antiphon` with these arguments until it ends."""
     done = subprocess.run(
         [ANTIPHON, *arguments],
         env=environment(storage, **(settings or {})),

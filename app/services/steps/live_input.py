@@ -29,7 +29,7 @@ PIECE_SECONDS = 10
 QUICK_SECONDS = 0.5
 """Audio up to this length takes less time on the event loop than the way to a thread."""
 HELD_SECONDS = 0.4
-"""Seconds of audio that are held while nobody speaks."""
+"""While nobody speaks, so many seconds of audio are collected and then processed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class LiveInput:
         return size / self._form.width / self._form.rate
 
     def reformat(self, form: SoundFormat) -> None:
-        """The encoding of the bytes from now on. Call `take` before."""
+        """Changes the encoding of further bytes. Call `take` before, to decode those that came earlier."""
         self._use(form)
 
     def hold(self, data: bytes) -> bool:
@@ -113,13 +113,13 @@ class LiveInput:
             yield hearing() if quick else await self._threads.run(hearing)
 
     def take(self) -> Heard:
-        """Decodes what is held, in one step."""
+        """Decodes all bytes that wait, in one step."""
         samples = self._decoder.raw(bytes(self._held))
         self._held.clear()
         return self._decoded(*self._woken(samples))
 
     def flush(self) -> Heard:
-        """What the resampler still holds. Call `take` before."""
+        """The samples that the resampler has kept. Call `take` before."""
         samples = self._decoder.flush()
         return Heard(0, samples, self._gate.feed(samples))
 

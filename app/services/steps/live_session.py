@@ -46,7 +46,7 @@ CLAIM_SECONDS = 30.0
 SENTENCE_PAUSE = 0.3
 """Seconds of silence that end a turn whose text ends a sentence."""
 PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
-"""Seconds of silence that end any other turn: a quarter of the longest wait of each eagerness."""
+"""Seconds of silence that end any other turn, by `eagerness`: a quarter of OpenAI's longest wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,7 @@ async def test_messages_of_too_many_frames_end_the_connection() -> None:
 
 
 def rests(visitor: Visitor, seconds: float) -> None:
-    """What the application asks for while nobody speaks."""
+    """Makes the connection wait `seconds` before each further read, as a live session does in silence."""
     extensions: dict[str, Any] = {**visitor.socket.scope["extensions"]}
     extensions[REST]["rest"](seconds)
 

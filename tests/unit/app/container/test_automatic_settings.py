@@ -1,4 +1,4 @@
-"""Settings that are 0 for "automatic", with GPUs that are pretended."""
+"""The values that settings get where 0 means "automatic", on machines with simulated GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which windows may share a batch: decoded alike, and encoded to like lengths."""
+"""Which windows may share a batch: those that the encoder pads to the same length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def window(samples: int) -> Window:
 
 
 def transcriber(grid: int) -> WhisperTranscriber:
-    """Without a model: keys are arithmetic."""
+    """A transcriber without a model, which the computation of batch keys does not need."""
     made = WhisperTranscriber.__new__(WhisperTranscriber)
     made._padding, made._grid = PADDING_FRAMES, grid
     return made
