@@ -1,4 +1,4 @@
-"""Traces over OTLP: when the parts of a request ran, for programs that show them.
+"""Traces over OTLP: which part of a request ran when, for tracing tools such as Jaeger.
 
 Law: facts only, as in the access line: no text, no key, nothing that a client chose. Nothing is recorded or
 sent before `open_tracing`. OpenTelemetry is imported by this module alone, and only then. Its global provider
@@ -95,7 +95,7 @@ def trace_id(span: Span) -> str:
 
 @contextmanager
 def traced(traceparent: str | None) -> Iterator[Span | None]:
-    """A request; `traceparent` is the client's header of that name. Yields None if it is not traced."""
+    """Traces a request. `traceparent`: the client's header of that name. Yields None if it is not traced."""
     if _provider is None:
         yield None
         return
@@ -127,9 +127,10 @@ def describe(span: Span, name: str, facts: Facts, failure: str | None = None) ->
 def part(
     name: str, began: float, ended: float, *, parent: Span, links: Sequence[Span] = (), facts: Facts
 ) -> Span | None:
-    """A part of a request that is over; times are those of the monotonic clock.
+    """Records a span of a part of a request that has ended. `began` and `ended` are times of the monotonic
+    clock.
 
-    `links`: what it belongs to besides. None if tracing has ended meanwhile.
+    `links`: other spans that this part belongs to as well. Returns None if tracing has been closed.
     """
     provider = _provider
     if provider is None:

@@ -1,4 +1,5 @@
-"""The words of live sessions without a clock: no look is late, so a busy machine gives the same words.
+"""Word errors of live sessions without real time: sound waits for the transcriptions, so the result does not
+depend on how busy the machine is.
 
     python -m bench.live_words FOLDER... [--turns] [--late] [--step 2.0] [--pause 0.4] [--clips 20]
 
@@ -35,12 +36,12 @@ MODEL = "whisper-1"
 
 @dataclass
 class Looks:
-    """A runner that counts what the looks cost."""
+    """A runner that measures the CPU time of each transcription of a live session (a look)."""
 
     inner: Any
     running: int = 0
     costs: list[tuple[bool, float]] = field(default_factory=list)
-    """Of each look: whether it was a draft, and its CPU seconds."""
+    """For each look: whether it was a draft, and its CPU time in seconds."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -66,7 +67,7 @@ class Looks:
 
 
 async def spoken(container: Container, looks: Looks, sound: Floats, *, turns: bool) -> str:
-    """What a live session understands of a recording."""
+    """The text that a live session gives for a recording."""
     texts: list[str] = []
 
     def tell(event: LiveEvent) -> None:

@@ -13,7 +13,7 @@ FRAMES_A_SECOND = 31.25
 
 
 class SteadyLevel:
-    """Compares the power of each frame with the mean of what was learned."""
+    """Compares the power of each frame with the mean power of the sound that was learned."""
 
     def __init__(self, rate: int) -> None:
         """`rate`: of the samples, in hertz."""
@@ -24,7 +24,7 @@ class SteadyLevel:
         self._power: float | None = None
 
     def learn(self, samples: Samples16) -> None:
-        """What is steady from now on."""
+        """Takes these samples as the steady sound from now on."""
         powers = self._powers(samples)
         self._power = float(powers.mean()) if len(powers) else None
 

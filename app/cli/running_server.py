@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 1 << 20
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
-"""Addresses that stand for all of a machine's, and how this machine reaches a server that listens there."""
+"""Addresses that mean "all addresses of this machine", and the address at which this machine reaches such a
+server.
+"""
 
 
 class NoAnswer(Exception):
@@ -31,12 +33,12 @@ def address(server: ServerSettings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a running server says of itself."""
+    """The health of a running server, as it reports it."""
 
     problems: dict[str, str]
     """Why it is not ready, by name; empty if it is."""
     crashed_models: dict[str, str]
-    """How the processes of further models ended, by model id."""
+    """How the processes of models ended that the server does not need to be ready, by model id."""
 
 
 def health_of(settings: Settings, path: str, seconds: float) -> Health:
@@ -57,7 +59,8 @@ def health_of(settings: Settings, path: str, seconds: float) -> Health:
 
 
 def trusting_its_certificate(certificate: Path) -> SSLContext:
-    """Trusts the server's own certificate alone, whatever name it is for: a key is sent to no other server.
+    """A TLS context that trusts only the server's own certificate and ignores its host name, so that the key
+    is sent to no other server.
 
     Raises `OSError`.
     """

@@ -12,7 +12,7 @@ DEFAULT_SCOPES = EVERY_SCOPE - {"metrics"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyLimits:
-    """How much one key may use; None: as much as the server does."""
+    """How much one key may use. None: only the limits of the server hold."""
 
     requests_per_minute: int | None = None
     audio_seconds_per_minute: int | None = None
@@ -64,7 +64,7 @@ class Caller:
     """Id of the key; `open` if the server needs no key, `settings` for a key of the settings file."""
     grant: Grant = field(default=Grant(scopes=EVERY_SCOPE))
     counted_as: str = ""
-    """The same field of the `ApiKey`."""
+    """See the field of the same name in `ApiKey`."""
 
     @property
     def account(self) -> str:

@@ -103,7 +103,7 @@ class MissingField(InvalidRequest):
 
 
 class InvalidValue(InvalidRequest):
-    """A field holds a value that it cannot hold."""
+    """A field has a value that is not allowed for it."""
 
     code = "invalid_value"
 

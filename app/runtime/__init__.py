@@ -1,1 +1,3 @@
-"""Who runs what, when. Law: engines are reached only through this package."""
+"""Runs the engines: which process or thread does which work, and when. Law: engines are reached only through
+this package.
+"""

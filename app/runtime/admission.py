@@ -22,7 +22,7 @@ from app.runtime.cancel import Cancel
 from app.tracing import current_span
 
 LONGEST_RETRY = 60
-"""Seconds of `Retry-After`; both official SDKs wait no longer."""
+"""Most seconds in `Retry-After`: both official SDKs ignore a longer wait."""
 HALF_LIFE = 60.0
 """Half-life of the throughput average, in seconds."""
 
@@ -61,13 +61,17 @@ class Permit:
         self._admission.worked(self, seconds)
 
     def timed(self, waited: float, worked: float) -> None:
-        """One row of its work waited and took so many seconds. Called on any thread."""
+        """Counts one row of the request's work, which waited and took so many seconds.
+        Called on any thread.
+        """
         with self._times:
             self._queued_for = waited if self._queued_for is None else self._queued_for
             self._worked_for += worked
 
     def close(self) -> None:
-        """Gives everything back and sets the cancel token, so that threads drop this request's work."""
+        """Gives back all that the request claimed, and sets the cancel token, so that
+        threads drop its work.
+        """
         self.cancel.set()
         if self._open:
             self._open = False
@@ -114,7 +118,7 @@ class Admission:
         self.closing = False
         self.pace = Pace()
         self._request: float | None = None
-        """Seconds that a request takes: an exponential moving average."""
+        """Mean seconds of a request: an exponential moving average."""
 
     def admit(self) -> Permit:
         """A permit for one more request. Raises `Overloaded` or `ShuttingDown`."""
@@ -158,7 +162,7 @@ class Admission:
             self.pace.pause()
 
     def _overloaded(self, seconds: float, reason: str) -> ApiError:
-        """A refusal with the time after which a retry is likely to succeed."""
+        """The error for a refused request, with the time after which a retry is likely to succeed."""
         return Overloaded(max(1, min(LONGEST_RETRY, math.ceil(seconds))), reason)
 
 
@@ -171,7 +175,7 @@ class Pace:
         self._since: float | None = None
 
     def resume(self) -> None:
-        """Work begins; has no effect if other work is running."""
+        """Starts the clock, unless other work is running already."""
         if self._since is None:
             self._since = time.monotonic()
 
@@ -181,12 +185,12 @@ class Pace:
         self._audio += seconds
 
     def pause(self) -> None:
-        """The last request has ended, so the clock stops: idle time is not counted."""
+        """Stops the clock when the last request has ended, so that idle time is not counted."""
         self._tick()
         self._since = None
 
     def time_for(self, seconds: float) -> float:
-        """Seconds of work that `seconds` of audio are likely to take; 0 before the first measurement."""
+        """Estimated seconds of work for `seconds` of audio; 0 before the first measurement."""
         return seconds * self._time / self._audio if self._audio else 0.0
 
     def _tick(self) -> None:

@@ -1,4 +1,4 @@
-"""The traces of a batch: how long each of its rows waited, and what the engine did for all of them.
+"""The trace spans of a batch: how long each of its rows waited, and what the engine did for all of them.
 
 Law: says what happened; decides nothing.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 OPERATIONS = {Transcribe: "speech_to_text", Speak: "text_to_speech"}
-"""`gen_ai.operation.name` by the type of work; other work has none."""
+"""The attribute `gen_ai.operation.name` for each type of work; other types get none."""
 
 
 def trace_batch(

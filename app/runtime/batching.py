@@ -17,12 +17,12 @@ class BatchLimits:
     """How large a batch may be."""
 
     rows: int
-    """The most rows."""
+    """The most rows in a batch."""
     seconds: float = float("inf")
     """The most seconds of audio, so that the next batch need not wait long; a single row always fits."""
 
     def shared(self, waiting: int, free: int) -> BatchLimits:
-        """The limits for one of `free` threads, when the waiting rows are shared out among all of them."""
+        """The limits of a batch if the waiting rows are divided evenly among the `free` threads."""
         share = math.ceil(waiting / max(1, free))
         return replace(self, rows=max(1, min(self.rows, share)))
 
@@ -37,8 +37,8 @@ def pick(waiting: Sequence[WaitingRow], shares: FairShare, limits: BatchLimits) 
 
 
 def _filled(order: Sequence[WaitingRow], limits: BatchLimits) -> list[int]:
-    """The first row and the rows of its key that fit. Rows of one request keep their order: if one row
-    does not fit, the later rows of its request are left out too.
+    """The first row, and all further rows with the same batch key that fit. Rows of one request keep their
+    order: if one row does not fit, the later rows of its request are left out too.
     """
     key, seconds = order[0].key, 0.0
     chosen: list[int] = []

@@ -9,8 +9,9 @@ from statistics import median
 from engines.work import Assemble, Work
 
 USUAL_TIMES = 20
-"""What takes this many times its usual time counts as stuck. It is so many because a window whose result is
-bad is decoded up to six times, and music may be as bad in every window of a batch."""
+"""A call that takes this many times its usual time counts as stuck. The factor is so large because a window
+with a bad result is decoded up to six times, and with music that may be every window of a batch.
+"""
 FIRST_TIMES = 10
 """Limit of the first call of its kind, in units of `stuck_seconds`."""
 ASSEMBLE_SECONDS = 3600.0
@@ -18,11 +19,11 @@ ASSEMBLE_SECONDS = 3600.0
 FIRST_LOAD_SECONDS = 1800.0
 """Limit of an engine's first load, in seconds."""
 CALLS_KEPT = 31
-"""Calls of each kind whose times are known."""
+"""For each kind of work, the times of so many latest calls are kept."""
 
 
 class CallTimes:
-    """The times of one engine, also when it is unloaded and loaded again."""
+    """The times of one engine; they stay when it is unloaded and loaded again."""
 
     def __init__(self, least: float) -> None:
         """`least`: seconds that every call and every load may take."""
@@ -39,15 +40,17 @@ class CallTimes:
         return min(FIRST_LOAD_SECONDS, max(self._least, USUAL_TIMES * self._load))
 
     def loaded(self, seconds: float) -> None:
-        """Counts a load."""
+        """Notes how long a load took."""
         self._load = max(self._load, seconds)
 
     def limit(self, work: Work[object, object], patience: float) -> float:
-        """Seconds after which a call counts as stuck. `patience`: seconds until nobody waits for it."""
+        """Seconds after which a call counts as stuck. `patience`: seconds until the last request that waits
+        for it reaches its deadline.
+        """
         return max(self._least, min(patience, self._usual_limit(work)))
 
     def took(self, work: Work[object, object], seconds: float) -> None:
-        """Counts a call that was answered."""
+        """Notes how long an answered call took."""
         before = self._calls.get(type(work), ())
         self._calls[type(work)] = (
             *before[1 - CALLS_KEPT :],

@@ -31,7 +31,7 @@ class Cancel:
 
     @property
     def deadline(self) -> float | None:
-        """By the monotonic clock; None: never."""
+        """The deadline, as a time of the monotonic clock; None if there is none."""
         return self._deadline
 
     @property

@@ -1,6 +1,5 @@
-"""How every child process begins.
-
-Law: imports nothing of the app and no library.
+"""What every child process does first: it makes sure that it ends with the server. Law: imports neither the
+app nor any library.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ OOM_SCORE = 500
 
 
 def guard(parent: int) -> None:
-    """Makes the process end with the server and before the server if memory runs out, and print its stack if
-    native code crashes.
+    """Makes this process end when the server ends, makes the kernel kill it before the server if memory runs
+    out, and prints its stack if native code crashes.
     """
     faulthandler.enable()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")

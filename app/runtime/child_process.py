@@ -35,17 +35,17 @@ log = logging.getLogger(__name__)
 LAST_LINES = 30
 LINE_BYTES = 2000
 WANTED_SECONDS = 0.1
-"""Seconds between two looks whether an answer is still wanted."""
+"""Seconds between two checks whether an answer is still needed."""
 GOODBYE_SECONDS = 5.0
-"""Seconds that a child has to end by itself."""
+"""Seconds that a child has for ending by itself before it is killed."""
 OVERGROWN = EngineDied("it took more memory than `runtime.child_bytes`")
-"""Why a process is ended that is replaced by a new one."""
+"""The reason for ending a process that used too much memory and is replaced by a new one."""
 HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "double free", "corrupted", "CUDA")
-"""Beginnings of error messages that clients may see; all others are only in the log."""
+"""Error messages with these beginnings may be shown to clients; all others are only logged."""
 
 
 class ChildProcess:
-    """A child process of one of our programs. Create it on the thread that calls `watch`."""
+    """A child process that runs one of our programs. The thread that creates it must also call `watch`."""
 
     def __init__(
         self,
@@ -56,8 +56,9 @@ class ChildProcess:
         variables: Mapping[str, str] | None = None,
         inherited: Sequence[socket.socket] = (),
     ) -> None:
-        """`program`: a module. `first`: what it is told first. `variables`: of its environment, beside the
-        server's. `inherited`: sockets that it gets. Raises `EngineError` if no process can be started.
+        """`program`: module to run. `first`: the first message to it. `variables`: environment variables for
+        it in addition to the server's. `inherited`: sockets that it inherits. Raises `EngineError` if no
+        process can be started.
         """
         self.name = name
         self.began = time.monotonic()
@@ -86,7 +87,7 @@ class ChildProcess:
 
     @property
     def closing(self) -> bool:
-        """Whether it was asked to end."""
+        """Whether the process was asked to end."""
         return self._closing
 
     @property
@@ -96,14 +97,14 @@ class ChildProcess:
 
     @property
     def memory(self) -> int:
-        """Bytes of resident memory; 0 if the system does not tell."""
+        """Resident memory of the process in bytes; 0 if the system does not report it."""
         with suppress(OSError, ValueError, IndexError):
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
             return pages * os.sysconf("SC_PAGE_SIZE")
         return 0
 
     def begin(self, value: object) -> Future[Any]:
-        """The answer to a call. Raises `EngineDied` if the process has ended before."""
+        """Sends a call and returns its future answer. Raises `EngineDied` if the process has ended."""
         future: Future[Any] = Future()
         with self._lock:
             if self._ended:
@@ -114,8 +115,8 @@ class ChildProcess:
         return future
 
     def ask(self, value: object, seconds: float, wanted: Callable[[], bool] = always) -> Any:
-        """Blocks. Raises `EngineError`: `EngineStuck` after so many seconds, `EngineDied` if it ended,
-        `GivenUp` if the answer is not wanted any more.
+        """Sends a call and waits for its answer. Raises `EngineError`: `EngineStuck` after so many seconds,
+        `EngineDied` if the process ended, `GivenUp` if `wanted` says that the answer is no longer needed.
         """
         answer = self.begin(value)
         until = time.monotonic() + seconds
@@ -129,7 +130,7 @@ class ChildProcess:
         return answer.result()
 
     def heard(self) -> None:
-        """Called for each answer."""
+        """Called for each answer; subclasses may use it."""
 
     def watch(self) -> EngineDied:
         """Delivers results until the process ends. Returns how it ended; all pending calls fail with that."""
@@ -152,8 +153,8 @@ class ChildProcess:
             future.set_result(frame.value)
 
     def kill(self, why: EngineDied, *, blame: bool = False) -> None:
-        """Ends the process at once. `why`: the reason, for `watch`. `blame`: whether the pending calls may
-        have caused it; else they fail as if somebody else had killed the process.
+        """Kills the process. `why`: the reason, which `watch` returns. `blame`: whether the pending calls may
+        have caused it; if not, they fail as if the process had been killed from outside.
         """
         self._why = self._why or why
         self._blame = blame
@@ -173,17 +174,17 @@ class ChildProcess:
             self._process.wait()
 
     def last_words(self) -> str:
-        """The first line of its standard error that tells the cause and that clients may see."""
+        """The first line of its standard error that names the cause and that clients may see."""
         self._listener.join(0.5)
         return next((line[:120] for line in list(self._lines) if line.startswith(HARMLESS)), "")
 
     def send(self, number: int, kind: FrameKind, value: object) -> None:
-        """Sends a frame that needs no answer, or whose answer is expected. Raises `EngineError`."""
+        """Sends a frame without waiting for an answer. Raises `EngineError`."""
         self._tried(self._pipe.send, number, kind, value)
 
     def offer(self, number: int, kind: FrameKind, value: object) -> bool:
-        """Sends a frame unless that has to wait for the process; returns whether it was sent, as far as is
-        known. Raises `EngineError`.
+        """Sends a frame, unless sending would have to wait for the process. Returns whether it was sent, as
+        far as is known. Raises `EngineError`.
         """
         return self._tried(self._pipe.offer, number, kind, value) is not False
 
@@ -226,7 +227,7 @@ class ChildProcess:
         return self._why or died
 
     def _listen(self, stderr: IO[bytes]) -> None:
-        """Copies its lines into the log. A line that is too long is cut."""
+        """Copies the lines of the process's standard error into the log. A line that is too long is cut."""
         with stderr:
             while line := stderr.readline(LINE_BYTES):
                 text = line.decode(errors="replace").rstrip()
@@ -259,7 +260,9 @@ def _started(
 
 
 def oom_kills() -> int:
-    """Processes of this machine that the kernel has ended for want of memory; 0 where it does not tell."""
+    """Number of processes on this machine that the kernel has killed for lack of memory; 0 if the system does
+    not report it.
+    """
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):
@@ -285,9 +288,9 @@ def _death(status: int, oom_kills_before: int | None) -> EngineDied:
 
 
 def death_label(failure: Exception) -> str:
-    """The label for metrics: one of a few words, so that there are few time series.
+    """The label of a death in metrics: one of a few words, because each word is a time series of its own.
 
-    `memory` is the kernel's end of a process, and `replaced` is ours, which is no failure.
+    `memory`: the kernel killed it. `replaced`: the server replaced it, which is no failure.
     """
     if failure is OVERGROWN:
         return "replaced"

@@ -32,15 +32,15 @@ LOST_STATUS = 75
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A work to do, and the number under which it is answered."""
+    """One piece of work, and the number of the call that it answers."""
 
     number: int
     work: Callable[[], Work[object, object]]
-    """Waits for the features of its windows."""
+    """Returns the work. It blocks until the features of its windows are computed."""
 
 
 class CallServer:
-    """Does the work of the frames: `calls` works in parallel."""
+    """Does the work that arrives in frames, on `calls` threads at the same time."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class CallServer:
         *,
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """`give_back`: called once after each time of work, when a thread had none for `quiet_seconds`."""
+        """`give_back`: called once after each period of work, when no thread had work for `quiet_seconds`."""
         self._pipe = pipe
         self._host = host
         self._give_back = give_back
@@ -76,7 +76,7 @@ class CallServer:
                     return
 
     def close(self) -> None:
-        """Lets the running works end and closes the engine."""
+        """Lets the running work end, and closes the engine."""
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
@@ -87,12 +87,12 @@ class CallServer:
     def _serve(self) -> None:
         while call := self._next():
             sent = self._sent(call.number, *self._answer(call))
-            del call  # its samples are memory too
+            del call  # frees the samples of the call
             if not sent:
                 return
 
     def _next(self) -> Call | None:
-        """The next call; None: there will be no more."""
+        """Waits for the next call. Returns None if there will be no more."""
         try:
             return self._calls.get(timeout=self._quiet_seconds)
         except queue.Empty:
@@ -100,7 +100,7 @@ class CallServer:
             return self._calls.get()
 
     def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
-        """Whether the server is still there."""
+        """Sends a frame. Returns False if the server has ended."""
         try:
             self._pipe.send(number, kind, value)
         except OSError:

@@ -1,6 +1,7 @@
-"""What a child process tells the server, as values.
+"""The messages from a child process to the server.
 
-Law: importable by its own name at both ends (the program of the child is `__main__` in one of them).
+Law: a process must import this module by its name, because the program of the child is `__main__` there and
+classes of `__main__` do not unpickle in the server.
 """
 
 from __future__ import annotations
@@ -38,16 +39,18 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception as values, so that no class has to be known at the other end."""
+    """An exception as plain values, so that the other process does not need to know its class."""
 
     name: str
     args: tuple[object, ...]
     facts: dict[str, object]
-    """Attributes of numbers and strings."""
+    """Those attributes of the exception that are numbers or strings."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """A class that `engines.errors` does not know becomes `EngineError`, and its trace is logged."""
+        """Turns an exception into values. A class that `engines.errors` does not have becomes `EngineError`,
+        and its stack trace is logged.
+        """
         if is_out_of_memory(error):
             error = EngineOutOfMemory()
         if isinstance(error, EngineError) and getattr(errors, type(error).__name__, None) is type(error):
@@ -63,7 +66,7 @@ class Failure:
         return cls("EngineError", (str(error),), {})
 
     def rebuilt(self) -> EngineError:
-        """The exception, if its class is one of `engines.errors`."""
+        """The exception again, if its class is one of `engines.errors`."""
         found = getattr(errors, self.name, None)
         known = found if isinstance(found, type) and issubclass(found, EngineError) else EngineError
         error: EngineError = known.__new__(known, *self.args)

@@ -17,7 +17,7 @@ class DeviceGroup:
     """One model on several devices: it passes each call to the host of one device."""
 
     def __init__(self, hosts: Sequence[Host]) -> None:
-        """`hosts`: at least one."""
+        """`hosts`: one for each device, at least one."""
         self._hosts = hosts
         self._lock = threading.Lock()
         self._running = [0] * len(hosts)
@@ -29,12 +29,14 @@ class DeviceGroup:
 
     @property
     def problem(self) -> str | None:
-        """The first problem, if no device can answer."""
+        """The first problem of a device if none of them can answer; None if at least one can."""
         problems = [host.problem for host in self._hosts]
         return None if None in problems else problems[0]
 
     def prepare(self, window: Window) -> Window:
-        """Prepares the window on the device that is likely to get it; any other device prepares it again."""
+        """Prepares a window on the device that will probably transcribe it. If another device does, it
+        prepares the window again.
+        """
         with self._lock:
             index = self._idlest()
         return self._hosts[index].prepare(window)
@@ -67,7 +69,9 @@ class DeviceGroup:
                 self._running[index] -= 1
 
     def _idlest(self) -> int:
-        """The host that can answer and has the least to do; of several, the one that had the fewest calls."""
+        """The host with the least work among those that can answer; of several, the one with the fewest calls
+        so far.
+        """
 
         def load(index: int) -> tuple[bool, float, int]:
             host = self._hosts[index]

@@ -1,4 +1,4 @@
-"""Blocks of sound of any length -> the stretches that a diarizer processes, one `Look` each.
+"""Divides blocks of sound into the stretches that a diarizer processes, one `Look` for each stretch.
 
 Law: arithmetic on samples, and the order of the stretches. They overlap as the diarizer demands; the last one
 is shorter.
@@ -18,15 +18,15 @@ from engines.work import LookSize, Seen, Stretch
 
 
 class DiarizerStretches:
-    """One audio: `feed` each block, then `flush` once."""
+    """Cuts the sound of one recording into stretches. Call `feed` with each block, then `flush` once."""
 
     def __init__(self, size: LookSize) -> None:
         self._size = size
         self._blocks: list[Samples] = []
         self._held = 0
-        """Samples that wait."""
+        """Number of samples in `_blocks`."""
         self._start = 0
-        """Where they begin, in samples from the start of the audio."""
+        """Position of the first of them, in samples from the start of the audio."""
 
     def feed(self, samples: Samples) -> Iterator[Stretch]:
         """The stretches that are complete now. A stretch is given only when more sound follows, because the
@@ -44,7 +44,7 @@ class DiarizerStretches:
         self._blocks, self._held = [waiting], len(waiting)
 
     def flush(self) -> Iterator[Stretch]:
-        """The rest, if there was any sound at all."""
+        """The last stretch, unless there was no sound at all."""
         if self._held:
             yield Stretch(np.concatenate(self._blocks), self._start / SAMPLE_RATE, end=True)
         self._blocks, self._held = [], 0

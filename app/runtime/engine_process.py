@@ -23,7 +23,7 @@ PROGRAM = "app.runtime.child_program"
 
 
 class Child(ChildProcess):
-    """Create it on the thread that calls `watch`."""
+    """A child process that runs one engine. The thread that creates it must also call `watch`."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class Child(ChildProcess):
         *,
         windows: int = 24,
     ) -> None:
-        """`variables`: of its environment, beside the server's. `windows`: that it keeps before their turn.
-        Raises `EngineError` if no process can be started.
+        """`variables`: environment variables in addition to the server's. `windows`: number of windows that
+        the process may hold before it transcribes them. Raises `EngineError` if no process can be started.
         """
         self._windows = WindowBook(windows)
         self._asked_at: float | None = None
-        """When the oldest ping was sent that was not answered yet."""
+        """Time of the oldest ping that has no answer yet; None if all have one."""
         super().__init__(name, PROGRAM, (finder, order), variables=variables)
 
     @property
@@ -48,8 +48,9 @@ class Child(ChildProcess):
         return self.opened
 
     def keep(self, window: Window) -> Window:
-        """Sends a window before its turn, so that its features are computed while it waits. Returns what to
-        call `do` with; a process that does not read is not waited for. Raises `EngineError`.
+        """Sends a window to the process early, so that its features are computed while it waits for its turn.
+        Returns the window that `do` must be given. Does not wait if the process does not read. Raises
+        `EngineError`.
         """
         if self._windows.full:
             return window
@@ -57,8 +58,8 @@ class Child(ChildProcess):
         return self._windows.sent(window, number) if self.offer(number, FrameKind.KEEP, window) else window
 
     def ping(self) -> float:
-        """Asks for a sign of life. Returns the seconds since the oldest question without an answer; 0: all
-        were answered.
+        """Sends a ping. Returns the age in seconds of the oldest ping without an answer; 0 if all were
+        answered.
         """
         with suppress(EngineError):
             now = time.monotonic()
@@ -68,12 +69,12 @@ class Child(ChildProcess):
 
     @property
     def unanswered(self) -> float:
-        """Seconds since the oldest ping that was not answered."""
+        """Seconds since the oldest ping that has no answer yet."""
         asked = self._asked_at
         return time.monotonic() - asked if asked else 0.0
 
     def do(self, work: Work[object, object], seconds: float, wanted: Callable[[], bool] = always) -> Done:
-        """Blocks. Raises as `ask` does."""
+        """Sends work and waits for its result. Raises the same errors as `ask`."""
         sent = SentWork(self._windows.work(work), self._windows.unneeded())
         done: Done = self.ask(sent, seconds, wanted)
         return done

@@ -1,4 +1,6 @@
-"""What is known of one engine on one device, also when it is unloaded and loaded again. Law: values only."""
+"""What the server remembers of one engine on one device while it is unloaded and loaded again. Law: values
+only.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from app.runtime.crash_history import CrashHistory
 
 @dataclass(slots=True)
 class EngineRecord:
-    """The record of one engine."""
+    """The times, crashes and device of one engine."""
 
     times: CallTimes
     history: CrashHistory = field(default_factory=CrashHistory)
     device: str = "unknown"
-    """`cpu` or `cuda`, as soon as it was loaded once."""
+    """`cpu` or `cuda`; known after the first load."""

@@ -19,7 +19,9 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 URGENT_LEAD = 30.0
-"""Seconds of audio by which an urgent row is dated earlier: about one window of a file."""
+"""An urgent row is served as if its request had had so many seconds of audio less: about one window of a
+file.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,13 @@ class WaitingRow:
 
     id: int
     request: Hashable
-    """The request that it belongs to."""
+    """The request that the row belongs to."""
     key: Hashable
-    """Rows of equal keys may share a batch."""
+    """Batch key: only rows with equal keys may share a batch."""
     seconds: float
     """Seconds of audio."""
     urgent: bool = False
-    """Whether somebody waits for it who has finished speaking."""
+    """Whether a person waits for the result, because they have just finished speaking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class FairShare:
         return FairShare(self.now, {**self.had, request: max(self.now, self.had.get(request, self.now))})
 
     def served(self, batch: Sequence[WaitingRow], left: Collection[Hashable]) -> FairShare:
-        """The shares after a batch. `left`: the requests that still wait."""
+        """Counts the service of a batch, and returns the new shares. `left`: the requests that still wait."""
         if not left:
             return FairShare()
         had = dict(self.had)
@@ -64,7 +66,7 @@ class FairShare:
         return FairShare(now, {request: end for request, end in had.items() if request in left or end > now})
 
     def due(self, request: Hashable) -> float:
-        """The service of a request; for an unknown one, the virtual time."""
+        """The service that a request has had; the virtual time if the request is new."""
         return self.had.get(request, self.now)
 
 

@@ -17,7 +17,9 @@ DURATION_BUCKETS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600)
 FIRST_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 4, 8, 16, 60)
 DECODE_BUCKETS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100)
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""Other methods are counted as `other`, because clients can send any word."""
+"""Methods with a label of their own. All others are counted as `other`, because a client
+can send any word.
+"""
 STATES = ("idle", "loading", "loaded", "failed")
 PROBLEMS = ("database", "disk", "memory", "model")
 
@@ -83,7 +85,7 @@ class HttpMeters:
 
 
 class ServerMeters:
-    """Facts about the server, measured when they are asked for."""
+    """Facts about the server that are measured when /metrics is requested."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, registry=registry)

@@ -1,4 +1,4 @@
-"""Memory that requests have freed goes back to the system when the server has nothing to do.
+"""Returns freed memory to the operating system while the server is idle.
 
 Law: never while there is work. The heap of the C library keeps freed memory in each thread's part of it.
 """
@@ -15,16 +15,16 @@ from engines.heap import QUIET_SECONDS, return_free_memory
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the server does now."""
+    """The activity of the server at one moment."""
 
     begun: int
-    """Requests with a body since the start."""
+    """Number of requests with a body since the server started."""
     open: int
-    """Requests that are not answered."""
+    """Number of requests that are not answered yet."""
 
 
 class IdleMemory:
-    """Used from the event loop only."""
+    """Returns freed memory when the server becomes idle. Use it from the event loop only."""
 
     def __init__(
         self,

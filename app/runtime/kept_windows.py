@@ -35,7 +35,7 @@ features.
 
 
 def feature_threads(device: str) -> int:
-    """Threads that compute features beside an engine on `cpu` or `cuda`."""
+    """Number of threads that compute features in the process of an engine on `cpu` or `cuda`."""
     if device == "cpu":
         return FEATURE_THREADS
     return max(FEATURE_THREADS, min(MOST_FEATURE_THREADS, os.cpu_count() or 1))
@@ -43,7 +43,7 @@ def feature_threads(device: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class KeptRow:
-    """Stands for a window that the process has."""
+    """Stands for a window that the process already has: only its number is sent."""
 
     number: int
 
@@ -69,18 +69,18 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SentWindow(Window):
-    """A window that a process has."""
+    """A window that was already sent to a process."""
 
     claim: _Claim | None = None
     owner: object = None
-    """The `WindowBook` of that process."""
+    """The `WindowBook` of the process that has the window."""
 
 
 class WindowBook:
     """The server's record of the windows that one process keeps. Any thread may call it."""
 
     def __init__(self, most: int) -> None:
-        """`most`: windows that the process may keep."""
+        """`most`: the most windows that the process may keep."""
         self._most = most
         self._unneeded: deque[int] = deque()
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class WindowBook:
 
     @property
     def full(self) -> bool:
-        """Whether the process keeps as many as it may."""
+        """Whether the process keeps as many windows as it may."""
         return self._kept - len(self._unneeded) >= self._most
 
     def sent(self, window: Window, number: int) -> SentWindow:
@@ -99,7 +99,9 @@ class WindowBook:
         return SentWindow(**facts, claim=_Claim(number, self._unneeded), owner=self)
 
     def unneeded(self) -> tuple[int, ...]:
-        """Numbers that were not told yet and that nobody needs any more."""
+        """Numbers of the windows that nobody needs any more and that the process has not
+        been told to drop.
+        """
         told: list[int] = []
         with self._lock:
             while self._unneeded:
@@ -108,7 +110,9 @@ class WindowBook:
         return tuple(told)
 
     def work(self, work: Work[object, Result]) -> Work[object, Result]:
-        """The work as it is sent: windows that the process has are numbers."""
+        """The work as it is sent to the process: windows that the process has are
+        replaced by their numbers.
+        """
         if not any(isinstance(row, SentWindow) for row in work.rows):
             return work
         return replace(work, rows=tuple(self._row(row) for row in work.rows))
@@ -132,7 +136,7 @@ class WindowKeeper:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="features")
 
     def keep(self, number: int, window: Window) -> None:
-        """Computes the features on a thread."""
+        """Keeps a window, and computes its features on a thread."""
         self._windows[number] = self._threads.submit(self._prepared, window)
 
     def forget(self, numbers: Iterable[int]) -> None:
@@ -141,7 +145,9 @@ class WindowKeeper:
                 window.cancel()
 
     def work(self, work: Work[object, Result]) -> Callable[[], Work[object, Result]]:
-        """A function that waits for the features and gives the whole work; it may be called on any thread."""
+        """A function that waits for the features and returns the work with its windows. Any thread may call
+        it.
+        """
         rows = [self._windows[row.number] if isinstance(row, KeptRow) else row for row in work.rows]
         return lambda: replace(work, rows=_awaited(rows))
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Lane:
-    """Runs one model on threads of its own."""
+    """Runs one model on its own threads."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class Lane:
         return bool(self._queue.waiting) or self._queue.running >= (host.calls if host else 1)
 
     def stop(self) -> None:
-        """Refuses waiting entries and new ones."""
+        """Refuses all waiting and all new entries."""
         self._queue.close()
 
     def close(self) -> None:
-        """Refuses waiting entries, lets the running batches end, closes the engine."""
+        """Refuses waiting entries, waits until the running batches have ended, and closes the engine."""
         self.stop()
         with self._hiring:
             threads = list(self._threads)
@@ -118,7 +118,9 @@ class Lane:
         self.life.close()
 
     def _hire(self, count: int) -> None:
-        """As many threads as the engine takes calls at once; they stay when it is unloaded."""
+        """Starts threads until there are `count`: as many as the calls that the engine takes at once. They
+        keep running when the engine is unloaded.
+        """
         with self._hiring:
             for number in range(len(self._threads), count):
                 name = f"lane-{self.name}-{number}"
@@ -135,7 +137,7 @@ class Lane:
                 if number == 0:
                     self.life.tend()
                 self._work_once()
-            except Exception:  # a thread that ended would leave all later requests waiting
+            except Exception:  # if this thread ended, all later requests would wait forever
                 log.exception("a thread of the lane %s goes on after a fault", self.name)
 
     def _work_once(self) -> None:
@@ -165,9 +167,10 @@ class Lane:
             self._queue.done()
 
     def _do(self, host: Host, batch: Sequence[Entry[object]], *, alone: bool = False) -> None:
-        """One result for each entry; if the batch fails, each row is tried by itself.
+        """Gives each entry a result. If the batch fails, each of its rows is tried alone.
 
-        `alone`: beside no other batch, since the engine ended when the rows were tried before.
+        `alone`: no other batch may run at the same time, because the engine crashed when these rows were
+        tried before.
         """
         began = time.monotonic()
         try:
@@ -219,12 +222,12 @@ class Lane:
 
 
 def _never() -> None:
-    """The answer of threads that never load or unload the model."""
+    """For threads that never load or unload the model: nothing is ever due."""
 
 
 def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:
-    """One result for each row of the batch. Raises what the engine raises, and `EngineError` if it gave
-    another number of results.
+    """One result for each row of the batch. Raises what the engine raises, and `EngineError` if the engine
+    returned a different number of results.
     """
     try:
         with bound(_requests(batch)):
@@ -244,10 +247,10 @@ def _requests(batch: Sequence[Entry[object]]) -> str | None:
 
 
 def _wanted(batch: Sequence[Entry[object]]) -> bool:
-    """Whether somebody waits for a result."""
+    """Whether a result of the batch is still needed."""
     return any(not entry.abandoned for entry in batch)
 
 
 def _patience(batch: Sequence[Entry[object]]) -> float:
-    """Seconds until the last deadline of the entries."""
+    """Seconds until the last deadline among the entries."""
     return max(entry.permit.cancel.left for entry in batch)

@@ -62,7 +62,7 @@ from engines.work import (
 
 DETECTOR = "silero"
 CHARACTERS_A_SECOND = 15
-"""Characters that a second of speech has, roughly: with it, text counts in the fair share of requests."""
+"""Characters in a second of speech, roughly: converts text to seconds for the fair share of requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class RunnerRules:
     idle: float = 0.0
     """Seconds until an unused model is unloaded; 0: never."""
     memory: int = 0
-    """Bytes that all loaded models may have; 0: no bound."""
+    """The most bytes that all loaded models may use together; 0: no limit."""
 
 
 class LaneRunner:
@@ -92,7 +92,7 @@ class LaneRunner:
         meters: Meters | None = None,
         shortage: MemoryShortage | None = None,
     ) -> None:
-        """`place`: where engines are loaded. `threads`: compute the features of windows that still wait."""
+        """`place`: loads the engines. `threads`: compute the features of windows that wait."""
         self._admission = admission
         self._rules = rules
         self._place = place
@@ -224,7 +224,7 @@ class LaneRunner:
     async def _asked(
         self, model: ModelSpec, work: Work[object, Result_co], seconds: float, permit: Permit
     ) -> Result_co:
-        """The result of one row. An engine's failure is translated to an error of the API."""
+        """The result of one row. A failure of the engine becomes an error of the API."""
         try:
             return await self._row(model, work, seconds, permit)
         except EngineError as failure:
@@ -253,7 +253,9 @@ class LaneRunner:
             raise RequestTimedOut from None
 
     def _open(self, model: ModelSpec) -> Host:
-        """Blocks; on a lane's thread. Raises `EngineError` or `ApiError`."""
+        """Loads the engine of a model. Blocks; called on a thread of its lane. Raises `EngineError` or
+        `ApiError`.
+        """
         self._place.check(model.kind, model.engine)
         return self._place.open(self._orders.order(model))
 

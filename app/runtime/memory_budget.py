@@ -31,11 +31,11 @@ class Resident(Protocol):
 
     name: str
     size: int
-    """Bytes, roughly."""
+    """Roughly how many bytes the model uses."""
 
     @property
     def used(self) -> float:
-        """When it was used last, by the monotonic clock."""
+        """When the model was used last, as a time of the monotonic clock."""
         ...
 
     def evict(self) -> bool:
@@ -47,16 +47,16 @@ class MemoryBudget:
     """The memory that all models share. Called from the threads of lanes."""
 
     def __init__(self, budget: int = 0) -> None:
-        """`budget`: bytes; 0: no bound."""
+        """`budget`: the most bytes for all models together; 0: no limit."""
         self._budget = budget
         self._inside: list[Resident] = []
         self._changed = threading.Condition()
         self._changes = 0
-        """How often a model may have become free: a waiting thread compares it with the value that it saw
-        last.
+        """Counts how often a model may have become free. A waiting thread compares it with the number that it
+        saw last.
         """
         self._next = threading.Lock()
-        """Held by the one model that looks for memory, so that two never wait for each other."""
+        """Held by the one model that is looking for memory, so that two models never wait for each other."""
 
     @contextmanager
     def room(self, model: Resident, wanted: Callable[[], bool]) -> Iterator[None]:
@@ -83,13 +83,13 @@ class MemoryBudget:
             raise
 
     def leave(self, model: Resident) -> None:
-        """A model was unloaded: its memory is free."""
+        """Called when a model was unloaded: its memory is free again."""
         with self._changed:
             self._inside = [other for other in self._inside if other is not model]
         self.changed()
 
     def changed(self) -> None:
-        """A model may have become free: models that wait for memory check again."""
+        """Called when a model may have become free: models that wait for memory check again."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()

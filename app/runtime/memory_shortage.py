@@ -14,18 +14,18 @@ short enough to recover by itself."""
 
 
 class MemoryShortage:
-    """The last time that memory was refused."""
+    """Remembers when an allocation of memory failed last."""
 
     def __init__(self) -> None:
         self._last: float | None = None
 
     def note(self) -> None:
-        """Memory was refused now."""
+        """Notes that an allocation of memory has just failed."""
         self._last = time.monotonic()
 
     @property
     def problem(self) -> str | None:
-        """Why the server should get no requests for a while; None if all is well."""
+        """Why the server should get no requests for a while; None if memory did not run out lately."""
         if self._last is None or time.monotonic() - self._last > LASTS_SECONDS:
             return None
         return f"ran out of memory within the last {LASTS_SECONDS:g} s"

@@ -97,34 +97,36 @@ class _ProcessCounts:
 
 
 class ChildMeter:
-    """The counters of the process of a model on a device."""
+    """The metrics of a model's process on one kind of device."""
 
     def __init__(self, counts: _ProcessCounts, model: str, device: str) -> None:
         self._counts = counts
         self._labels = (model, device)
 
     def up(self, count: int) -> None:
-        """How many processes are up; of a model 1 or 0."""
+        """Sets how many processes are up; for a model that is 1 or 0."""
         self._counts.up.labels(*self._labels).set(count)
         if not count:
             self._counts.bytes.labels(*self._labels).set(0)
 
     def restarted(self, reason: str) -> None:
-        """The process ended. `reason`: `crash`, `killed`, `stuck`, `memory` or `replaced`."""
+        """Counts an end of the process. `reason`: `crash`, `killed`, `stuck`, `memory` or `replaced`."""
         self._counts.restarts.labels(*self._labels, reason).inc()
 
     def called(self, overhead: float, size: int) -> None:
-        """A call took so many seconds longer than its work. `size`: bytes that the process has."""
+        """Measures a call that took `overhead` seconds longer than its work. `size`: resident bytes of the
+        process.
+        """
         self._counts.overhead.labels(*self._labels).observe(overhead)
         self.size(size)
 
     def size(self, size: int) -> None:
-        """The process has so many bytes of resident memory."""
+        """Sets the resident memory of the process, in bytes."""
         self._counts.bytes.labels(*self._labels).set(size)
 
 
 class Meters:
-    """One set of counters for one server."""
+    """All metrics of one server."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -138,7 +140,7 @@ class Meters:
         self._expiry: Gauge | None = None
 
     def requested(self, route: str | None, method: str, status: int, seconds: float) -> None:
-        """One request has been answered. `route`: its template, None for a path that is none."""
+        """Counts an answered request. `route`: its template; None for an unknown path."""
         self._requests.answered.labels(route or "none", known_method(method), str(status)).inc()
         self._requests.seconds.labels(route or "none").observe(seconds)
 
@@ -147,7 +149,7 @@ class Meters:
         self._lanes.seconds.labels(model).set(seconds)
 
     def worked(self, model: str, waits: Sequence[float], sound: float, seconds: float) -> None:
-        """One batch: how long each row waited, seconds of sound in it, seconds of work."""
+        """Measures a batch: how long each row waited, the seconds of sound in it, and the seconds of work."""
         for wait in waits:
             self._lanes.wait.labels(model).observe(wait)
         self._lanes.rows.labels(model).observe(len(waits))
@@ -156,7 +158,7 @@ class Meters:
         self._lanes.run.labels(model).observe(seconds)
 
     def transcribed(self, model: str, result: WindowResult) -> None:
-        """Counts the cost of one window."""
+        """Counts what it cost to transcribe one window."""
         cost = result.cost
         self._windows.frames.labels(model).inc(cost.frames)
         self._windows.saved.labels(model).inc(cost.saved)
@@ -175,11 +177,13 @@ class Meters:
         self._lanes.failed.labels(model).inc(jobs)
 
     def child(self, model: str, device: str) -> ChildMeter:
-        """The counters of a model's process on a device."""
+        """The metrics of a model's process on one kind of device."""
         return ChildMeter(self._processes, model, device)
 
     def certificate(self, expires: float) -> None:
-        """When the server's certificate ends, in seconds since 1970. Without TLS there is no such metric."""
+        """Sets when the server's certificate expires, in seconds since 1970. Without TLS this metric is
+        absent.
+        """
         if self._expiry is None:
             self._expiry = Gauge(
                 "antiphon_certificate_expires_timestamp_seconds",
@@ -189,5 +193,5 @@ class Meters:
         self._expiry.set(expires)
 
     def page(self) -> bytes:
-        """The exposition text."""
+        """The text of /metrics."""
         return generate_latest(self._registry)

@@ -25,35 +25,37 @@ from engines.work import Host
 
 log = logging.getLogger(__name__)
 EXPECTED = (ApiError, EngineError)
-"""Failures that say enough without a stack trace."""
+"""Failures whose message says enough, so that no stack trace is logged."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
-"""Between two attempts to load a model that must be ready: the first, doubled each time, up to the second."""
+"""Seconds between two attempts to load a model that must be ready: the pause doubles from the first to the
+second value.
+"""
 
 LONGEST_GOODBYE_SECONDS = 30.0
 """Seconds that closing waits for the last users of the engine."""
 
 
 class _Retry:
-    """When a model that must be ready is loaded again after a failure: exponential back-off."""
+    """When to load a model that must be ready again after a failure: exponential back-off."""
 
     def __init__(self) -> None:
         self.at: float | None = None
-        """The time of the next attempt, by the monotonic clock; None: no attempt is due."""
+        """When the next attempt is due, as a time of the monotonic clock; None if none is due."""
         self._required = False
         self._pause = FIRST_PAUSE_SECONDS
 
     def begin(self) -> None:
-        """From now on the model must be ready; the first attempt is due at once."""
+        """Requires the model to be ready from now on; the first attempt is due at once."""
         self._required, self.at = True, time.monotonic()
 
     def failed(self) -> None:
-        """An attempt failed: the next one is due after a pause that doubles each time."""
+        """Notes a failed attempt: the next one is due after a pause that doubles each time."""
         if self._required:
             self.at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
-        """The model is loaded: no attempt is due."""
+        """Notes that the model is loaded: no attempt is due."""
         self.at, self._pause = None, FIRST_PAUSE_SECONDS
 
 
@@ -72,9 +74,10 @@ class ModelLife:
         shortage: MemoryShortage,
         waiting: Callable[[], int],
     ) -> None:
-        """`size`: bytes of memory, roughly. `idle`: seconds without use until it is unloaded; 0: never.
+        """`size`: roughly the bytes of memory. `idle`: seconds without use until the model is unloaded; 0:
+        never.
 
-        `waiting`: how many wait to use it; while some do, it is not unloaded.
+        `waiting`: number of requests that wait to use the model; it is not unloaded while there are any.
         """
         self.name, self.size, self._open, self._idle = name, size, open_host, idle
         self._memory_budget, self._meters, self._shortage = memory_budget, meters, shortage
@@ -87,15 +90,15 @@ class ModelLife:
         self._host: Host | None = None
         self._retry = _Retry()
         self.used = time.monotonic()
-        """When it was used last, by the monotonic clock."""
+        """When the model was used last, as a time of the monotonic clock."""
         self._state: ModelState = "idle"
         self._problem: str | None = "is not loaded yet"
         self._failure: Exception | None = None
-        """Why it could not be loaded the last time."""
+        """Why the last attempt to load the model failed."""
 
     @property
     def problem(self) -> str | None:
-        """Why the model cannot answer; None once it is loaded, and while it is unloaded for being idle."""
+        """Why the model cannot answer. None if it is loaded, or if it was unloaded because it was idle."""
         host = self._host
         return host.problem if host else self._problem
 
@@ -134,7 +137,7 @@ class ModelLife:
 
     @contextmanager
     def hold(self) -> Iterator[Host | None]:
-        """The engine if it is loaded (it is not unloaded meanwhile); else None."""
+        """The engine if it is loaded, else None. It is not unloaded within the `with` block."""
         with self._changed:
             host = self._host
             self._leases += host is not None
@@ -188,7 +191,7 @@ class ModelLife:
 
     def _unload(self, reason: str) -> bool:
         if not self._loading.acquire(blocking=False):
-            return False  # somebody is about to use it
+            return False  # a request is about to use it
         try:
             with self._changed:
                 if self._leases or self._waiting():

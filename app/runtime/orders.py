@@ -1,4 +1,4 @@
-"""How each model is loaded: its engine, its memory, and the limits of its batches.
+"""The order for each model: its engine, its size in memory, and the limits of its batches.
 
 Law: reads settings and folders; nothing is loaded here.
 """
@@ -28,7 +28,7 @@ class EngineSettings:
 
     transcription: EngineOptions
     speech: EngineOptions
-    """The options of speech models, and of speaker encoders."""
+    """Options of the engines of speech models and of speaker encoders."""
     diarization: EngineOptions
 
     @classmethod
@@ -61,13 +61,15 @@ class Orders:
     """Makes the order (what to load, and how) for a model."""
 
     def __init__(self, store: WeightsStore, options: EngineSettings, windows: BatchLimits) -> None:
-        """`windows`: limits of a batch of windows."""
+        """`windows`: batch limits for models that transcribe windows."""
         self._store = store
         self._options = options
         self._windows = windows
 
     def order(self, model: ModelSpec) -> Order:
-        """Checks the weights, so it blocks. Raises `ModelUnavailable`."""
+        """What to load for a model, and how. It checks the weights, so it blocks. Raises
+        `ModelUnavailable`.
+        """
         folder = self._folder(model)
         return Order(model.kind, model.engine, folder, self._engine_options(model), model.id)
 
@@ -93,7 +95,7 @@ class Orders:
 
 
 def size_of(model: ModelSpec) -> int:
-    """Bytes of all files of a model: about what it takes in memory."""
+    """Bytes of all files of a model, which is about the memory that it needs."""
     with suppress(OSError):
         return sum(path.stat().st_size for path in model.folder.rglob("*") if path.is_file())
     return 0

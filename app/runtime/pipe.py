@@ -28,12 +28,13 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 HEAD = struct.Struct("<QBIQ")
-"""Call number, kind, number of buffers, bytes of the pickle."""
+"""The head of a frame: call number, kind, number of buffers, bytes of the pickle."""
 LENGTH = struct.Struct("<Q")
 SEND_BUFFER_BYTES = 4 << 20
 SMALL_BYTES = 64 << 10
-"""Bytes; a smaller array is sent within the pickle, because a separate buffer would cost more than the
-copy."""
+"""Arrays of fewer bytes are sent within the pickle, because a separate buffer would cost
+more than copying.
+"""
 MOST_BYTES = 2 << 30
 MOST_BUFFERS = 1 << 16
 MOST_PARTS = 512
@@ -41,13 +42,13 @@ MOST_PARTS = 512
 SEND_SECONDS = 60
 """Seconds after which a process that does not read counts as stuck."""
 OFFER_SECONDS = 0.1
-"""Seconds within which a process reads, unless it is stuck or stopped."""
+"""Seconds within which a process reads what is sent, unless it is stuck or stopped."""
 SO_SNDBUFFORCE = 32
 """Linux's socket option for a send buffer above the system's limit; it needs the privilege CAP_NET_ADMIN."""
 
 
 class FrameTooLarge(Exception):
-    """More bytes than one frame may have."""
+    """A frame would have more bytes or buffers than is allowed."""
 
 
 class FrameKind(IntEnum):
@@ -58,7 +59,7 @@ class FrameKind(IntEnum):
     DO = 2
     """To the child: do this `SentWork`."""
     KEEP = 3
-    """To the child: keep this window, and compute its features. It is not answered."""
+    """To the child: keep this window, and compute its features. It has no answer."""
     CLOSE = 4
     """To the child: end."""
     DONE = 5
@@ -66,12 +67,14 @@ class FrameKind(IntEnum):
     FAILED = 6
     """From the child: the failure of a call."""
     PING = 7
-    """To the child: answer. With numbers of windows that are no longer needed."""
+    """To the child: send an answer as a sign of life. It carries numbers of windows that are no longer
+    needed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A received frame."""
+    """A frame that was received."""
 
     call: int
     kind: int
@@ -123,9 +126,9 @@ class Pipe:
         return True
 
     def _unread(self) -> int:
-        """Bytes that the other end has not read yet; 0 where the system does not tell."""
+        """Bytes that the other end has not read yet; 0 if the system does not report it."""
         count = array("i", [0])
-        with suppress(OSError, ValueError):  # it was closed: sending tells so
+        with suppress(OSError, ValueError):  # if the socket was closed, sending will report it
             fcntl.ioctl(self._socket, termios.TIOCOUTQ, count)
         return count[0]
 
@@ -152,7 +155,7 @@ class Pipe:
         """Closes this end; the other end sees the end of the stream."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with self._sending:  # otherwise another file could get its number while a thread sends
+        with self._sending:  # else another file could get this descriptor number while a thread sends
             self._socket.close()
 
     def _send_all(self, parts: Sequence[memoryview]) -> None:
@@ -165,7 +168,7 @@ class Pipe:
                 left[0] = left[0][sent:]
 
     def _read(self, size: int) -> memoryview:
-        """Exactly so many bytes, in a writable buffer, because arrays of engines are writable. Raises
+        """Reads exactly `size` bytes into a writable buffer, because engines need writable arrays. Raises
         `EOFError`.
         """
         whole = np.empty(size, np.uint8).data

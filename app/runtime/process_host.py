@@ -1,4 +1,4 @@
-"""One engine in a child process; if that ends, in the next one.
+"""Runs one engine in a child process, and starts a new process when it has ended.
 
 Law: keeps one process, starts it again when it has ended, and says whether it can answer. The lane decides
 what happens to work that was lost in a crash; the process itself is in `child_process.py`.
@@ -30,9 +30,9 @@ from engines.work import LengthClasses, LookSize, Result, Work, always
 
 log = logging.getLogger(__name__)
 PING_SECONDS = 5.0
-"""Seconds between two questions whether the process is alive."""
+"""Seconds between two pings."""
 SILENT_PINGS = 2
-"""Unanswered questions after which the process counts as not ready."""
+"""Pings without an answer after which the process counts as not ready."""
 CLOSED = EngineDied("it was closed")
 
 
@@ -41,15 +41,17 @@ class ProcessRules:
     """Limits of a child process."""
 
     stuck_seconds: float = 60.0
-    """Seconds; a call that takes longer than this, and longer than usual, fails, and its process is ended."""
+    """Seconds after which a call is stuck, if it also takes longer than usual: it fails, and the process is
+    killed.
+    """
     child_bytes: int = 0
-    """Resident memory beyond which the process is replaced between two calls; 0: no bound."""
+    """Bytes of resident memory above which the process is replaced between two calls; 0: no limit."""
     kept_windows: int = 24
-    """Windows that the process keeps before their turn."""
+    """The most windows that the process has before it transcribes them."""
 
 
 class ProcessHost:
-    """An engine in a child process; if that ends, in the next one."""
+    """An engine in a child process; a new process is started when it has ended."""
 
     calls: int
     looks: LookSize | None
@@ -63,26 +65,26 @@ class ProcessHost:
         rules: ProcessRules,
         meter: Callable[[str], ChildMeter],
     ) -> None:
-        """`meter`: the counters of the model on a kind of device."""
+        """`meter`: gives the metrics of the model on a kind of device."""
         self._name, self._start, self._meter_of = name, start, meter
         self._record, self._history, self._times = record, record.history, record.times
         self._rules = rules
         self._changed = threading.Condition()
         self._child: Child | None = None
-        """The process that is loaded and up."""
-        self._latest: Child | None = None  # the one that was started last
+        """The running process, once its engine is loaded."""
+        self._latest: Child | None = None  # the process that was started last
         self._facts: Loaded | None = None
         self._failure: EngineError | None = None
         self._stopping = False
         self._running = 0
         self._alone = 0
-        """Calls that run alone or wait for it."""
+        """Number of calls that run alone or wait for that."""
         self._answered = self._replace = False
         self._up_since: float | None = None
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._keep, self._ask)]
 
     def load(self) -> None:
-        """Returns when the engine is loaded; call it once. Raises `EngineError`."""
+        """Starts the process and returns when the engine is loaded. Call it once. Raises `EngineError`."""
         for thread in self._threads:
             thread.start()
         with self._changed:
@@ -96,7 +98,7 @@ class ProcessHost:
 
     @property
     def stopping(self) -> bool:
-        """Whether it has ended or will end for good."""
+        """Whether the host was stopped, so that no process will be started any more."""
         return self._stopping
 
     @property
@@ -111,8 +113,8 @@ class ProcessHost:
         return f"its process ended {again}: {self._history.reason or 'it is being replaced'}"
 
     def prepare(self, window: Window) -> Window:
-        """Sends a window to the process before its turn. Returns the window unchanged if there is no process
-        that may have it now.
+        """Sends a window to the process before its turn. Returns the window unchanged if no process can take
+        it now.
         """
         with self._changed:
             child = self._child
@@ -140,9 +142,9 @@ class ProcessHost:
         return results
 
     def stop(self) -> None:
-        """From now on no call waits for the process, and it is not started again; a load is ended.
+        """Stops starting processes: no call waits for one any more, and a load is aborted.
 
-        Calls that run go on as long as they are wanted.
+        Running calls continue as long as their results are needed.
         """
         with self._changed:
             self._stopping = True
@@ -160,7 +162,7 @@ class ProcessHost:
 
     @contextmanager
     def _turn(self, patience: float, wanted: Callable[[], bool], *, alone: bool) -> Iterator[Child]:
-        """The process, as soon as it can take work. Raises `EngineDown` or `GivenUp`."""
+        """Waits until the process can take work, and yields it. Raises `EngineDown` or `GivenUp`."""
         with self._changed:
             self._alone += alone
             try:
@@ -214,7 +216,7 @@ class ProcessHost:
         return self._meter_of(self._record.device)
 
     def _keep(self) -> None:
-        """Runs one process after another, until the host is stopped or the first load fails."""
+        """Starts a new process whenever one has ended, until the host is stopped or the first load fails."""
         while not self._stopping:
             child: Child | None = None
             try:
@@ -233,12 +235,12 @@ class ProcessHost:
             self._changed.notify_all()
 
     def _is_innocent(self, failure: Exception) -> bool:
-        """Whether the first load is worth another attempt: somebody killed its process from outside."""
+        """Whether the first load should be tried again, because its process was killed from outside."""
         killed = isinstance(failure, EngineDied) and failure.killed
         return killed and not self._failure and not self._history.looping
 
     def _lived(self, child: Child) -> EngineDied:
-        """Runs one process; returns how it ended."""
+        """Watches one process until it ends. Returns how it ended."""
         with self._changed:
             self._latest, self._answered, self._replace, self._up_since = child, False, False, None
             if self._stopping:
@@ -252,7 +254,7 @@ class ProcessHost:
         return death
 
     def _is_up(self, child: Child, loaded: Future[Loaded]) -> None:
-        """Called when the engine is loaded, or failed to load."""
+        """Called when the engine of a process is loaded, or could not be loaded."""
         failure = loaded.exception()
         with self._changed:
             if failure is None:
@@ -267,7 +269,7 @@ class ProcessHost:
             self._changed.notify_all()
 
     def _ask(self) -> None:
-        """Ends a process that loads for too long or gives no sign of life, until the host is stopped."""
+        """Until the host is stopped, kills a process that loads for too long or does not answer pings."""
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: self._stopping, PING_SECONDS):
@@ -284,7 +286,7 @@ class ProcessHost:
                 child.kill(EngineStuck(silent), blame=True)
 
     def _note(self, child: Child | None, failure: Exception) -> None:
-        """Reports an unexpected end to the log, the meters and the history."""
+        """Reports an unexpected end of a process to the log, the metrics and the crash history."""
         if self._stopping or (self._facts is None and self._failure):
             return
         reason = failure.reason if isinstance(failure, EngineDied) else str(failure)

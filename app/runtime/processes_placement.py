@@ -35,7 +35,7 @@ class ProcessesPlacement:
         rules: ProcessRules | None = None,
         meters: Meters | None = None,
     ) -> None:
-        """`finder`: must pickle, since the process looks for the engine itself."""
+        """`finder`: finds the engine in the child process, so it must be picklable."""
         self._finder = finder or EngineFinder()
         self._here = ThreadsPlacement(self._finder)
         self._rules = rules or ProcessRules()
@@ -43,14 +43,16 @@ class ProcessesPlacement:
         self._records: dict[Order, EngineRecord] = {}
         self._lock = threading.Lock()
         self._hosts: list[ProcessHost] = []
-        """All that may have a process, also those that are being loaded."""
+        """All hosts that may have a process, including those that are still loading."""
         self._stopping = False
 
     def check(self, kind: Kind, engine: str) -> None:
         self._here.check(kind, engine)
 
     def open(self, order: Order) -> Host:
-        """One process for each device. If there is no GPU, the first one says so and is the only one."""
+        """Starts one process for each device. If the first process reports that there is no GPU, it stays the
+        only one.
+        """
         devices = order.options.devices
         first = self._host(order, devices[0])
         if len(devices) == 1 or first.device == CPU:
@@ -72,7 +74,7 @@ class ProcessesPlacement:
             host.stop()
 
     def _host(self, order: Order, device: int) -> ProcessHost:
-        """The engine on one device. The process sees no other one, so that it is number 0 there."""
+        """The engine on one device. Its process sees only this device, which therefore has number 0 there."""
         options = order.options
         order = replace(order, options=replace(options, devices=(0,)))
         record = self._record(replace(order, options=replace(options, devices=(device,))))
@@ -98,7 +100,7 @@ class ProcessesPlacement:
             return self._records.setdefault(order, EngineRecord(CallTimes(self._rules.stuck_seconds)))
 
     def _add(self, host: ProcessHost) -> None:
-        """Raises `GivenUp` once the server is stopping."""
+        """Adds a host. Raises `GivenUp` if the server is stopping."""
         with self._lock:
             if self._stopping:
                 raise GivenUp
@@ -107,13 +109,15 @@ class ProcessesPlacement:
 
 
 def _one_gpu(device: int) -> dict[str, str]:
-    """The variables with which CUDA shows one GPU, counted in the order of the PCI bus."""
+    """The environment variables that make CUDA see only this GPU, numbered in the order of the PCI bus."""
     seen = visible(device, os.environ.get(VISIBLE))
     return {VISIBLE: seen, NUMBERING: os.environ.get(NUMBERING, "PCI_BUS_ID")}
 
 
 def visible(device: int, inherited: str | None) -> str:
-    """`CUDA_VISIBLE_DEVICES` for one device, which is counted among those of the inherited value."""
+    """The value of `CUDA_VISIBLE_DEVICES` for one device. `device`: an index among the devices of the
+    inherited value.
+    """
     if inherited is None:
         return str(device)
     names = [name.strip() for name in inherited.split(",") if name.strip()]

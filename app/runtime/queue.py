@@ -46,21 +46,23 @@ class Entry(Generic[Result_co]):
     work: Work[object, Result_co]
     """The work, with exactly one row."""
     key: Hashable
-    """Entries of equal keys may share a batch."""
+    """Batch key: only entries with equal keys may share a batch."""
     seconds: float
-    """Seconds of sound, roughly."""
+    """Seconds of sound in the row, roughly."""
     permit: Permit
     urgent: bool = False
-    """Whether it goes before other rows, within the fair share."""
+    """Whether the row is served before others, as far as the fair share of its request allows."""
     future: Future[Result_co] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
     crashes: int = 0
-    """How many processes of the engine crashed while they worked on it."""
+    """Number of engine processes that crashed while they worked on this row."""
     kills: int = 0
-    """How many processes of the engine were ended from outside while they worked on it."""
+    """Number of engine processes that were killed from outside while they worked on this row."""
 
     def died(self, failure: EngineDied) -> bool:
-        """Counts the end of a process that worked on it. Returns whether it is to be tried again."""
+        """Counts the death of a process that worked on this row. Returns whether the row should be tried
+        again.
+        """
         self.kills += failure.killed
         self.crashes += not failure.killed
         return self.crashes < MOST_CRASHES and self.kills < MOST_KILLS
@@ -71,7 +73,7 @@ class Entry(Generic[Result_co]):
         return self.permit.cancel.is_set() or self.future.cancelled()
 
     def refuse(self, error: Exception) -> None:
-        """Fails the future, unless it has a result already."""
+        """Fails the future with this error, unless it already has a result."""
         if self.future.done():
             return
         if self.future.running() or self.future.set_running_or_notify_cancel():
@@ -95,7 +97,7 @@ class WorkQueue:
 
     @property
     def waiting(self) -> int:
-        """Entries that wait."""
+        """Number of waiting entries."""
         return len(self._entries)
 
     @property
@@ -104,7 +106,7 @@ class WorkQueue:
         return self._running
 
     def add(self, entry: Entry[object]) -> None:
-        """Puts an entry at the end; it is refused at once if the queue is closed."""
+        """Adds an entry at the end. If the queue is closed, the entry fails at once."""
         with self._changed:
             if self._closed:
                 entry.refuse(ShuttingDown())
@@ -119,9 +121,10 @@ class WorkQueue:
         entry.future.add_done_callback(partial(self._left, number))
 
     def wait(self, due: Callable[[], float | None]) -> bool:
-        """Sleeps until an entry waits or `due` seconds are over. False: the queue is closed.
+        """Sleeps until an entry waits, or until `due()` seconds have passed. Returns False if the queue is
+        closed.
 
-        `due`: None means without end; it is asked again after each `wake`.
+        If `due()` is None, it sleeps without limit. It is called again after each `wake`.
         """
         with self._changed:
             if not (self._entries or self._closed):
@@ -129,7 +132,7 @@ class WorkQueue:
             return not self._closed
 
     def wake(self) -> None:
-        """Wakes all sleeping threads, so that they compute again what is due."""
+        """Wakes all sleeping threads, so that they call their `due` functions again."""
         with self._changed:
             self._changed.notify_all()
 
@@ -139,7 +142,9 @@ class WorkQueue:
             return any(not entry.abandoned for entry in self._entries.values())
 
     def take(self, calls: int) -> list[Entry[object]]:
-        """The next batch, for one of the `calls` threads, to be counted as `done` even if it is empty."""
+        """Takes the next batch, for one of `calls` threads. Call `done` afterwards, even if the batch is
+        empty.
+        """
         with self._changed:
             self._running += 1
             self._drop_abandoned()
@@ -148,7 +153,7 @@ class WorkQueue:
         return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
 
     def done(self) -> None:
-        """A batch that was taken has ended."""
+        """Notes that a batch from `take` has ended."""
         with self._changed:
             self._running -= 1
 
@@ -169,7 +174,7 @@ class WorkQueue:
         return len(dropped)
 
     def close(self) -> None:
-        """Refuses the waiting entries and all later ones."""
+        """Fails all waiting entries and every later one."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -196,7 +201,9 @@ class WorkQueue:
             self._note()
 
     def _picked(self, free: int) -> list[Entry[object]]:
-        """Removes the next batch. `free`: threads that could take one, this one included."""
+        """Removes and returns the next batch. `free`: number of threads that could take one, including the
+        caller.
+        """
         waiting = [
             WaitingRow(number, entry.permit.number, entry.key, entry.seconds, entry.urgent)
             for number, entry in self._entries.items()

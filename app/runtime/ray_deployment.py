@@ -19,7 +19,7 @@ from engines.work import Order
 
 
 def configured_app(args: dict[str, Any]) -> Any:
-    """What Ray Serve calls for an application of a configuration file."""
+    """The function that Ray Serve calls to build an application of a configuration file."""
     from ray import serve
 
     options = args["options"]
@@ -34,7 +34,7 @@ def configured_app(args: dict[str, Any]) -> Any:
 
 
 def check_config(config: object) -> None:
-    """Raises `EngineError` if Ray Serve would refuse the configuration, or pass over a key in it."""
+    """Raises `EngineError` if Ray Serve would refuse the configuration, or silently ignore a key in it."""
     from pydantic import ValidationError
     from ray.serve.schema import ServeDeploySchema
 
@@ -48,7 +48,7 @@ def check_config(config: object) -> None:
 
 
 def _unknown_keys(value: Any, schema: Any, path: str) -> Iterator[str]:
-    """Keys for which `schema`, a pydantic model, has no field; with their paths."""
+    """The paths of all keys in `value` for which `schema`, a pydantic model, has no field."""
     for key, inner in value.items():
         here = f"{path}.{key}" if path else key
         field = schema.model_fields.get(key)
@@ -70,11 +70,11 @@ def _models_in(annotation: Any) -> Iterator[Any]:
 
 
 def model_app(name: str, order: Order, first: ConnectTo) -> None:
-    """Deploys a model, and does not wait until it runs."""
+    """Deploys a model without waiting until it runs."""
     from ray import serve
     from ray.exceptions import ActorAlreadyExistsError
 
-    with suppress(ActorAlreadyExistsError):  # another server has started it at this moment
+    with suppress(ActorAlreadyExistsError):  # another server is deploying it at the same time
         serve.start(proxy_location="Disabled")
     rules = first.rules
     deployment = serve.deployment(Replica, **deployment_options(order, rules))

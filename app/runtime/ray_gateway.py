@@ -27,27 +27,29 @@ from engines.work import always
 log = logging.getLogger(__name__)
 START_SECONDS = 90.0
 LOOK_SECONDS = 1.0
-"""Between two questions how the models are."""
+"""Seconds between two requests for the states of the models."""
 SILENT_SECONDS = 60.0
-"""A gateway that gave no answer for so long is ended."""
+"""If the gateway gives no answer for so many seconds, its process is ended."""
 GRACE_SECONDS = 5.0
-"""Seconds beyond the patience of a question in which the gateway itself gives up."""
+"""The gateway itself gives up when the patience of a question ends; the server waits so
+many seconds longer.
+"""
 
 
 class Gateway:
-    """The gateway of one server. It runs while somebody has entered."""
+    """The gateway of one server. Its process runs as long as at least one model uses it (see `enter`)."""
 
     def __init__(self, start: Callable[[], ChildProcess]) -> None:
         """`start`: starts the process; called on the thread that watches it."""
         self._start = start
         self._changed = threading.Condition()
         self._entering = threading.Lock()
-        """Held while it is started or ended, so that one never meets the other."""
+        """Held while the process is started or ended, so that the two never run at the same time."""
         self._history = CrashHistory()
         self._users: dict[str, int] = {}
-        """The models of those who have entered."""
+        """Number of users of the gateway for each model."""
         self._child: ChildProcess | None = None
-        """The process that is connected."""
+        """The process, once it is connected to the cluster."""
         self._latest: ChildProcess | None = None
         self._states: dict[str, AppState] = {}
         self._down = False
@@ -62,16 +64,16 @@ class Gateway:
         return f"the Ray cluster cannot be asked: {self._history.reason or 'it is being joined'}"
 
     def state(self, app: str) -> AppState:
-        """How a model was at the last look."""
+        """The state of a model, as the gateway last reported it."""
         return self._states.get(app, AppState())
 
     def loaded(self, app: str) -> None:
-        """A replica of the model has answered since the last look."""
+        """Notes that a replica of the model has answered, before the gateway reports it."""
         if not self.state(app).replicas:
             self._states = {**self._states, app: AppState(1, "")}
 
     def enter(self, app: str) -> None:
-        """Starts the process, if nobody has entered yet."""
+        """Adds a user for the model `app`; the first user of all starts the process."""
         with self._entering, self._changed:
             self._users[app] = self._users.get(app, 0) + 1
             if not self._threads:
@@ -82,7 +84,9 @@ class Gateway:
                     thread.start()
 
     def leave(self, app: str) -> None:
-        """Ends the process, if everybody has left. Blocks."""
+        """Removes a user for the model `app`; the last user of all ends the process. Blocks until it has
+        ended.
+        """
         with self._entering:
             with self._changed:
                 self._users[app] -= 1
@@ -99,8 +103,9 @@ class Gateway:
                 thread.join()
 
     def ask(self, question: object, patience: float, wanted: Callable[[], bool] = always) -> Any:
-        """Blocks. Raises `EngineError`: `ClusterDown` if the cluster cannot be asked, `EngineDied` if the
-        gateway ended meanwhile, `GivenUp` if the answer is not wanted any more.
+        """Sends a question and returns the answer. Blocks. Raises `EngineError`: `ClusterDown` if the cluster
+        cannot be reached, `EngineDied` if the gateway ended meanwhile, `GivenUp` if the answer is no longer
+        needed.
         """
         until = time.monotonic() + patience + GRACE_SECONDS
         child = self._joined_child(patience, wanted)
@@ -109,7 +114,8 @@ class Gateway:
         except EngineDied as died:
             if child.alive:
                 raise
-            # No fault of the work: it may be tried as often as if somebody had ended a replica.
+            # This is not the fault of the work: it may be tried again as often as after a replica that was
+            # killed.
             raise EngineDied("the gateway to its cluster ended", signal=SIGKILL) from died
 
     def _answer(self, answer: Future[Any], until: float, wanted: Callable[[], bool]) -> Any:
@@ -121,7 +127,7 @@ class Gateway:
         return answer.result()
 
     def _joined_child(self, patience: float, wanted: Callable[[], bool]) -> ChildProcess:
-        """The process, as soon as it has joined the cluster."""
+        """Waits until the process has joined the cluster, and returns it."""
         until = time.monotonic() + min(patience, START_SECONDS)
         with self._changed:
             while not (self._child or self._down or self._closing()) and time.monotonic() < until:
@@ -139,7 +145,7 @@ class Gateway:
         return not self._users
 
     def _keep(self) -> None:
-        """Runs one process after another."""
+        """Starts the process again each time it has ended, until the last user has left."""
         while not self._closing():
             death = self._lived()
             with self._changed:
@@ -153,7 +159,7 @@ class Gateway:
                 self._changed.wait_for(self._closing, pause)
 
     def _lived(self) -> str:
-        """Runs one process; returns how it ended."""
+        """Starts one process and watches it until it ends. Returns how it ended."""
         try:
             child = self._start()
         except Exception as unstarted:  # noqa: BLE001 - this thread must try again
@@ -177,7 +183,7 @@ class Gateway:
             self._changed.notify_all()
 
     def _watch(self) -> None:
-        """Asks how the models are, until the last one has left."""
+        """Asks for the states of the models at intervals, until the last user has left."""
         told = False
         while True:
             with self._changed:

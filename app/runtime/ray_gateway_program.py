@@ -43,7 +43,9 @@ FAILED = "DEPLOY_FAILED"
 
 
 def connect(address: str) -> None:
-    """Joins the cluster. Raises `ClusterDown`, also if the cluster asks for no token."""
+    """Joins the cluster. Raises `ClusterDown` if that fails, or if the cluster accepts clients without a
+    token.
+    """
     _probe(address)
     import ray
 
@@ -74,7 +76,7 @@ def _give_up() -> None:
 
 
 def _probe(address: str) -> None:
-    """Asks the head without a token, which it must refuse."""
+    """Checks that the head of the cluster refuses a connection without a token."""
     import grpc
 
     with grpc.insecure_channel(address) as channel:
@@ -100,7 +102,9 @@ class ServeClient:
         self._ill_since: dict[str, float] = {}
         """For each model whose replicas all ended: the time since when none runs."""
         self._thread = ThreadPoolExecutor(1)
-        """For Serve's blocking functions, which may not be called by two threads at a time."""
+        """The thread for blocking functions of Ray Serve, which must not be called from two threads at a
+        time.
+        """
 
     async def load(self, question: LoadOn) -> Packed:
         handle = await self._handle(question.app, question.order, question.patience)
@@ -129,7 +133,9 @@ class ServeClient:
         return {app: found.get(app, AppState()) for app in question.apps}
 
     async def _answer(self, app: str, response: Any, patience: float) -> Packed:
-        """Raises `EngineError`: `EngineDied` if the replica ended. The lane decides who tries again."""
+        """Waits for the answer of a replica. Raises `EngineError`: `EngineDied` if the replica ended. The
+        lane in the server decides which rows are tried again.
+        """
         from ray import exceptions
         from ray.serve.exceptions import RayServeException
 
@@ -146,7 +152,7 @@ class ServeClient:
         return answer
 
     async def _handle(self, app: str, order: Order, patience: float) -> Any:
-        """The handle of a model of which a replica runs."""
+        """The handle of a model, once a replica of it runs."""
         async with self._starting.setdefault(app, asyncio.Lock()):
             if app not in self._handles:
                 try:
@@ -169,7 +175,7 @@ class ServeClient:
         return await self._run(serve.get_deployment_handle, DEPLOYMENT, app)
 
     def _is_ill(self, app: str) -> bool:
-        """Whether its replicas have ended again and again for a while."""
+        """Whether the replicas of a model have kept ending for `ILL_SECONDS`."""
         now = time.monotonic()
         return now - self._ill_since.get(app, now) > ILL_SECONDS
 
@@ -194,7 +200,7 @@ def _state(app: Any) -> AppState:
 
 
 class GatewayServer:
-    """Answers the frames of the server, any number at once."""
+    """Answers the calls that the server sends in frames; any number of them run at the same time."""
 
     def __init__(self, pipe: Pipe, client: ServeClient) -> None:
         self._pipe, self._client = pipe, client
@@ -229,7 +235,7 @@ def main() -> None:
         return
     pipe.send(first.call, FrameKind.DONE, None)
     GatewayServer(pipe, ServeClient(first.value)).run()
-    os._exit(0)  # Ray's own end waits for the cluster, which may be gone
+    os._exit(0)  # a regular exit of Ray would wait for the cluster, which may be gone
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A node of a Ray cluster on this machine: for a try, and for tests.
+"""Starts nodes of a Ray cluster on this machine, for trying it out and for tests.
 
 Law: starts `ray start` as a program and ends it; imports no Ray. It listens on the loopback address only.
 """
@@ -23,16 +23,18 @@ OBJECT_STORE_BYTES = 100 << 20
 """Shared memory for the sound of running calls: 50 windows."""
 START_SECONDS = 60.0
 ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
-"""For every process that speaks with Ray: a token, and no reports to its makers."""
+"""Environment of every process that talks to Ray: it needs a token, and sends no usage reports to Ray's
+makers.
+"""
 
 
 def token_file(folder: Path) -> Path:
-    """Where `antiphon ray up` keeps the token, in the storage folder."""
+    """The file in the storage folder in which `antiphon ray up` keeps the token."""
     return folder / "ray" / "token"
 
 
 def found_token(folder: Path) -> str | None:
-    """The cluster's token: of Ray's own variables, of the storage folder, or of Ray's own file."""
+    """The cluster's token, from Ray's own variables, the storage folder, or Ray's own file."""
     if told := os.environ.get("RAY_AUTH_TOKEN", "").strip():
         return told
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -45,7 +47,7 @@ def found_token(folder: Path) -> str | None:
 
 
 def kept_token(file: Path) -> str:
-    """The token in `file`, which is made if there is none."""
+    """The token in `file`. If there is no such file, it is written with a new token."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -68,7 +70,7 @@ class RayNode:
         gpus: float = 0,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`port`: of the head. `folder`: for its logs and sockets, of a short name."""
+        """`port`: of the head node. `folder`: for logs and sockets; its path must be short."""
         ours = {"RAY_AUTH_TOKEN": token, **ENVIRONMENT, **(variables or {})}
         others = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ class RayNode:
         return self._process.pid
 
     def wait_until_up(self) -> None:
-        """Blocks. Raises `EngineError` if it does not start."""
+        """Blocks until the node runs. Raises `EngineError` if it does not start."""
         deadline = time.monotonic() + START_SECONDS
         while "Ray runtime started" not in self._log.read_text(errors="replace"):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -98,11 +100,11 @@ class RayNode:
             time.sleep(0.1)
 
     def wait(self) -> int:
-        """Blocks until it has ended."""
+        """Blocks until the node has ended."""
         return self._process.wait()
 
     def kill(self) -> None:
-        """Ends all of its processes at once."""
+        """Kills all processes of the node."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

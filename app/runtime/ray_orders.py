@@ -1,6 +1,7 @@
-"""What is deployed in a Ray cluster for a model, as values.
+"""The Ray deployment of a model, described by plain values.
 
-Law: the one place where the options of deployments are written. Imports no Ray, so that a server can.
+Law: the one place where the options of deployments are written. It does not import Ray, because the server
+has to read it without Ray.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ IMPORT_PATH = "app.runtime.ray_deployment:configured_app"
 HEALTH_SECONDS = 5.0
 HEALTH_PATIENCE_SECONDS = 30.0
 DOWNSCALE_SECONDS = 600.0
-"""Loading a model costs more than keeping it for a while."""
+"""Seconds until an unneeded replica is ended. It is long because loading a model costs
+more than keeping it.
+"""
 GOODBYE_SECONDS = 30.0
 
 

@@ -22,11 +22,13 @@ from engines.work import Host, Kind, Order, Result, Work, always
 
 PROGRAM = "app.runtime.ray_gateway_program"
 LOAD_SECONDS = 600.0
-"""Seconds in which a replica must run: a cluster may have to start a machine first."""
+"""Seconds until a replica must run. A cluster may have to start a machine first."""
 
 
 def gateway_to(rules: ClusterRules, finder: EngineFinder, token: str) -> Gateway:
-    """`finder`: must pickle, since replicas look for the engine themselves. `token`: of the cluster."""
+    """The gateway to a cluster. `finder`: finds the engine in each replica, so it must be picklable. `token`:
+    of the cluster.
+    """
     variables = {"RAY_AUTH_TOKEN": token, **ENVIRONMENT}
 
     def start() -> ChildProcess:
@@ -43,7 +45,9 @@ class RayPlacement:
         self._stopping = Event()
 
     def check(self, kind: Kind, engine: str) -> None:
-        """Libraries of engines are needed on the cluster's machines, which say so when they load."""
+        """Checks nothing: the libraries of engines must be installed on the cluster's machines, and a replica
+        reports a missing one when it loads.
+        """
 
     def open(self, order: Order) -> Host:
         app, order = app_name(order, self._rules), replica_order(order, self._rules)
@@ -63,7 +67,7 @@ class RayPlacement:
 
 
 class RayHost:
-    """A model that runs in a cluster."""
+    """A model that runs in a Ray cluster."""
 
     def __init__(self, gateway: Gateway, app: str, order: Order, facts: Loaded, stopping: Event) -> None:
         """`stopping`: set when the server stops, after which no call waits for a replica."""
@@ -73,7 +77,7 @@ class RayHost:
 
     @property
     def calls(self) -> int:
-        """Of all replicas that run."""
+        """Calls that all running replicas together take at once."""
         return self._calls * max(1, self._gateway.state(self._app).replicas)
 
     @property
@@ -104,7 +108,9 @@ class RayHost:
         return results
 
     def close(self) -> None:
-        """Leaves the replicas alone: other servers may use them. Ray Serve ends those that nobody uses."""
+        """Does not end the replicas, because other servers may use them. Ray Serve ends replicas that nobody
+        uses.
+        """
         self._gateway.leave(self._app)
 
 

@@ -26,11 +26,13 @@ from engines.errors import DeviceLost
 from engines.work import Host, Order, Work
 
 UNLOADED_SECONDS = 60.0
-"""A replica whose engine cannot be loaded lives for so long and says why; then Ray tries another machine."""
+"""Seconds that a replica lives whose engine cannot be loaded, so that it can report why; then Ray tries
+another machine.
+"""
 
 
 class Turns:
-    """Calls run side by side, and one that has to be alone runs beside no other. For one event loop."""
+    """Lets calls run in parallel, and a call with `alone` without any other call. For one event loop."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
@@ -56,7 +58,7 @@ class Turns:
 
 
 class Replica:
-    """A class for Ray Serve. Its calls are coroutines; the engine works on threads."""
+    """The class that Ray Serve runs. Its methods are coroutines; the engine works on threads."""
 
     def __init__(self, order: Order, finder: EngineFinder | None = None, stuck_seconds: float = 60.0) -> None:
         """Loads the engine. If that fails, the next `load` tries again, and Ray replaces the replica."""
@@ -67,14 +69,14 @@ class Replica:
         self._host: Host | None = None
         self._failure: Failure | None = None
         self._late: dict[int, float] = {}
-        """When each running call counts as stuck, by the monotonic clock."""
+        """For each running call, the time of the monotonic clock after which it counts as stuck."""
         self._turns = Turns()
         self._began = time.monotonic()
         self._load()
         self._pool = ThreadPoolExecutor(self._host.calls if self._host else 1)
 
     async def load(self) -> Packed:
-        """A `Loaded` or a `Failure`."""
+        """Returns a packed `Loaded` or `Failure`."""
         await asyncio.to_thread(self._load)
         host = self._host
         if host is None:
@@ -82,7 +84,7 @@ class Replica:
         return packed(Loaded(host.calls, host.looks, host.lengths, host.device))
 
     async def do(self, work: Packed, alone: bool) -> Packed:  # noqa: FBT001 - Ray passes it by position
-        """A `Done` or a `Failure`."""
+        """Does the work. Returns a packed `Done` or `Failure`."""
         async with self._turns.turn(alone=alone):
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, work)
 

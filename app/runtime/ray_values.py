@@ -18,39 +18,41 @@ from engines.catalog import EngineFinder
 from engines.work import Order
 
 Packed: TypeAlias = npt.NDArray[np.uint8]
-"""A pickled value."""
+"""A pickled value, as an array of bytes."""
 
 
 def packed(value: object) -> Packed:
-    """The value as bytes."""
+    """Pickles a value into an array of bytes."""
     return np.frombuffer(pickle.dumps(value, protocol=5), np.uint8)
 
 
 def unpacked(data: Packed) -> Any:
-    """The value of bytes that `packed` made. Its arrays are copies that may be written to."""
+    """The value that `packed` was given. Its arrays are copies that may be changed."""
     return pickle.loads(data.data)  # noqa: S301 - both ends have the cluster's token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterRules:
-    """The cluster, and what each replica of a model gets there."""
+    """The address of the cluster, and the resources of each replica of a model."""
 
     address: str
-    """Host and port of its head."""
+    """Host and port of the head node."""
     prefix: str = "antiphon-"
-    """What the names of the models' applications begin with."""
+    """Prefix of the names of the models' applications in the cluster."""
     cpus: float = 1.0
-    """Processors that a replica reserves."""
+    """Number of CPU cores that Ray reserves for a replica."""
     gpus: float = 0.0
-    """GPUs that a replica reserves; a fraction shares one."""
+    """Number of GPUs that Ray reserves for a replica; with a fraction, replicas share a GPU."""
     replicas: int = 1
-    """The fewest replicas of a model."""
+    """The least number of replicas of a model."""
     most_replicas: int = 1
-    """The most; Ray Serve decides by the work that waits."""
+    """The greatest number of replicas of a model; Ray Serve chooses one by the amount of waiting work."""
     stuck_seconds: float = 60.0
-    """Seconds; a call that takes longer than this, and longer than usual, makes its replica be replaced."""
+    """A call that takes more seconds than this, and longer than usual, is stuck: Ray then replaces the
+    replica.
+    """
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Of the environment of replicas."""
+    """Environment variables of the replicas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,13 @@ class AppState:
     """The state of one model in the cluster."""
 
     replicas: int = 0
-    """Replicas that can take work."""
+    """Number of replicas that can take work."""
     problem: str = "no replica of it runs yet"
-    """Why there is none."""
+    """Why no replica can take work."""
 
 
 class GatewayVerbs(Protocol):
-    """What the gateway can be asked for."""
+    """The questions that the gateway answers."""
 
     async def load(self, question: LoadOn) -> Packed: ...
 
@@ -75,7 +77,7 @@ class GatewayVerbs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConnectTo:
-    """The first thing that a gateway is told."""
+    """The first message to a gateway: which cluster to join."""
 
     rules: ClusterRules
     finder: EngineFinder
@@ -83,7 +85,7 @@ class ConnectTo:
 
 @dataclass(frozen=True, slots=True)
 class LoadOn:
-    """Make sure that a replica of the model runs. Answered by a packed `Loaded` or `Failure`."""
+    """Asks to make sure that a replica of the model runs. The answer is a packed `Loaded` or `Failure`."""
 
     app: str
     order: Order
@@ -95,7 +97,7 @@ class LoadOn:
 
 @dataclass(frozen=True, slots=True)
 class DoOn:
-    """Do a work on some replica. Answered by a packed `Done` or `Failure`."""
+    """Asks to do work on any replica of the model. The answer is a packed `Done` or `Failure`."""
 
     app: str
     order: Order
@@ -109,7 +111,7 @@ class DoOn:
 
 @dataclass(frozen=True, slots=True)
 class StatesOf:
-    """Say how these models are. Answered by the state of each."""
+    """Asks for the states of these models. The answer is a mapping of names to states."""
 
     apps: tuple[str, ...]
 

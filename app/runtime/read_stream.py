@@ -26,20 +26,26 @@ Item = TypeVar("Item")
 START_SECONDS = 60.0
 """Seconds after which the start of a reader counts as stuck."""
 INLINE_BYTES = 2 << 20
-"""An upload of up to so many bytes travels with the call; of a larger one, the file does."""
+"""An upload of up to so many bytes is sent in the call itself; a larger one is passed as a file descriptor.
+"""
 MOST_CRASHES = 2
-"""Readers that may crash at one step; the second time it is alone, so that it is to blame."""
+"""Crashes of readers at one step until the upload is refused. After the first one it gets a reader of its
+own, so that a second crash can only be its fault.
+"""
 MOST_KILLS = 12
-"""Readers that may be killed from outside before one step is done."""
+"""Readers that the system may kill (for example for lack of memory) at one step until the upload is refused.
+"""
 POLL_SECONDS = 0.1
-"""Seconds between two looks whether the request was cancelled."""
+"""Seconds between two checks whether the request was cancelled."""
 END_SECONDS = 5.0
-"""Seconds until the end of a process that was killed is known, at most."""
+"""The most seconds to wait until a killed process has ended."""
 _numbers = itertools.count(1)
 
 
 class ReadStream:
-    """Call `next_item` on one thread at a time, and `close` at the end."""
+    """One upload that a reader process decodes. Call `next_item` on one thread at a time, and `close` at the
+    end.
+    """
 
     def __init__(
         self, pool: ReaderPool, file: BinaryIO, options: object, cancelled: Callable[[], bool]
@@ -48,7 +54,7 @@ class ReadStream:
         self._data, self._file = _upload(file)
         self._reader: ReaderProcess | None = None
         self._step: Future[object] | None = None
-        """The answer to the last question, once there was one."""
+        """The answer to the last call; None before the first one."""
         self._number = 0
         self._given = 0
         self._crashes = self._kills = self._false_starts = 0
@@ -86,7 +92,9 @@ class ReadStream:
         self._leave()
 
     def _lent(self) -> ReaderProcess | None:
-        """A reader that has started; None if it ended before."""
+        """Gets a reader from the pool and waits until it has started. Returns None if it
+        ended before that.
+        """
         self._number = 0
         self._reader = reader = self._pool.lend(alone=self._crashes > 0)
         try:
@@ -108,7 +116,9 @@ class ReadStream:
         return reader.begin(call, None if self._file is None else self._file.fileno())
 
     def _awaited(self, reader: ReaderProcess, answer: Future[Item], seconds: float, what: str) -> Item:
-        """Waits for the answer, and ends the reader after so many seconds. `what`: what it does meanwhile."""
+        """Waits for an answer; after so many seconds it kills the reader. `what`: what the reader was doing,
+        for the error message.
+        """
         began = time.monotonic()
         while not wait([answer], POLL_SECONDS).done:
             if self._cancelled():
@@ -145,7 +155,7 @@ class ReadStream:
 
 
 def _upload(file: BinaryIO) -> tuple[bytes | None, BinaryIO | None]:
-    """The bytes of a small upload or of one that has no file; else the file."""
+    """The bytes of an upload, if it is small or has no file descriptor; else its file."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size > INLINE_BYTES:

@@ -39,7 +39,7 @@ class ReaderRules:
     """How many readers there are, and their patience."""
 
     count: int = 2
-    """Readers that are kept; there are more only after crashes."""
+    """Readers that run all the time; there are more only after crashes."""
     step_seconds: float = 60.0
     """Seconds after which a step of decoding counts as stuck."""
 
@@ -50,15 +50,15 @@ class ReaderProcess:
     def __init__(
         self, order: ReaderOrder, meter: ChildMeter, changed: Callable[[], None], *, private: bool
     ) -> None:
-        """`changed`: called when it is up and when it has ended. `private`: for one upload alone, until it is
-        shared.
+        """`changed`: called when the process is up and when it has ended. `private`: only one upload uses it,
+        until that upload has passed the step at which another reader crashed.
         """
         self.private = private
         self.retired = False
-        """Whether it gets no further uploads, because a step of a cancelled one does not end."""
+        """Whether the reader gets no further uploads, because a step of a cancelled upload does not end."""
         self.uploads = 0
         self.started: Future[ChildProcess] = Future()
-        """Its process, once that can read. Fails with `EngineError`."""
+        """The process, once it can decode uploads. Fails with `EngineError` if it cannot be started."""
         self._order, self._meter, self._changed = order, meter, changed
         self._process: ChildProcess | None = None
         self._closing = False
@@ -74,8 +74,8 @@ class ReaderProcess:
         return not self.started.exception() and self.started.result().alive
 
     def begin(self, value: object, file: int | None = None) -> Future[object]:
-        """The answer to a call of a reader that has started. `file`: descriptor of an upload that goes with
-        it. Raises `EngineDied`.
+        """Sends a call and returns its future answer. The reader must have started. `file`: descriptor of an
+        upload to pass with the call. Raises `EngineDied`.
         """
         process = self.started.result()
         if file is None:
@@ -88,12 +88,12 @@ class ReaderProcess:
             return process.begin(value)
 
     def tell(self, value: object) -> None:
-        """Sends what is not answered."""
+        """Sends a message that has no answer."""
         with suppress(EngineError):
             self.started.result().send(0, FrameKind.DO, value)
 
     def kill(self, why: EngineDied) -> None:
-        """Ends the process at once. Its uploads go on elsewhere."""
+        """Ends the process at once. Other readers continue its uploads."""
         if self._process:
             self._process.kill(why)
 
@@ -133,7 +133,7 @@ class ReaderProcess:
 
 
 class ReaderPool:
-    """All readers. Any thread may call it."""
+    """All reader processes. Any thread may call it."""
 
     def __init__(self, order: ReaderOrder, rules: ReaderRules, meters: Meters | None = None) -> None:
         self.rules = rules
@@ -141,7 +141,7 @@ class ReaderPool:
         self._meter = (meters or Meters()).child("reader", "cpu")
         self._lock = threading.Lock()
         self._readers: list[ReaderProcess] = []
-        """Those that may be lent."""
+        """Readers that can take further uploads."""
         self._retired: list[ReaderProcess] = []
 
     def start(self) -> None:
@@ -149,7 +149,7 @@ class ReaderPool:
         self.give_back(self.lend(alone=False))
 
     def lend(self, *, alone: bool) -> ReaderProcess:
-        """A reader; `alone`: which nobody else uses. Give it back."""
+        """A reader for one upload, to be given back at the end. `alone`: no other upload uses the reader."""
         with self._lock:
             self._readers = [reader for reader in self._readers if reader.alive]
             shared = [reader for reader in self._readers if not reader.private]
@@ -161,7 +161,9 @@ class ReaderPool:
         return least
 
     def give_back(self, reader: ReaderProcess, step: Future[object] | None = None) -> None:
-        """The upload is read, or its reader has ended. `step`: was asked for, and nobody waits for it now."""
+        """Ends the use of a reader for one upload. `step`: its last step, which may still be running although
+        nobody waits for it any more.
+        """
         if step and not step.done():
             after(STOP_SECONDS, step, partial(self._retire, reader, step))
         with self._lock:
@@ -177,8 +179,8 @@ class ReaderPool:
             reader.close()
 
     def _retire(self, reader: ReaderProcess, step: Future[object]) -> None:
-        """A cancelled step goes on: the reader gets no further uploads, and ends with those that it has, or
-        when they had as long as a step may take.
+        """Called when a cancelled step does not end: the reader gets no further uploads. It is killed when
+        its other uploads are done, or after the time that a step may take.
         """
         with self._lock:
             reader.retired = True

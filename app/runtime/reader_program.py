@@ -22,8 +22,9 @@ from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.reader_values import CloseStream, Ended, OpenStream, ReaderOrder, ReadFailure
 
 STEP_THREADS = 256
-"""They are started when they are needed. The server asks for a few steps at a time, but those of cancelled
-uploads may hang until this reader is retired."""
+"""The threads are started on demand. The server asks for a few steps at a time, but steps of cancelled
+uploads may hang until this reader is retired.
+"""
 
 
 class _Reading:
@@ -50,7 +51,7 @@ class _Reading:
                 self._close()
 
     def stop(self) -> None:
-        """Makes the running step end soon."""
+        """Tells the running step that the upload is cancelled, so that it ends soon."""
         self._stop.set()
 
     def close(self) -> None:
@@ -71,7 +72,7 @@ class _Reading:
 
 
 class ReadServer:
-    """Reads several uploads, each a step at a time."""
+    """Reads several uploads at the same time, one step of an upload after the other."""
 
     def __init__(self, pipe: Pipe, files: socket.socket, order: ReaderOrder) -> None:
         self._pipe, self._files, self._order = pipe, files, order

@@ -1,4 +1,6 @@
-"""What the server and a reader tell each other, as values. Law: importable by its own name at both ends."""
+"""The messages between the server and a reader. Law: both processes must be able to import this module by its
+name.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from engines.errors import is_out_of_memory
 
 log = logging.getLogger("readers")
 ReadTask: TypeAlias = Callable[[BinaryIO, Any, Callable[[], bool]], Iterator[object]]
-"""File, options, whether it is cancelled -> items, the same ones each time. It pickles by its name."""
+"""A function of a file, options, and a check whether the upload was cancelled. It yields items, the same ones
+each time it runs. It is pickled by its name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +26,30 @@ class ReaderOrder:
 
     task: ReadTask
     warm: Callable[[], None]
-    """Imports what the task needs."""
+    """Imports the libraries that the task needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """Begin the task. Answered with the first item that is not skipped, or `Ended`."""
+    """Asks to begin the task. The answer is the first item that is not skipped, or `Ended`."""
 
     stream: int
     data: bytes | None
-    """The whole upload; None: its file comes over the second socket."""
+    """The whole upload; None if its file descriptor comes over the second socket."""
     options: object
     skip: int
 
 
 @dataclass(frozen=True, slots=True)
 class NextItem:
-    """Answered with the next item, or `Ended`."""
+    """Asks for the next item. The answer is that item, or `Ended`."""
 
     stream: int
 
 
 @dataclass(frozen=True, slots=True)
 class CloseStream:
-    """Give up the task. Not answered."""
+    """Ends the task early. It has no answer."""
 
     stream: int
 
@@ -57,7 +61,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailure:
-    """An error of the API as values."""
+    """An error of the API as plain values, so that it can be sent."""
 
     name: str
     args: tuple[object, ...]
@@ -65,7 +69,9 @@ class ReadFailure:
 
     @classmethod
     def of(cls, error: BaseException) -> ReadFailure:
-        """Anything but an error of the API becomes `InternalError`, and its trace is logged."""
+        """Turns an exception into values. Any exception but an `ApiError` becomes `InternalError`, and its
+        stack trace is logged.
+        """
         if is_out_of_memory(error):
             error = OutOfMemory()
         if not isinstance(error, ApiError):
@@ -74,7 +80,7 @@ class ReadFailure:
         return cls(type(error).__name__, error.args, dict(vars(error)))
 
     def rebuilt(self) -> ApiError:
-        """The exception, if its class is one of `app.errors`."""
+        """The exception again, if its class is one of `app.errors`."""
         found = getattr(errors, self.name, None)
         kind = found if isinstance(found, type) and issubclass(found, ApiError) else InternalError
         error: ApiError = kind.__new__(kind)

@@ -44,7 +44,7 @@ class RunnerSnapshot:
     """The load of the server at one moment."""
 
     requests: int
-    """Permits that are open."""
+    """Number of open permits."""
     queued_seconds: float
     """Seconds of audio that still have to be worked on."""
     held_seconds: float
@@ -84,31 +84,33 @@ class Runner(Protocol):
         *,
         urgent: bool = False,
     ) -> WindowResult:
-        """Transcribes one window. `urgent`: it goes before other windows, within the fair share of its
-        request. Raises `EngineError` or `ApiError`; is cancelled with the permit.
+        """Transcribes one window. `urgent`: serves it before other windows, as far as the fair share of its
+        request allows. Raises `EngineError` or `ApiError`; closing the permit cancels it.
         """
         ...
 
     async def synthesize(self, model: ModelSpec, utterance: Utterance, permit: Permit) -> Pcm:
-        """Speaks one utterance. Raises `EngineError` or `ApiError`; is cancelled with the permit."""
+        """Speaks one utterance. Raises `EngineError` or `ApiError`; closing the permit cancels it."""
         ...
 
     async def embed(self, model: ModelSpec, sound: Pcm, permit: Permit) -> Samples:
-        """The vector of a speaker. Raises `ApiError`; is cancelled with the permit."""
+        """The speaker vector of a clip. Raises `ApiError`; closing the permit cancels it."""
         ...
 
     async def load(self, model: ModelSpec, permit: Permit) -> None:
-        """Returns when the model is in memory. Raises `ApiError`; is cancelled with the permit."""
+        """Returns when the model is in memory. Raises `ApiError`; closing the permit cancels it."""
         ...
 
     async def diarize(
         self, model: ModelSpec, blocks: AsyncIterator[Samples], options: DiarizeOptions, permit: Permit
     ) -> Diarization:
-        """Who spoke when in all `blocks`. Raises `EngineError` or `ApiError`; cancelled with the permit."""
+        """Who spoke when in all `blocks`. Raises `EngineError` or `ApiError`; closing the
+        permit cancels it.
+        """
         ...
 
     async def know(self, model: ModelSpec, speech: Pcm, permit: Permit) -> Samples:
-        """The vector of a speaker, by the diarizer's own encoder. Raises `ApiError`."""
+        """The speaker vector of a clip, computed by the diarizer's own encoder. Raises `ApiError`."""
         ...
 
     async def enroll(
@@ -116,12 +118,12 @@ class Runner(Protocol):
     ) -> VoiceProfile:
         """The voice of a speaker, made by the cloner of that name with the loaded synthesizer.
 
-        Raises `ApiError`; is cancelled with the permit.
+        Raises `ApiError`; closing the permit cancels it.
         """
         ...
 
     def detect(self) -> SpeechStream:
-        """A voice activity detector for one audio. Blocks when it is loaded for the first time."""
+        """A voice activity detector for one recording. The first call loads the network and so blocks."""
         ...
 
     def preload(self, models: Iterable[ModelSpec]) -> None:
@@ -133,7 +135,7 @@ class Runner(Protocol):
         ...
 
     def crashes(self) -> Mapping[str, str]:
-        """How the processes of models ended for which there is no new one yet, by model id."""
+        """How the processes of models ended that have no new process yet, by model id."""
         ...
 
     def state(self, model: ModelSpec) -> ModelState:

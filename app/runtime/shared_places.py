@@ -1,4 +1,6 @@
-"""Places that all clients share, of which one key may take a part only. Used from the event loop only."""
+"""A limit on requests at once that all clients share, and of which one key may take only a part. Used from
+the event loop only.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +12,28 @@ from app.errors import Overloaded
 from app.runtime.admission import Admission, Permit
 
 SOON_SECONDS = 1
-"""`Retry-After` for a key that has all of its places: they become free one after the other."""
+"""Seconds in `Retry-After` for a key that has reached its limit. The wait is short because its requests end
+one after the other.
+"""
 
 
 class SharedPlaces:
-    """An admission with a bound for each key."""
+    """Admits requests up to a limit for all keys together and a lower one for each key."""
 
     def __init__(self, admission: Admission, *, most: int) -> None:
-        """`most`: places of one key at once."""
+        """`most`: requests of one key at once."""
         self._admission = admission
         self._most = most
         self._taken: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
-        """Places that are taken."""
+        """Number of admitted requests of all keys."""
         return self._admission.count
 
     @contextmanager
     def admit(self, key: str) -> Iterator[Permit]:
-        """A place for one request of the key with the id `key`. Raises `Overloaded` or `ShuttingDown`."""
+        """Admits one request of the key with the id `key`. Raises `Overloaded` or `ShuttingDown`."""
         if self._taken[key] >= self._most:
             raise Overloaded(SOON_SECONDS)
         with self._admission.admit() as permit:

@@ -1,4 +1,4 @@
-"""The placement `threads`: engines of this process, run on whatever thread calls them.
+"""The placement `threads`: engines run in this process, on the thread that calls them.
 
 Law: imports engines and nothing of the app, so that a child process can use it too. One host class for each
 kind of model; a kind of work that a host does not support is refused with a sentence.
@@ -53,12 +53,13 @@ from engines.work import (
 log = logging.getLogger(__name__)
 WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
 GPU_WARM_UPS = (WARM_UP, TranscribeOptions(temperatures=(0.0,)), TranscribeOptions(temperatures=(0.4,)))
-"""Every kind of search: a GPU loads the code of each when it is first used, and for newer GPUs the driver
-compiles it then."""
+"""Calls that use each kind of search once: a GPU loads the code of a search on its first use, and for newer
+GPUs the driver compiles it then.
+"""
 
 
 class ThreadsPlacement:
-    """Loads engines here."""
+    """Loads engines into this process."""
 
     def __init__(self, finder: EngineFinder | None = None) -> None:
         self._finder = finder or EngineFinder()
@@ -79,7 +80,7 @@ class ThreadsPlacement:
         return host
 
     def stop(self) -> None:
-        """A load cannot be ended here, and no call waits for one."""
+        """Does nothing: a load on a thread cannot be stopped, and no call waits for one."""
 
     def _transcriber(self, order: Order) -> _LocalHost:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
@@ -92,7 +93,7 @@ class ThreadsPlacement:
     def _synthesizer(self, order: Order) -> _LocalHost:
         kind = self._finder.synthesizers(order.engine)
         engine = kind.load(order.folder, order.options)
-        with suppress(Exception):  # as above
+        with suppress(Exception):  # as above: the first real request will raise the same failure
             voice = kind.voices(order.folder)[0]
             engine.synthesize(Utterance("Ready.", voice.name, voice.language))
         return SynthesizerHost(engine, self._finder.cloners)
@@ -112,7 +113,7 @@ class _LocalHost:
     lengths = LengthClasses()
     problem: str | None = None
     device = ""
-    """`cpu` or `cuda`; empty where the engine does not say."""
+    """`cpu` or `cuda`; empty if the engine does not report it."""
 
     def prepare(self, window: Window) -> Window:
         return window
@@ -125,10 +126,10 @@ class _LocalHost:
         alone: bool = False,
         wanted: Callable[[], bool] = always,
     ) -> Sequence[Result]:
-        """`patience` and `wanted` are not used, because a thread cannot be stopped; the caller may stop
-        waiting.
+        """Does the work. `patience` and `wanted` are not used, because a thread cannot be stopped; the caller
+        may stop waiting.
 
-        Raises `DeviceLost` once the GPU works no longer for this process.
+        Raises `DeviceLost` if this process can no longer use the GPU.
         """
         try:
             return work.by(self)

@@ -1,5 +1,5 @@
-"""The threads on which blocking steps of requests run: decoding, encoding, cutting. If uploads are decoded in
-processes of their own, these are here too.
+"""The threads on which blocking steps of requests run: decoding, encoding, cutting. Where reader processes
+decode uploads, these threads wait for them.
 
 Law: a bounded pool; an iterator does one step at a time, so a slow consumer holds back its own producer only.
 """
@@ -28,7 +28,7 @@ class WorkThreads:
     def __init__(
         self, count: int, shortage: MemoryShortage | None = None, readers: ReaderPool | None = None
     ) -> None:
-        """`shortage`: is notified when a step runs out of memory. `readers`: decode uploads."""
+        """`shortage`: told when a step runs out of memory. `readers`: the processes that decode uploads."""
         self.readers = readers
         self._shortage = shortage or MemoryShortage()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="work")

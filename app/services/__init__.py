@@ -1,1 +1,1 @@
-"""One file per use case: the only place where steps are put in order."""
+"""The use cases, one file for each: only here it is decided in which order the steps of a request run."""

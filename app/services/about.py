@@ -12,7 +12,7 @@ from app.text.consent_phrases import PHRASES, expected_phrase
 
 
 class AboutService:
-    """Tells the facts that do not change while the server runs."""
+    """Gives the facts that do not change while the server runs."""
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ MOST_BYTES = 64 * 2**20
 """The most bytes of memory that the texts of all secrets together may take: prompts and keywords, of which
 one secret may have a megabyte."""
 MEMORY_SHARES = 4
-"""One key may have this part of all secrets, and of their memory."""
+"""The secrets of one key may be at most this fraction (1/4) of all secrets, in number and in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class ClientSecret:
     """A client secret: who made it, and how its sessions begin."""
 
     caller: Caller
-    """Who made it."""
+    """The caller who made it."""
     settings: LiveSettings
     """The settings that its sessions begin with."""
     expires_at: int
-    """Unix time."""
+    """Unix time at which it expires."""
     size: int
     """Bytes of memory that its texts take."""
 
@@ -43,7 +43,7 @@ class ClientSecretService:
     """Makes client secrets, and finds the secret that a request has sent."""
 
     def __init__(self, keys: KeyService, most: int) -> None:
-        """`most`: secrets that may be valid at once."""
+        """`most`: the most secrets that may be valid at the same time."""
         self._keys = keys
         self._most = most
         self._secrets: dict[str, ClientSecret] = {}
@@ -51,8 +51,8 @@ class ClientSecretService:
         self._sizes: Counter[str] = Counter()  # number and bytes of the secrets of each account
 
     def create(self, caller: Caller, settings: LiveSettings, seconds: int) -> tuple[str, ClientSecret]:
-        """A new secret. Raises `Overloaded` if too many are valid, or too many of this key's, or their texts
-        are too long.
+        """Makes a secret. Raises `Overloaded` if too many secrets are valid, in all or of this key, or if
+        their texts are too long together.
         """
         value = PREFIX + secrets.token_urlsafe(32)
         made = ClientSecret(caller, settings, int(time.time()) + seconds, _size(settings))

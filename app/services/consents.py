@@ -37,7 +37,7 @@ from app.text.consent_phrases import PHRASES, PhraseMatch, match, phrase_languag
 
 Check = Literal["enforce", "warn"]
 LONGEST_RECORDING = 60.0
-"""Seconds of a recording; the phrase takes ten."""
+"""The most seconds of a recording; reading the phrase takes about ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class ConsentRules:
     model: str
     """Name of the transcription model."""
     quota: int
-    """Consents of a project."""
+    """The most consents of a project."""
 
 
 class ConsentService:
@@ -102,7 +102,7 @@ class ConsentService:
         return consent
 
     async def list(self, caller: Caller, after: str | None, limit: int) -> tuple[list[VoiceConsent], bool]:
-        """A page, newest first, and whether there are more."""
+        """One page of the consents, newest first, and whether more follow."""
         return await self._store.consents(caller.project, after, limit)
 
     async def get(self, caller: Caller, consent_id: str) -> VoiceConsent:
@@ -126,7 +126,7 @@ class ConsentService:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        """Raises `ConsentLimit` for the store's `QuotaReached`."""
+        """Raises `ConsentLimit` in place of the store's `QuotaReached`."""
         try:
             yield
         except QuotaReached:
@@ -166,7 +166,7 @@ class ConsentService:
 
 
 def _phrase_language(tag: str) -> str:
-    """The language of the phrase to be read. Raises `InvalidValue` that names the languages."""
+    """The language of the phrase for a tag. Raises `InvalidValue` that lists the languages with a phrase."""
     language = phrase_language(tag)
     if language is None:
         known = ", ".join(sorted(PHRASES))

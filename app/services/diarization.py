@@ -1,4 +1,4 @@
-"""Diarization: learns known speakers from their clips, and finds the turns of an audio.
+"""Diarization of a recording: learns known speakers from their clips, and finds the turns.
 
 Law: the order of the steps. Every clip is checked before the audio is touched; errors name its index.
 """
@@ -28,7 +28,9 @@ CLIP_TOLERANCE = 0.05
 LEAST_SPEECH = 1.0
 """Seconds of speech that a clip must have."""
 PIECE_SECONDS = 1.5
-"""Seconds of the pieces of a clip that are compared, to detect two speakers."""
+"""Each clip is divided into pieces of so many seconds; if two of them differ too much, it
+has two speakers.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,9 @@ from app.store.idempotency import IdempotencyStore
 Result = TypeVar("Result")
 LONGEST_KEY = 255
 ABANDONED_SECONDS = 900
-"""Seconds without an answer after which the server that worked on a request is taken for dead."""
+"""If a server has not answered a request for so many seconds, it counts as dead, and the request may be made
+again.
+"""
 
 
 class IdempotencyService:
@@ -40,7 +42,8 @@ class IdempotencyService:
         parts: tuple[str | bytes, ...],
         create: Callable[[], Awaitable[dict[str, Any]]],
     ) -> tuple[dict[str, Any], bool]:
-        """The answer of `create`, or of the first request with this key; and whether it is an earlier one.
+        """Runs `create` and returns its answer and False, or the stored answer of the first request with this
+        key and True.
 
         `parts`: what makes the request. Raises `IdempotencyKeyReused` if the key came with other parts,
         `IdempotencyKeyInUse` while the first request is worked on, and what `create` raises.
@@ -75,7 +78,7 @@ class IdempotencyService:
         except BaseException:
             await self._give_up(caller, key, claim)
             raise
-        with suppress(ApiError):  # it is made; without its answer the key is free again later
+        with suppress(ApiError):  # the thing was created; without a stored answer the key becomes free later
             await _whole(self._store.answer(caller.project, key, claim, json.dumps(made)))
         return made
 
@@ -85,8 +88,8 @@ class IdempotencyService:
 
 
 async def _whole(write: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a write. A caller that is cancelled meanwhile is cancelled when the write has ended:
-    nobody could know otherwise whether it took place.
+    """Finishes a write even if the caller is cancelled, and cancels the caller only then: otherwise nobody
+    could know whether the write took place.
     """
     writing = asyncio.ensure_future(write)
     try:
@@ -94,7 +97,7 @@ async def _whole(write: Coroutine[Any, Any, Result]) -> Result:
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         if not writing.cancelled():
-            writing.exception()  # read, so that asyncio does not log it as never retrieved
+            writing.exception()  # marks the exception as retrieved, so that asyncio does not log it
         raise
 
 

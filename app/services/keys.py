@@ -21,7 +21,7 @@ STALE_SECONDS = 60.0
 """Seconds for which cached keys stay valid while the database fails."""
 DEFAULT_PROJECT = "default"
 OPERATOR = Caller(DEFAULT_PROJECT, "cli")
-"""The caller in the audit rows about keys: they are made and changed from the command line only."""
+"""The caller in the audit rows about keys, which are made and changed from the command line only."""
 
 
 class KeyService:
@@ -34,7 +34,7 @@ class KeyService:
         self._known: dict[str, Caller] = {}
         self._until = 0.0
         self._read: float | None = None
-        """When the database answered last, by the monotonic clock."""
+        """When the database answered last, as a time of the monotonic clock."""
 
     async def authenticate(self, header: str | None) -> Caller:
         """The caller of a request with this Authorization header.
@@ -63,7 +63,7 @@ class KeyService:
         return valid
 
     async def asks_for_keys(self) -> bool:
-        """Whether any key exists; without one the server is open."""
+        """Whether a key is required: without any key in the database, the server is open."""
         return bool(await self._valid())
 
     async def knows(self, caller: Caller) -> bool:
@@ -74,7 +74,9 @@ class KeyService:
         return any(one.key == caller.key and not _has_expired(one) for one in valid.values())
 
     async def next_expiry(self) -> float:
-        """When the next valid key expires that has no successor, in Unix time; infinite if none does."""
+        """The earliest expiry, in Unix time, of the valid keys that have no successor; infinite if none
+        expires.
+        """
         now = time.time()
         valid = [one for one in (await self._valid()).values() if not _has_expired(one)]
         last: dict[str, float] = {}
@@ -86,15 +88,15 @@ class KeyService:
     async def create(
         self, name: str, project: str = DEFAULT_PROJECT, grant: Grant | None = None
     ) -> tuple[ApiKey, str]:
-        """A new key and its secret."""
+        """Creates a key. Returns the key and its secret."""
         key, secret = _made(name, project, grant or Grant())
         await self._store.add(key, _digest(secret), OPERATOR)
         self._until = 0.0
         return key, secret
 
     async def rotate(self, old: ApiKey, overlap: int) -> tuple[ApiKey, str] | None:
-        """A new key that replaces `old`; the old one stays valid for `overlap` seconds. Both are counted as
-        one.
+        """Creates a key that replaces `old`, which stays valid for `overlap` seconds. The use of both is
+        counted together.
 
         Returns None if `old` is not a valid key.
         """
@@ -122,8 +124,8 @@ class KeyService:
         return await self._store.revoke(key_id, int(time.time()), OPERATOR)
 
     async def _valid(self) -> dict[str, Caller]:
-        """The callers of all keys that are not revoked, by the digest of the key; expired keys are among
-        them.
+        """The callers of all keys that are not revoked, by the digest of the secret. Expired keys are
+        included.
         """
         now = time.monotonic()
         if now < self._until:

@@ -29,7 +29,7 @@ class LiveService:
         rules: LiveRules,
         names: tuple[str, ...],
     ) -> None:
-        """`names`: further names of the default model."""
+        """`names`: other names by which clients may ask for the default model."""
         self._runner = runner
         self._threads = threads
         self._registry = registry
@@ -41,11 +41,13 @@ class LiveService:
         return LiveSettings(model=self.rules.model)
 
     def model(self, name: str) -> ModelSpec:
-        """The model of a name. Raises `ModelNotFound`, or `InvalidValue` if the model does not transcribe."""
+        """The model for a name. Raises `ModelNotFound`, or `InvalidValue` if the model
+        does not transcribe.
+        """
         return self._registry.resolve(self.rules.model if name in self._names else name, "transcription")
 
     async def open(self, settings: LiveSettings, tell: Callable[[LiveEvent], None]) -> LiveSession:
-        """A new session, which the caller closes. Raises `ApiError`."""
+        """Opens a session, which the caller must close. Raises `ApiError`."""
         self.model(settings.model)
         permit = self._runner.admit()
         try:
@@ -68,14 +70,14 @@ class LiveSessions:
     """Counts the open sessions, and tells them when the server stops."""
 
     def __init__(self, most: int) -> None:
-        """`most`: sessions at once."""
+        """`most`: the most sessions at the same time."""
         self._most = most
         self.count = 0
         self.stopping = asyncio.Event()
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place for one session. Raises `Overloaded` or `ShuttingDown`."""
+        """Counts a session as open within the `with` block. Raises `Overloaded` or `ShuttingDown`."""
         if self.stopping.is_set():
             raise ShuttingDown
         if self.count >= self._most:

@@ -1,6 +1,6 @@
-"""What `/metrics` shows: counters, and facts that are measured when they are asked for.
+"""The text of `/metrics`: counters, and facts that are measured for each request of it.
 
-Law: reads only. A database that cannot be asked leaves the facts that it knows out.
+Law: reads only. If the database does not answer, the facts from it are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.services.keys import KeyService
 from app.services.readiness import ReadinessService
 
 KEYS_SECONDS = 2.0
-"""The longest wait for the keys' table."""
+"""The most seconds to wait for the table of keys."""
 
 
 class MetricsService:
@@ -37,7 +37,7 @@ class MetricsService:
         self._keys = keys
 
     async def page(self) -> bytes:
-        """The exposition text."""
+        """The text of `/metrics`."""
         expires = float("inf")
         with suppress(ApiError, TimeoutError):
             async with asyncio.timeout(KEYS_SECONDS):

@@ -17,7 +17,7 @@ class ModelListService:
         self._runner = runner
 
     def all(self, kind: ModelKind | None = None) -> list[tuple[ModelListing, ModelState | None]]:
-        """Every name with the state of its model. `kind`: only names of models that do this."""
+        """Every name with the state of its model. `kind`: only names of models of this kind."""
         return [(model, self.state(model.id)) for model in self._registry.listing(kind)]
 
     def find(self, name: str) -> tuple[ModelListing, ModelState | None]:
@@ -26,7 +26,9 @@ class ModelListService:
         return model, self.state(model.id)
 
     def state(self, name: str) -> ModelState | None:
-        """Whether the model behind a name is in memory; None where the voice decides which model it is."""
+        """Whether the model for a name is in memory. None if the voice of a request decides which model is
+        used.
+        """
         try:
             model = self._registry.resolve(name)
         except ApiError:

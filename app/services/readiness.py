@@ -37,8 +37,8 @@ class ReadinessService:
         folder: Path,
         free_bytes: int,
     ) -> None:
-        """`preload`: names of the models that must be loaded. `folder`: of the storage. `free_bytes`: what
-        its disk must have left.
+        """`preload`: names of the models that must be loaded. `folder`: the storage folder. `free_bytes`: the
+        least free space on its disk.
         """
         self._database = database
         self._runner = runner
@@ -60,10 +60,10 @@ class ReadinessService:
         return self._known
 
     def crashes(self) -> dict[str, str]:
-        """How the processes of models ended that are not loaded at the start, by model id.
+        """How the processes of models crashed that are not loaded at the start, by model id.
 
-        They do not make the server unready: a client who crashes a model that is seldom used would take all
-        the others from everybody.
+        They do not make the server unready: otherwise a client who crashes a rarely used model would take all
+        other models from everybody.
         """
         known = {self._id(name) for name in self._preload}
         return {name: crash for name, crash in self._runner.crashes().items() if name not in known}

@@ -1,6 +1,6 @@
-"""Refused logins in the audit: one row a minute at most, whatever is tried.
+"""Refused logins in the audit: at most one row a minute, however many there are.
 
-Law: bounded; nothing of what was sent is kept but its sender's address.
+Law: bounded; of a refused request only the sender's address is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RefusedLogins:
         self._told = -WINDOW_SECONDS
 
     def note(self, address: str) -> None:
-        """One request was refused because of its key. The first one is written at once."""
+        """Counts a request that was refused because of its key. The first one is written at once."""
         self._count += 1
         if len(self._addresses) < MOST_ADDRESSES:
             self._addresses[address[:60]] = None
@@ -34,7 +34,7 @@ class RefusedLogins:
             self.close()
 
     def close(self) -> None:
-        """Writes what was counted since the last row."""
+        """Writes the refusals that were counted since the last row."""
         if not self._count:
             return
         details: dict[str, str | float | bool] = {

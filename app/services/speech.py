@@ -28,7 +28,7 @@ from app.text.utterances import Piece, Utterances
 from engines.types import Pcm
 
 OPERATOR = Caller("default", "cli")
-"""The caller of speech that is not asked for over the network."""
+"""The caller of speech from the command line."""
 WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
 
 
@@ -37,7 +37,7 @@ class SpeechRules:
     """The rules by which texts are spoken."""
 
     ahead: int
-    """Utterances of one request that are synthesized in parallel."""
+    """The most utterances of one request that are synthesized in parallel."""
     loudness: float
     """Loudness of every answer, in LUFS."""
     provenance: str = ""
@@ -71,9 +71,10 @@ class SpeechService:
     async def open(
         self, job: SpeechJob, form: AudioFormat, caller: Caller = OPERATOR, *, whole: bool = False
     ) -> OpenSpeech:
-        """Admits the request and waits for its first sound. Raises `ApiError`; the caller closes the result.
+        """Admits the request and waits for its first sound. Raises `ApiError`. The caller must close the
+        result.
 
-        `whole`: the file tells its length, and nothing is sent before it is complete.
+        `whole`: the header of the file states its length, so nothing is sent before the file is complete.
         """
         voice = await self._voice(job, caller)
         honoured = "instructions" in self._voices.engine_of(voice).HONOURS
@@ -114,7 +115,7 @@ class SpeechService:
         )
 
     async def _voice(self, job: SpeechJob, caller: Caller) -> LocalVoice:
-        """The voice with this id, local name, or name within the project."""
+        """The voice with this id, with this local name, or with this name within the project."""
         if job.voice.startswith(VOICE_ID):
             await self._threads.run(lambda: self._voices.check_model(job.model))
             return await self._custom_voice(job, caller, VoiceNotFound(job.voice))

@@ -36,15 +36,15 @@ from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 Progress = Callable[[float, float | None], None]
 """A callback that gets the seconds decoded so far and the seconds that the file claims."""
 MOST_LEAD_SECONDS = 180.0
-"""Seconds of decoded sound by which transcription and diarization may be apart."""
+"""The most seconds of decoded sound by which transcription and diarization may be apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRules:
-    """The defaults of requests, and their limits."""
+    """The defaults and the limits of requests."""
 
     audio_seconds: float
-    """The most seconds of one audio."""
+    """The most seconds of one recording."""
     windows_ahead: int
     """Windows of one request that are transcribed in parallel."""
     window_seconds: float
@@ -52,7 +52,7 @@ class TranscriptionRules:
     beam_size: int
     """Width of the beam search; 1: greedy decoding."""
     greedy_first: bool
-    """Whether a beam is used only where decoding without one is unsure."""
+    """Whether to decode greedily first, and use the beam search only if that result is unsure."""
 
     def held(self, expected: float | None, lead: float) -> float:
         """The most seconds of decoded audio that a request holds: its windows, the block that is being cut,
@@ -108,11 +108,13 @@ class TranscriptionService:
             return opened.transcript()
 
     def model(self, name: str) -> ModelSpec:
-        """The model behind a name. Raises `ModelNotFound`, or `InvalidValue` if it does not transcribe."""
+        """The model for a name. Raises `ModelNotFound`, or `InvalidValue` if the model
+        does not transcribe.
+        """
         return self._registry.resolve(name, "transcription")
 
     def transcriber(self, model: ModelSpec, job: TranscriptionJob, permit: Permit) -> WindowTranscriber:
-        """The transcription of windows that the caller cuts."""
+        """A transcriber for windows that the caller cuts."""
         options = self._options(job)
         return WindowTranscriber(
             self._runner,

@@ -22,9 +22,9 @@ from app.store.usage import UsageStore
 log = logging.getLogger(__name__)
 SYNC_SECONDS = 1.0
 FIRST_SECONDS = 2.0
-"""The longest that the first request of a key waits for what was used before."""
+"""The most seconds that the first request of a key waits for its earlier use to be read."""
 ASKED_SECONDS = 120.0
-"""Seconds after the last request of a key with limits in which this server still asks what the other
+"""For so many seconds after the last request of a key with limits, this server still reads what the other
 servers count for it.
 """
 TIDY_SECONDS = 600.0
@@ -38,7 +38,7 @@ class UsageService:
         self._front = secrets.token_hex(8)
         self._accounts: dict[str, KeyAccount] = {}
         self._seen: dict[str, float] = {}
-        """When each account had its last request, by the monotonic clock."""
+        """For each account, the time of its last request, by the monotonic clock."""
         self._told_running: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -64,11 +64,11 @@ class UsageService:
         return account
 
     async def days(self, since: int) -> list[UsageEntry]:
-        """The use of every account on each day from a Unix time on."""
+        """The use of every account on each day, from the Unix time `since` on."""
         return await self._store.days(since)
 
     async def close(self) -> None:
-        """Writes what was counted, in one last attempt."""
+        """Tries once to write the counts that are left."""
         self._closing.set()
         if self._task:
             await self._task
@@ -77,7 +77,7 @@ class UsageService:
                 await self._store.leave(self._front)
 
     async def sync(self) -> None:
-        """Writes what this server has counted, and reads what all have. Raises `ApiError`."""
+        """Writes the counts of this server, and reads those of all servers. Raises `ApiError`."""
         async with self._lock:
             await self._sync()
 
@@ -130,7 +130,7 @@ class UsageService:
         return asked or account.running > 0
 
     async def _run(self) -> None:
-        """Runs until there is nothing to write and nobody to ask about."""
+        """Runs until nothing is left to write and no account is left to read."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), SYNC_SECONDS)

@@ -31,7 +31,7 @@ class VoiceListService:
         return await self._threads.run(self._listed)
 
     async def find(self, caller: Caller, name: str) -> ListedVoice:
-        """By id, or by the name of a local voice. Raises `VoiceNotFound`."""
+        """The voice with this id, or the local voice with this name. Raises `VoiceNotFound`."""
         if name.startswith(VOICE_ID):
             return ListedVoice(name, await self._custom.get(caller, name))
         for voice in await self.local():

@@ -54,9 +54,9 @@ PARAM = "audio_sample"
 PIECE_SECONDS = 3.0
 """Seconds of the pieces of speech that are compared with one another."""
 LONGEST_SAMPLE = 120.0
-"""Seconds of a sample, pauses included."""
+"""The most seconds of a sample, including pauses."""
 PROFILE_BYTES = 24 * 1024 * 1024
-"""Bytes of disk space that a profile may need."""
+"""The most bytes of disk space that a profile may need."""
 NOTHING = Pcm(np.zeros(0, np.float32))
 """Placeholder for cloners that need no loaded model, and so no sound."""
 
@@ -76,11 +76,11 @@ class VoiceRules:
     check: Literal["enforce", "warn"]
     """Whether a sample of another speaker is refused, or only noted in the audit."""
     shortest: float
-    """Seconds of speech that a sample must have."""
+    """The least seconds of speech in a sample."""
     longest: float
-    """Seconds of speech that a sample may have."""
+    """The most seconds of speech in a sample."""
     quota: int
-    """Voices of a project."""
+    """The most voices of a project."""
 
 
 class VoiceService:
@@ -140,7 +140,9 @@ class VoiceService:
             raise VoiceNotFound(voice_id)
 
     async def to_speak(self, caller: Caller, name: str) -> LocalVoice | None:
-        """The voice with this id or name. Its use is noted in the audit afterwards, without waiting."""
+        """The voice with this id or name. Its use is noted in the audit later; the request does not wait for
+        that.
+        """
         stored = await self._store.voice_with_profile(caller.project, name)
         if stored is None:
             return None
@@ -162,8 +164,8 @@ class VoiceService:
     async def _judged(
         self, caller: Caller, consent: VoiceConsent, score: float
     ) -> tuple[str, dict[str, str | float | bool]]:
-        """Outcome and details for the audit. Raises `SpeakerMismatch` after it has written the row of the
-        refusal.
+        """The outcome and the details for the audit. Raises `SpeakerMismatch` after it has written the row of
+        the refusal.
         """
         passed = score >= self._rules.threshold
         details: dict[str, str | float | bool] = {
@@ -238,7 +240,7 @@ class VoiceService:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        """Raises `VoiceLimit` for the store's `QuotaReached`."""
+        """Raises `VoiceLimit` in place of the store's `QuotaReached`."""
         try:
             yield
         except QuotaReached:
@@ -246,6 +248,6 @@ class VoiceService:
 
 
 def similarity(one: SpeakerVector, other: SpeakerVector) -> float:
-    """Cosine, -1 to 1. Only vectors of one encoder may be compared."""
+    """Cosine similarity, -1 to 1. Only vectors of the same encoder may be compared."""
     assert one.encoder == other.encoder
     return float(np.dot(one.values, other.values))

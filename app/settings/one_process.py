@@ -6,7 +6,7 @@ from app.settings import Settings
 
 
 def in_one_process(settings: Settings) -> Settings:
-    """The same, without child processes.
+    """A copy of the settings with which engines and decoders run in this process, without child processes.
 
     A program that uses a model once would pay for the start of a process and protect nobody else.
     """

@@ -1,1 +1,3 @@
-"""What outlives the process. Law: the only importer of SQLAlchemy; domain values outward, rows inside."""
+"""Everything that is stored in the database. Law: only this package imports SQLAlchemy; it takes and returns
+domain values, and its rows stay inside.
+"""

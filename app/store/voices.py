@@ -28,7 +28,7 @@ class QuotaReached(Exception):
 
 
 class VoiceStore:
-    """The tables of consents, voices and audit."""
+    """Reads and writes the tables of consents, voices and the audit."""
 
     def __init__(self, database: Database, spare: int = 0) -> None:
         """`spare`: bytes of the disk that voices and consents leave to the server."""
@@ -168,7 +168,7 @@ class VoiceStore:
             return _voice(row) if row else None
 
     async def voice_with_profile(self, project: str, name: str) -> tuple[CustomVoice, bytes] | None:
-        """By id, else the newest of that name."""
+        """The voice with this id, else the newest voice with this name, and its profile."""
         async with self._database.reading() as session:
             own = select(VoiceRow).where(VoiceRow.project == project).options(undefer(VoiceRow.profile))
             row = await session.scalar(own.where(VoiceRow.id == name))

@@ -1,4 +1,4 @@
-"""Models, voices, consents and lists as clients see them. Law: pure."""
+"""The JSON of models, voices, consents and lists. Law: pure functions."""
 
 from __future__ import annotations
 

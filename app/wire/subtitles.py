@@ -15,9 +15,10 @@ from engines.punctuation import SENTENCE_ENDS
 from engines.types import Segment, Word
 
 PARAGRAPH_PAUSE = 2.0
-"""Seconds of silence that no cue spans."""
+"""A pause of so many seconds ends a paragraph: no cue contains it."""
 PARAGRAPH_WORDS = 200
-"""Words after which a run ends at the next end of a sentence; after twice as many it ends at any word."""
+"""Words after which a paragraph ends at the next end of a sentence; after twice as many it ends at any word.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,20 @@ from engines.types import Samples
 MERGE_DISTANCE = 0.525
 """Mean cosine distance from which two clusters are two people (docs/decisions/0006-diarization.md)."""
 LARGE_CLUSTER = 4
-"""Least number of vectors of a cluster that is a speaker, if there are many vectors in all."""
+"""Least number of vectors in the cluster of a speaker, if there are many vectors in all."""
 LARGE_SHARE = 0.1
-"""Least share of all vectors of such a cluster, if there are few vectors in all."""
+"""Least share of all vectors in the cluster of a speaker, if there are few vectors in all."""
 FEW_VECTORS = 8
-"""From so many vectors on, a single one is nobody: windows overlap, so who speaks is in several of them."""
+"""With at least so many vectors, a cluster of one vector is not a speaker: windows overlap, so a real speaker
+has vectors in several of them.
+"""
 SOLO_SHARES = (0.15, 0.1, 0.05, 0.0)
 """Least share of a window in which a speaker talks alone, for the vector to be clustered; the next share
 is used if no speaker reaches it."""
 MOST_VECTORS = 3000
-"""The most vectors that are clustered; of more, an even selection, because the memory grows with their
-square."""
+"""The most vectors that are clustered. Of more vectors, an even selection is clustered, because memory grows
+with the square of their number.
+"""
 
 Labels = NDArray[np.int_]
 
@@ -88,7 +91,7 @@ def _cut(vectors: Samples, bounds: Bounds) -> Labels:
 
 
 def _enough(count: int) -> int:
-    """Least number of vectors of a cluster that is a speaker. `count`: vectors in all."""
+    """The least number of vectors in the cluster of a speaker. `count`: number of all vectors."""
     least = 1 if count < FEW_VECTORS else 2
     return min(LARGE_CLUSTER, max(least, round(LARGE_SHARE * count)))
 

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from engines.types import Diarization, KnownSpeaker, Samples, SpeakerTurn
 
 KNOWN_SIMILARITY = 0.5
-"""Cosine from which a cluster is a known speaker (docs/decisions/0006-diarization.md)."""
+"""Least cosine similarity of a cluster to a known speaker (docs/decisions/0006-diarization.md)."""
 
 
 def diarization(
@@ -22,7 +22,10 @@ def diarization(
     centroids: Samples,
     known: Sequence[KnownSpeaker],
 ) -> Diarization:
-    """Speakers are numbered in the order in which they begin. Turns name a row of `centroids`."""
+    """A `Diarization` in which speakers are numbered in the order of their first turns.
+
+    A turn is (start, end, row of `centroids`). `exclusive`: turns of which no two overlap.
+    """
     order = {row: number for number, row in enumerate(dict.fromkeys(turn[2] for turn in turns))}
     return Diarization(
         tuple(SpeakerTurn(start, end, order[row]) for start, end, row in turns),
@@ -32,7 +35,9 @@ def diarization(
 
 
 def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[str | None, ...]:
-    """The one-to-one assignment of known speakers to clusters with the greatest sum of likeness."""
+    """The name of the known speaker of each cluster, or None: the one-to-one assignment with the greatest sum
+    of cosine similarities.
+    """
     found: list[str | None] = [None] * len(centroids)
     if not known or not centroids:
         return tuple(found)

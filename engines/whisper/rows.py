@@ -58,7 +58,9 @@ MEASURED_WIDTHS = (512,)
 """Encoder widths of the models with which the padding was measured: base."""
 SILENCE_FEATURE = -1.5
 FEATURE_RANGE = 2.0
-"""Padding value: max(SILENCE, loudest feature - RANGE), which log-mel extraction gives for silence."""
+"""Padding value: max(SILENCE_FEATURE, loudest feature - FEATURE_RANGE), which log-mel extraction gives for
+silence.
+"""
 MAX_SILENT_END = 300
 """Frames without text at the end of a round from which the result is doubtful."""
 TOKENS_AT_ONCE = 10

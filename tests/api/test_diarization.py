@@ -207,7 +207,9 @@ async def test_failures_are_envelopes(
 
 
 async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
-    """Also where the weights are absent too: they alone would not help."""
+    """The error names the missing library even if the weights are missing too, because weights alone would
+    not help.
+    """
     missing = ToneDiarization(ToneDiarizer(), EngineMissing("pyannote", "diarization"))
     upgrade(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: missing)

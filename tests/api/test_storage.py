@@ -1,4 +1,4 @@
-"""Requests and storage: a locked database, a full disk, a quota and odd ids give clear errors, before any work.
+"""Requests and storage: a locked database, a full disk, quotas and odd ids give clear errors before any work.
 
 Each test runs on SQLite and on PostgreSQL.
 """

@@ -18,7 +18,7 @@ from tests.support.sound import wav
 
 @dataclass(frozen=True)
 class Said:
-    """One turn: seconds, who, and their words (empty where nobody knows them)."""
+    """One turn: its start and end in seconds, the speaker, and the words (empty if they are not known)."""
 
     start: float
     end: float
@@ -38,7 +38,9 @@ class Conversation:
         return len(self.samples) / SAMPLE_RATE
 
     def write(self, path: Path) -> None:
-        """`path` (.wav), and beside it .rttm and .stm."""
+        """Writes the sound to `path`, a .wav file, and the turns to an .rttm and an .stm file of the same
+        name.
+        """
         path.write_bytes(wav(self.samples))
         name = path.stem
         rttm = (
@@ -57,7 +59,9 @@ Say = Callable[[str, str], Samples]
 def talk(
     voices: Sequence[str], texts: Sequence[str], say: Say, seed: int, gaps: Sequence[float] = (0.2, 0.4, 0.8)
 ) -> Conversation:
-    """Every text once, in rounds in which each voice speaks, in random order. Negative gaps overlap."""
+    """A conversation in which every text is said once. In each round every voice speaks once, in random
+    order. A negative gap makes turns overlap.
+    """
     chance = random.Random(seed)
     rounds = -(-len(texts) // len(voices))
     order = [voice for _ in range(rounds) for voice in chance.sample(list(voices), len(voices))][: len(texts)]

@@ -1,4 +1,4 @@
-"""How long a computation keeps Python's lock, which every other thread waits for, the event loop too."""
+"""How long a computation holds Python's global interpreter lock (GIL), so that no other thread can run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 
 def longest_hold(work: Callable[[], object]) -> float:
-    """The most CPU seconds that `work` takes, on a thread of its own, between two moments at which another
-    thread runs.
+    """The longest time for which `work`, on a thread of its own, keeps another thread from running, in
+    seconds of CPU time of the thread of `work`.
 
-    CPU seconds of that thread, not the clock: other processes on the machine must not decide. What was there
-    before is kept from the garbage collector, as `antiphon serve` does it.
+    Elapsed time would depend on other processes of the machine. Existing objects are hidden from the garbage
+    collector, as in `antiphon serve`.
     """
     gc.collect()
     gc.freeze()
@@ -32,7 +32,7 @@ def _longest_hold(work: Callable[[], object]) -> float:
             work()
         finally:
             done.set()
-            seen.wait()  # the clock of a thread ends with it
+            seen.wait()  # the CPU clock of a thread is gone once the thread has ended
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -1,6 +1,7 @@
-"""What every proxy of the tests is: a process in front of servers of this machine, with a certificate.
+"""The base class of the proxies in the tests: a process with a certificate, in front of servers on this
+machine.
 
-Law: knows no proxy; what is written into the configuration is decided by `nginx.py` and `caddy.py`.
+Law: has no code for a particular proxy; `nginx.py` and `caddy.py` write the configurations.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Proxy:
     """A proxy that listens for TLS on a free port."""
 
     def __init__(self, folder: Path, name: str, places: Sequence[str | Path | None], missing: str) -> None:
-        """`name`: of the program, which is looked for in `places`, each of them a path or None for PATH.
-        `missing`: why a test is skipped if it is nowhere.
+        """`name`: of the program. `places`: the search paths in which it is looked for; None stands for PATH.
+        `missing`: the reason for skipping the test if the program is not found.
         """
         found = (shutil.which(name, path=None if place is None else str(place)) for place in places)
         self._program = next(filter(None, found), "")

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 STEP_SECONDS = 0.01
 SHORT_SECONDS = 0.2
-"""Seconds in which what must not happen would happen, if it were going to."""
+"""Tests that expect something not to happen wait for so many seconds."""
 
 
 async def until(

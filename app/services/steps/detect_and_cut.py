@@ -20,15 +20,17 @@ from engines.contracts import SpeechStream
 from engines.types import Samples
 
 EARLIEST_SHARE = 1 / 3
-"""Part of the longest window that each window has at least, before a cut within speech."""
+"""A window may be cut within speech only after this fraction of the longest window."""
 
 
 class Cutting:
-    """Two verbs, feed and flush. The detector is loaded with the first block."""
+    """Detects speech and cuts windows: call `feed` with each block, then `flush`. The first call loads the
+    detector.
+    """
 
     def __init__(self, runner: Runner, vad: VadOptions | None, longest: float) -> None:
-        """`vad`: with None, everything but digital silence counts as speech. `longest`: the most seconds of a
-        window.
+        """`vad`: options of the speech detection; if None, everything but digital silence counts as speech.
+        `longest`: the most seconds of a window.
         """
         self._runner = runner
         self._vad = vad
@@ -48,7 +50,7 @@ class Cutting:
 
 
 def cut(blocks: Iterator[Samples], cutting: Cutting) -> Iterator[Cut]:
-    """The windows of `blocks`; each step blocks. Raises what decoding raises."""
+    """Cuts `blocks` into windows. Each step blocks. Raises what decoding raises."""
     for block in blocks:
         yield from cutting.feed(block)
     yield from cutting.flush()
@@ -57,7 +59,7 @@ def cut(blocks: Iterator[Samples], cutting: Cutting) -> Iterator[Cut]:
 async def cut_async(
     blocks: SharedBlocksReader, cutting: Cutting, threads: WorkThreads
 ) -> AsyncGenerator[Cut, None]:
-    """The windows of blocks that come over the event loop. Closes `blocks`."""
+    """Cuts blocks of an async iterator into windows. Closes `blocks` at the end."""
     async with aclosing(blocks):
         async for block in blocks:
             for window in await threads.run(partial(cutting.feed, block)):

@@ -1,6 +1,7 @@
-"""Words and turns -> who said what.
+"""Joins words with speaker turns: who said what.
 
-Law: pure. Words keep their order, every word gets a speaker, and a segment never mixes two.
+Law: pure functions. Words keep their order, every word gets a speaker, and a segment never mixes two
+speakers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SENTENCE = tuple(".!?…。！？")  # noqa: RUF001 - full-width marks are meant
 SEGMENT_PAUSE = 1.0
 """Seconds of silence that end a segment."""
 LONG_SEGMENT = 15.0
-"""Seconds from which a segment ends with its sentence."""
+"""A segment of more seconds than this ends with its sentence."""
 LONGEST_SEGMENT = 60.0
 """Seconds after which a segment ends in any case, so that a stream never waits for longer."""
 STRAY_SECONDS = 0.6
@@ -40,7 +41,7 @@ class _Said:
 
 
 class SpeakerJoiner:
-    """Two verbs: `feed` the segments of each window, in order, then `flush`."""
+    """Joins words and turns: call `feed` with the segments of each window, in order, then `flush`."""
 
     def __init__(self, diarization: Diarization) -> None:
         self._turns = TurnIndex(diarization.exclusive or diarization.turns)
@@ -51,7 +52,7 @@ class SpeakerJoiner:
         self._open: list[_Said] = []
 
     def feed(self, segments: Sequence[Segment]) -> list[SpokenSegment]:
-        """The segments that no later word can change."""
+        """Takes the segments of a window. Returns the spoken segments that no later word can change."""
         words = [word for segment in segments for word in words_of(segment)]
         said = smoothed([_Said(word, self._turns.speaker(word)) for word in words], self._turns)
         groups = list(_groups([*self._open, *said]))
@@ -59,7 +60,7 @@ class SpeakerJoiner:
         return [self._segment(group) for group in groups]
 
     def flush(self) -> list[SpokenSegment]:
-        """The last one."""
+        """Returns the last spoken segment."""
         rest, self._open = self._open, []
         return [self._segment(rest)] if rest else []
 
@@ -70,7 +71,9 @@ class SpeakerJoiner:
         return SpokenSegment(start, end, self._label(group[0].speaker), words)
 
     def _label(self, speaker: int) -> str:
-        """Unknown speakers get letters in the order of their first words, not of their first sounds."""
+        """The label of a speaker: a known name, or a letter. Letters follow the order of first words, not of
+        first sounds.
+        """
         if speaker not in self._labels:
             self._labels[speaker] = self._names.get(speaker) or next(self._free)
         return self._labels[speaker]
@@ -84,7 +87,7 @@ class TurnIndex:
         self._starts = [turn.start for turn in self._turns]
 
     def speaker(self, word: Word) -> int:
-        """The speaker who talks during most of the word; without one, the speaker of the nearest turn."""
+        """The speaker who talks during most of the word. If nobody does, the speaker of the nearest turn."""
         near = self._near(word)
         if not near:
             return 0
@@ -120,7 +123,7 @@ def smoothed(said: Sequence[_Said], turns: TurnIndex) -> list[_Said]:
 
 
 def words_of(segment: Segment) -> list[Word]:
-    """The words of a segment; one without word times is a single long word."""
+    """The words of a segment. A segment without word times becomes one long word."""
     if segment.words:
         return list(segment.words)
     return [Word(segment.text, segment.start, segment.end, 1.0)] if segment.text.strip() else []
@@ -145,19 +148,21 @@ def _snap(said: list[_Said], change: int, turns: TurnIndex) -> None:
 
 
 def _border(said: Sequence[_Said], at: int, stays: int, speaker: int) -> bool:
-    """Whether a sentence ends before word `at`, and word `stays` is left to its speaker."""
+    """Whether a sentence ends before word `at`, and word `stays` keeps its `speaker`."""
     return 0 < at < len(said) and _ends(said[at - 1].word) and said[stays].speaker == speaker
 
 
 def _movable(said: Sequence[_Said], first: int, last: int, owner: int, to: int, turns: TurnIndex) -> bool:
-    """Whether words first..last could be the other speaker's: a pause before them makes that likelier."""
+    """Whether the words first..last could belong to the other speaker. After a pause, larger errors of their
+    times are allowed.
+    """
     pause = said[first].word.start - said[first - 1].word.end
     edge = PAUSE_TOLERANCE if pause >= PAUSE_SECONDS else SPEECH_TOLERANCE
     return all(s.speaker == owner and turns.near(s.word, to, edge) for s in said[first:last])
 
 
 def _inside(before: Word, word: Word, after: Word) -> bool:
-    """Whether a word is within a sentence that is spoken without a pause."""
+    """Whether a word is in the middle of a sentence that is spoken without a pause."""
     flows = word.start - before.end < PAUSE_TOLERANCE and after.start - word.end < PAUSE_TOLERANCE
     return flows and not _ends(before) and not _ends(word)
 

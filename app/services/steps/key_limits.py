@@ -19,7 +19,7 @@ from app.services.steps.key_spending import Use
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
 Counted = dict[tuple[Span, int], UsageCounts]
-"""Counts by span and its beginning."""
+"""Counts by the kind of span and by the Unix time of its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +33,25 @@ class RequestRate:
 
 
 class KeyAccount:
-    """The use of one key, or of the keys that were rotated into each other."""
+    """The use of one key. Keys that replace each other by rotation share one account."""
 
     def __init__(self, caller: Caller) -> None:
         self.name = caller.account
         self.project = caller.project
         self.limits = caller.grant.limits
         self.running = 0
-        """Requests that this server answers now."""
+        """Requests that this server is answering."""
         self.shared = False
-        """Whether it is known what other servers and earlier runs have counted."""
+        """Whether the counts of other servers and of earlier runs have been read from the database."""
         self._elsewhere = 0
         self._unsaved: Counted = {}
         self._saving: Counted = {}
         self._minute = 0
         self._saved_minute = UsageCounts()
         self._carried = 0.0
-        """Seconds of audio beyond the limit of earlier minutes; negative: claimed and not used."""
+        """Seconds of audio by which earlier minutes exceeded the limit; negative: seconds that were claimed
+        and not used.
+        """
         self._month = 0
         self._saved_month = 0.0
 
@@ -73,7 +75,7 @@ class KeyAccount:
         return RequestRate(limit, max(0, limit - self._used().requests), _left(time.time()))
 
     def begin(self) -> None:
-        """Counts a request, which `end` must follow. Raises `KeyRateLimited`, and then counts none."""
+        """Counts a request; `end` must follow. If it raises `KeyRateLimited`, nothing was counted."""
         self._roll()
         limits = self.limits
         if limits.parallel and self.running + self._elsewhere >= limits.parallel:
@@ -93,8 +95,9 @@ class KeyAccount:
         self._count(UsageCounts(refused=1))
 
     def claim(self, use: Use, seconds: float) -> None:
-        """As `Spending.claim`. A request that is the first in its minute may be longer than the limit of a
-        minute: the following minutes have less, until it is made up for.
+        """Counts `seconds` before the work is done. Raises `QuotaUsedUp` or `KeyRateLimited` if a limit does
+        not allow them. The first request of a minute may be longer than the limit per minute; the following
+        minutes then allow less until that is made up for.
         """
         self._roll()
         limits, used = self.limits, self._audio()
@@ -109,7 +112,9 @@ class KeyAccount:
         self.add(use, seconds)
 
     def extend(self, use: Use, seconds: float) -> None:
-        """As `Spending.extend`."""
+        """Counts audio beyond what was claimed. Raises `QuotaUsedUp` after counting if the month's quota is
+        exceeded.
+        """
         self.add(use, seconds)
         monthly = self.limits.audio_seconds_per_month
         if monthly and self._month_audio() > monthly:
@@ -117,17 +122,17 @@ class KeyAccount:
             raise QuotaUsedUp(monthly, self._month_audio())
 
     def add(self, use: Use, seconds: float) -> None:
-        """As `Spending.add`."""
+        """Counts seconds without checking limits. A negative number gives back seconds that were claimed."""
         self._roll()
         heard = UsageCounts(heard=seconds) if use == "heard" else UsageCounts(spoken=seconds)
         if seconds >= 0:
             self._count(heard)
-        else:  # it was claimed in this minute or an earlier one
+        else:  # the seconds were claimed in this minute or an earlier one
             self._carried -= min(-seconds, max(0.0, self._audio()))
             self._note("day", heard)
 
     def take(self) -> Iterator[UsageEntry]:
-        """What has to be stored; `stored` or `failed` must follow."""
+        """The counts to be written to the database. Call `stored` or `failed` afterwards."""
         self._saving, self._unsaved = self._unsaved, {}
         for (span, start), counts in self._saving.items():
             yield UsageEntry(account=self.name, project=self.project, span=span, start=start, counts=counts)
@@ -137,14 +142,18 @@ class KeyAccount:
         return bool(self._unsaved)
 
     def stored(self) -> None:
-        """What was taken is in the database. It counts here until `share` has read it from there."""
+        """The counts of `take` are in the database. They still count here until `share` has read them from
+        there.
+        """
         self._roll()
         self._saved_minute += self._saving.get(("minute", self._minute), UsageCounts())
         self._saved_month += self._in_month(self._saving)
         self._saving = {}
 
     def failed(self) -> None:
-        """What was taken could not be stored, and is taken again. Minutes that are over are given up."""
+        """The counts of `take` could not be stored. The next `take` includes them again, without minutes that
+        are over.
+        """
         self._roll()
         for (span, start), counts in self._saving.items():
             if span == "day" or start == self._minute:
@@ -152,7 +161,9 @@ class KeyAccount:
         self._saving = {}
 
     def share(self, found: SharedUsage, minute: int, month: int) -> None:
-        """What the database has for the minute and the month with these beginnings."""
+        """Takes the counts of all servers from the database. `minute`, `month`: Unix
+        times of the beginnings.
+        """
         self._roll()
         self.shared = True
         self._elsewhere = found.running_elsewhere
@@ -172,7 +183,7 @@ class KeyAccount:
         self._unsaved[key] = self._unsaved.get(key, UsageCounts()) + counts
 
     def _used(self) -> UsageCounts:
-        """The use in the current minute, by this server and by the others."""
+        """The use in the current minute by this server and all others."""
         key: tuple[Span, int] = ("minute", self._minute)
         none = UsageCounts()
         return self._saved_minute + self._saving.get(key, none) + self._unsaved.get(key, none)
@@ -192,12 +203,12 @@ class KeyAccount:
         )
 
     def _pause(self, excess: float = 0.0) -> int:
-        """Seconds until a request may succeed; at most a minute, since clients wait no longer."""
+        """Seconds until a request may succeed; at most a minute, because clients do not wait longer."""
         minutes = excess // (self.limits.audio_seconds_per_minute or math.inf)
         return min(MINUTE_SECONDS, max(1, math.ceil(_left(time.time()) + MINUTE_SECONDS * minutes)))
 
     def _roll(self) -> None:
-        """Begins a new minute and a new month when the clock does."""
+        """Begins a new minute or month when the clock has reached it."""
         now = time.time()
         minute = beginning(now, MINUTE_SECONDS)
         if minute != self._minute:
@@ -211,16 +222,16 @@ class KeyAccount:
 
 
 def beginning(now: float, length: int) -> int:
-    """The Unix time at which the span of `length` seconds began."""
+    """The Unix time at which the current span of `length` seconds began."""
     return int(now) // length * length
 
 
 def month_of(now: float) -> int:
-    """The Unix time at which the calendar month (UTC) began."""
+    """The Unix time at which the current calendar month (UTC) began."""
     today = time.gmtime(now)
     return calendar.timegm((today.tm_year, today.tm_mon, 1, 0, 0, 0))
 
 
 def _left(now: float) -> float:
-    """Seconds until the next minute."""
+    """Seconds until the next minute begins."""
     return MINUTE_SECONDS - now % MINUTE_SECONDS

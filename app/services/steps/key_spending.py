@@ -1,4 +1,4 @@
-"""What the running request takes of its key's limits.
+"""Counts the audio of the running request against the limits of its key.
 
 Law: a context variable carries it, as the id of the request is carried, so that a service says how much audio
 it works on and need not know whose key that is. Outside of requests nothing is counted.
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from app.logs import tally
 
 Use = Literal["heard", "spoken"]
-"""Whether seconds of audio were transcribed or made."""
+"""Whether seconds of audio were transcribed ("heard") or synthesized ("spoken")."""
 
 
 class Spending(Protocol):
@@ -27,10 +27,10 @@ class Spending(Protocol):
         """
 
     def extend(self, use: Use, seconds: float) -> None:
-        """Counts audio that goes on beyond what was claimed; it counts also where `QuotaUsedUp` is raised."""
+        """Counts audio beyond what was claimed. It is counted even if this raises `QuotaUsedUp`."""
 
     def add(self, use: Use, seconds: float) -> None:
-        """Counts audio that turned out longer, or with a negative number shorter, than was claimed."""
+        """Counts the difference to what was claimed; a negative number gives seconds back."""
 
 
 _current: ContextVar[Spending | None] = ContextVar("spending", default=None)
@@ -38,7 +38,7 @@ _current: ContextVar[Spending | None] = ContextVar("spending", default=None)
 
 @contextmanager
 def spending_on(account: Spending) -> Iterator[None]:
-    """What runs inside, and the tasks that it starts, is counted under this account."""
+    """Within the `with` block, and in tasks started there, audio is counted under this account."""
     token = _current.set(account)
     try:
         yield
@@ -47,10 +47,10 @@ def spending_on(account: Spending) -> Iterator[None]:
 
 
 class Charge:
-    """The seconds of one audio, counted once. Used on the event loop only."""
+    """The seconds of one recording, counted once. Used on the event loop only."""
 
     def __init__(self, use: Use, expected: float) -> None:
-        """Claims the seconds that are expected; 0 where that is unknown. Raises `ApiError`."""
+        """Claims the expected seconds; `expected` is 0 if they are unknown. Raises `ApiError`."""
         self._use = use
         self._account = _current.get()
         self._charged = expected
@@ -59,8 +59,8 @@ class Charge:
             self._account.claim(use, expected)
 
     def reach(self, seconds: float) -> None:
-        """The audio has so many seconds already. Raises `QuotaUsedUp` if an upload is longer than its file
-        claimed, and longer than the quota allows.
+        """Notes that so many seconds were reached. Raises `QuotaUsedUp` if the recording is longer than its
+        file claimed and exceeds the quota.
         """
         if self._account and seconds > self._charged and self._use == "heard":
             more, self._charged = seconds - self._charged, seconds
@@ -69,7 +69,7 @@ class Charge:
             self._correct(seconds)
 
     def settle(self, seconds: float) -> None:
-        """The audio has ended, or its request has: so many seconds were worked on."""
+        """Notes the final number of seconds, when the recording or its request has ended."""
         self._correct(seconds)
         tally(audio_seconds=seconds - self._told)
         self._told = seconds

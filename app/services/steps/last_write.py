@@ -20,8 +20,8 @@ server stops: less than a stopping server leaves to last answers."""
 
 
 async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
-    """The result of a write; a cancellation meanwhile has no effect, unless the write takes `LAST_SECONDS`
-    more. `made`: id of what it makes.
+    """The result of a write. If the caller is cancelled, the write may go on for `LAST_SECONDS`. `made`: id
+    of the thing that it creates.
     """
     writing = asyncio.ensure_future(write)
     try:
@@ -35,7 +35,9 @@ async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
 
 
 async def _last_seconds(writing: asyncio.Future[Any]) -> None:
-    """Returns when the write has ended, by itself or cancelled, however often the caller is cancelled."""
+    """Waits until the write has ended, normally or cancelled, even if the caller is
+    cancelled several times.
+    """
     clock = asyncio.get_running_loop().time
     end = clock() + LAST_SECONDS
     while not writing.done():

@@ -1,4 +1,4 @@
-"""Which words of a growing audio are sure: those that two transcriptions in a row agree on.
+"""Which words of growing audio are final: those on which two transcriptions in a row agree.
 
 Law: pure. Words are compared without case and punctuation (LocalAgreement-2: Macháček, Dabre and Bojar, 2023,
 "Turning Whisper into Real-Time Transcription System"). The last word of a transcription is never sure.
@@ -26,7 +26,9 @@ def folded(text: str) -> str:
 
 
 def agreed(before: Sequence[str], now: Sequence[str]) -> int:
-    """How many words of `now` are sure, given what the transcription before said from the same word on."""
+    """Number of words of `now` that are final, given the previous transcription (`before`) from the same word
+    on.
+    """
     count = 0
     for old, new in zip(before, now, strict=False):
         if folded(old) != folded(new):
@@ -36,7 +38,7 @@ def agreed(before: Sequence[str], now: Sequence[str]) -> int:
 
 
 def continuation(sure: Sequence[str], now: Sequence[str]) -> int:
-    """How many words of `now` say what is sure already: the rest goes on from there.
+    """Number of words at the beginning of `now` that repeat final words; the rest is new.
 
     The beginning of `now` with the least edit distance to `sure`; of equal ones, one that ends with the same
     word, and then that of the nearest length.
@@ -54,8 +56,8 @@ def continuation(sure: Sequence[str], now: Sequence[str]) -> int:
 
 
 def words_of(segments: Sequence[Segment]) -> list[LiveWord]:
-    """The words of a transcription with their tokens. If a segment has no word times, its words are what
-    spaces separate, and their times follow from their lengths.
+    """The words of a transcription with their tokens. If a segment has no word times, it is split at spaces,
+    and the time of each word follows from its length.
     """
     return [word for segment in segments for word in _words(segment)]
 
@@ -78,7 +80,7 @@ def _estimated(segment: Segment, tokens: list[Token]) -> list[LiveWord]:
 
 
 def retimed(words: Sequence[LiveWord], again: Sequence[LiveWord]) -> list[LiveWord]:
-    """`words` with the times of a later transcription of them, matched from the end."""
+    """`words` with the times from a later transcription of the same words, matched from the end."""
     count = min(len(words), len(again))
     kept, late = words[: len(words) - count], words[len(words) - count :]
     pairs = zip(late, again[len(again) - count :], strict=True)
@@ -86,7 +88,7 @@ def retimed(words: Sequence[LiveWord], again: Sequence[LiveWord]) -> list[LiveWo
 
 
 def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:
-    """Removes the first tokens that together have `size` bytes."""
+    """Removes from the list the first tokens that together have `size` bytes, and returns them."""
     taken: list[Token] = []
     while tokens and sum(len(token.data) for token in taken) < size:
         taken.append(tokens.pop(0))
@@ -94,9 +96,7 @@ def _take(tokens: list[Token], size: int) -> tuple[Token, ...]:
 
 
 def unspaced(word: LiveWord) -> LiveWord:
-    """The word without the space before it, in its text and in its tokens: an item must not begin with a
-    space.
-    """
+    """The word without its leading space, in text and tokens, because an item must not begin with a space."""
     cut = len(word.text) - len(word.text.lstrip())
     tokens = list(word.tokens)
     while cut and tokens:

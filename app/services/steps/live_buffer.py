@@ -20,7 +20,7 @@ BLOCK_FRAMES = 32
 
 
 class SoundBuffer:
-    """A buffer: sound is appended at its end, and dropped at its beginning."""
+    """A buffer of sound: new sound is appended at its end, and old sound is dropped at its beginning."""
 
     def __init__(self, frame: int) -> None:
         """`frame`: number of samples that one probability covers."""
@@ -31,7 +31,7 @@ class SoundBuffer:
         self._dropped = 0
         """Number of blocks that were dropped."""
         self._first = 0
-        """Number of the first frame that is still here."""
+        """Number of the first frame that is still in the buffer."""
         self._chances = array.array("f")
 
     @property
@@ -69,7 +69,7 @@ class SoundBuffer:
         self._blocks = deque(np.zeros(self._size, np.int16) for _ in range(count))
 
     def sound(self, start: int, end: int) -> Samples:
-        """Samples start..end, as far as they are here."""
+        """Samples from `start` to `end`, as far as they are in the buffer."""
         low, high = max(start, self._first * self.frame), min(end, self.end)
         if low >= high:
             return np.zeros(0, np.float32)
@@ -80,11 +80,11 @@ class SoundBuffer:
         return joined[begin : begin + high - low].astype(np.float32) / FULL_SCALE
 
     def chances(self, start: int, end: int) -> list[float]:
-        """The probabilities of frames start..end, as far as they are here."""
+        """Probabilities of the frames from `start` to `end`, as far as they are in the buffer."""
         return list(self._chances[max(start - self._first, 0) : max(end - self._first, 0)])
 
     def drop(self, position: int) -> None:
-        """Drops the sound before this sample."""
+        """Drops the sound before the sample `position`."""
         count = min(position // self.frame - self._first, len(self._chances))
         if count <= 0:
             return

@@ -27,7 +27,7 @@ from engines.types import Samples
 PIECE_SECONDS = 10
 """The most seconds of audio that a work thread processes in one step."""
 QUICK_SECONDS = 0.5
-"""Audio up to this length takes less time on the event loop than the way to a thread."""
+"""Audio up to this length is decoded on the event loop, because handing it to a thread would take longer."""
 HELD_SECONDS = 0.4
 """While nobody speaks, so many seconds of audio are collected and then processed together."""
 
@@ -37,7 +37,7 @@ class Heard:
     """The sound of the latest pieces, decoded."""
 
     skipped: int
-    """Frames before these samples in which nothing happened; their sound was dropped."""
+    """Number of frames of unchanging sound before these samples, whose sound was dropped."""
     samples: Samples16
     chances: Samples
     """The speech probabilities of the frames that these samples complete."""
@@ -58,9 +58,9 @@ class LiveInput:
         self._form = form
         self._decoder = PieceDecoder(form)
         self._level = SteadyLevel(form.rate)
-        self._asleep: deque[Samples16] = deque()  # as they arrived, while nothing changes
-        self._sleeping = 0  # samples in it
-        self._skipped = 0  # frames that were dropped before it
+        self._asleep: deque[Samples16] = deque()  # undecoded samples while nothing changes in the sound
+        self._sleeping = 0  # number of samples in `_asleep`
+        self._skipped = 0  # number of frames dropped before `_asleep`
 
     @property
     def held(self) -> float:
@@ -69,7 +69,7 @@ class LiveInput:
 
     @property
     def resting(self) -> bool:
-        """Whether nobody speaks and nothing changes, so that further bytes can wait."""
+        """Whether nobody speaks and the sound does not change, so that further bytes can wait."""
         return self._gate.resting
 
     def seconds(self, size: int) -> float:
@@ -128,7 +128,7 @@ class LiveInput:
         self._sleeping += len(samples)
         frame = self._level.frame
         excess = self._sleeping - round(keep * self._form.rate)
-        if excess < self._form.rate:  # a second at a time
+        if excess < self._form.rate:  # drops at least a second at a time
             return
         frames = excess // frame
         self._skipped += frames
@@ -141,7 +141,7 @@ class LiveInput:
             left -= min(left, len(first))
 
     def _woken(self, samples: Samples16) -> tuple[int, Samples16]:
-        """Frames that were dropped, and all samples that are not decoded yet."""
+        """The number of frames that were dropped, and all samples that are not decoded yet."""
         skipped, self._skipped = self._skipped, 0
         if self._asleep:
             samples = np.concatenate([*self._asleep, samples])

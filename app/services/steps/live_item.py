@@ -19,7 +19,7 @@ DELAY_SECONDS = {"minimal": 0.5, "low": 0.75, "medium": 1.0, "high": 2.0, "xhigh
 FIRST_LOOK = 0.8
 """Seconds of speech before the first look."""
 SECOND_LOOK = 0.7
-"""Seconds of new speech before the next one, as long as no word is sure: a word needs two looks."""
+"""Seconds of new speech before the second look, while no word is final: a word needs two looks that agree."""
 USUAL_STEP = 1.5
 """Seconds of new speech between two looks if the client asks for no delay."""
 STEP_SHARE = 0.3
@@ -31,28 +31,28 @@ PAUSE_SECONDS = 0.3
 
 
 class LiveItem:
-    """One item. `changed` is set when there may be something to do."""
+    """One item of a live session. `changed` is set when another look may be due."""
 
     def __init__(self, name: str, start: int, settings: LiveSettings, model: ModelSpec) -> None:
-        """`start`: position of its first sample."""
+        """`start`: position of the first sample of the item."""
         self.name = name
         self.start = start
         self.settings = settings
         self.model = model
         self.end: int | None = None
-        """Position after its last sample, once it is known."""
+        """Position after the last sample, once it is known."""
         self.done = start
-        """The position before which all words have been told to the client."""
+        """Position before which all words have been sent to the client."""
         self.heard = 0
-        """The position where the last speech so far ends."""
+        """Position where the latest speech ends so far."""
         self.looked = start
-        """Position up to which speech has been looked at."""
+        """Position up to which speech was part of a look."""
         self.changed = asyncio.Event()
         self.told: list[LiveWord] = []
         self.sure: list[LiveWord] = []
-        """Words that the client was told, in the part of the audio that the next look includes."""
+        """Words that were sent to the client and are within the audio of the next look."""
         self.guess: list[LiveWord] = []
-        """The words that the last look found after the sure ones."""
+        """Words that the last look gave after the final ones, and that are not final yet."""
         self.language = settings.language
         self.prompt_tokens = 0
 
@@ -66,7 +66,7 @@ class LiveItem:
 
     @property
     def said(self) -> str:
-        """All words so far, sure or not."""
+        """The text of all words so far, final or not."""
         return self.text + "".join(word.text for word in self.guess)
 
     @property
@@ -79,11 +79,11 @@ class LiveItem:
 
     @property
     def behind(self) -> float:
-        """Seconds of speech that have not been looked at."""
+        """Seconds of speech that no look has included yet."""
         return max(self.heard - self.looked, 0) / SAMPLE_RATE
 
     def note(self, buffer: SoundBuffer, frame: int, chance: float) -> None:
-        """Takes the next frame of the audio."""
+        """Takes the speech probability of the next frame of the audio."""
         after = (frame + 1) * buffer.frame
         if chance >= max(self.threshold, 0.01):
             if not self.heard:

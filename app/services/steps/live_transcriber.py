@@ -1,4 +1,4 @@
-"""The audio of one item of a live session -> its words, as they become sure.
+"""Transcribes the audio of one item of a live session and sends its words as soon as they are final.
 
 Law: one look at the audio at a time. Words that were told are never changed: they are the item's text.
 """
@@ -41,9 +41,9 @@ log = logging.getLogger(__name__)
 MOST_SECONDS = 28.0
 """The most seconds of audio in one look."""
 TRIM_SECONDS = 12.0
-"""Once a look would have more seconds of audio than this, it begins behind the sure words."""
+"""If a look would have more seconds of audio than this, it begins after the last final word."""
 TRIM_AGE = 2.0
-"""Least seconds between the end of a sure word and the end of the audio, if a look is to begin behind it."""
+"""A look begins after a final word only if that word ended so many seconds before the end of the audio."""
 PAD_SECONDS = 0.3
 """Seconds of sound before and after the speech that a look includes."""
 CONTEXT_CHARACTERS = 200
@@ -52,12 +52,12 @@ CONTEXT_CHARACTERS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LookRules:
-    """How looks are decoded."""
+    """How looks (transcriptions of a part of an item) are decoded."""
 
     quick: TranscribeOptions
-    """Options of looks while the speaker is speaking."""
+    """Options for looks while the person is speaking."""
     careful: TranscribeOptions
-    """Options of looks whose words are told at once, without a second look that agrees."""
+    """Options for looks whose words are sent at once, without a second look that agrees."""
 
 
 class ItemTranscriber:
@@ -78,7 +78,7 @@ class ItemTranscriber:
         self._tell = tell
 
     async def run(self, item: LiveItem) -> None:
-        """Looks at an item again and again, until its last words are told."""
+        """Transcribes an item again and again, until its last words have been sent."""
         try:
             while item.end is None:
                 await item.changed.wait()
@@ -104,7 +104,7 @@ class ItemTranscriber:
             log.warning("a look at live audio failed: %s", failure.message)
 
     async def _look(self, item: LiveItem, *, last: bool) -> bool:
-        """Looks once. Returns whether there may be more to look at."""
+        """Transcribes once. Returns whether there may be more audio to transcribe."""
         frame = self._buffer.frame
         first = item.done // frame
         end = self._buffer.end if item.end is None else item.end
@@ -180,7 +180,7 @@ class ItemTranscriber:
             raise from_engine(failure) from failure
 
     def _settle(self, item: LiveItem, words: list[LiveWord], *, closing: bool) -> None:
-        """Tells the words that are sure now; at the end of a stretch, all of them."""
+        """Sends the words that are final now; at the end of a stretch of speech, all of them."""
         known = continuation([word.text for word in item.sure], [word.text for word in words])
         item.sure = retimed(item.sure, words[:known])
         rest = words[known:]
@@ -200,7 +200,7 @@ class ItemTranscriber:
             self._tell(ItemText(item.name, tuple(words), item.settings.logprobs))
 
     def _trim(self, item: LiveItem) -> None:
-        """Lets the next look begin behind the sure words."""
+        """Makes the next look begin after the final words."""
         latest = item.heard / SAMPLE_RATE - TRIM_AGE
         old = [index for index, word in enumerate(item.sure) if word.end <= latest]
         ends = [index for index in old if item.sure[index].text.rstrip().endswith(SENTENCE_ENDS)]

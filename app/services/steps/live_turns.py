@@ -1,4 +1,4 @@
-"""Probabilities of speech -> where turns begin and end, and which stretch of audio is worth transcribing.
+"""Finds turns in the probabilities of speech, and the stretch of audio that is worth transcribing.
 
 Law: pure; positions are frames of the detector, counted from the start of the session's audio. Audio time
 decides, so sound that is sent faster than it was spoken gives the same turns.
@@ -13,9 +13,9 @@ from typing import Literal
 START_FRAMES = 2
 """Frames in a row over the threshold that begin a turn."""
 SPEECH_HYSTERESIS = 0.15
-"""Within a turn, a frame is silent only if its probability is below the threshold by this."""
+"""Within a turn, a frame is silent only if its probability is at least this much below the threshold."""
 LEAST_SPEECH = 3
-"""Frames of speech without which a stretch is not transcribed: models invent text for noise."""
+"""A stretch with fewer frames of speech is not transcribed, because models invent text for noise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,17 +32,17 @@ class TurnRules:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A turn begins or ends before this frame."""
+    """The beginning or the end of a turn, just before a frame."""
 
     kind: Literal["start", "stop"]
     frame: int
 
 
 class TurnFinder:
-    """Finds turns; `feed` it the probability of each frame once, in order."""
+    """Finds turns. Call `feed` with the probability of each frame once, in order."""
 
     def __init__(self, rules: TurnRules, first: int) -> None:
-        """`first`: the earliest frame that a turn may have."""
+        """`first`: the earliest frame that a turn may include."""
         self._rules = rules
         self._earliest = first
         self._above = 0
@@ -96,13 +96,13 @@ class TurnFinder:
 
 @dataclass(frozen=True, slots=True)
 class SpeechSpan:
-    """Frames worth transcribing."""
+    """A range of frames that is worth transcribing."""
 
     start: int
     end: int
     """The frame after the last one."""
     full: bool
-    """Whether it ends because it is as long as it may be."""
+    """Whether the range ends because it has reached the greatest length."""
 
 
 def stretch(chances: Sequence[float], threshold: float, *, most: int, pad: int) -> SpeechSpan | None:

@@ -1,4 +1,4 @@
-"""A running answer in speech: the bytes of its file, and what it has used so far.
+"""An answer in speech while it is made: the bytes of its file, and what it has used so far.
 
 Law: iterate `chunks` once, then ask for the `usage`, then close the whole. Closing stops all work for the
 text.
@@ -44,7 +44,9 @@ class OpenSpeech:
         first: tuple[Piece, bytes],
         ignored: tuple[str, ...],
     ) -> None:
-        """`first`: the utterance that was waited for, and its bytes; `sounds` gives the others."""
+        """`first`: the first utterance and its bytes, for which the caller has waited; `sounds` gives the
+        others.
+        """
         self._threads = threads
         self._job = job
         self._permit = permit
@@ -55,11 +57,11 @@ class OpenSpeech:
         self.spoken = 0
         """Characters spoken so far."""
         self.ignored = ignored
-        """Parameters that were not honoured, or not in full."""
+        """Request parameters that were ignored, wholly or in part."""
 
     @property
     def deadline(self) -> float | None:
-        """Deadline of the request, by the monotonic clock."""
+        """Deadline of the request, as a time of the monotonic clock."""
         return self._permit.cancel.deadline
 
     @property
@@ -67,7 +69,7 @@ class OpenSpeech:
         return SpeechUsage(len(_TOKEN.findall(self._job.text)), audio_tokens(self._file.seconds))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The bytes of the file, as soon as they are there. Raises `ApiError`."""
+        """The bytes of the file, as soon as they are available. Raises `ApiError`."""
         piece, data = self._first
         self.spoken += len(piece.text)
         if data:

@@ -64,7 +64,7 @@ class OpenTranscription(ABC):
 
     @property
     def deadline(self) -> float | None:
-        """When the request must end, by the monotonic clock; None: never."""
+        """Deadline of the request, as a time of the monotonic clock; None: never."""
         return self._permit.cancel.deadline
 
     @property
@@ -84,7 +84,7 @@ class OpenTranscription(ABC):
 
     @property
     def queued(self) -> float:
-        """Seconds of audio of all requests that wait or are worked on."""
+        """Seconds of audio of all requests that are not transcribed yet."""
         return self._runner.snapshot().queued_seconds
 
     def _blocks(self) -> Iterator[Samples]:
@@ -130,7 +130,7 @@ class PlainTranscription(OpenTranscription):
 
 
 class SpokenTranscription(OpenTranscription):
-    """Diarization runs beside the transcription, on the same decoded sound."""
+    """A transcription with speakers: diarization runs in parallel on the same decoded sound."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class SpokenTranscription(OpenTranscription):
     async def _joined(
         self, windows: AsyncIterator[tuple[Segment, ...]], who: asyncio.Future[Diarization]
     ) -> AsyncGenerator[TranscriptEvent, None]:
-        """Until speakers are known, each window gives its text or a sign of progress."""
+        """Gives the text of each window, or only a sign of progress, until the speakers are known."""
         waiting: list[Segment] = []
         joiner: SpeakerJoiner | None = None
         async for segments in windows:

@@ -1,4 +1,4 @@
-"""An upload -> its decoded sound, from this process or from a reader.
+"""Opens an upload for decoding, in this process or in a reader process.
 
 Law: chooses the place and nothing else; both give the same blocks and raise the same errors.
 """
@@ -18,7 +18,7 @@ from engines.types import SAMPLE_RATE, Samples
 
 
 class Source(Protocol):
-    """One upload, opened. Iterate `blocks` once."""
+    """An upload that was opened. Iterate `blocks` once."""
 
     expected: float | None
     """Seconds that the file claims to have, if it does."""
@@ -33,12 +33,12 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """The upload itself stays open."""
+        """Ends the decoding; the upload itself stays open."""
         ...
 
 
 class IsolatedSource:
-    """An upload that a reader decodes."""
+    """An upload that a reader process decodes."""
 
     def __init__(self, stream: ReadStream, rate: int) -> None:
         """Waits until the upload is opened. Raises `ApiError`."""

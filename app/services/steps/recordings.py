@@ -1,4 +1,4 @@
-"""An upload -> all of its sound and the speech in it. Consents and samples are checked with both.
+"""The whole sound of an upload and the speech in it, for checking consents and voice samples.
 
 Law: bounded by seconds before anything is decoded; blocks, so it runs on a thread.
 """
@@ -25,7 +25,7 @@ SPEECH_PROBABILITY = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """Sound of `SAMPLE_RATE` hertz."""
+    """Sound of `SAMPLE_RATE` hertz and the speech in it."""
 
     sound: Pcm
     speech: Pcm

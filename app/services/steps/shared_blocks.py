@@ -60,7 +60,7 @@ class SharedBlocks:
     async def leave(self, queue: deque[Samples]) -> None:
         """Removes a reader, so that the others need not wait for it."""
         async with self._changed:
-            # By identity: two empty queues are equal.
+            # compares by identity, because two empty queues are equal
             self._queues = [other for other in self._queues if other is not queue]
             self._changed.notify_all()
 

@@ -1,4 +1,4 @@
-"""How loud voices are: measured here, and shared with the other servers of the database.
+"""The loudness of voices: measured here, and shared with other servers through the database.
 
 Law: speech never waits for a write, and goes on without the database.
 """
@@ -13,9 +13,9 @@ from app.errors import ApiError
 from app.store.loudness import LoudnessStore
 
 FIND_SECONDS = 1.0
-"""The longest wait for what another server has measured, once for each voice."""
+"""The most seconds to wait for the measurement of another server, once for each voice."""
 KEEP_FACTOR = 2.0
-"""A measurement is written when it covers so many times the seconds of the one that was written before."""
+"""A measurement is written if it covers so many times the seconds of the one written before."""
 VoiceKey = tuple[str, str]
 """Id of the model, and id or name of the voice."""
 
@@ -39,7 +39,7 @@ class SharedLoudness:
         self._sharing = True
 
     async def prepare(self, voice: VoiceKey) -> None:
-        """Takes over what another server has measured, for a voice that was not heard here."""
+        """Loads the measurement of another server, for a voice that this server has not measured."""
         if not self._sharing or voice in self._asked or self.book.knows(voice):
             return
         with suppress(ApiError, TimeoutError):
@@ -62,7 +62,7 @@ class SharedLoudness:
         task.add_done_callback(self._writing.discard)
 
     async def close(self) -> None:
-        """Waits for what is being written."""
+        """Waits until the running writes have ended."""
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _write(self, voice: VoiceKey, power: float, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A text -> its sounds -> the bytes of a file.
+"""Synthesizes the utterances of a text, and encodes them to the bytes of a file.
 
 Law: a bounded number of utterances of one text is in work at once, so a client that reads slowly holds back
 its own synthesis and nobody else's. `SpokenFile` blocks: one step on a work thread for each utterance.
@@ -69,7 +69,9 @@ def _pieces(text: str, language: str) -> Iterator[Piece]:
 
 
 class SpokenFile:
-    """Two verbs, feed and flush: loudness, tempo, pauses and encoding of one answer."""
+    """Makes the file of one answer: loudness, tempo, pauses and encoding. Call `feed` for each utterance,
+    then `flush`.
+    """
 
     def __init__(
         self,
@@ -81,7 +83,9 @@ class SpokenFile:
         delivery: Delivery,
         encoder: Callable[[], Encoder],
     ) -> None:
-        """`voice`: its key in the book. `loudness`: of the answer, in LUFS. `encoder`: opens one; blocks."""
+        """`voice`: the key of the voice in the loudness book. `loudness`: of the answer, in LUFS. `encoder`:
+        opens an encoder; blocks.
+        """
         self._book = book
         self._voice = voice
         self._loudness = loudness

@@ -21,7 +21,7 @@ from engines.types import LanguageGuess, Pcm, Segment, TranscribeOptions, Window
 
 
 class WindowTranscriber:
-    """The transcription of one audio: iterate `segments` once, then read the `transcript`."""
+    """Transcribes one recording: iterate `segments` once, then read the `transcript`."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class WindowTranscriber:
         ahead: int,
         longest: float,
     ) -> None:
-        """`ahead`: windows that are transcribed in parallel. `longest`: see there."""
+        """`ahead`: windows that are transcribed in parallel. `longest`: see the attribute."""
         self._runner = runner
         self._model = model
         self._job = job
@@ -42,7 +42,7 @@ class WindowTranscriber:
         self._permit = permit
         self._ahead = ahead
         self.longest = longest
-        """Seconds that its windows should have at most."""
+        """The most seconds that a window for this transcription should have."""
         self._language = LanguageGuess(job.language, 1.0) if job.language else None
         self._segments: list[Segment] = []
         self._prompt_tokens = 0
@@ -50,7 +50,7 @@ class WindowTranscriber:
 
     @property
     def done(self) -> float:
-        """Seconds of the audio whose windows are transcribed."""
+        """Seconds of audio whose windows have been transcribed."""
         return self._done
 
     def transcript(self, seconds: float, spoken: tuple[SpokenSegment, ...] | None = None) -> Transcript:

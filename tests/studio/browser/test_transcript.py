@@ -315,7 +315,7 @@ def test_19_a_file_that_is_added_again_gives_its_text_the_sound(page_of: PageOf,
 
 def test_19_what_was_interrupted_by_a_reload_is_stopped(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
-    made.page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    made.page.on("dialog", lambda dialog: dialog.accept())  # accepts the browser's question "Leave the page?"
     page = made.open()
     page.evaluate(f"(() => {{ {STAND_STILL} }})()")
     answer_with(page, body(list(events(HARBOUR))[:3], whole=False))

@@ -1,4 +1,6 @@
-"""Voices: what was heard beside what was expected, the API's verdict, a consent that goes with its voices."""
+"""The view of voices: it compares what was said with the expected phrase, shows the API's decision, and
+deletes a consent together with its voices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first view weighs, and that nothing else is asked of anybody."""
+"""The bytes that the first view loads, and that the page asks no other server for anything."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_3_every_view_has_an_empty_console(page_of: PageOf, fake: Server) -> Non
 
 
 def test_3_a_request_elsewhere_fails_a_visit(page_of: PageOf, fake: Server) -> None:
-    """What judges every visit can fail. The policy of the page stops the request, and the browser says so."""
+    """The checks of `judge` can fail: the policy of the page blocks a request, and the browser reports it on
+    the console.
+    """
     made = page_of(fake)
     page = made.open()
     page.evaluate("fetch('http://elsewhere.test/').catch(() => 0)")
@@ -83,7 +85,7 @@ def test_3_a_request_elsewhere_fails_a_visit(page_of: PageOf, fake: Server) -> N
 
 
 def test_4_the_page_works_where_only_this_server_can_be_reached(page_of: PageOf, fake: Server) -> None:
-    """Whatever else the browser asks for is cut off."""
+    """Every request of the browser to another server is aborted and noted."""
     made = page_of(fake)
     cut: list[str] = []
     host = urlsplit(fake.root).netloc

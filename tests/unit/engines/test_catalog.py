@@ -1,4 +1,4 @@
-"""Engines by name; what is installed is read once."""
+"""The catalogue of engines: finds them by name, and reads the entry points of packages only once."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def watched() -> Iterator[tuple[str, list[str]]]:
             self.send_error(404)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Suppresses the log of requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

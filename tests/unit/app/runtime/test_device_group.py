@@ -1,4 +1,4 @@
-"""One model on two devices, neither of which is there."""
+"""One model on two simulated devices."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ A, B, C = map(ord, "abc")
     [
         ([T, A, T + 100], [(0, 2, "a")], 1000),
         ([T, A, T + 100, T + 100, B, T + 400], [(0, 2, "a"), (2, 8, "b")], 1000),
-        # The last phrase has no end: the next round begins where it does.
+        # The last phrase has no end timestamp: the next round begins where this phrase begins.
         ([T, A, T + 100, T + 100, B], [(0, 2, "a")], 200),
         # If too little would be left for another round, the last phrase belongs to this one.
         ([T, A, T + 460, T + 460, B], [(0, 9.2, "a"), (9.2, 10, "b")], 1000),
@@ -43,7 +43,7 @@ A, B, C = map(ord, "abc")
         ([T + 50, A], [(1, 10, "a")], 1000),
         ([T, T], [], 1000),
         ([], [], 1000),
-        # A timestamp behind the audio is taken for its end.
+        # A timestamp after the end of the audio counts as its end.
         ([T, A, T + 1400], [(0, 10, "a")], 1000),
     ],
 )
