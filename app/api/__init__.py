@@ -1,1 +1,1 @@
-"""HTTP. Law: a route parses, makes one service call, presents."""
+"""The HTTP API. Law: a route parses the request, makes one call of a service, and renders the result."""

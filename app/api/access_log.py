@@ -18,11 +18,11 @@ from app.runtime.http_meters import HttpMeters
 log = logging.getLogger("antiphon.access")
 API = "/v1"
 CALLER = "antiphon.caller"
-"""Key of the scope under which routes find who calls."""
+"""Key of the ASGI scope under which the key check stores the caller for the routes."""
 ERROR, REFUSED, MODEL_SERVED, FIRST_KIND, FIRST_SECONDS, DECODE_SECONDS = (
     "error", "refused", "served", "first_output", "first_s", "decode_s",
 )  # fmt: skip
-"""Names of facts that other modules note."""
+"""Names of facts that other modules add to the access log line."""
 
 
 def route_of(scope: Scope) -> str | None:
@@ -34,7 +34,7 @@ def route_of(scope: Scope) -> str | None:
 
 
 def write(scope: Scope, routed: Scope, fields: Mapping[str, object], facts: Mapping[str, object]) -> None:
-    """The access line. Health checks come every few seconds, so their lines have the level debug."""
+    """Writes the access log line. For health checks, which come every few seconds, it has the level debug."""
     caller: Caller | None = routed.get(CALLER)
     line: dict[str, object] = {
         "method": scope.get("method"),
@@ -50,7 +50,7 @@ def write(scope: Scope, routed: Scope, fields: Mapping[str, object], facts: Mapp
 
 
 def count(meters: HttpMeters, scope: Scope, routed: Scope, status: int, seconds: float, facts: Any) -> None:
-    """The metrics of an answered request."""
+    """Counts an answered request in the metrics."""
     method = scope.get("method", "GET")
     error = str(facts.get(ERROR, "") or (status if status >= 400 else ""))
     meters.answered(method, route_of(routed), status, seconds, error_type=error)
@@ -63,8 +63,8 @@ def count(meters: HttpMeters, scope: Scope, routed: Scope, status: int, seconds:
 
 
 def outcome_of(status: int, *, complete: bool) -> str:
-    """How a request ended. `left`: the client did not wait; `cut`: the answer broke off; `refused`: it is
-    an error.
+    """How a request ended. `left`: the client closed the connection before the end; `cut`: the answer broke
+    off; `refused`: the answer is an error.
     """
     if status in (0, faults.CLIENT_GONE):
         return "left"

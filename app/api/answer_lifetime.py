@@ -1,4 +1,4 @@
-"""Answers that live as long as their client, and no longer than their deadline.
+"""Answers that end when their client leaves or when their deadline has passed.
 
 Law: when the client leaves, the work stops: iterators are closed and tasks are cancelled, never left behind.
 Every resource is given back, whatever fails on the way.
@@ -25,8 +25,9 @@ from app.logs import note
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 LATE_SECONDS = 1.0
-"""Seconds after the deadline in which the work itself may report the timeout; then the answer is ended
-from outside."""
+"""After the deadline, the work has so many seconds to report the timeout itself; then the answer is ended
+from outside.
+"""
 
 
 CUT = "antiphon.cut"
@@ -68,14 +69,14 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
 
 
 async def opened_in(stack: AsyncExitStack, opening: Awaitable[Opened]) -> Opened:
-    """The result of `opening`, which is closed with `stack`, even if the client has left meanwhile."""
+    """Waits for `opening`. The result is closed together with `stack`, even if the client left meanwhile."""
     opened = await opening
     stack.push_async_callback(opened.aclose)
     return opened
 
 
 class LiveResponse(Response):
-    """Bytes from an async generator, as they come, for as long as the client is there."""
+    """Sends bytes of an async generator as they come, until the client leaves."""
 
     def __init__(
         self,
@@ -86,9 +87,9 @@ class LiveResponse(Response):
         *,
         deadline: float | None = None,
     ) -> None:
-        """`resources`: what the chunks come from; they are closed when the answer ends, however it ends.
-        `deadline`: of the request, by the monotonic clock; it also ends the answer of a client that does not
-        read.
+        """`resources`: what the chunks are made from; they are closed whenever and however the answer ends.
+        `deadline`: of the request, as a time of the monotonic clock; it also ends the answer of a client that
+        does not read.
         """
         super().__init__(media_type=media_type, headers=dict(headers or {}))
         del self.headers["content-length"]
@@ -128,8 +129,8 @@ class LiveResponse(Response):
         return RequestTimedOut()
 
     async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
-        """An audio stream cannot carry an error message; without a regular end of the answer the client sees
-        that it is incomplete.
+        """Ends an answer that failed. Audio cannot carry an error message; as the regular end is missing, the
+        client sees that the answer is incomplete.
         """
         cut(scope)
 
@@ -145,7 +146,9 @@ class LiveResponse(Response):
 
 
 def stopping(scope: Scope) -> bool:
-    """Whether the grace period of a shutdown is over: a request that is cancelled now tells its client."""
+    """Whether the grace period of a shutdown is over, so that a cancelled request must be
+    told to its client.
+    """
     app = scope.get("app")
     return app is not None and getattr(app.state, "stopping", False)
 
@@ -190,6 +193,6 @@ async def stop_tasks(*tasks: asyncio.Future[Any]) -> None:
             cancelled = again
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # read, so that asyncio does not log it as never retrieved
+            task.exception()  # marks the exception as retrieved, so that asyncio does not log it
     if cancelled:
         raise cancelled

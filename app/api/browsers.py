@@ -30,7 +30,9 @@ EXPOSED = (
     "x-ratelimit-reset-requests",
 )
 UNCHECKED = ("/health", "/health/live", "/health/ready")
-"""Health probes may use any host name: their answers hold nothing that a page could use."""
+"""Paths of health probes, which may use any host name: their answers hold nothing that is useful to a web
+page.
+"""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/\s]+)(:\d{1,5})?")
 
 
@@ -101,8 +103,8 @@ def is_allowed(origin: str, origins: Collection[str]) -> bool:
 
 
 def _is_visit(scope: Scope, headers: Headers) -> bool:
-    """Whether a person follows a link: such a request changes nothing, and the other page cannot read the
-    answer.
+    """Whether the request follows a link from another site: it changes nothing, and the other page cannot
+    read the answer.
     """
     visit = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     return visit and scope["method"] in ("GET", "HEAD")

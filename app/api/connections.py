@@ -47,7 +47,7 @@ connection, and the client would lose the answer."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection."""
+    """One HTTP connection."""
 
     def __init__(self, book: ConnectionBook, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,14 +155,14 @@ class Connection(HttpToolsProtocol):
             self._book.wait(self)
 
     def shutdown(self) -> None:
-        """Ends the connection behind its answer, and at once if it waits for a further request."""
+        """Ends the connection after its current answer, or at once if it waits for a further request."""
         if self._answering or (self._answers and not self._in_message):
             super().shutdown()
         else:
             self._since = time.monotonic()
 
     def check(self, now: float) -> None:
-        """Ends the connection if nothing has moved for too long. Called every second."""
+        """Ends the connection if no byte has moved for too long. Called every second."""
         if not self._is_taken(now):
             self.transport.abort()
         elif self.transport.is_closing():
@@ -174,7 +174,7 @@ class Connection(HttpToolsProtocol):
                 self.end()
 
     def end(self) -> None:
-        """Ends a connection that waits for its client."""
+        """Ends a connection that waits for its client to send or read."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -199,18 +199,18 @@ class Connection(HttpToolsProtocol):
         return self._limits.idle_seconds if idle else self._limits.header_seconds
 
     def _is_taken(self, now: float) -> bool:
-        """Whether the client reads what was sent to it."""
+        """Whether the client reads what the server sends."""
         transport = cast("CountedTransport", self.transport)
         pending = transport.get_write_buffer_size() + transport.unacknowledged()
         return self._reading.goes_on(now, transport.written, pending)
 
     def _should_upgrade(self) -> bool:
-        """Only for a whole handshake: with anything less the wish is ignored, and the request is answered."""
+        """True only for a complete WebSocket handshake: any other request for an upgrade is answered without."""
         return super()._should_upgrade() and is_handshake(self.parser.get_method(), self.headers)
 
     @property
     def _asks_in_vain(self) -> bool:
-        """Whether the request asks for another protocol, and gets an answer in this one."""
+        """Whether the request asks for another protocol and is answered in HTTP/1.1 nevertheless."""
         return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _upgrade(self, rest: bytes) -> bytes:
@@ -229,7 +229,7 @@ class Connection(HttpToolsProtocol):
         return head_without_upgrade(method, self.url, version, self.headers) + rest
 
     def _count_fed(self, size: int) -> None:
-        """Counts bytes that are neither a whole head nor a body: parts of headers, trailers, chunk sizes."""
+        """Counts bytes outside of complete heads and of bodies: parts of headers, trailers, chunk sizes."""
         if self._in_message and not self._began and not self._has_body:
             self._fed += size
             if self._fed > self._limits.header_bytes:
@@ -296,5 +296,5 @@ class Connection(HttpToolsProtocol):
 
 
 def protocol(book: ConnectionBook) -> type[asyncio.Protocol]:
-    """What uvicorn calls to make the protocol of each connection."""
+    """The factory that uvicorn calls for the protocol of each connection."""
     return cast("type[asyncio.Protocol]", partial(Connection, book))

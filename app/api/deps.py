@@ -36,7 +36,7 @@ class Intake:
     """A single thread: such files are made one after the other, and do not delay transcriptions and speech.
     """
     recording_bytes: int
-    """Bytes of the recording of a consent or of the sample of a voice."""
+    """The most bytes of a consent recording or of a voice sample."""
     transcriptions: RequestRules
     speech: SpeechRequestRules
     realtime: RealtimeSettings

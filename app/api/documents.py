@@ -47,14 +47,16 @@ class Operation:
 
     id: str
     answers: dict[str, dict[str, Any]]
-    """Schemas of a success by media type; a client that can read one only takes the first that it knows."""
+    """Schemas of a successful answer by media type. A client that can read only one takes the first that it
+    knows.
+    """
     errors: tuple[int, ...] = READING_STATUSES
     endpoint: Endpoint | None = None
     """The endpoint of `request_fields` whose fields it takes."""
     body: str = ""
     """Media type of the request's body; empty if the fields are query parameters."""
     schema: str = ""
-    """Name of the schema of a body whose fields are not in the table."""
+    """Name of the schema, for a body whose fields are not in the table of request fields."""
     extension: bool = False
     also: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Further answers of this route, by status."""

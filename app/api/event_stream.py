@@ -18,7 +18,9 @@ from app.wire import sse
 
 KEEP_ALIVE_SECONDS = 10.0
 FAREWELL_SECONDS = 1.0
-"""Seconds for the last frame of a stream, because a client that does not read would block it for ever."""
+"""Seconds for sending the last frame of a stream; a client that does not read would block
+it without limit.
+"""
 
 
 class EventStream(LiveResponse):
@@ -41,7 +43,9 @@ class EventStream(LiveResponse):
         return _kept_alive(self._chunks)
 
     async def _end(self, failure: ApiError, scope: Scope, send: Send) -> None:
-        """A failure after the first byte is a last frame, which both SDKs raise as an error."""
+        """Sends a failure after the first byte as a last frame, which both official SDKs
+        raise as an error.
+        """
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 last = sse.frame(failure.envelope())

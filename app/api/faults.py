@@ -19,11 +19,11 @@ from engines.errors import EngineError
 
 log = logging.getLogger(__name__)
 CLIENT_GONE = 499
-"""The status (nginx's) that the log shows for a client that left; nobody reads the answer."""
+"""The status in the log for a client that left before the answer (as nginx has it); nobody receives it."""
 
 
 class ClientGone(Exception):
-    """The client has closed the connection, so nobody reads an answer."""
+    """The client has closed the connection, so nobody would read an answer."""
 
 
 def install(app: FastAPI) -> None:
@@ -36,7 +36,7 @@ def install(app: FastAPI) -> None:
 
 
 def response(error: ApiError) -> Response:
-    """The answer to a failed request."""
+    """The HTTP response for an error."""
     note(error=error.code or str(error.status))
     if error.refused:
         note(refused=error.refused)

@@ -25,7 +25,7 @@ from app.wire.diarization_request import REFERENCES
 from app.wire.form_fields import Fields
 
 DATA_URL_HEAD = 256
-"""Characters of a data URL before its base64."""
+"""The most characters of a data URL before its base64 part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def read_form(
         clip_field=REFERENCES,
         clip_bytes=references * (4 * (limits.reference_bytes + 2) // 3 + DATA_URL_HEAD),
     )
-    with uploads.admit():  # as long as the file is on the disk
+    with uploads.admit():  # counts the upload for as long as its file is on the disk
         data = await _parsed(BoundedParser(request.headers, counted(request, limits, bounds), bounds))
         try:
             yield await _form(data)
@@ -83,7 +83,7 @@ async def read_form(
 async def read_json(
     request: Request, limits: LimitsSettings, uploads: Admission, *, most: int | None = None
 ) -> bytes:
-    """The body of a request that is no upload. `most`: bytes, where it is not `limits.field_bytes`.
+    """The JSON body of a request. `most`: the most bytes, if not `limits.field_bytes`.
 
     Raises `InvalidRequest`, `Overloaded` or `RequestTimedOut`.
     """

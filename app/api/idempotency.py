@@ -22,7 +22,7 @@ async def created_once(
     parts: tuple[str | bytes, ...],
     create: Callable[[], Awaitable[dict[str, Any]]],
 ) -> Response:
-    """As `IdempotencyService.once`; the request's body must be read already."""
+    """Calls `IdempotencyService.once`. The body of the request must have been read before."""
     key = request.headers.get(KEY_HEADER)
     creating = service.once(caller, key, parts, create)
     answer, earlier = await while_connected(request, creating)

@@ -1,4 +1,4 @@
-"""GET / where the page is switched off: says in JSON where things are."""
+"""GET / if the web page is switched off: JSON that names the paths of the API."""
 
 from __future__ import annotations
 

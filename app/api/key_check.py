@@ -1,4 +1,4 @@
-"""The check of the API key, on every path but the open ones.
+"""The check of the API key, on every path but those that are open to everybody.
 
 Law: plain ASGI. Who calls is found out here; what they may do is decided by `required_scopes.py`.
 """
@@ -16,15 +16,15 @@ from app.services.keys import KeyService
 from app.services.refused_logins import RefusedLogins
 
 OPENED_BY = "antiphon.opened_by"
-"""Key of the scope under which a WebSocket finds the client secret that opened it."""
+"""Key of the ASGI scope that holds the client secret which opened a WebSocket."""
 KEY_PROTOCOL = "openai-insecure-api-key."
-"""Browsers cannot send headers with a WebSocket: their key comes as a subprotocol."""
+"""Prefix of the subprotocol that carries the API key: browsers cannot send headers with a WebSocket."""
 LIVE = "/v1/realtime"
-"""The one path that client secrets open."""
+"""The only path that accepts client secrets."""
 
 
 class KeyCheck:
-    """Checks the API key on every path but the open ones, before any other check."""
+    """Checks the API key before any other check, on every path but those that are open to everybody."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class KeyCheck:
         await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope) -> None:
-        """Finds out who calls. Raises `Unauthorized` or `StorageUnavailable`."""
+        """Finds the caller and stores it in the scope. Raises `Unauthorized` or `StorageUnavailable`."""
         header = Headers(scope=scope).get("authorization")
         if scope["type"] == "websocket":
             header = header or _key_protocol(scope)

@@ -52,7 +52,7 @@ class UseCount:
 
 
 def _tell(account: KeyAccount, headers: MutableHeaders) -> None:
-    """OpenAI's headers about the limit of requests, if the key has one."""
+    """Adds OpenAI's rate limit headers, if the key has a limit of requests."""
     if rate := account.rate:
         headers["x-ratelimit-limit-requests"] = str(rate.limit)
         headers["x-ratelimit-remaining-requests"] = str(rate.remaining)

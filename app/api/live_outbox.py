@@ -1,4 +1,4 @@
-"""Events on their way to one client of a live session.
+"""The queue of events to one client of a live session.
 
 Law: bounded in bytes and in time. A client that does not read is disconnected, and nobody waits for it.
 """
@@ -17,10 +17,12 @@ class SlowReader(Exception):
 
 
 class Outbox:
-    """Events go in without waiting, and out as fast as the client reads."""
+    """A queue that takes events without waiting and sends them as fast as the client reads."""
 
     def __init__(self, send: Callable[[str], Awaitable[None]], *, most: int, seconds: float) -> None:
-        """`most`: bytes that the client may leave unread. `seconds`: that it may take to read one event."""
+        """`most`: bytes that may wait because the client has not read them. `seconds`: the longest that it
+        may take to read one event.
+        """
         self._send = send
         self._most = most
         self._seconds = seconds
@@ -31,7 +33,7 @@ class Outbox:
         self._empty.set()
 
     def put(self, event: dict[str, Any]) -> None:
-        """Adds an event. Never blocks; `run` fails once too much is unread."""
+        """Adds an event without waiting. If too many bytes wait, `run` fails."""
         text = json.dumps(event, ensure_ascii=False)
         self._texts.append(text)
         self._bytes += len(text.encode(errors="replace"))
@@ -39,7 +41,7 @@ class Outbox:
         self._more.set()
 
     async def run(self) -> None:
-        """Sends until it is cancelled. Raises `SlowReader`, and what sending raises."""
+        """Sends events until it is cancelled. Raises `SlowReader`, and any error of sending."""
         while True:
             if self._bytes > self._most:
                 raise SlowReader

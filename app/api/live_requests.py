@@ -13,7 +13,7 @@ from app.wire.realtime_strict import check_session
 
 
 def check_enabled(intake: Intake) -> None:
-    """Whether live sessions are switched on. Raises `UnknownUrl`."""
+    """Raises `UnknownUrl` if live sessions are switched off."""
     if not intake.realtime.enabled:
         raise UnknownUrl("Live transcription is switched off here (`realtime.enabled`).")
 

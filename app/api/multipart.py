@@ -16,11 +16,11 @@ from starlette.formparsers import MultiPartParser
 from app.errors import InvalidRequest, UploadTooLarge
 
 MOST_FILES = 10
-"""Files in one form."""
+"""The most files in one form."""
 CLIP_MEMORY = 64 * 1024
-"""Bytes of a clip's data URL that stay in memory; the rest is written to disk."""
+"""Bytes of the data URL of a clip that stay in memory; longer ones are written to disk."""
 BOUNDARY_BYTES = 256
-"""Bytes of a boundary; RFC 2046 allows 70."""
+"""The most bytes of a boundary; RFC 2046 allows 70."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +28,19 @@ class FormBounds:
     """The limits of one form."""
 
     fields: int
-    """Parts that are no files."""
+    """The most parts that are not files."""
     file_bytes: int
-    """Bytes of all files together."""
+    """The most bytes of all files together."""
     text_bytes: int
-    """Bytes of all text fields together; clips are counted by `clip_bytes`."""
+    """The most bytes of all text fields together. Clips are counted by `clip_bytes` instead."""
     clip_field: str
     """The name of the field that holds clips as data URLs."""
     clip_bytes: int
-    """Bytes of the data URLs of all clips together; 0: no clip is accepted."""
+    """The most bytes of the data URLs of all clips together; 0: no clip is accepted."""
 
 
 class BoundedParser(MultiPartParser):
-    """Starlette's parser with bounds on the sums, not only on each part.
+    """Starlette's parser, with limits on the sums of all parts and not only on each part.
 
     Text is UTF-8 (RFC 7578, section 5.1.2); the parameter `charset` of the content type is ignored.
     """
@@ -119,7 +119,7 @@ class BoundedParser(MultiPartParser):
 
 
 def _boundary_alone(headers: Headers) -> Headers:
-    """The content type with nothing but its boundary. Raises `InvalidRequest`."""
+    """The headers with a content type that has no parameter but the boundary. Raises `InvalidRequest`."""
     _, options = parse_options_header(headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= BOUNDARY_BYTES or any(sign in b'"\\\r\n' for sign in boundary):

@@ -46,7 +46,7 @@ LAST_SECONDS = 1.0
 """Seconds that a client gets to read the last event before the close."""
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
 REFUSED_MODEL = 4000
-"""OpenAI's closing code."""
+"""The code with which OpenAI closes a connection whose model is refused."""
 
 
 @router.get("/realtime")
@@ -68,7 +68,7 @@ async def realtime(socket: WebSocket, services: Services, intake: IntakeOf) -> N
 
 
 def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSettings:
-    """The first settings of a session. Raises `ApiError`."""
+    """The settings with which a session begins. Raises `ApiError`."""
     check_enabled(intake)
     origin, origins = socket.headers.get("origin"), intake.realtime.origins
     if origin is not None and origins and not is_allowed(origin, origins):
@@ -95,7 +95,7 @@ def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSetting
 
 
 class _Conversation:
-    """One connection from its upgrade to its end."""
+    """One WebSocket connection, from its upgrade to its end."""
 
     def __init__(self, socket: WebSocket, services: UseCases, intake: Intake) -> None:
         self._socket = socket
@@ -152,7 +152,9 @@ class _Conversation:
         sending: asyncio.Future[None],
         stopping: asyncio.Future[Any],
     ) -> None:
-        """Ends the connection in the way that fits the task that ended first. Raises its exception."""
+        """Ends the connection in the way that fits the task that ended first, and raises the exception of
+        that task.
+        """
         if reading.done():
             reading.result()  # the client has left
             if self._refused:
@@ -170,7 +172,9 @@ class _Conversation:
             await self._expire(sending)
 
     async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
-        """When the server stops: audio that was committed before gets some seconds to be transcribed."""
+        """At a shutdown of the server: gives audio that was committed before it some seconds to be
+        transcribed.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._rules.shutdown_seconds):
                 await session.settled()
@@ -203,7 +207,9 @@ class _Conversation:
             await self._socket.close(code, reason)
 
     async def _read(self, session: LiveSession) -> None:
-        """Reads the client's events until it leaves, or until it sends what OpenAI ends a connection for."""
+        """Reads events of the client until it leaves, or until an event for which OpenAI closes the
+        connection.
+        """
         rest = self._socket.scope.get("extensions", {}).get(REST, {}).get("rest")
         while True:
             if rest:
@@ -252,7 +258,9 @@ class _Conversation:
 
 
 class _Unreadable(Exception):
-    """An event that was read on a thread is not valid: the error, and the client's id of the event."""
+    """An event that a work thread has read is not valid. It holds the error and the
+    client's id of the event.
+    """
 
     def __init__(self, error: ApiError, cause: str | None) -> None:
         super().__init__(error.message)

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its access log line and counters, and the last error handler.
+"""What is done for every request: its id, its access log line, its metrics, and the last error handler.
 
 Law: plain ASGI, which passes the chunks of a stream on as they come.
 """
@@ -22,7 +22,7 @@ from app.tracing import trace_id
 
 REPLY = "antiphon.reply"
 SWITCHING_STATUS = 101
-"""The status of an accepted WebSocket."""
+"""The status of an accepted upgrade to WebSocket."""
 
 
 class RequestFrame:
@@ -42,7 +42,7 @@ class RequestFrame:
             await self._app(scope, receive, send)
 
     async def _framed(self, scope: Scope, reply: _Reply, routed: Scope, receive: Receive) -> None:
-        """One access line when it ends, and its metrics."""
+        """Runs the request; when it has ended, writes its access log line and its metrics."""
         method = scope.get("method", "GET")
         routed[REPLY] = reply
         self._meters.http.began(method)
@@ -63,7 +63,9 @@ class RequestFrame:
 
 
 class LastResort:
-    """Answers failures that no other handler caught, and requests that are cancelled by a shutdown."""
+    """The last error handler: answers failures that no other handler caught, and requests that a shutdown
+    cancels.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -72,7 +74,7 @@ class LastResort:
         try:
             await self._app(scope, receive, send)
         except ResponseCut:
-            raise  # the server catches it and ends the connection
+            raise  # the server catches the exception and ends the connection
         except asyncio.CancelledError:
             if not stopping(scope) or scope["type"] != "http":
                 raise
@@ -95,7 +97,7 @@ async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -
 
 
 class _Reply:
-    """Remembers what was sent of one answer, and what was received of its request."""
+    """Remembers what was sent as the answer to one request, and what was received of the request."""
 
     def __init__(self, send: Send, *, head: bool) -> None:
         """`head`: whether this is a HEAD request, whose answer has no body."""
@@ -113,12 +115,12 @@ class _Reply:
 
     @property
     def shown_status(self) -> int:
-        """The status, or 499 where none was sent."""
+        """The status that was sent; 499 if none was."""
         return self.status or faults.CLIENT_GONE
 
     @property
     def facts(self) -> dict[str, object]:
-        """What the access line says of the answer."""
+        """The facts about the answer for the access log line."""
         return {
             "status": self.shown_status,
             "outcome": access_log.outcome_of(self.status, complete=self.complete),
@@ -128,7 +130,7 @@ class _Reply:
         }
 
     def counted(self, receive: Receive) -> Receive:
-        """`receive` with its bytes counted."""
+        """Wraps `receive`, so that the bytes of the request are counted."""
 
         async def counting() -> Message:
             message = await receive()
@@ -153,7 +155,7 @@ class _Reply:
 
 
 class _SocketReply(_Reply):
-    """As `_Reply`, for a WebSocket; a refused upgrade has the headers of an answer."""
+    """The same for a WebSocket. If the upgrade is refused, the refusal is an ordinary answer with headers."""
 
     def __init__(self, send: Send) -> None:
         super().__init__(send, head=False)
@@ -168,17 +170,17 @@ class _SocketReply(_Reply):
 
 
 def _size(message: Message) -> int:
-    """Bytes of content; characters of a text frame, which holds ASCII but for transcripts."""
+    """Bytes of a message; for text, its characters, because all text but transcripts is ASCII."""
     return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
 
 
 def _as_routed(scope: Scope) -> Scope:
-    """The request with its path as the routes have it, and GET for HEAD."""
+    """The scope for the routes: GET in place of HEAD, and a path without a trailing slash."""
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "method": method, "path": _path(scope)}
 
 
 def _path(scope: Scope) -> str:
-    """Without a slash at its end: a redirect would lose an upload."""
+    """The path without a trailing slash. Redirecting the client instead would lose the body of an upload."""
     path: str = scope["path"].rstrip("/")
     return path or "/"

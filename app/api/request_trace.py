@@ -1,4 +1,4 @@
-"""The span of one request.
+"""The tracing span of one request.
 
 Law: the facts of the access line, by the names of OpenTelemetry where it has them. No path, no query and no
 address: a client chose them.
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 UNTRACED = ("/health", "/metrics")
-"""Beginnings of paths that are asked for every few seconds."""
+"""Requests with these beginnings of paths are not traced, because probes send them every few seconds."""
 OPERATIONS = {
     "/v1/audio/transcriptions": "speech_to_text",
     "/v1/audio/translations": "speech_to_text",
     "/v1/realtime": "speech_to_text",
     "/v1/audio/speech": "text_to_speech",
 }
-"""`gen_ai.operation.name` by the route."""
+"""The attribute `gen_ai.operation.name` for each route."""
 TOLD = ("audio_seconds", "queued_s", "worked_s", "first_s", "error", "refused")
-"""Facts of the access line that a span has too."""
+"""Facts of the access log line that are added to the span too."""
 
 
 def traced_request(scope: Scope) -> AbstractContextManager[Span | None]:
-    """The span of a request, which is a child of the client's; None if it is not traced."""
+    """Traces a request. Its span is a child of the client's span, if the client sent one. Yields None if it
+    is not traced.
+    """
     if scope["path"].startswith(UNTRACED):
         return nullcontext()
     return traced(Headers(scope=scope).get("traceparent"))
@@ -43,8 +45,8 @@ def traced_request(scope: Scope) -> AbstractContextManager[Span | None]:
 def describe_request(
     span: Span, scope: Scope, routed: Scope, fields: Mapping[str, object], facts: Mapping[str, object]
 ) -> None:
-    """Adds the facts of an answered request to its span. `fields` and `facts`: as the access line has
-    them.
+    """Adds the facts about an answered request to its span. `fields`, `facts`: those of
+    the access log line.
     """
     method, route = known_method(scope.get("method", "GET")), access_log.route_of(routed)
     status = int(str(fields["status"]))

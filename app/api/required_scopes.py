@@ -15,7 +15,7 @@ from app.errors import ApiError
 from app.services.keys import check_scope
 
 OPEN = frozenset({"/health", "/health/live", "/health/ready"})
-"""For probes, which have no key; their answers hold no secret."""
+"""Paths for health probes, which have no key; their answers hold no secret."""
 PAGE, PAGE_FILES = "/", "/studio"
 Scopes = tuple[str, ...]
 READING = ("GET", "HEAD")
@@ -43,7 +43,7 @@ def is_open(path: str, *, page: bool) -> bool:
 
 
 def scopes_of(method: str, path: str) -> Scopes | None:
-    """The scopes of which a key needs one; None for a path without a rule, where any key will do."""
+    """The scopes of which a key needs one. None if the path has no rule, so that any valid key may use it."""
     for prefix, to_read, to_change in RULES:
         if path == prefix or _is_below(path, prefix):
             return to_read if method in READING else to_change

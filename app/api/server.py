@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn's, with bounded connections and a shutdown that answers every client.
+"""uvicorn's HTTP server, with limits on connections and a shutdown that answers every client.
 
 Law: start and shutdown are decided here; the limits of a connection are in `connections.py`.
 """
@@ -28,7 +28,9 @@ from app.settings.source import SettingsError
 
 log = logging.getLogger(__name__)
 FAREWELL_SECONDS = 5.0
-"""Seconds for the last answers of cancelled requests, after the grace period of a shutdown."""
+"""After the grace period of a shutdown, cancelled requests have so many seconds to send
+their last answers.
+"""
 OTHER_FILES = 600
 """File descriptors that are neither connections nor uploads: libraries, weights, the database."""
 
@@ -69,7 +71,9 @@ class Server(uvicorn.Server):
         self._handshake_seconds = server.header_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn, which has no bound on TLS handshakes: theirs is the bound on the head of a request."""
+        """Starts as uvicorn does, and limits the time of TLS handshakes, which uvicorn does not: it is the
+        limit for the head of a request.
+        """
         if self._certificate:
             loop: Any = asyncio.get_running_loop()
             loop.create_server = partial(loop.create_server, ssl_handshake_timeout=self._handshake_seconds)
@@ -103,8 +107,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _stop_listening(self, sockets: list[socket.socket]) -> None:
-        """Takes the connections that the kernel has accepted already, because closing the socket would reset
-        them, and then no more.
+        """Stops listening. It first takes the connections that the kernel has already accepted, because
+        closing the socket would reset them.
         """
         self._book.stopping = True
         await asyncio.sleep(0)
@@ -125,7 +129,7 @@ class Server(uvicorn.Server):
         await asyncio.wait([taken], timeout=FIRST_REQUEST_SECONDS)  # one that is silent in its TLS handshake
 
     async def _settled(self, seconds: float) -> None:
-        """Returns when all requests are answered, after the given seconds, or at a second Ctrl-C."""
+        """Returns when all requests are answered, when the given seconds are over, or at a second Ctrl-C."""
         until = time.monotonic() + seconds
         while self.server_state.connections or self.server_state.tasks:
             if time.monotonic() >= until or self.force_exit:
@@ -165,7 +169,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
-    """What waits in the queue of a socket that listens without blocking."""
+    """The connections that wait in the queue of a non-blocking listening socket."""
     with suppress(OSError):
         while True:
             yield listening.accept()[0]

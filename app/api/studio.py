@@ -1,4 +1,4 @@
-"""GET / and /studio/...: the page and its files. No key is needed, because they hold no secret."""
+"""GET / and /studio/...: the web page and its files. They need no key, because they hold no secret."""
 
 from __future__ import annotations
 

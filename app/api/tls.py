@@ -37,7 +37,7 @@ class Certificate:
         self._told = ""
         self.context = _context(*self._files)
         self.expires = _expiry(certificate)
-        """When it ends, in seconds since 1970."""
+        """When the certificate expires, in seconds since 1970."""
 
     def refresh(self) -> bool:
         """Reads the files again if they have changed. Returns whether a new certificate is in use.
@@ -140,7 +140,7 @@ def _day(seconds: float) -> str:
 
 
 def _expiry(path: Path) -> float:
-    """When the first certificate of a PEM file ends, in seconds since 1970. Raises `CertificateUnusable`.
+    """When the first certificate of a PEM file expires, in seconds since 1970. Raises `CertificateUnusable`.
 
     Python has no public function for it without a connection, so the few fields before are skipped here:
     Certificate -> tbsCertificate -> version, serial number, signature, issuer, validity (RFC 5280, 4.1).
@@ -162,7 +162,7 @@ def _expiry(path: Path) -> float:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and value of each element of DER. Raises `IndexError` or `ValueError` for other bytes."""
+    """Tag and value of each element of DER. Raises `IndexError` or `ValueError` if the bytes are not DER."""
     at = 0
     while at < len(data):
         tag, size, at = data[at], data[at + 1], at + 2

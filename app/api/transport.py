@@ -1,6 +1,7 @@
-"""Bytes of HTTP: how many of them a client has taken, an answer without a request, the head of a request.
+"""Bytes of HTTP: how many of them a client has read, the answer to an invalid request, and the head of a
+request.
 
-Law: no state of the protocol.
+Law: holds no state of the protocol.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from app.errors import ApiError
 
 LEAST_TAKEN_PER_SECOND = 1000
-"""Bytes a second: the slowest that a client may read an answer. The slowest audio has three times as many."""
+"""The slowest speed at which a client may read an answer, in bytes a second. The slowest audio has three
+times as many.
+"""
 KEY_BYTES = 16
 WEBSOCKET_VERSION = b"13"
 
@@ -33,7 +36,9 @@ class CountedTransport:
         self.written = 0
 
     def unacknowledged(self) -> int:
-        """Bytes in the kernel that the client has not taken. They can be megabytes, minutes of audio."""
+        """Bytes in the kernel that the client has not received. They can be megabytes, which is minutes of
+        audio.
+        """
         try:
             count: int = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)))[0]
         except OSError:  # this kernel does not give the number
@@ -49,7 +54,9 @@ class CountedTransport:
 
 
 class AnswerTransport:
-    """What an answer is written to; `close` decides what its end does to the connection."""
+    """The transport that an answer is written to. `close` decides what the end of the answer does to the
+    connection.
+    """
 
     def __init__(self, transport: CountedTransport, close: Callable[[], None]) -> None:
         self._transport = transport
@@ -60,7 +67,7 @@ class AnswerTransport:
 
 
 class ReadingPace:
-    """Tells whether a client still reads its answer.
+    """Checks whether a client still reads its answer.
 
     Within the idle bound it must read everything that was written before, or read at
     `LEAST_TAKEN_PER_SECOND`. Without a least speed, a client that reads one byte a minute could keep its
@@ -68,14 +75,14 @@ class ReadingPace:
     """
 
     def __init__(self, idle: float, now: float) -> None:
-        """`idle`: seconds. `now`: by the monotonic clock."""
+        """`idle`: the longest time without progress, in seconds. `now`: a time of the monotonic clock."""
         self._idle = idle
         self._since = now
         self._taken = self._owed = 0
 
     def goes_on(self, now: float, written: int, pending: int) -> bool:
-        """Whether the client still reads. `written`: bytes of all answers so far. `pending`: those that
-        it has not taken yet.
+        """Whether the client still reads. `written`: bytes of all answers so far. `pending`: those that it
+        has not received yet.
         """
         taken = written - pending
         if taken >= self._owed or taken - self._taken >= LEAST_TAKEN_PER_SECOND * self._idle:
@@ -84,7 +91,7 @@ class ReadingPace:
 
 
 def refusal(error: ApiError, request_id: str) -> bytes:
-    """The answer to bytes that were not a valid request."""
+    """The answer to bytes that are not a valid HTTP request."""
     body = json.dumps(error.envelope()).encode()
     headers = [
         "content-type: application/json",
@@ -101,7 +108,7 @@ def refusal(error: ApiError, request_id: str) -> bytes:
 def head_without_upgrade(
     method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> bytes:
-    """The head of a request without its wish for another protocol, which a server may ignore.
+    """The head of a request without its upgrade headers, which a server may ignore.
 
     RFC 9110, section 7.8. Java's HTTP client sends `Upgrade: h2c` with every first request, bodies included.
     """

@@ -1,5 +1,4 @@
-"""The bytes of a request's body: their greatest number, their least speed, and how many are read after a
-refusal.
+"""Reads the bytes of a request's body, with limits on their number and speed, also after a refusal.
 
 Law: bytes are counted as they come, since Content-Length may be absent or wrong.
 """
@@ -20,9 +19,11 @@ from app.errors import ApiError, RequestTimedOut, UploadTooLarge
 from app.settings.limits import LimitsSettings
 
 ENVELOPE_BYTES = 64 * 1024
-"""Bytes of the form's own lines (boundaries and headers of parts) that are allowed."""
+"""Bytes allowed for the multipart form's own lines: boundaries and headers of parts."""
 LEAST_BYTES_PER_SECOND = 1000
-"""Least average of an upload that takes longer than `limits.upload_idle_seconds`, in bytes a second."""
+"""The least mean speed, in bytes a second, of an upload that takes longer than
+`limits.upload_idle_seconds`.
+"""
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_SECONDS = 10.0
 
@@ -30,7 +31,9 @@ DRAIN_SECONDS = 10.0
 async def counted(
     request: Request, limits: LimitsSettings, bounds: FormBounds
 ) -> AsyncGenerator[bytes, None]:
-    """The body. Raises `UploadTooLarge` if it has more bytes than all parts may have together."""
+    """The chunks of the body. Raises `UploadTooLarge` if it has more bytes than all parts
+    may have together.
+    """
     read, limit = 0, bounds.file_bytes
     most = limit + bounds.text_bytes + bounds.clip_bytes + ENVELOPE_BYTES
     async with aclosing(body_chunks(request, limits)) as chunks:
@@ -43,7 +46,7 @@ async def counted(
 
 
 async def body_chunks(request: Request, limits: LimitsSettings) -> AsyncGenerator[bytes, None]:
-    """The body as it comes. Raises `RequestTimedOut` if the client stops sending, or sends too slowly."""
+    """The chunks of the body. Raises `RequestTimedOut` if the client stops sending, or sends too slowly."""
     read, began = 0, time.monotonic()
     stream = request.stream()
     while True:
@@ -64,7 +67,9 @@ async def body_chunks(request: Request, limits: LimitsSettings) -> AsyncGenerato
 
 
 async def drain(stream: AsyncIterator[bytes]) -> None:
-    """Reads on for a while, because most clients read the answer only after they have sent everything."""
+    """Reads the rest of a refused body for a while, because most clients read the answer only after they have
+    sent everything.
+    """
     until, left = time.monotonic() + DRAIN_SECONDS, DRAIN_BYTES
     while left > 0 and (wait := until - time.monotonic()) > 0:
         try:

@@ -1,4 +1,4 @@
-"""Which connections wait for their clients, and the limits of all connections.
+"""The list of connections that wait for their clients, and the limits of all connections.
 
 Law: values and an ordered list; `connections.py` measures the times and ends connections.
 """
@@ -23,15 +23,17 @@ class ConnectionLimits:
     """The limits of one connection."""
 
     connections: int
-    """Connections that are open at once; a new one beyond this ends the one that has waited longest."""
+    """The most open connections. A new one beyond this ends the connection that has waited longest."""
     header_bytes: int
     header_count: int
     header_seconds: float
-    """Seconds for the head of a request, and for the rest of a body whose request was answered early."""
+    """Seconds for the head of a request, and for the rest of a body whose request was answered before its
+    end.
+    """
     idle_seconds: float
     """Seconds that a connection may wait between two requests."""
     download_idle_seconds: float
-    """Seconds in which a client may take no byte of its answer."""
+    """The longest that a client may not read any byte of its answer, in seconds."""
 
 
 class ConnectionBook:
@@ -40,16 +42,16 @@ class ConnectionBook:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.stopping = False
-        """Whether the server stops: each connection gets one answer at most from now on."""
+        """Whether the server is stopping: each connection then gets at most one more answer."""
         self._waiting: OrderedDict[WaitingConnection, None] = OrderedDict()
 
     def wait(self, connection: WaitingConnection) -> None:
-        """The connection waits for its client from now on."""
+        """Notes that the connection waits for its client from now on."""
         self._waiting[connection] = None
         self._waiting.move_to_end(connection)
 
     def leave(self, connection: WaitingConnection) -> None:
-        """The connection does not wait any more: it has a request to answer, or it is closed."""
+        """Notes that the connection does not wait any more: it has a request to answer, or it is closed."""
         self._waiting.pop(connection, None)
 
     def make_place(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 QUIET_LOG = logging.getLogger("uvicorn.websocket")
-"""uvicorn's own lines about a connection have the query of its address; ours (`api/request_frame`) do not."""
+"""uvicorn's log lines about a connection contain the query of its URL; ours (`api/request_frame`) do not."""
 QUIET_LOG.setLevel(logging.WARNING)
 MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
@@ -27,9 +27,11 @@ LINGER_SECONDS = 5.0
 PIECE_BYTES = 8 * 2**10
 """Bytes that are parsed in one turn of the event loop. 40,000 frames fit into one read of 256 kB."""
 REST_BYTES, REST_MESSAGES = 32 * 2**10, 8
-"""The same, and messages that are received in one turn, from a client whose sound is silence."""
+"""The same for a client whose sound is silence, and the number of messages that are received in one turn."""
 BURST_BYTES = 2**16
-"""A client of which so much is read at once sends faster than people speak; its socket does not rest."""
+"""A client that sends so many bytes between two reads sends faster than people speak; its socket is read
+without pauses.
+"""
 END = "antiphon.end"
 """ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
 REST = "antiphon.rest"
@@ -39,18 +41,18 @@ received. What the client sends meanwhile is then read in one go, which takes a 
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """One connection."""
+    """One WebSocket connection."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would log every frame, with its audio and its text
         self.logger = QUIET_LOG
-        self._deaf = False  # after a frame that is not valid, everything is dropped
+        self._deaf = False  # set after an invalid frame: everything that follows is dropped
         self._unread = b""  # bytes that were read and are not parsed yet; reading is paused meanwhile
-        self._pause = 0.0  # seconds between two reads, while it rests
+        self._pause = 0.0  # seconds between two reads while nobody speaks
         self._burst = False
         self._waking: asyncio.TimerHandle | None = None
-        self._received = 0  # messages
+        self._received = 0  # number of messages received
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -62,7 +64,9 @@ class Socket(WebSocketsSansIOProtocol):
             self._parse()
 
     async def receive(self) -> Any:
-        """The next message. When none is left, the socket is read on, after the rest."""
+        """The next message. After the last one, reading the socket is resumed, if
+        necessary after the pause.
+        """
         self._received += 1
         together = self._pause and self._received % REST_MESSAGES
         if not self.queue.empty() and not together:
@@ -78,7 +82,9 @@ class Socket(WebSocketsSansIOProtocol):
         return message
 
     def _parse(self) -> None:
-        """Parses a piece of what was read; the next one in another turn, so that others are served."""
+        """Parses a piece of the bytes that were read. The next piece is parsed in another turn of the event
+        loop, so that other clients are served in between.
+        """
         size = REST_BYTES if self._pause else PIECE_BYTES
         piece, self._unread = self._unread[:size], self._unread[size:]
         if not self.transport.is_closing():
@@ -94,7 +100,9 @@ class Socket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def handle_parser_exception(self) -> None:
-        """As uvicorn's, which closes at once: with unread data that is a reset, and the code is lost."""
+        """Does what uvicorn does, but without closing at once: that would reset a connection with unread
+        data, and the client would not see the code.
+        """
         ended = self.conn.close_sent
         self.queue.put_nowait({"type": "websocket.disconnect", "code": ended.code if ended else 1002})
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -125,7 +133,7 @@ class Socket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def _rest(self, seconds: float) -> None:
-        """From now on; 0 ends it."""
+        """Waits `seconds` before each further read from now on; 0 ends the waiting."""
         self._pause = seconds
         if not seconds and self._waking:
             self._wake()

@@ -1,1 +1,1 @@
-"""Sound in and out of its encodings. Law: the only importer of PyAV."""
+"""Decodes and encodes sound. Law: only this package imports PyAV."""

@@ -1,6 +1,7 @@
-"""Decoded frames of any sampling rate, channel layout and sample format -> mono samples for the models.
+"""Converts decoded frames of any sampling rate, channel layout and sample format to mono samples for the
+models.
 
-Law: two verbs, feed and flush. The results are finite and within -1..1, whatever the file contains.
+Law: `feed` each frame, then `flush`. The results are finite and within -1..1, whatever the file contains.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from av.filter.graph import Graph
 
 LOWEST_RATE = 1000
-"""Hertz. Below it, a frame of a tiny file could grow to gigabytes at our rate."""
+"""Lowest sampling rate in hertz. Below it, a frame of a tiny file could grow to gigabytes at our rate."""
 HIGHEST_RATE = 2_000_000
-"""Hertz. Above it, the filters of the resampler take gigabytes of memory."""
+"""Highest sampling rate in hertz. Above it, the filters of the resampler take gigabytes of memory."""
 MOST_CHANNELS = 64
 """The most channels that are mixed down to mono."""
 FAR_TOO_LOUD = 8.0
@@ -39,20 +40,22 @@ NORMALISED = "rematrix_maxval=1.0"
 
 
 class Converter:
-    """Frames -> mono float32 at one sampling rate."""
+    """Converts frames to mono float32 samples of one sampling rate."""
 
     def __init__(self, rate: int = SAMPLE_RATE) -> None:
-        """`rate`: hertz of the result."""
+        """`rate`: sampling rate of the result, in hertz."""
         self._rate = rate
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
         self._changes = 0
 
     def feed(self, frame: AudioFrame) -> list[Samples]:
-        """The samples that are ready. Raises `NotAudio`; FFmpeg's errors pass through."""
+        """Converts a frame. The resampler may keep the last samples. Raises `NotAudio`,
+        and FFmpeg's errors.
+        """
         frame.pts = None
         shape = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
-        if shape != self._shape:  # a stream may change on the way, but a resampler cannot
+        if shape != self._shape:  # a stream may change its shape, but a resampler cannot
             early = self.flush()
             self._shape = shape
             return [*early, *self._opened(frame)]
@@ -61,7 +64,7 @@ class Converter:
         return finished(self._graph)
 
     def flush(self) -> list[Samples]:
-        """The samples that the resampler still holds."""
+        """The samples that the resampler has kept."""
         graph, self._graph, self._shape = self._graph, None, ()
         if graph is None:
             return []
@@ -93,7 +96,7 @@ class Converter:
 
 
 def check_shape(rate: int, channels: int) -> None:
-    """Raises `NotAudio` for what cannot be converted at a bounded cost. `rate`: hertz."""
+    """Raises `NotAudio` if the sound cannot be converted at a bounded cost. `rate`: hertz."""
     if rate < LOWEST_RATE:
         raise NotAudio(f"The sampling rate of this file, {rate} Hz, is too low.")
     if rate > HIGHEST_RATE:

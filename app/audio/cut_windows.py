@@ -1,6 +1,6 @@
-"""PCM and speech probabilities -> windows that are cut in silence.
+"""Cuts sound into windows at silence, by the probabilities of speech.
 
-Law: pure, two verbs, feed and flush. Windows cover all speech, never overlap, and are at most `longest`
+Law: pure; `feed` each block, then `flush`. Windows cover all speech, never overlap, and are at most `longest`
 seconds long. Memory is bounded by that length, however long the audio is.
 """
 
@@ -17,11 +17,11 @@ FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
 FRAMES_PER_SECOND = SAMPLE_RATE / FRAME_SAMPLES
 QUIET_MARGIN = 0.15
-"""A frame is quiet if its probability of speech is lower than the threshold by this."""
+"""A frame is quiet if its probability of speech is at least this much below the threshold."""
 SHORTEST_SILENCE = 3
-"""Frames of silence at which a window may be cut if it has no longer silence."""
+"""A window is cut at a silence of at least so many frames if it has no longer one."""
 LAST_RESORT = 5.0
-"""Seconds at the end of a window without silence, in which the quietest place is looked for."""
+"""In a window without silence, the quietest place in so many seconds at its end is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +35,13 @@ class CutRules:
     silence: float = 0.5
     """Seconds of silence at which a long window is best cut."""
     shortest: float = 0.1
-    """Seconds of speech; a window with less is taken for noise and dropped."""
+    """A window with fewer seconds of speech counts as noise and is dropped."""
     longest: float = 30.0
     """The most seconds of a window."""
     earliest: float = 10.0
-    """Least seconds of a window before a cut within speech."""
+    """A window may be cut within speech only after so many seconds."""
     gap: float = 3.0
-    """Seconds of silence that end a window."""
+    """A silence of so many seconds ends a window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,17 +49,19 @@ class Cut:
     """One window: a stretch of the audio."""
 
     start: float
-    """Seconds from the start of the audio."""
+    """Start of the window in seconds from the start of the audio."""
     samples: Samples
 
     @property
     def end(self) -> float:
-        """Seconds from the start of the audio."""
+        """End of the window in seconds from the start of the audio."""
         return self.start + len(self.samples) / SAMPLE_RATE
 
 
 class WindowCutter:
-    """Buffers sound that may still belong to a window; gives each window as soon as its end is known."""
+    """Cuts windows. It keeps sound that may still belong to a window, and gives each window as soon as its
+    end is known.
+    """
 
     def __init__(self, rules: CutRules) -> None:
         self._rules = rules
@@ -67,7 +69,7 @@ class WindowCutter:
         self._samples: Samples = np.zeros(0, np.float32)
         self._chances: NDArray[np.float32] = np.zeros(0, np.float32)
         self._origin = 0
-        """Frames of the audio before the buffer."""
+        """Number of frames before the buffer, from the start of the audio."""
 
     def feed(self, samples: Samples, chances: Samples) -> list[Cut]:
         """The windows that are complete.

@@ -1,4 +1,4 @@
-"""Any audio or video file -> mono PCM, block by block.
+"""Decodes any audio or video file to mono PCM, block by block.
 
 Law: bytes in, blocks out; bounded memory whatever the file claims; no file or address that the upload names
 is ever opened; whatever FFmpeg says about a file that it cannot read becomes `NotAudio`. All of it blocks, so
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SHORTEST_AUDIO = 0.1
-"""Seconds; the API refuses less."""
+"""The least seconds of a file; shorter ones are refused, as by OpenAI's API."""
 BLOCK_SAMPLES = 5 * SAMPLE_RATE
-"""Samples of a block, at least; only the last one is shorter."""
+"""The least number of samples in a block; only the last block may be shorter."""
 BROKEN_PACKETS = 1000
-"""Consecutive packets that may fail to decode; after more, the rest of the file is not read."""
+"""If more packets in a row than this cannot be decoded, the rest of the file is not read."""
 SUPPORTED = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
 # Demuxers may open what a file names (playlists do). No protocol has that name, so every attempt fails.
 OPTIONS = {"protocol_whitelist": "none"}
@@ -38,7 +38,7 @@ NOT_FILES = {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "imf", "image2", "tt
 
 
 class AudioSource:
-    """One upload, opened. Iterate `blocks` once; `seconds` is known when it ends."""
+    """An upload that was opened. Iterate `blocks` once; after that, `seconds` is the length of the sound."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class AudioSource:
         self._cancelled = cancelled
         self._samples = 0
         self.expected = _claimed_seconds(container, stream)
-        """Seconds that the file claims to have, if it does."""
+        """The length in seconds that the file claims, or None."""
 
     @property
     def seconds(self) -> float:
@@ -85,7 +85,7 @@ class AudioSource:
             raise AudioTooShort
 
     def close(self) -> None:
-        """Gives back what FFmpeg holds; the upload itself stays open."""
+        """Frees FFmpeg's resources; the upload itself stays open."""
         self._container.close()
 
     def _pieces(self) -> Iterator[Samples]:
@@ -165,8 +165,8 @@ def _readable(verb: str) -> Iterator[None]:
 
 
 def _unreadable_errors() -> tuple[type[Exception], ...]:
-    """What PyAV raises about a broken file. Python's own `MemoryError` is not among them, because it does not
-    mean that the file is broken.
+    """The exceptions with which PyAV reports a broken file. Python's own `MemoryError` is not among them,
+    because it does not mean that the file is broken.
     """
     import av
 

@@ -1,4 +1,4 @@
-"""PCM -> mp3, opus, aac, flac, wav or raw PCM, piece by piece.
+"""Encodes PCM to mp3, opus, aac, flac, wav or raw PCM, piece by piece.
 
 Law: two verbs, feed and flush; a decoder gives back what was fed, to the sample or nearly so. The sound must
 begin with `LEAD_SAMPLES` of silence, and `flush` pads it to a multiple of `AAC_FRAME_SAMPLES`, because some
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av import AudioFrame
 
 SPEECH_RATE = 24_000
-"""Hertz of all speech that is sent."""
+"""Sampling rate of all speech that is sent, in hertz."""
 AAC_FRAME_SAMPLES = 1024
 """Samples of a frame of AAC, which has the longest frames of these formats."""
 LEAD_SAMPLES = 1440
@@ -38,7 +38,7 @@ class _Recipe:
     bit_rate: int = 0
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     skipped: int = 0
-    """Packets at the start that hold nothing but the encoder's delay, and are left out."""
+    """Number of packets at the start that hold only the encoder's delay; they are left out."""
     frame: int = 0
     """Samples of a packet, for a stream that must end with a whole packet."""
 
@@ -60,14 +60,14 @@ _STREAMS = _FILES | {
 
 
 class Encoder(Protocol):
-    """Sound in, encoded bytes out."""
+    """Encodes sound: samples in, bytes out."""
 
     def feed(self, samples: Samples) -> bytes:
-        """The bytes that are ready."""
+        """Encodes samples. Returns the bytes that are ready."""
         ...
 
     def flush(self) -> bytes:
-        """The bytes that are left."""
+        """Returns the bytes that are left at the end."""
         ...
 
 
@@ -113,7 +113,7 @@ class _Sink:
 
 
 class _Coded:
-    """One of FFmpeg's codecs and containers."""
+    """An encoder that uses one of FFmpeg's codecs and containers."""
 
     def __init__(self, recipe: _Recipe, *, whole: bool, comment: str) -> None:
         import av
@@ -127,7 +127,7 @@ class _Coded:
             self._container.metadata["comment"] = comment
         codec = {"reservoir": "0"} if recipe.codec == "libmp3lame" and not whole else {}
         stream = self._container.add_stream(recipe.codec, rate=SPEECH_RATE, options=codec)
-        assert isinstance(stream, av.AudioStream)  # every codec in the table is an audio codec
+        assert isinstance(stream, av.AudioStream)  # every codec in the table encodes audio
         self._stream = stream
         self._stream.codec_context.layout = "mono"
         self._stream.codec_context.format = recipe.sample_format

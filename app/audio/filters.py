@@ -24,7 +24,7 @@ Step = tuple[str, str | None]
 
 
 def chain(source: Mapping[str, str], steps: Sequence[Step]) -> Graph:
-    """A graph of filters for frames. `source`: what the frames are like, as options of FFmpeg's `abuffer`."""
+    """A graph of FFmpeg's filters. `source`: the format of the frames, as options of FFmpeg's `abuffer`."""
     from av.filter import Graph
 
     graph = Graph()
@@ -38,7 +38,7 @@ def chain(source: Mapping[str, str], steps: Sequence[Step]) -> Graph:
 
 
 def mono_chain(rate: int, steps: Sequence[Step]) -> Graph:
-    """A chain for our own mono frames of floats. `rate`: hertz."""
+    """A graph of filters for mono frames of floats. `rate`: hertz."""
     return chain({"sample_rate": str(rate), "sample_fmt": "flt", "channel_layout": "mono"}, steps)
 
 

@@ -1,4 +1,4 @@
-"""An engine's utterances -> one even stream: trimmed, joined, at one loudness and tempo.
+"""Joins the utterances of an engine to one even stream: trimmed, at one loudness and tempo.
 
 Law: two verbs, feed and flush. Each utterance is faded in and out, so that no join clicks.
 """
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from av.filter.graph import Graph
 
 QUIET_SHARE = 10 ** (-45 / 20)
-"""Share of the peak; quieter sound at the edges of an utterance is silence (-45 dB)."""
+"""Sound at the edges of an utterance counts as silence below this fraction of the peak (-45 dB)."""
 EDGE_SECONDS = 0.03
-"""Seconds of silence that stay at each edge of an utterance."""
+"""Seconds of silence that are left at each edge of an utterance."""
 FADE_SECONDS = 0.005
 """Seconds of the fade at each edge."""
 PEAK_CEILING = 10 ** (-1 / 20)
-"""Highest sample: -1 dBFS."""
+"""The highest sample value: -1 dBFS."""
 
 
 class UtteranceJoiner:
-    """One answer: utterances in, samples of 24 kHz out."""
+    """Joins the utterances of one answer to samples of 24 kHz."""
 
     def __init__(self, *, tempo: float, gain: float) -> None:
         """`tempo`: 2 is twice as fast, at the same pitch. `gain`: decibels."""
@@ -38,7 +38,9 @@ class UtteranceJoiner:
         self._begun = False
 
     def feed(self, sound: Pcm, pause: float) -> Samples:
-        """The samples that are ready. `pause`: seconds of silence after the utterance."""
+        """Adds an utterance. Returns the samples that are ready. `pause`: seconds of silence after the
+        utterance.
+        """
         spoken = trimmed(sound)
         early = self._reopen(sound.rate) if sound.rate != self._rate else np.zeros(0, np.float32)
         silence = np.zeros(int(pause * sound.rate), np.float32)
@@ -52,7 +54,7 @@ class UtteranceJoiner:
         return self._reopen(0)
 
     def _reopen(self, rate: int) -> Samples:
-        """The samples that the filters still hold; then opens filters for another rate."""
+        """Returns the samples that the filters have kept, and opens filters for another rate."""
         rest = _drained(self._graph) if self._graph else np.zeros(0, np.float32)
         self._graph = _filters(rate, self._tempo, self._gain) if rate else None
         self._rate = rate
@@ -98,7 +100,7 @@ def _filters(rate: int, tempo: float, gain: float) -> Graph:
 
 
 def _tempo_steps(tempo: float) -> list[float]:
-    """Factors of 0.5 to 2 whose product is `tempo`: FFmpeg's filter skips samples at larger ones."""
+    """Factors of 0.5 to 2 whose product is `tempo`: with larger factors, FFmpeg's filter skips samples."""
     count = 1
     while not 0.5 <= tempo ** (1 / count) <= 2:
         count += 1

@@ -1,4 +1,4 @@
-"""Layouts of channels that PyAV would free twice.
+"""Finds channel layouts whose memory PyAV would free twice.
 
 FFmpeg keeps a layout that has no name (right before left, one channel twice) as a list of channels. PyAV
 17.1 to 18.1 copy the pointer to that list for each frame and for the stream, and free it with each copy: a
@@ -27,7 +27,9 @@ _IN_ORDER = (
 )  # fmt: skip
 """Names of channels in the order of the bits of FFmpeg's masks."""
 _XHE_AAC = 42
-"""Audio object type (ISO/IEC 14496-3) of the one codec whose decoder makes such layouts itself."""
+"""The audio object type (ISO/IEC 14496-3) of xHE-AAC, the only codec whose decoder makes
+such layouts itself.
+"""
 _WITH_EXTENSION = (5, 29)
 """Object types of spectral band replication and parametric stereo: the object type of the sound itself
 follows.
@@ -40,7 +42,7 @@ _LOAS_HEAD = 3
 def make_plain(stream: AudioStream) -> None:
     """Gives the decoder a layout without a list. Call it before decoding. Raises `NotAudio`."""
     context = stream.codec_context
-    declared = context.layout  # from here on this copy is the only one that frees the list
+    declared = context.layout  # from here on, only this copy of the layout frees the list
     count, name = declared.nb_channels, declared.name
     if count > 0:
         context.layout = f"{count} channels" if set(name) & set(" +@") else name
@@ -65,7 +67,7 @@ def check_frames(frames: Iterable[AudioFrame]) -> None:
 
 
 def _is_listed(name: str) -> bool:
-    """Whether it may be a layout with a list. `name`: as FFmpeg describes the layout."""
+    """Whether a layout may be a list of channels. `name`: FFmpeg's description of it."""
     listed = _LISTED.match(name)
     return listed is not None and not _in_order(listed[1].rstrip(")").split("+"))
 
@@ -104,7 +106,7 @@ def _skip_rate(bits: Bits) -> None:
 
 
 class Bits:
-    """The first bits of some bytes, in order; zeros behind the end."""
+    """Reads bits from bytes, in order; after the end it gives zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = int.from_bytes(data[:16].ljust(16, b"\0"), "big")

@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 
 Samples16 = NDArray[np.int16]
 STEP_SECONDS = 0.5
-"""Seconds that the resampler is given at once: it keeps buffers of that length, of which there are many."""
+"""The resampler gets so many seconds at a time, because it keeps buffers of that length, and there are many
+resamplers.
+"""
 FULL_SCALE = 32_768.0
-"""The sample value that stands for 1."""
+"""The sample value that corresponds to full scale (1.0)."""
 
 
 def mu_law(data: bytes) -> Samples16:
-    """G.711 mu-law."""
+    """Decodes G.711 mu-law."""
     return _MU[np.frombuffer(data, np.uint8)]
 
 
 def a_law(data: bytes) -> Samples16:
-    """G.711 A-law."""
+    """Decodes G.711 A-law."""
     return _A[np.frombuffer(data, np.uint8)]
 
 

@@ -1,4 +1,4 @@
-"""How loud each voice is, measured from what it has said so far.
+"""Remembers the loudness of each voice, measured from its speech so far.
 
 Law: bounded, safe to use from several threads, and numbers only. An answer asks for its gain once, at its
 first utterance, so that the loudness does not change within it.
@@ -15,11 +15,11 @@ from app.audio.measure_loudness import LOUDNESS_GATE, loudness
 from engines.types import Pcm
 
 MOST_VOICES = 1000
-"""Voices that are remembered; the least recently used one is dropped."""
+"""The most voices that are remembered; the least recently used one is dropped."""
 AVERAGED_SECONDS = 60.0
-"""Seconds of speech that the mean of a voice covers at most; older speech counts less and less."""
+"""The mean of a voice covers at most so many seconds of speech; older speech counts less and less."""
 LARGEST_GAIN = 20.0
-"""Decibels, up or down. A sound that is further from the target is not speech."""
+"""The largest gain in decibels, up or down. A sound that is further from the target is not speech."""
 
 
 class LoudnessBook:
@@ -43,12 +43,14 @@ class LoudnessBook:
             return voice in self._heard
 
     def seed(self, voice: Hashable, power: float, seconds: float) -> None:
-        """Takes over what another server has measured, unless this server has measured the voice itself."""
+        """Takes the measurement of another server, unless this server has measured the voice itself."""
         with self._lock:
             self._heard.setdefault(voice, (power, seconds))
 
     def measured(self, voice: Hashable) -> tuple[float, float]:
-        """Mean power, and the seconds that it was measured over; zeros for a voice that was not heard."""
+        """The mean power of a voice, and the seconds over which it was measured; zeros if it was not
+        measured.
+        """
         with self._lock:
             return self._heard.get(voice, (0.0, 0.0))
 

@@ -1,4 +1,4 @@
-"""How loud a recording is, ten times a second: what a page draws as a waveform.
+"""Measures the peaks of a recording ten times a second, from which a page draws a waveform.
 
 Law: blocks of sound in, bytes out; the sound itself is not stored.
 """

@@ -1,4 +1,6 @@
-"""What a reader process does with an upload. Law: values in and out, so that it can run elsewhere."""
+"""The task of a reader process: it decodes an upload. Law: values in and out, so that it can run in another
+process.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,19 @@ from engines.types import SAMPLE_RATE, Samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """What is read of an upload."""
+    """How an upload is decoded."""
 
     limit: float
-    """Seconds of audio allowed."""
+    """The most seconds of audio."""
     rate: int = SAMPLE_RATE
-    """Hertz of the blocks."""
+    """Sampling rate of the blocks, in hertz."""
 
 
 def read(
     file: BinaryIO, options: ReadOptions, cancelled: Callable[[], bool]
 ) -> Iterator[float | Samples | None]:
-    """First the seconds that the file claims to have, if it does; then its blocks. Raises what `open_audio`
-    and `AudioSource.blocks` raise.
+    """Yields first the length in seconds that the file claims, or None; then its blocks. Raises what
+    `open_audio` and `AudioSource.blocks` raise.
     """
     source = open_audio(file, limit=options.limit, cancelled=cancelled, rate=options.rate)
     try:

@@ -28,7 +28,7 @@ below the noise that it never adds a third of the noise's power is not detected 
 SILENT_POWER = 1.0
 """Mean square of 16-bit samples (-90 dBFS) below which all frames count as equally quiet."""
 REPLAYED_FRAMES = 16
-"""Frames that the network hears again when it wakes."""
+"""When the network wakes, it processes so many frames before that moment again."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class _Calm:
 
     @property
     def missing(self) -> int:
-        """Frames until the network may rest."""
+        """Number of further calm frames until the network may rest."""
         return CALM_FRAMES - len(self.powers)
 
     @property
@@ -61,7 +61,7 @@ class _Calm:
 
 
 class SpeechGate:
-    """The probabilities of speech in one stream of 16-bit samples."""
+    """Gives the probabilities of speech for one stream of 16-bit samples."""
 
     def __init__(self, stream: SpeechStream) -> None:
         self._stream = stream
@@ -70,7 +70,7 @@ class SpeechGate:
         self._rest: Samples16 = np.zeros(0, np.int16)
         self._calm = _Calm()
         self._recent: deque[Samples16] = deque(maxlen=REPLAYED_FRAMES)
-        self._power: float | None = None  # while the network rests: the mean power of the calm
+        self._power: float | None = None  # mean power of the calm frames while the network rests
         self._chance = 0.0
 
     @property
@@ -101,7 +101,7 @@ class SpeechGate:
         return chances
 
     def _listen(self, frames: Samples16, powers: Samples) -> Samples:
-        """Runs the network; afterwards it may rest."""
+        """Runs the network on frames. After that it may rest."""
         chances = self._stream.feed(frames.reshape(-1).astype(np.float32) / FULL_SCALE)
         self._calm.add(powers.tolist(), chances.tolist())
         if not self._calm.missing:
@@ -114,7 +114,7 @@ class SpeechGate:
         return chances
 
     def _wake(self, before: Samples16) -> None:
-        """Lets the network hear the last half second again. `before`: the frames of this call that were
+        """Lets the network process the last half second again. `before`: the frames of this call that were
         skipped.
         """
         self._power = None
@@ -123,6 +123,6 @@ class SpeechGate:
 
 
 def _steady(powers: Samples, mean: float) -> int:
-    """The number of frames before the level changes."""
+    """Number of frames until the level changes."""
     changed = (powers > mean * LEVEL_RATIO) | (powers < mean / LEVEL_RATIO)
     return int(changed.argmax()) if changed.any() else len(powers)

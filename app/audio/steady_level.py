@@ -1,4 +1,4 @@
-"""Whether sound goes on at the level that it had. Law: pure; looks at samples as they arrive, of any rate."""
+"""Checks whether sound keeps its level. Law: pure; it takes samples of any rate as they arrive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.audio.speech_gate import LEVEL_RATIO, SILENT_POWER
 from engines.types import SAMPLE_RATE, Samples
 
 FRAMES_A_SECOND = 31.25
-"""As many as the speech detector has."""
+"""Frames a second: as many as the speech detector has."""
 
 
 class SteadyLevel:
@@ -18,7 +18,7 @@ class SteadyLevel:
     def __init__(self, rate: int) -> None:
         """`rate`: of the samples, in hertz."""
         self.frame = round(rate / FRAMES_A_SECOND)
-        """Samples whose power is one value."""
+        """Number of samples in a frame, for which the power is computed."""
         # Above `SAMPLE_RATE` a part of the power is noise in which no speech is, so that speech adds less.
         self._ratio = 1 + (LEVEL_RATIO - 1) * min(SAMPLE_RATE / rate, 1)
         self._power: float | None = None
@@ -29,11 +29,11 @@ class SteadyLevel:
         self._power = float(powers.mean()) if len(powers) else None
 
     def forget(self) -> None:
-        """Nothing is steady until the next `learn`."""
+        """Forgets the level: nothing counts as steady until the next `learn`."""
         self._power = None
 
     def holds(self, samples: Samples16) -> bool:
-        """Whether the level of all of it is the one that was learned."""
+        """Whether all of these samples have the level that was learned."""
         if self._power is None or len(samples) < self.frame:
             return False
         low, high = self._power / self._ratio, self._power * self._ratio
@@ -41,7 +41,7 @@ class SteadyLevel:
         return bool(powers.min() >= low and powers.max() <= high)
 
     def _powers(self, samples: Samples16) -> Samples:
-        """Of each frame; the last frame may overlap the one before it."""
+        """The power of each frame. The last frame may overlap the one before it."""
         count = len(samples) // self.frame
         frames = samples[: count * self.frame].reshape(-1, self.frame)
         if count * self.frame < len(samples) and count:

@@ -1,4 +1,4 @@
-"""Values for settings that are 0 for "automatic": they depend on what transcribes, the CPU or GPUs.
+"""Computes values for settings that are 0 ("automatic"), from the GPUs or the CPU that transcribe.
 
 Law: a function of settings and GPUs; what it decides is decided nowhere else.
 """
@@ -18,7 +18,7 @@ from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capacity:
-    """How much is worked on at once; each field is the setting of its name."""
+    """How much work runs at once. Each field has the name of the setting that it fills."""
 
     batch_rows: int = 8
     batch_seconds: float = 90
@@ -44,7 +44,7 @@ def filled(settings: Settings) -> Settings:
 
 
 def _with(group: BaseModel, names: Sequence[str], values: Capacity) -> BaseModel:
-    """The group of settings, with these values where it has 0."""
+    """The group of settings, with these values in place of each 0."""
     return group.model_copy(update={n: getattr(group, n) or getattr(values, n) for n in names})
 
 
@@ -67,7 +67,7 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
 
 
 def _usable(found: Driver | None, devices: Sequence[int]) -> list[Gpu]:
-    """The GPUs that transcribe; none if something keeps CTranslate2 from one of them."""
+    """The GPUs that transcribe. None of them if CTranslate2 cannot use one of them."""
     if not found or obstacle(found, devices) or cuda_libraries.preload():
         return []
     return [gpu for gpu in found.gpus if gpu.index in devices]

@@ -1,4 +1,4 @@
-"""Settings -> the parts of the app, one function for each feature.
+"""Builds the parts of the app from the settings, with one function for each feature.
 
 Law: construction only; every value goes by its name, so that two settings of one type cannot be swapped by
 mistake.
@@ -47,7 +47,7 @@ from engines.types import TranscribeOptions
 PROVENANCE = "Synthetic speech, made by Antiphon"
 SPEAKER_ENCODER = "pyannote-starter"
 EDITED_FILES = 16
-"""Files of edited segments that are made or wait at once; each holds a body of some megabytes."""
+"""The most files of edited segments that are made or wait at once; each holds a body of some megabytes."""
 EDITED_FILES_OF_ONE_KEY = 4
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 """The engine of the starter model, the engine of pipelines in pyannote's layout, and the file by which such a
@@ -204,7 +204,7 @@ def runner_rules(settings: Settings) -> RunnerRules:
 
 
 def edited_files(seconds: float) -> SharedPlaces:
-    """The places for files of edited segments. `seconds`: that each may take."""
+    """The limit on files of edited segments. `seconds`: the longest that one may take."""
     return SharedPlaces(Admission(EDITED_FILES, seconds), most=EDITED_FILES_OF_ONE_KEY)
 
 
@@ -226,7 +226,7 @@ def tracing_rules(settings: Settings) -> TracingRules:
 
 
 def start_entry(settings: Settings) -> AuditEntry:
-    """The start of the server for the audit: the names of changed settings, without their values."""
+    """The audit row about the start of the server: it names the changed settings, without their values."""
     usual = Settings()
     changed = [
         f"{group}.{name}"
@@ -239,7 +239,7 @@ def start_entry(settings: Settings) -> AuditEntry:
 
 
 def uploads(limits: LimitsSettings) -> Admission:
-    """The admission of uploads that are being received."""
+    """The limit on uploads that are received at once."""
     return Admission(limits.uploads, limits.request_seconds, name="uploads")
 
 

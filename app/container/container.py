@@ -63,7 +63,9 @@ class Container:
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
-        """`transcribers`, `synthesizers`, `diarizers`: find the engine of a name; tests give their own."""
+        """`transcribers`, `synthesizers`, `diarizers`: functions that find an engine by its name; tests pass
+        their own.
+        """
         self.start_entry = builders.start_entry(settings)
         self.settings = settings = filled(settings)
         self.weights = weights_store(settings)
@@ -123,7 +125,7 @@ class Container:
             self.threads.readers.start()
 
     async def close(self) -> None:
-        """Closes everything in reverse order, even if one of them fails."""
+        """Closes all parts in reverse order, even if closing one of them fails."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, close_tracing)
             stack.push_async_callback(self.database.close)

@@ -1,4 +1,4 @@
-"""Settings -> where models run. Law: construction only."""
+"""Chooses by the settings where models run. Law: construction only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engines.work import Place
 
 
 def place(settings: Settings, finder: catalog.EngineFinder, meters: Meters) -> Place:
-    """Where models run."""
+    """The placement of engines that the settings name."""
     runtime = settings.runtime
     if runtime.placement == "threads":
         return ThreadsPlacement(finder)
@@ -32,7 +32,7 @@ def place(settings: Settings, finder: catalog.EngineFinder, meters: Meters) -> P
 
 
 def cluster_rules(settings: Settings) -> ClusterRules:
-    """The Ray cluster, and what a replica of a model gets there."""
+    """The address of the Ray cluster, and the resources of a replica of a model."""
     chosen = settings.ray
     return ClusterRules(
         address=chosen.address,

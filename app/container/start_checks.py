@@ -28,7 +28,7 @@ class StartRefused(Exception):
 
 
 async def check_start(settings: Settings, database: Database, keys: KeyService) -> None:
-    """Everything that would stop the start. Raises `DatabaseError` or `StartRefused`."""
+    """Runs all checks that may stop the start. Raises `DatabaseError` or `StartRefused`."""
     check_settings(settings)
     await check_schema(database)
     await check_exposure(settings, keys)
@@ -36,14 +36,14 @@ async def check_start(settings: Settings, database: Database, keys: KeyService) 
 
 
 def check_settings(settings: Settings) -> None:
-    """What can be known before anything is fetched or migrated. Raises `StartRefused`."""
+    """Runs the checks that need neither models nor the database. Raises `StartRefused`."""
     check_replicas(settings)
     check_tracing(settings)
     check_ray(settings)
 
 
 def check_replicas(settings: Settings) -> None:
-    """Several servers need a database that all of them can reach. Raises `StartRefused`."""
+    """Checks that several servers share a database that all of them can reach. Raises `StartRefused`."""
     if settings.server.replicas > 1 and settings.database_url.startswith("sqlite"):
         raise StartRefused(
             f"`server.replicas` is {settings.server.replicas}, and the database is SQLite, whose locks hold "
@@ -53,7 +53,7 @@ def check_replicas(settings: Settings) -> None:
 
 
 def check_tracing(settings: Settings) -> None:
-    """Traces need the extra `otel`. Raises `StartRefused`."""
+    """Checks that the extra `otel` is installed if traces are sent. Raises `StartRefused`."""
     if settings.tracing.endpoint and not tracing_installed():
         raise StartRefused(
             "`tracing.endpoint` is set, and OpenTelemetry is not installed. Install it with `make install "
@@ -62,8 +62,8 @@ def check_tracing(settings: Settings) -> None:
 
 
 def check_ray(settings: Settings) -> None:
-    """A Ray cluster needs the extra `ray` and a token, since whoever reaches it runs code there. Raises
-    `StartRefused`.
+    """Checks that a Ray cluster has the extra `ray` and a token, because whoever can reach the cluster can
+    run code there. Raises `StartRefused`.
     """
     if settings.runtime.placement != "ray":
         return
@@ -80,7 +80,7 @@ def check_ray(settings: Settings) -> None:
 
 
 async def check_exposure(settings: Settings, keys: KeyService) -> None:
-    """A server without keys listens to its own machine only. Raises `StartRefused`."""
+    """Checks that a server without keys listens only on its own machine. Raises `StartRefused`."""
     if is_loopback(settings.server.host) or settings.auth.allow_open or await keys.asks_for_keys():
         return
     raise StartRefused(
@@ -91,9 +91,9 @@ async def check_exposure(settings: Settings, keys: KeyService) -> None:
 
 
 def check_models(settings: Settings, registry: Registry) -> None:
-    """Every model and engine that a setting names must exist. Raises `StartRefused`.
+    """Checks that every model and engine that a setting names exists. Raises `StartRefused`.
 
-    An alias without a model is only logged: the others still answer.
+    An alias without a model is only logged, because the other names still work.
     """
     for setting, names in _named_models(settings):
         for problem in registry.unknown(names, setting):
@@ -115,7 +115,7 @@ def check_models(settings: Settings, registry: Registry) -> None:
 
 
 def check_spelling(settings: Settings, registry: Registry) -> None:
-    """Names that no fetching could make right. Raises `StartRefused`."""
+    """Checks names that are wrong whatever models are fetched. Raises `StartRefused`."""
     for setting, names in (*_named_models(settings), ("diarization.model", [settings.diarization.model])):
         final = [name for name in names if "/" not in settings.models.aliases.get(name, name)]
         for problem in registry.unknown(final, setting):
@@ -123,7 +123,7 @@ def check_spelling(settings: Settings, registry: Registry) -> None:
 
 
 def _named_models(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
-    """Each setting that names models, with the names."""
+    """Each setting that names models, with the names that it has."""
     yield "models.preload", settings.models.preload
     yield "voices.phrase_model", [settings.voices.phrase_model]
     if settings.voices.cloner_model:

@@ -1,4 +1,4 @@
-"""Settings -> where the blocking steps of requests run. Law: construction only."""
+"""Makes the threads for blocking steps of requests from the settings. Law: construction only."""
 
 from __future__ import annotations
 

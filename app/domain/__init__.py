@@ -1,4 +1,4 @@
-"""The app's own values: what services take and give.
+"""The app's own values, which services take and return.
 
 Law: frozen, typed, no behaviour beyond one-line properties. What an engine sees is in `engines/types.py`;
 what a client sees is in `app/wire`.

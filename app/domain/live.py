@@ -18,9 +18,9 @@ class SoundFormat:
     """How the client encodes its sound; always mono."""
 
     encoding: Encoding = "pcm"
-    """`pcm`: signed 16 bit, little endian. `pcmu`, `pcma`: G.711."""
+    """`pcm`: signed 16-bit samples, little-endian. `pcmu`, `pcma`: G.711 mu-law and A-law."""
     rate: int = 24_000
-    """Hertz."""
+    """Sampling rate in hertz."""
 
     @property
     def width(self) -> int:
@@ -49,11 +49,11 @@ class SemanticTurns:
 
 @dataclass(frozen=True, slots=True)
 class NoiseReduction:
-    """Accepted and shown; it has no effect."""
+    """The client's setting for noise reduction. It is accepted and shown, but has no effect."""
 
     kind: Literal["near_field", "far_field"]
     strength: float | None = None
-    """0 to 1."""
+    """From 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +64,15 @@ class LiveSettings:
     """The name that the client sent."""
     format: SoundFormat = SoundFormat()
     language: str | None = None
-    """Language code; None: detect."""
+    """Language code; None: the language is detected."""
     languages: tuple[str, ...] = ()
     prompt: str = ""
     keywords: tuple[str, ...] = ()
     delay: Delay | None = None
-    """How long the audio is listened to between two attempts to transcribe it."""
+    """How much new audio there should be between two attempts to transcribe it."""
     noise: NoiseReduction | None = None
     turns: ServerTurns | SemanticTurns | None = ServerTurns()
-    """How turns end; None: only when the client commits them."""
+    """How turns end. None: a turn ends only when the client commits it."""
     logprobs: bool = False
 
 
@@ -93,7 +93,7 @@ class SpeechStarted:
 
     item: str
     milliseconds: int
-    """From the start of the session's audio, padding included."""
+    """Milliseconds from the start of the session's audio to the beginning of the turn, with its padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,9 @@ class SpeechStopped:
 
     item: str
     milliseconds: int
-    """From the start of the session's audio, the silence included."""
+    """Milliseconds from the start of the session's audio to the end of the turn, with the silence that ended
+    it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class ItemCompleted:
 
     item: str
     text: str
-    """All words that were told, joined."""
+    """The text of all words that were sent, joined."""
     transcript: Transcript
     settings: LiveSettings
 

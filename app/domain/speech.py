@@ -10,7 +10,7 @@ from app.domain.models import ModelSpec
 from engines.types import Voice
 
 AUDIO_TOKENS = 10
-"""Tokens of a second of audio in `usage`, as OpenAI counts them."""
+"""Tokens in `usage` for a second of audio, as OpenAI counts them."""
 
 
 def audio_tokens(seconds: float) -> int:

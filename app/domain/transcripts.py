@@ -14,7 +14,7 @@ class VadOptions:
     threshold: float = 0.5
     """Probability of speech from which a frame is speech, 0..1."""
     prefix_padding_ms: int = 300
-    """Milliseconds of sound before and after speech that belong to it."""
+    """Milliseconds of sound before and after speech that are transcribed with it."""
     silence_duration_ms: int = 500
     """Milliseconds of silence that end a stretch of speech."""
 
@@ -48,25 +48,25 @@ class TranscriptionJob:
     model: str
     task: Task = "transcribe"
     language: str | None = None
-    """Language code; None: detect."""
+    """Language code; None: the language is detected."""
     prompt: str = ""
     hotwords: tuple[str, ...] = ()
     temperature: float = 0.0
     """0: temperature fallback; above 0: the text is sampled at this temperature only."""
     beam_size: int | None = None
     vad: VadOptions | None = None
-    """None: transcribe everything, silence too."""
+    """Options of the speech detection. None: everything is transcribed, silence too."""
     words: bool = False
     logprobs: bool = False
     peaks: bool = False
     """Whether the stream reports loudness peaks, from which a client can draw the waveform."""
     diarize: SpeakerRequest | None = None
-    """None: speakers are not told apart."""
+    """None: the transcript does not name speakers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenSegment:
-    """What one speaker says without a long pause."""
+    """The words of one speaker without a long pause between them."""
 
     start: float
     """Seconds from the start of the audio."""

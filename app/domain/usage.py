@@ -10,7 +10,7 @@ Span = Literal["minute", "day"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageCounts:
-    """What was used."""
+    """The use that was counted: requests and seconds of audio."""
 
     requests: int = 0
     refused: int = 0
@@ -18,11 +18,11 @@ class UsageCounts:
     heard: float = 0.0
     """Seconds of audio transcribed."""
     spoken: float = 0.0
-    """Seconds of speech made."""
+    """Seconds of speech synthesized."""
 
     @property
     def audio(self) -> float:
-        """Seconds of audio."""
+        """Seconds of audio, transcribed and synthesized."""
         return self.heard + self.spoken
 
     def __add__(self, other: UsageCounts) -> UsageCounts:
@@ -39,7 +39,7 @@ class UsageEntry:
     """What one account has used in one minute, or on one day (UTC)."""
 
     account: str
-    """Id of a key; `settings` or `open`."""
+    """Id of the key, or `settings` for a key of the settings file, or `open` without keys."""
     project: str
     span: Span
     start: int
@@ -49,7 +49,7 @@ class UsageEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedUsage:
-    """What all servers together have used, as the database has it."""
+    """The use by all servers together, as stored in the database."""
 
     minute: UsageCounts
     """In the current minute."""

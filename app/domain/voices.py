@@ -11,20 +11,20 @@ from engines.types import Samples
 
 @dataclass(frozen=True, slots=True)
 class VoiceConsent:
-    """Somebody's recorded consent."""
+    """The recorded consent of a person."""
 
     id: str
     project: str
     name: str
     language: str
-    """BCP 47."""
+    """BCP 47 tag of the language."""
     created: int
     """Unix time of its creation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerVector:
-    """A speaker as an encoder sees them. Vectors of two encoders cannot be compared."""
+    """The vector of a speaker. Vectors of different encoders cannot be compared."""
 
     encoder: str
     """Id of the encoder's model."""
@@ -33,7 +33,7 @@ class SpeakerVector:
 
 
 VOICE_ID = "voice_"
-"""How ids of custom voices begin."""
+"""Prefix of the ids of custom voices."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,13 +45,13 @@ class CustomVoice:
     name: str
     consent: str
     language: str
-    """BCP 47."""
+    """BCP 47 tag of the language."""
     cloner: str
     """The cloner's name: `kokoro-match` gives a matched voice, not a clone."""
     engine: str
     model: str
     nearest: str
-    """Of a matched voice: the stock voice that has the largest share in it."""
+    """For a matched voice: the stock voice with the largest share in it."""
     similarity: float
     """Cosine between the sample's speaker and a matched voice, as the fit computes it."""
     created: int
@@ -81,6 +81,6 @@ class AuditRecord:
     """A row of the audit as it is read back."""
 
     at: int
-    """Unix time."""
+    """Unix time of the action."""
     caller: Caller
     entry: AuditEntry
