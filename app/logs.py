@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 OURS = ("antiphon", "app", "engines", "uvicorn")
-"""Loggers that obey `log.level`. All others write warnings and errors."""
+"""Loggers that use the setting `log.level`. All other loggers write only warnings and errors."""
 PRINTING_CLIENTS = ("python_multipart", "websockets", "httptools")
 """Libraries whose warnings quote what a client sent, or come as often as a client likes; their errors reach
 the log as exceptions."""
@@ -38,7 +38,9 @@ def current_request() -> str | None:
 
 @contextmanager
 def bound(request_id: str | None) -> Iterator[None]:
-    """Lines logged inside carry this request id. Threads need it: a context does not follow work to them."""
+    """Log lines within the `with` block carry this request id. Work on other threads needs it, because a
+    context is not passed to them.
+    """
     token = _request.set(request_id)
     try:
         yield
@@ -48,7 +50,9 @@ def bound(request_id: str | None) -> Iterator[None]:
 
 @contextmanager
 def recorded(request_id: str) -> Iterator[dict[str, object]]:
-    """As `bound`; yields the facts that `note` collects for the access line of this request."""
+    """The same as `bound`. It also yields the facts that `note` collects for the access log line of this
+    request.
+    """
     facts: dict[str, object] = {}
     token, began = _facts.set(facts), _began.set(time.monotonic())
     try:
@@ -60,14 +64,14 @@ def recorded(request_id: str) -> Iterator[dict[str, object]]:
 
 
 def note(**facts: object) -> None:
-    """Adds facts, `model` for example, to the access line of the running request, if there is one."""
+    """Adds facts, such as `model`, to the access log line of the running request, if there is one."""
     known = _facts.get()
     if known is not None:
         known.update(facts)
 
 
 def tally(**amounts: float) -> None:
-    """Adds amounts, `audio_seconds` for example, to those that the access line of the running request has."""
+    """Adds amounts, such as `audio_seconds`, to the sums in the access log line of the running request."""
     known = _facts.get()
     if known is not None:
         for name, amount in amounts.items():
@@ -84,7 +88,7 @@ def first_output(kind: str) -> None:
 
 
 class StandardError(logging.StreamHandler[TextIO]):
-    """Writes to what standard error is at the moment: whoever replaces it may close what it was before."""
+    """Writes to the current `sys.stderr`: a program that replaces it may close the one before."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

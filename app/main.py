@@ -68,8 +68,8 @@ def create_app(container: Container | None = None) -> FastAPI:
         version=__version__,
         summary="The OpenAI Audio API on your own machine.",
         lifespan=lifespan,
-        redirect_slashes=False,  # an upload cannot follow a redirect
-        docs_url=None,  # the stock page loads its scripts from elsewhere
+        redirect_slashes=False,  # a client cannot send an upload again to the address of a redirect
+        docs_url=None,  # FastAPI's page would load scripts from another server
         redoc_url=None,
         telemetry=UNUSED_TELEMETRY,
     )

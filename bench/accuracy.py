@@ -33,11 +33,11 @@ SOUND = {".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".webm"}
 
 @dataclass(frozen=True)
 class Heard:
-    """What one system made of one file."""
+    """What one system recognised in one file."""
 
     text: str
     seconds: float
-    """Seconds of work."""
+    """Seconds that the transcription took."""
 
 
 def plain(text: str) -> str:
@@ -60,7 +60,7 @@ def reference(path: Path) -> str | None:
 
 @cache
 def _librispeech() -> dict[str, str]:
-    """What is said in clips of LibriSpeech, by the names of their files."""
+    """The texts of clips of LibriSpeech, by the names of their files."""
     lines = LIBRISPEECH.read_text("utf-8").splitlines()
     return dict(line.split("\t", 1) for line in lines)
 

@@ -68,7 +68,7 @@ GROUPS = {
     "readers": "readers",
     "filtered": "readers, filtered",
 }
-"""A part of a file's name -> its group."""
+"""A part of a file's name, and the group to which such files belong."""
 MADE = "made"
 """The group of all other files."""
 COLLAR_SECONDS = 0.25
@@ -129,7 +129,9 @@ def _onnx(folder: Path, options: EngineOptions) -> System:
 
 
 def _torch(folder: Path, options: EngineOptions) -> System:
-    from bench import torch_starter  # late: the other systems are measured without PyTorch in memory
+    from bench import (
+        torch_starter,
+    )  # imported only here, so that the other systems are measured without PyTorch in memory
 
     return partial(diarize, torch_starter.load(folder, options))
 

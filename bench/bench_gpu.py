@@ -90,10 +90,10 @@ def take_one_gpu(number: int | None) -> str:
 
 
 class Report:
-    """What was measured so far. A measure that fails is a line of the report, and the others go on."""
+    """The measurements so far. If one fails, the report says so, and the others go on."""
 
     def __init__(self, limit: float) -> None:
-        """`limit`: seconds after which no further measure begins."""
+        """`limit`: after so many seconds no further measurement begins."""
         self.figures: list[Figure] = []
         self.failed: list[str] = []
         self._limit = limit
@@ -119,7 +119,7 @@ class Report:
 
 
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
-    """The report, as JSON will have it."""
+    """Runs all measurements. Returns the report as it is written in JSON."""
     report, load, weights = Report(chosen.limit), speech(chosen), real_weights(chosen)
     with tempfile.TemporaryDirectory() as folder:
         for tokens, measures in (
@@ -131,7 +131,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
             plain = PlainWhisper(model, chosen.device, PIPELINE_ROWS)
             plain.single(
                 load.clip
-            )  # on a new GPU the driver compiles now, and not while a server is waited for
+            )  # on a new GPU the driver compiles now, before the start of a server is timed
             with serving(chosen, model, Path(folder)) as server:
                 for one in measures:
                     report.add(_name(one), partial(one, server, plain, load))

@@ -38,7 +38,7 @@ from tests.support.server import running
 
 
 def settings(chosen: argparse.Namespace, folder: str) -> dict[str, str]:
-    """Whisper alone, so that its memory is measured and not that of voices."""
+    """Settings of a server with Whisper alone, so that the memory of voices is not measured."""
     return {
         "STORAGE_DATABASE_URL": f"sqlite:///{folder}/antiphon.db",
         "MODELS_PRELOAD": chosen.preload,

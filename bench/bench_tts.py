@@ -36,12 +36,12 @@ CLIENTS = 8
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of one answer."""
+    """How long one answer took, in seconds."""
 
     first: float
     total: float
     sound: float
-    """Seconds of speech in it."""
+    """Seconds of speech in the answer."""
 
 
 def ours(server: Server, voice: str, text: str = PARAGRAPH) -> Took:
@@ -89,7 +89,7 @@ def plain_kokoro(folder: Path, work: Path) -> Callable[[], Took]:
 
 
 def pairs(name: str, plain: Callable[[], Took], mine: Callable[[], Took], rounds: int) -> None:
-    plain(), mine()  # a first call of each, so that both are warm
+    plain(), mine()  # calls each once before, so that nothing is loaded during the measurement
     both = [(plain(), mine()) for _ in range(rounds)]
     first = statistics.median(m.first / p.first for p, m in both)
     total = statistics.median(m.total / p.total for p, m in both)

@@ -51,7 +51,7 @@ def children(server: Server, name: bytes) -> list[int]:
 
 
 def program(pid: int) -> list[bytes]:
-    """Its command line; empty if it has ended."""
+    """The command line of a process; empty if the process has ended."""
     with suppress(OSError):
         return [word for word in process_tree.command(pid) if word]
     return []
@@ -65,7 +65,7 @@ def kill(pids: list[int]) -> None:
 
 @contextmanager
 def repeated(act: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Calls `act` every so many seconds."""
+    """Calls `act` every `seconds` seconds, on a thread."""
     done = threading.Event()
 
     def run() -> None:

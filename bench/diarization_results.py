@@ -40,10 +40,10 @@ class FileResult:
     """Number of speakers in the result; `true` is the number of speakers in the reference."""
     true: int
     cpu: float
-    """Seconds of CPU time."""
+    """Seconds of CPU time that diarization took."""
     wall: float
     audio: float
-    """Seconds of sound."""
+    """Length of the recording in seconds."""
     memory: float
     """Peak memory of the process until the end of this file, in megabytes above the memory before the
     system was loaded.
@@ -54,7 +54,9 @@ class Results:
     """The results of this run and of earlier ones."""
 
     def __init__(self, path: Path | None) -> None:
-        """`path`: where they are kept, a JSON object a line; nowhere without."""
+        """`path`: the file in which results are kept, one JSON object on each line; None:
+        they are not kept.
+        """
         self._path = path
         lines = path.read_text().splitlines() if path and path.exists() else []
         self.all = [_read(line) for line in lines]

@@ -15,13 +15,13 @@ class Figure:
     unit: str
     ours: float
     plain: float | None = None
-    """The same figure of plain faster-whisper; None if it has nothing comparable."""
+    """The same figure of plain faster-whisper; None if it has no comparable one."""
     goal: str = ""
     met: bool | None = None
     busy: float | None = None
-    """Percent of the time in which the GPU worked for us."""
+    """Percentage of the time in which the GPU worked during our measurement."""
     memory: int | None = None
-    """Bytes of the GPU that were taken at most."""
+    """The most bytes of GPU memory that were in use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Load:
     """A wav file of some minutes."""
     long_seconds: float
     seconds: float
-    """How long clients go on, in each measure of clients."""
+    """Seconds for which clients send requests, in each measurement with clients."""
     files: int = 16
 
 

@@ -28,7 +28,7 @@ FIRST_SOUND_TEXT = "The first sound of this sentence is what a listener waits fo
 
 
 class PlainWhisper:
-    """faster-whisper as its own page shows it; one request after the other, because it keeps state."""
+    """faster-whisper, used as in its README. It runs one request after the other, because it keeps state."""
 
     def __init__(self, weights: Path, device: str, rows: int) -> None:
         from faster_whisper import BatchedInferencePipeline, WhisperModel

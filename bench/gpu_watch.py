@@ -18,9 +18,9 @@ class Use:
     """Readings of the GPU over some time; empty lists if there is no GPU."""
 
     busy: list[int] = field(default_factory=list)
-    """Percent of the last moments in which a kernel ran."""
+    """For each reading, the percentage of the last moments in which the GPU worked."""
     memory: list[int] = field(default_factory=list)
-    """Bytes of the GPU's memory that were taken."""
+    """For each reading, the bytes of GPU memory in use."""
 
     @property
     def mean_busy(self) -> float | None:

@@ -31,7 +31,9 @@ from tests.support.server import KEY, Server, running
 ROOT = Path(__file__).parents[1]
 MOST_GROWTH_MB = 150
 LONGEST_SECONDS = {"uploads": 20.0, "requests": 60.0}
-"""Until an answer's end. No upload is longer than ten seconds; a request may ask for minutes of speech."""
+"""The most seconds until the end of an answer. No upload is longer than ten seconds; a request may ask for
+minutes of speech.
+"""
 WARM_UPLOADS = 200
 """Uploads before the first measurement: models and pools of threads are then in memory."""
 

@@ -41,11 +41,11 @@ Told = Iterator[tuple[str, str]]
 
 
 class Tree(Ours):
-    """A server with its child processes."""
+    """A server, measured together with its child processes."""
 
     @property
     def engines(self) -> list[int]:
-        """The processes of its models."""
+        """The ids of the processes of its models."""
         _, *children = process_tree.family(self.server.process.pid)
         return [pid for pid in children if b"app.runtime.child_program" in process_tree.command(pid)]
 

@@ -57,7 +57,7 @@ from tests.support.sound import decode
 
 SILENT_SESSIONS = 200
 HELD_SESSIONS = 50
-"""Sessions over which memory is divided."""
+"""Number of sessions over which the memory is divided."""
 
 
 def row(what: str, figure: str, goal: str = "") -> None:
@@ -73,7 +73,9 @@ class Bench:
         self.options = options
 
     async def _spoken(self, scripts: list[Script]) -> tuple[list[Seen], Clock]:
-        """Runs all sessions at once. They begin a little apart, so that their looks do not fall together."""
+        """Runs all sessions at once. They begin at slightly different times, so that their transcriptions do
+        not coincide.
+        """
         sockets = [await opened(self.server) for _ in scripts]
         pieces = [frames(one.samples) for one in scripts]
         clock = Clock(self.server)

@@ -54,13 +54,15 @@ class Clip:
     name: str
     samples: Floats
     words: tuple[KnownWord, ...]
-    """As the file endpoint hears them; the first begins and the last ends where the sound does."""
+    """The words that the file endpoint recognises. The first one begins and the last one
+    ends with the sound.
+    """
     text: str
-    """As the file endpoint hears it."""
+    """The text that the file endpoint recognises."""
     truth: str | None
-    """What is said, where a text lies beside the recording."""
+    """The true text, if there is a text file beside the recording."""
     full: str = ""
-    """As the file endpoint hears it with full windows and a beam, where `truth` is not known."""
+    """The text that the file endpoint recognises with full windows and a beam, if `truth` is not known."""
 
     @property
     def seconds(self) -> float:
@@ -69,7 +71,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Script:
-    """What one session says: sound, and the words in it."""
+    """What one session sends: sound, and the words in it."""
 
     samples: Floats
     words: tuple[KnownWord, ...]
@@ -79,7 +81,7 @@ class Script:
 
 @dataclass
 class Seen:
-    """Everything that a session was told, with the time since its audio began."""
+    """All events that a session received, with the times since its audio began."""
 
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     late: float = 0.0
@@ -98,7 +100,7 @@ def hiss(seconds: float, seed: int = 3) -> Floats:
 
 
 def file_answer(server: Server, samples: Floats) -> dict[str, Any]:
-    """What the file endpoint hears, with word times."""
+    """The answer of the file endpoint, with word times."""
     fields = {
         "model": "whisper-1",
         "language": "en",
@@ -113,7 +115,7 @@ def file_answer(server: Server, samples: Floats) -> dict[str, Any]:
 
 
 def read_clip(server: Server, path: Path) -> Clip:
-    """One recording, with the words that the file endpoint hears."""
+    """A recording, with the words that the file endpoint recognises."""
     samples = decode(path.read_bytes())
     answer = file_answer(server, samples)
     words = [KnownWord(word["word"].strip(), word["start"], word["end"]) for word in answer["words"]]

@@ -31,9 +31,9 @@ class Turn:
 
     words: tuple[KnownWord, ...]
     first: float | None
-    """Seconds from the start of its first word to its first delta."""
+    """Seconds from the start of the first word to the first delta."""
     completed: float
-    """Seconds from the end of its last word to `completed`."""
+    """Seconds from the end of the last word to the event `completed`."""
 
     @property
     def seconds(self) -> float:
@@ -71,7 +71,7 @@ def word_delays(script: Script, seen: Seen) -> list[float]:
 
 
 def taken_back(seen: Seen) -> int:
-    """Items whose transcript is not what their deltas said."""
+    """Number of items whose transcript differs from the sum of their deltas."""
     texts: dict[str, str] = {}
     for _, event in seen.of(DELTA):
         texts[event["item_id"]] = texts.get(event["item_id"], "") + event["delta"]
@@ -106,12 +106,16 @@ class Clock:
         return process_tree.cpu_seconds(self._server.process.pid), mine, busy
 
     def read(self) -> tuple[float, float, float, float]:
-        """Seconds since it was made: of the clock, of the server, of the client, of others."""
+        """Since it was made: elapsed seconds, and CPU seconds of the server, of this client, and of all other
+        processes.
+        """
         server, mine, busy = (now - then for now, then in zip(self._now(), self._start, strict=True))
         return time.monotonic() - self._began, server, mine, max(busy - server - mine, 0.0)
 
     def load(self) -> str:
-        """Cores that others used meanwhile: delays are worth something where it is near nothing."""
+        """Cores that other processes used meanwhile. The measured delays mean something only if that is
+        nearly zero.
+        """
         seconds, _, mine, others = self.read()
         return f"others used {others / seconds:.2f} cores, the client {mine / seconds:.2f}"
 

@@ -38,7 +38,7 @@ HELD_OUT = [
     *("am_echo", "am_fenrir", "am_liam", "bf_lily", "bm_daniel", "bm_lewis"),
 ]
 HELD_OUT_TALKS = ((504, 4, 24), (506, 6, 24), (508, 8, 24), (604, 4, 16), (606, 6, 30), (608, 8, 32))
-"""Seed, voices, sentences."""
+"""Seed, voices and sentences of each conversation."""
 TELEPHONE_HERTZ = (300, 3400)
 NOISE = 0.004
 """Standard deviation of the noise on the filtered conversations."""

@@ -102,7 +102,7 @@ async def compare(sides: dict[str, Side], count: int) -> None:
     for what in ("window", "utterance"):
         taken: dict[str, list[float]] = {name: [] for name in sides}
         for name, side in sides.items():
-            await getattr(side, what)(permits[name])  # loads it
+            await getattr(side, what)(permits[name])  # loads the model
         for _ in range(10):  # in turns, so that other programs of the machine disturb both sides alike
             for name, side in sides.items():
                 taken[name] += await times(partial(getattr(side, what), permits[name]), count // 10)

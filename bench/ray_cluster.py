@@ -32,7 +32,9 @@ HEAD_SECONDS = "5"
 
 
 async def added(sides: dict[str, Side], count: int) -> None:
-    """The time of one window, in turns, so that both meet the same neighbours."""
+    """Measures the time of one window, alternating between the sides, so that other programs disturb both
+    alike.
+    """
     permits = {name: side.runner.admit() for name, side in sides.items()}
     for what in ("window", "utterance"):
         taken: dict[str, list[float]] = {name: [] for name in sides}

@@ -25,7 +25,7 @@ SENTENCES = (ROOT / "tests/data/sentences.txt").read_text().splitlines()
 
 
 async def errors(container: Container, voice: str, sentence: str) -> float:
-    """Word errors of one sentence, counted, not in per cent."""
+    """Number of word errors in one sentence."""
     opened = await container.speech.open(SpeechJob("tts-1", sentence, voice), "wav", whole=True)
     async with aclosing(opened), aclosing(opened.chunks()) as chunks:
         data = b"".join([part async for part in chunks])

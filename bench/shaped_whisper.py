@@ -25,7 +25,7 @@ SPOKEN = 30.0
 CERTAIN = 40.0
 """Logit of the next token."""
 HELD_BACK = 1e-4
-"""Standard deviation of the weights that lead out of a layer; so small that layers change no token."""
+"""Standard deviation of the output weights of each layer. It is so small that layers change no token."""
 POSITIONS, SOUND_POSITIONS = 448, 1500
 VOCABULARY = 51865
 """Tokens of every multilingual Whisper; those of large v3 have one language more."""

@@ -1,4 +1,4 @@
-"""Engine name -> factory, through entry points: built-in engines are registered as plugins are.
+"""Finds engines by name, through entry points: built-in engines are registered in the same way as plugins.
 
 Law: nothing heavy is imported until an engine is asked for by name.
 """
@@ -66,7 +66,7 @@ def voice_cloner(name: str) -> VoiceCloner:
 
 @dataclass(frozen=True, slots=True)
 class EngineFinder:
-    """Engine name -> engine, for each kind that has several."""
+    """Functions that find an engine by its name, one for each kind of engine."""
 
     transcribers: Callable[[str], LoadTranscriber] = transcriber
     synthesizers: Callable[[str], SpeechEngine] = synthesizer
@@ -77,7 +77,9 @@ class EngineFinder:
 
 @cache
 def _points(group: str) -> dict[str, EntryPoint]:
-    """Read once, because it reads the metadata of every installed distribution."""
+    """The entry points of a group, cached because reading them reads the metadata of
+    every installed package.
+    """
     return {point.name: point for point in entry_points(group=group)}
 
 

@@ -1,4 +1,4 @@
-"""What the app may ask of an engine.
+"""The interfaces of engines, which the app uses.
 
 Law: protocols only; each fits on one screen and every engine of its kind passes the same test suite
 (`tests/contract`). All calls block and are made from worker threads.
@@ -37,7 +37,9 @@ class Transcriber(Protocol):
 
     @property
     def lengths(self) -> LengthClasses:
-        """Windows of one class and of equal options may be given to one call: their cost is alike."""
+        """Classes of window lengths. Windows of one class with equal options may share a call, because they
+        cost about the same.
+        """
         ...
 
     def prepare(self, window: Window) -> Window:
@@ -54,12 +56,12 @@ class Transcriber(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives the memory back; the object is not used again."""
+        """Frees the memory. The object must not be used afterwards."""
         ...
 
 
 class LoadTranscriber(Protocol):
-    """What an entry point of the group `antiphon.transcribers` names."""
+    """The type of entry points in the group `antiphon.transcribers`."""
 
     def __call__(self, folder: Path, options: EngineOptions) -> Transcriber:
         """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
@@ -88,7 +90,7 @@ class SpeechDetector(Protocol):
 
 
 class LoadSpeechDetector(Protocol):
-    """What an entry point of the group `antiphon.speech_detectors` names."""
+    """The type of entry points in the group `antiphon.speech_detectors`."""
 
     def __call__(self) -> SpeechDetector:
         """Loads the detector. Raises `EngineMissing`."""
@@ -99,7 +101,7 @@ class Synthesizer(Protocol):
     """Text to speech, an utterance at a time."""
 
     def synthesize(self, utterance: Utterance) -> Pcm:
-        """Sound at the voice's rate; no samples where there is nothing to say.
+        """Sound at the voice's sampling rate; no samples if the text has nothing to speak.
 
         Any text is spoken as well as the engine can: it is never refused for its language or its signs.
         Raises `EngineError`.
@@ -107,22 +109,26 @@ class Synthesizer(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives the memory back; the object is not used again."""
+        """Frees the memory. The object must not be used afterwards."""
         ...
 
 
 class SpeechEngine(Protocol):
-    """What an entry point of the group `antiphon.synthesizers` names; it can be a module."""
+    """The type of entry points in the group `antiphon.synthesizers`. It can be a module."""
 
     COST: float
-    """CPU seconds per second of speech, roughly; for a fast model the engine with the least cost is used."""
+    """CPU seconds for a second of speech, roughly. A request for a fast model gets the engine with the least
+    cost.
+    """
     QUALITY: int
     """How natural it sounds; a higher number is better."""
     HONOURS: frozenset[str]
     """Names of the optional fields of an utterance that the engine obeys, such as `instructions`."""
 
     def voices(self, folder: Path) -> tuple[Voice, ...]:
-        """The voices of the model in `folder`, which is not loaded; none if it is not this engine's."""
+        """The voices of the model in `folder`, without loading it; none if the model is
+        not for this engine.
+        """
         ...
 
     def load(self, folder: Path, options: EngineOptions) -> Synthesizer:
@@ -134,16 +140,16 @@ class SpeakerEncoder(Protocol):
     """Computes speaker embeddings: the cosine of two of them tells whether they are of one speaker."""
 
     def embed(self, sound: Pcm) -> Samples:
-        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        """The speaker vector, of length 1. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
         ...
 
     def close(self) -> None:
-        """Gives the memory back; the object is not used again."""
+        """Frees the memory. The object must not be used afterwards."""
         ...
 
 
 class LoadSpeakerEncoder(Protocol):
-    """What an entry point of the group `antiphon.speaker_encoders` names."""
+    """The type of entry points in the group `antiphon.speaker_encoders`."""
 
     def __call__(self, folder: Path, options: EngineOptions) -> SpeakerEncoder:
         """Loads the weights in `folder`. Raises `EngineMissing` or `WeightsBroken`."""
@@ -159,7 +165,9 @@ class Diarizer(SpeakerEncoder, Protocol):
 
     @property
     def span(self) -> int:
-        """Samples of `SAMPLE_RATE` hertz that one `look` gets; the last one gets the rest."""
+        """Number of samples (`SAMPLE_RATE` hertz) in a stretch for one `look`; the last
+        stretch has the rest.
+        """
         ...
 
     @property
@@ -176,15 +184,17 @@ class Diarizer(SpeakerEncoder, Protocol):
         ...
 
     def assemble(self, seen: Sequence[Seen], options: DiarizeOptions) -> Diarization:
-        """Who spoke when. `seen`: of all stretches, in order, at least one. Raises `EngineError`."""
+        """Who spoke when. `seen`: the results of `look` for all stretches, in order, at least one. Raises
+        `EngineError`.
+        """
         ...
 
 
 class DiarizationEngine(Protocol):
-    """What an entry point of the group `antiphon.diarizers` names; it can be a module."""
+    """The type of entry points in the group `antiphon.diarizers`. It can be a module."""
 
     def check(self) -> None:
-        """Raises `EngineMissing` where a library is absent; imports nothing heavy."""
+        """Raises `EngineMissing` if a library is absent. It imports no large library."""
         ...
 
     def load(self, folder: Path, options: EngineOptions) -> Diarizer:
@@ -193,17 +203,19 @@ class DiarizationEngine(Protocol):
 
 
 class VoiceCloner(Protocol):
-    """What an entry point of the group `antiphon.voice_cloners` names; it can be a module."""
+    """The type of entry points in the group `antiphon.voice_cloners`. It can be a module."""
 
     ENGINE: str
-    """Name of the synthesizer that speaks with its profiles."""
+    """Name of the synthesizer that speaks with profiles of this cloner."""
     MODEL: str
-    """Name of the model that it needs."""
+    """Name of the model that the cloner needs."""
     RATE: int
-    """Hertz of the samples that it takes."""
+    """Sampling rate in hertz of the samples that the cloner takes."""
     LOADS: bool
     """Whether enrolling needs the loaded synthesizer, and so runs on the threads of its model."""
 
     def enroll(self, sample: SpeakerSample, synthesizer: Synthesizer | None) -> VoiceProfile:
-        """A speaker's voice. `synthesizer`: of `MODEL` if it `LOADS`, else None. Raises `EngineError`."""
+        """Makes a voice profile of a speaker. `synthesizer`: the loaded model `MODEL` if `LOADS`, else None.
+        Raises `EngineError`.
+        """
         ...

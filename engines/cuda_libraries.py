@@ -1,4 +1,4 @@
-"""NVIDIA's libraries from the Python environment, so that nobody has to set `LD_LIBRARY_PATH`.
+"""Loads NVIDIA's libraries from the Python environment, so that nobody has to set `LD_LIBRARY_PATH`.
 
 CTranslate2 opens `libcublas.so.12` by its name, at its first use of a GPU. The pip packages of NVIDIA put the
 library into a folder that the system's linker does not search; a library that the process has already loaded
@@ -45,7 +45,7 @@ def _loaded(package: str, name: str) -> bool:
 def _in_environment(package: str, name: str) -> list[str]:
     try:
         spec = find_spec(package)
-    except ModuleNotFoundError:  # not even the package around it is there
+    except ModuleNotFoundError:  # the package that contains the module is absent too
         return []
     folders = spec.submodule_search_locations if spec else None
     return [str(file) for folder in folders or () if (file := Path(folder) / name).is_file()]

@@ -1,4 +1,4 @@
-"""What can go wrong in an engine.
+"""The exceptions of engines.
 
 Law: few kinds, no status codes. A message is a sentence that may be shown to the person who asked.
 """
@@ -44,14 +44,14 @@ class EngineOutOfMemory(EngineError):
 
 
 class DeviceLost(EngineError):
-    """The GPU works no longer for this process: CUDA refuses every call after certain failures."""
+    """The process can no longer use the GPU: after certain failures, CUDA refuses every call."""
 
     def __init__(self) -> None:
         super().__init__("The GPU of this model has failed. The server has to be started again.")
 
 
 class EngineDied(EngineError):
-    """The process of an engine ended while it worked. What it did is lost."""
+    """The process of an engine ended while it worked, so its results are lost."""
 
     def __init__(self, reason: str, *, signal: int = 0, status: int = 0, memory: bool = False) -> None:
         """`signal`: the signal that ended the process, if any. `status`: its exit status, if it ended by
@@ -64,7 +64,7 @@ class EngineDied(EngineError):
         self.memory = memory
 
     def fresh(self) -> EngineDied:
-        """A copy that was not raised yet, to be raised once.
+        """A copy of the exception that was not raised yet.
 
         Python stores in a raised exception all calls that it passed through, with their variables. If one
         exception were raised for several calls and kept, the audio of all of them would stay in memory.
@@ -75,7 +75,7 @@ class EngineDied(EngineError):
 
     @property
     def killed(self) -> bool:
-        """Whether somebody else ended it, such as a person or a supervisor."""
+        """Whether it was killed from outside, for example by a person or a supervisor."""
         return self.signal in (SIGKILL, SIGTERM) and not self.memory
 
 
@@ -110,7 +110,7 @@ class ClusterDown(EngineDown):
     """The cluster that the engine runs in cannot be asked at the moment."""
 
     def __init__(self, why: str, pause: float) -> None:
-        """`why`: as the end of a sentence about the cluster. `pause`: seconds until the next attempt."""
+        """`why`: the second half of a sentence about the cluster. `pause`: seconds until the next attempt."""
         super().__init__(why, pause)
         self.args = (f"The cluster of this model does not answer: {why}.",)
         self.why = why
@@ -121,7 +121,7 @@ class WeightsBroken(EngineError):
 
 
 class UnsupportedInput(EngineError):
-    """The engine cannot do what is asked, whatever the audio."""
+    """The engine cannot do what the request asks, whatever the audio is."""
 
 
 class NeedsTrust(WeightsBroken):
@@ -136,7 +136,7 @@ class NeedsTrust(WeightsBroken):
 
 
 SIGKILL = 9
-"""Windows has no name for it."""
+"""The number of the signal, because Python's `signal` module has no SIGKILL on Windows."""
 MEMORY_SIGNS = (
     "out of memory",
     "cannot allocate memory",
@@ -165,8 +165,9 @@ LOSS_SIGNS = (
     "busy or unavailable",
     "failed with error unknown error",
 )
-"""What CUDA says of failures after which a process cannot use the GPU any more; the last one follows a
-standby of the machine."""
+"""Texts in CUDA's messages about failures after which a process cannot use the GPU any more. The last one
+appears after the machine was suspended.
+"""
 
 
 def import_failure(error: ImportError, engine: str, extra: str) -> EngineError:
@@ -195,7 +196,7 @@ def _tells_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     if isinstance(error, EngineError | ValueError | TypeError | LookupError):
-        return False  # their messages may quote a client's text
+        return False  # the messages of these errors may quote a client's text
     words = str(error).lower()
     return any(sign in words for sign in MEMORY_SIGNS)
 

@@ -18,10 +18,13 @@ GIB = 1024**3
 DEVICE_FILES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """One of these exists on Linux if there is a driver; the second is that of Windows' Linux (WSL)."""
 CUDA_NEEDED = (12, 0)
-"""The CUDA that CTranslate2 4.8 is built for: its major version. A driver runs that and older ones."""
+"""The version of CUDA that CTranslate2 4.8 is built for; only the major version matters. A driver supports
+its own version and all older ones.
+"""
 MACHINE_CODE = ((5, 3), (6, 0), (6, 1), (7, 0), (7, 5), (8, 0), (8, 6))
-"""Compute capabilities for which its package has machine code. A GPU runs the code of its own major version
-and of the same or an older minor one."""
+"""Compute capabilities for which CTranslate2's package has machine code. A GPU runs code of its own major
+version and of the same or an older minor version.
+"""
 COMPILING_CUDA = (12, 8)
 """The CUDA that a driver must know to compile the package's code for newer GPUs, such as the H100. It does so
 when a kernel is first used, and keeps the result in `CUDA_CACHE_PATH`."""
@@ -30,7 +33,7 @@ FLOAT16_CAPABILITY = (7, 0)
 INT8_CAPABILITY = (6, 1)
 """The first compute capability with integer arithmetic for int8."""
 COMPUTE_ROOM = 2 * GIB
-"""Bytes that batches need beside the weights, for the choice of a number format."""
+"""Bytes that batches need in addition to the weights; used to choose a number format."""
 BYTES_PER_ROW = int(1.5 * GIB)
 """Bytes of one row of a batch in the largest model: the caches of a beam search of five and the
 cross-attention of 30 seconds take 0.7 GiB in Whisper large, and two batches run at a time."""
@@ -38,7 +41,7 @@ MODEL_BYTES = 4 * GIB
 """Bytes of the largest model with its buffers."""
 MOST_ROWS = 32
 ROWS_UNKNOWN = 8
-"""Rows for a GPU that does not tell its memory."""
+"""Rows in a batch if the GPU does not report its memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +52,11 @@ class Gpu:
     """Its number, in the order of the PCI bus, as `transcription.device_index` counts."""
     name: str
     memory: int
-    """Bytes in all; 0 if the driver does not tell, as where the GPU shares the memory of the machine."""
+    """Total memory in bytes; 0 if the driver does not report it, for example if the GPU shares the machine's
+    memory.
+    """
     free: int
-    """Bytes that no process uses; 0 if the driver does not tell."""
+    """Free memory in bytes; 0 if the driver does not report it."""
     capability: tuple[int, int]
     """CUDA compute capability: major, minor."""
     uuid: str = ""
@@ -64,12 +69,14 @@ class Driver:
 
     version: str
     cuda: tuple[int, int]
-    """The newest CUDA that it can run: major, minor."""
+    """The newest version of CUDA that the driver supports: major, minor."""
     gpus: tuple[Gpu, ...]
 
 
 def ask() -> Driver | str:
-    """The driver and its GPUs; or why it cannot be asked. An empty string: there is no driver."""
+    """The driver with its GPUs, or a text that says why it cannot be asked; the text is empty if there is no
+    driver.
+    """
     on_linux = sys.platform == "linux"
     if on_linux and not any(file.exists() for file in DEVICE_FILES):
         return ""
@@ -90,7 +97,7 @@ def ask() -> Driver | str:
 
 
 def worth_trying() -> bool:
-    """Whether this process may have a GPU: there is a driver, and nobody has hidden its GPUs."""
+    """Whether this process may have a GPU: a driver exists, and no environment variable hides all GPUs."""
     found = ask()
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "-1").strip() in {"", "-1"}
     return bool(found) if isinstance(found, str) else bool(found.gpus) or not hidden
@@ -109,7 +116,7 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def obstacle(found: Driver, devices: Sequence[int]) -> str:
-    """What keeps CTranslate2 from the GPUs of these numbers, and what helps; empty if nothing does."""
+    """Why CTranslate2 cannot use these GPUs, and what to do about it; empty if it can."""
     if found.cuda < CUDA_NEEDED:
         return _too_old(found, CUDA_NEEDED)
     absent = [str(index) for index in devices if index >= len(found.gpus)]
@@ -143,8 +150,8 @@ def visible(uuids: Sequence[str], allowed: str | None, whole: int | None = None)
 
 
 def alike(found: Sequence[Gpu]) -> tuple[int, ...]:
-    """The GPUs to use where nobody has chosen: the first one that is mostly free, and those that are like it
-    and free as well; GPU 0 if none is.
+    """The GPUs to use if the settings name none: the first one that is mostly free, and all of the same kind
+    that are free as well. GPU 0 if none is free.
     """
     free = [gpu for gpu in found if 2 * gpu.free >= gpu.memory]
     kind = [(gpu.name, gpu.memory) for gpu in free[:1]]
@@ -221,7 +228,7 @@ def _handles(pynvml: Any) -> list[tuple[Any, Any]]:
 def _divided(pynvml: Any, gpu: Any) -> bool:
     try:
         return bool(pynvml.nvmlDeviceGetMigMode(gpu)[0])
-    except pynvml.NVMLError:  # a GPU that cannot be divided
+    except pynvml.NVMLError:  # this GPU cannot be divided
         return False
 
 
@@ -229,7 +236,7 @@ def _parts(pynvml: Any, gpu: Any) -> list[Any]:
     found: list[Any] = []
     if _divided(pynvml, gpu):
         for at in range(pynvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
-            with suppress(pynvml.NVMLError):  # a place that has no part
+            with suppress(pynvml.NVMLError):  # this index has no part
                 found.append(pynvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, at))
     return found
 
@@ -248,7 +255,7 @@ def _gpu(pynvml: Any, handle: Any, whole: Any, index: int) -> Gpu:
 
 
 def _memory(pynvml: Any, handle: Any) -> tuple[int, int]:
-    """Bytes in all, and bytes that are free."""
+    """Total and free memory of a GPU, in bytes."""
     try:
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     except pynvml.NVMLError:

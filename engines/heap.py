@@ -1,5 +1,5 @@
-"""The heap of the process. Law: memory is returned, never taken; where the C library is not glibc, nothing
-happens.
+"""Returns freed memory of this process to the operating system. Law: does nothing if the C library is not
+glibc.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 QUIET_SECONDS = 5.0
-"""Seconds without work after which a process returns what it has freed."""
+"""Seconds without work after which a process returns its freed memory."""
 
 
 def return_free_memory() -> None:
@@ -26,5 +26,5 @@ def return_free_memory() -> None:
 
 @cache
 def _malloc_trim() -> Any | None:
-    """The function of glibc; None on other C libraries."""
+    """The function `malloc_trim` of glibc; None on other C libraries."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

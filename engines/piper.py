@@ -90,7 +90,7 @@ class PiperSynthesizer:
 
     def _phonemes(self, voice: PiperVoice, utterance: Utterance) -> list[list[str]]:
         """Phonemes of each sentence. Text in another language than the voice's is read in that language."""
-        # Piper takes the text between double brackets for phonemes.
+        # Piper would take text between double brackets for phonemes.
         text = utterance.text.replace("\0", "").replace("[[", "[ [")
         if voice.config.phoneme_type.value != "espeak" or voice.config.espeak_voice == "ar":
             return _spoken(voice.phonemize(text))
@@ -109,7 +109,7 @@ class PiperSynthesizer:
             return np.zeros(0, np.float32)
         config = SynthesisConfig(speaker_id=voice.config.speaker_id_map.get(speaker) if speaker else None)
         sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), config)
-        assert isinstance(sound, np.ndarray)  # it is a pair only if alignments were requested
+        assert isinstance(sound, np.ndarray)  # the result is a pair only if alignments were requested
         return np.asarray(np.clip(sound, -1, 1), np.float32).reshape(-1)
 
 

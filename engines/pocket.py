@@ -36,7 +36,7 @@ WEIGHTS, TOKENIZER, CONFIG = "model.safetensors", "tokenizer.json", "config.yaml
 LONGEST_SAMPLE = 20.0
 """Seconds of a sample that are used; more would make the profile larger, not better."""
 CACHED_STATES = 4
-"""Voices whose states stay in memory; each takes a few megabytes."""
+"""The most voices whose states stay in memory; each takes a few megabytes."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
 CONTEXT_SAMPLES = 64
-"""Samples of the frame before, which the network needs as well."""
+"""Samples of the previous frame that the network also needs."""
 SILENCE_PEAK = 1e-4
 """Peak below which a frame is silence (-80 dBFS)."""
 SKIPPED_AFTER = 32
@@ -40,7 +40,7 @@ class Silero:
 
 
 class SileroStream:
-    """The detector for one audio, with its recurrent state."""
+    """The detector for one recording, with its recurrent state."""
 
     frame = FRAME_SAMPLES
 
@@ -69,8 +69,8 @@ class SileroStream:
         return self._run(padded)
 
     def _run(self, samples: Samples) -> Samples:
-        """Long silence is skipped frame by frame, so that the result does not depend on the size of
-        blocks.
+        """The probabilities of all frames. Long silence is skipped frame by frame, so that the result does
+        not depend on the size of blocks.
         """
         frames = samples.reshape(-1, FRAME_SAMPLES)
         chances = np.zeros(len(frames), np.float32)

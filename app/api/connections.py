@@ -205,7 +205,7 @@ class Connection(HttpToolsProtocol):
         return self._reading.goes_on(now, transport.written, pending)
 
     def _should_upgrade(self) -> bool:
-        """True only for a complete WebSocket handshake: any other request for an upgrade is answered without."""
+        """True for a complete WebSocket handshake only; any other request to upgrade is served without."""
         return super()._should_upgrade() and is_handshake(self.parser.get_method(), self.headers)
 
     @property

@@ -41,7 +41,7 @@ def sentence_of(failure: BaseException) -> str | None:
     """The message for a failure; None for an internal error, whose stack trace must be shown."""
     known = tuple(getattr(sys.modules[module], name) for module, name in KNOWN if module in sys.modules)
     if isinstance(failure, (CommandError, *known)):
-        folder = getattr(failure, "folder", None)  # of WeightsError
+        folder = getattr(failure, "folder", None)  # the attribute of `WeightsError`
         return f"{failure} Weights were looked for in {folder}." if folder else str(failure)
     if isinstance(failure, OSError):
         reason = failure.strerror or str(failure)
@@ -65,7 +65,7 @@ def exits_with_a_sentence(command: Callable[Parameters, Result]) -> Callable[Par
         except UsageError as wrong:
             _tell_usage(wrong)
             sys.exit(2)
-        except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        except BrokenPipeError:  # the reader of the output has ended, as with `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         except Exception as failure:

@@ -11,7 +11,7 @@ SHOWN_CANDIDATES = 10
 
 
 def whole_id(typed: str, ids: Iterable[str], what: str) -> str:
-    """The one id that begins with `typed`. Raises `CommandError` where none or several do.
+    """The only id that begins with `typed`. Raises `CommandError` if none or several do.
 
     `what`: the name of the thing, for the sentence.
     """

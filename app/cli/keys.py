@@ -201,7 +201,7 @@ def revoke(key_id: KeyId, config: Config = None) -> None:
 
 
 class _Limits:
-    """The limits that the command line names: None is not named, 0 takes a limit away."""
+    """The limits on the command line. None: the option was not given; 0 removes a limit."""
 
     def __init__(
         self, requests: int | None, audio: int | None, parallel: int | None, monthly: int | None
@@ -215,7 +215,7 @@ class _Limits:
 
 
 def _granted(before: Grant, scopes: Collection[str] | None, expires: str | None, limits: _Limits) -> Grant:
-    """The grant with what the command line names."""
+    """The grant `before` with the changes of the command line."""
     from app.cli.times import moment_of
     from app.domain import SCOPES
 
@@ -260,7 +260,7 @@ def _shown(key: ApiKey) -> dict[str, str | int | float | bool | None]:
 
 
 async def _key(keys: KeyService, typed: str) -> ApiKey:
-    """The one key whose id begins so. Raises `CommandError`."""
+    """The only key whose id begins with `typed`. Raises `CommandError`."""
     from app.cli.ids import whole_id
 
     known = {key.id: key for key in await keys.list()}

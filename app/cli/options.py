@@ -45,7 +45,7 @@ def _names_of(kind: str) -> Iterator[str]:
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Any model: of the catalogue or installed."""
+    """Names of all models, of the catalogue or installed, for completion."""
     names = dict.fromkeys([*_catalogue(), *_installed()])
     return [name for name in names if name.startswith(incomplete) and not name.startswith(".")]
 
@@ -59,7 +59,7 @@ def complete_speech_model(incomplete: str) -> list[str]:
 
 
 def complete_voice(incomplete: str) -> list[str]:
-    """OpenAI's names, then the voices whose files the catalogue names."""
+    """OpenAI's voices, then the voices whose files the catalogue names, for completion."""
     from app.openai_names import BUILTIN_VOICES
 
     speech = [entry for entry in _catalogue().values() if entry["kind"] == "speech"]
@@ -68,7 +68,7 @@ def complete_voice(incomplete: str) -> list[str]:
 
 
 def _is_voice(file: str) -> bool:
-    """Kokoro has a style table for each voice, Piper a network for each."""
+    """Whether a file belongs to one voice: Kokoro has a style table for each voice, Piper a network."""
     return file.endswith((".bin", ".onnx.json"))
 
 
@@ -80,7 +80,7 @@ def number(given: float) -> float:
 
 
 def text(given: str) -> str:
-    """The text without what no tokenizer takes: a command line may hold bytes that are no text."""
+    """The text without characters that tokenizers refuse: a command line may hold bytes that are not text."""
     from app.wire.clean_text import clean
 
     return clean(given)

@@ -72,7 +72,7 @@ async def run_all(
     jobs: int,
     sentence: Callable[[Exception], str | None],
 ) -> None:
-    """Does every step, `jobs` at a time; a failure that `sentence` does not know is raised at the end."""
+    """Runs all steps, `jobs` at a time. A failure for which `sentence` has no text is raised at the end."""
     places = asyncio.Semaphore(jobs)
 
     async def one(name: str, step: Step) -> None:

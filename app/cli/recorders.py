@@ -20,12 +20,12 @@ COMMANDS = {
     "parec": ("--raw", "--format=s16le", "--rate=16000", "--channels=1", "--latency-msec=100"),
     "arecord": ("-q", "-t", "raw", "-f", "S16_LE", "-r", "16000", "-c", "1"),
 }
-"""Recorders and their arguments, the preferred one first."""
+"""The programs that record, with their arguments; the first one that is installed is used."""
 DEVICE_OPTION = {"parec": "--device", "arecord": "-D"}
 STOP_SECONDS = 2.0
-"""Seconds that a recorder gets to end by itself."""
+"""Seconds to wait until a recorder ends by itself."""
 ERROR_BYTES = 4096
-"""Bytes of what a recorder says that are read."""
+"""The most bytes of a recorder's error messages that are read."""
 
 
 async def microphone(device: str) -> AsyncGenerator[bytes]:
@@ -58,7 +58,7 @@ async def microphone(device: str) -> AsyncGenerator[bytes]:
 
 
 async def file_at_its_pace(path: Path) -> AsyncGenerator[bytes]:
-    """The sound of a file, as fast as it was spoken. Raises `ApiError` or `OSError`."""
+    """The sound of a file at the speed at which it was spoken. Raises `ApiError` or `OSError`."""
     from app.audio.decode import open_audio
 
     loop = asyncio.get_running_loop()

@@ -22,7 +22,7 @@ server.
 
 
 class NoAnswer(Exception):
-    """Nothing answers at the server's address as Antiphon does; the message says what happened."""
+    """No Antiphon server answers at the address; the message says what happened."""
 
 
 def address(server: ServerSettings) -> str:
@@ -78,7 +78,9 @@ def _texts(told: Any) -> dict[str, str]:
 
 
 def _connection(server: ServerSettings, seconds: float) -> HTTPConnection:
-    """TLS is not verified: a certificate that has expired must not end a container, and no secret is sent."""
+    """A connection to the server. It does not verify TLS, because an expired certificate must not end a
+    container, and no secret is sent.
+    """
     if server.certificate:
         import ssl
 

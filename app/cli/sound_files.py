@@ -19,7 +19,9 @@ SOUND_ENDINGS = frozenset({
     ".oga", ".ogg", ".ogm", ".ogv", ".oma", ".opus", ".ra", ".ram", ".rm", ".snd", ".spx", ".tak", ".ts",
     ".tta", ".vob", ".voc", ".w64", ".wav", ".wave", ".webm", ".wma", ".wmv", ".wv",
 })  # fmt: skip
-"""Endings that are looked for in folders. A file that is named is tried whatever its ending."""
+"""Endings of the files that are taken from folders. A file that is named itself is tried whatever its ending
+is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class SoundFile:
     source: str
     """A path, or `-`."""
     inside: Path = Path()
-    """The folder of its transcript under the folder of `--output`."""
+    """The sub-folder of `--output` for its transcript."""
 
     @property
     def path(self) -> Path:
@@ -64,7 +66,7 @@ def sound_files(
 
 
 def listed(files: Sequence[Path]) -> str:
-    """`2 files: a.txt, b.pdf`."""
+    """The number of files and the first names, such as `2 files: a.txt, b.pdf`."""
     shown = ", ".join(path.name for path in files[:5])
     more = f" and {len(files) - 5} more" if len(files) > 5 else ""
     return f"{len(files)} file{'' if len(files) == 1 else 's'}: {shown}{more}"

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 Row = Mapping[str, str | int | float | bool | None]
-"""Column -> value. All rows of a list have the same columns."""
+"""A row of a list: column -> value. All rows of a list have the same columns."""
 GAP = "  "
 
 
@@ -64,5 +64,5 @@ def printable(value: object) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
+    """A number with its noun, such as `1 file` or `2 files`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -126,8 +126,8 @@ def transcribe(
 
 
 def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) -> TranscriptionJob:
-    """The job that is done for each file. Raises `typer.BadParameter` for a language that Whisper does
-    not know.
+    """The transcription job that is run for each file. Raises `typer.BadParameter` for a language that
+    Whisper does not know.
     """
     from app.domain import TranscriptionJob, VadOptions
     from app.wire.languages import language_code
@@ -158,7 +158,7 @@ def _settings(config: Path | None, model: str) -> Settings:
 async def _run(
     container: Container, work: Plan, job: TranscriptionJob, form: TranscriptFormat, jobs: int
 ) -> int:
-    """Does all tasks; gives the number of those that failed."""
+    """Transcribes all files. Returns how many of them failed."""
     from app.cli.failures import sentence_of
     from app.cli.parallel_files import bars, run_all
     from app.cli.without_server import explained
@@ -182,7 +182,7 @@ async def _run(
 
 
 async def _tell_loading(container: Container, model: str, batch: FileBatch) -> None:
-    """Says so if the model is not in memory after a second."""
+    """Prints that the model is being loaded, if that takes longer than a second."""
     await asyncio.sleep(1)
     if container.services.models.state(model) == "loading":
         batch.note(f"loading {model} ...")

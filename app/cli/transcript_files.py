@@ -40,11 +40,11 @@ ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One transcription."""
+    """One file to transcribe, and the file for its transcript."""
 
     sound: SoundFile
     target: Path | None
-    """None: standard output."""
+    """The file to write; None for standard output."""
 
 
 @dataclass(frozen=True, slots=True)

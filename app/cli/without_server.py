@@ -45,7 +45,7 @@ def run_locally(settings: Settings, work: Callable[[Container], Awaitable[Result
 def run_for_project(
     config: Path | None, project: str, work: Callable[[Container, Caller], Awaitable[Result]]
 ) -> Result:
-    """As `run_locally`, with a database whose schema is up to date, on behalf of a project."""
+    """Runs `work` on behalf of a project, with a database whose schema is up to date."""
     from app.domain import Caller
     from app.settings.source import load_settings
     from app.store.schema_check import check_schema

@@ -90,7 +90,7 @@ __all__ = [
 
 
 MOST_NAMES = 40
-"""Names that one message lists."""
+"""The most names that one message lists."""
 
 
 class MissingField(InvalidRequest):
@@ -163,7 +163,7 @@ class MissingScope(ApiError):
     code = "missing_scope"
 
     def __init__(self, needed: str) -> None:
-        """`needed`: the scope, or the scopes of which one will do."""
+        """`needed`: the scope that is needed, or several scopes of which one is enough."""
         super().__init__(
             f"You have insufficient permissions for this operation: the API key needs the scope {needed}."
         )

@@ -15,7 +15,7 @@ class ApiError(Exception):
     retry_after: int | None = None
     """Seconds after which the client should try again; None: no advice."""
     retry: bool | None = None
-    """Whether clients should try again; None: they know by the status. Both SDKs obey it."""
+    """Whether clients should try again. None: they decide by the status. Both official SDKs obey it."""
 
     refused = ""
     """The kind of limit that was reached: a label of `antiphon_refused_total`; empty for other failures."""
@@ -33,7 +33,9 @@ class ApiError(Exception):
 
 
 def _encodable(text: str) -> str:
-    """What a client sent may be quoted: a lone surrogate in it could not be encoded."""
+    """The text with lone surrogates replaced: a message may quote what a client sent, and they cannot be
+    encoded.
+    """
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 

@@ -1,1 +1,1 @@
-"""Which models exist, and where their bytes are."""
+"""Finds models and voices by name, and stores the weights of models."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from app.domain import ModelKind
 
 FILE_NAME = re.compile(r"([A-Za-z0-9][\w\-]*/)?[^./\\\0][^/\\\0]*")
-"""A file in the model's folder, or in one sub-folder of it."""
+"""A file in the folder of the model, or in a sub-folder of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A member of a package's archive."""
+    """The name of a file within the archive of a package."""
 
     package: Package
     member: str
@@ -57,9 +57,11 @@ class FileEntry:
 
     name: str
     size: int
-    """Bytes."""
+    """Size of the file in bytes."""
     sha256: str
-    """Hexadecimal; empty if the hub gives none, and then the first fetch decides which bytes are right."""
+    """SHA-256 in hexadecimal. Empty if the hub gives none: then the first download decides which bytes are
+    right.
+    """
     parts: tuple[Part, ...] = ()
     url: str = ""
 

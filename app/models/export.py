@@ -94,7 +94,7 @@ def _take(
     store: WeightsStore,
     report: FetchProgress,
 ) -> str:
-    """One model: its manifest is the first of `members`."""
+    """Takes one model from a tar. Its manifest is the first of `members`."""
     folder = store.path(model)
     remaining = iter(members)
     entry = _entry(tar, model, next(remaining))

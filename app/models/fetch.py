@@ -28,7 +28,7 @@ def silent(name: str, done: int, total: int) -> None:
 
 
 class Fetcher:
-    """The sources that weights come from."""
+    """Fetches files from the sources of weights."""
 
     def __init__(self, *, hub: str, mirrors: Iterable[Path], offline: bool) -> None:
         self._hub = hub
@@ -36,7 +36,9 @@ class Fetcher:
         self._offline = offline
 
     def describe(self, model: str) -> ModelEntry:
-        """An entry for `owner/name` from the hub's list of its files. Raises `WeightsError`."""
+        """Makes an entry for the model `owner/name` from the hub's list of its files.
+        Raises `WeightsError`.
+        """
         if self._offline:
             raise WeightsError(f"`{model}` is not in the catalogue, and fetching is switched off.")
         return ask_hub(self._hub, model, _token())
@@ -49,7 +51,9 @@ class Fetcher:
         staging: Path,
         report: FetchProgress,
     ) -> None:
-        """Puts `files` into `folder`, each when it is verified. Raises `WeightsError`."""
+        """Downloads `files` into `folder`; each file gets there when it is verified.
+        Raises `WeightsError`.
+        """
         if self._offline and not self._folders:
             raise WeightsError(
                 f"The weights of `{entry.id}` are not complete here, and fetching is switched off. "
@@ -81,7 +85,7 @@ class Fetcher:
 def _fetch_file(
     entry: ModelEntry, file: FileEntry, staged: Path, mirrors: Sequence[Mirror], report: FetchProgress
 ) -> None:
-    """Writes the file to `staged`, from the first place that delivers the right bytes."""
+    """Writes the file to `staged`, from the first source that delivers the right bytes."""
     reasons = []
     for mirror in [mirror for mirror in mirrors if mirror.offers(file)]:
         try:
@@ -96,7 +100,9 @@ def _fetch_file(
 
 
 def _fetch_from(mirror: Mirror, file: FileEntry, staged: Path, report: FetchProgress) -> None:
-    """A file that was resumed and has a wrong hash is fetched once more from the start."""
+    """Downloads a file from one source. If the file was resumed and its hash is wrong, it is downloaded once
+    more from the start.
+    """
     for _ in range(2):
         resumed = staged.exists()
         mirror.fetch(file, staged, lambda done: report(file.name, done, file.size))

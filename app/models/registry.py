@@ -17,9 +17,9 @@ from app.models.weights import MODEL_NAME, slug, unslug
 OWNER = "antiphon"
 HUB_ENGINE = "faster-whisper"
 MARK = "model.bin"
-"""The file that makes a folder a CTranslate2 model."""
+"""A folder with this file is a CTranslate2 model."""
 SOUND_MARKS = ("*.onnx", "model.safetensors")
-"""The files that make a folder a speech model, if an engine finds voices in it."""
+"""A folder with one of these files is a speech model, if an engine finds voices in it."""
 DOES: Mapping[ModelKind, str] = {
     "transcription": "transcribes",
     "speech": "speaks",
@@ -111,7 +111,9 @@ class Registry:
         ]
 
     def _never_fetched(self, name: str) -> bool:
-        """Whether it is in the catalogue and no operator asked for it: to clients it is unknown."""
+        """Whether the name is in the catalogue, but no operator has fetched the model: to clients it is
+        unknown.
+        """
         entry = None if name in self._aliases else catalog().get(name)
         return entry is not None and not entry.starter and not (self.weights / slug(name)).is_dir()
 

@@ -16,7 +16,7 @@ NAMES = {
     "ar": "Arabic", "el": "Greek", "he": "Hebrew", "hi": "Hindi", "ja": "Japanese", "ko": "Korean",
     "ru": "Russian", "th": "Thai", "zh": "Chinese",
 }  # fmt: skip
-"""Languages that a script can tell, for messages."""
+"""Languages that can be recognised by their script, for messages."""
 _CHINESE = {"Hans": "Hani", "Hant": "Hani"}
 
 

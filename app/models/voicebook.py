@@ -27,7 +27,7 @@ class _Voices:
     """The state of the weights folder when it was read."""
     able: tuple[LocalVoice, ...]
     unable: tuple[LocalVoice, ...]
-    """Voices whose engine needs something that is not installed."""
+    """Voices whose engine needs a library that is not installed."""
 
 
 class VoiceBook:
@@ -40,7 +40,9 @@ class VoiceBook:
         preferences: Mapping[str, SpeechPreference],
         engines: Callable[[str], SpeechEngine] = catalog.synthesizer,
     ) -> None:
-        """`builtin`: OpenAI's voices -> local ones. `preferences`: model names that any voice answers to."""
+        """`builtin`: for each of OpenAI's voices, the local voices for it. `preferences`: model names under
+        which any voice can be used.
+        """
         self._registry = registry
         self._builtin = builtin
         self._preferences = preferences
@@ -57,7 +59,9 @@ class VoiceBook:
         return [model for model in models if model is not None]
 
     def builtin(self) -> dict[str, LocalVoice]:
-        """OpenAI's voices and the local voice that speaks for each; none if there are no voices."""
+        """For each of OpenAI's voices, the local voice that speaks for it; empty if there are no local
+        voices.
+        """
         able = self.all()
         return {name: self._standing_for(name, able, "best") for name in self._builtin} if able else {}
 

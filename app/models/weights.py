@@ -22,7 +22,7 @@ from app.models.files import hash_of
 from app.models.manifest import find_manifest, write_manifest
 
 STAGING = ".fetching"
-"""Folder within a model's own, where files lie until they are complete and verified."""
+"""Name of the sub-folder in which files of a model lie until they are complete and verified."""
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}(/[A-Za-z0-9][\w.\-]{0,95})?", re.ASCII)
 FileState = Literal["ok", "absent", "damaged"]
 

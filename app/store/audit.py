@@ -23,9 +23,9 @@ from app.store.tables import AuditRow, storable
 
 log = logging.getLogger(__name__)
 WAITING_ROWS = 1000
-"""Rows that may wait to be written."""
+"""The most rows that may wait to be written."""
 TRANSACTION_ROWS = 100
-"""Rows of one transaction."""
+"""The most rows of one transaction."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two attempts while the database fails: the first pause, which is doubled each time, and the
 longest.
@@ -74,7 +74,7 @@ class AuditLog:
         self._closing = asyncio.Event()
 
     def add(self, caller: Caller, entry: AuditEntry) -> None:
-        """Queues one row: neither waits nor fails."""
+        """Adds a row to the queue, without waiting; it never fails."""
         at = int(time.time())
         if len(self._waiting) >= WAITING_ROWS:
             _lost(caller, entry, at)
@@ -84,7 +84,7 @@ class AuditLog:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Writes the waiting rows, in one last attempt."""
+        """Tries once to write the rows that are left."""
         self._closing.set()
         if self._task:
             await self._task

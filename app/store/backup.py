@@ -94,7 +94,9 @@ def _put_back(connection: Connection, tables: Mapping[str, Table], line: dict[st
 
 
 def _rows(connection: Connection, table: Table) -> Iterator[dict[str, Any]]:
-    """One after the other: a row may have tens of megabytes. Columns that the schema lacks are left out."""
+    """The rows of a table, one at a time because a row may have tens of megabytes. Columns that the schema
+    lacks are left out.
+    """
     there = {column["name"] for column in inspect(connection).get_columns(table.name)}
     columns = [column for column in table.c if column.name in there]
     wanted = select(*columns).order_by(*table.primary_key.columns)
@@ -127,7 +129,9 @@ def _check_empty(connection: Connection) -> None:
 
 
 def _renew_counters(connection: Connection, tables: Any) -> None:
-    """PostgreSQL's sequences do not see rows that come with their number; SQLite's do."""
+    """Sets PostgreSQL's sequences, which do not notice rows that were inserted with their numbers; SQLite
+    notices them.
+    """
     if connection.dialect.name != "postgresql":
         return
     for table in tables:

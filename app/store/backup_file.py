@@ -24,7 +24,7 @@ from app.store.database import DatabaseError
 
 FORMAT_NUMBER = 1
 LONGEST_LINE = 200 * 1024 * 1024
-"""Bytes of a line: a row with its recordings in base64."""
+"""The most bytes of a line: a row with its recordings in base64."""
 NOT_AS_WRITTEN = (EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
                   RecursionError)  # fmt: skip
 """The exceptions that reading a file raises if its content is not as Antiphon writes it."""
@@ -38,16 +38,16 @@ class BackupHead:
     """What the first line of a backup says."""
 
     revision: str
-    """Of the schema that the rows come from."""
+    """Revision of the schema of the rows."""
     made: int
-    """Unix time."""
+    """Unix time at which the backup was made."""
     weights: tuple[str, ...]
-    """Models whose weights were there; the backup does not have the weights themselves."""
+    """Models whose weights were installed. The backup does not contain the weights themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """A complete backup."""
+    """The content of a complete backup, in numbers."""
 
     head: BackupHead
     rows: dict[str, int]
@@ -142,7 +142,9 @@ def damaged(file: Path) -> DatabaseError:
 
 @contextmanager
 def _new_file(file: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name when it is complete, and replaces none. Raises `DatabaseError`."""
+    """A file that gets its final name when it is complete, and never replaces another file. Raises
+    `DatabaseError`.
+    """
     try:
         number, name = tempfile.mkstemp(dir=file.absolute().parent, prefix=f".{file.name}.")
     except OSError as wrong:
@@ -155,7 +157,7 @@ def _new_file(file: Path) -> Iterator[IO[bytes]]:
             os.fsync(opened.fileno())
         try:
             os.link(unfinished, file)
-        except PermissionError:  # a file system without links
+        except PermissionError:  # the file system does not support links
             if file.exists():
                 raise FileExistsError from None
             unfinished.rename(file)

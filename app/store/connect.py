@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
 BUSY_SECONDS = 5
-"""How long a statement waits for another process's lock."""
+"""Seconds that a statement waits for the lock of another process."""
 BUSY_STEP_SECONDS = 0.02
 """Pause between two attempts to switch a database to its write-ahead log."""
 CONNECT_SECONDS = 5
@@ -54,7 +54,7 @@ def _begin_sqlite(connection: Any) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # `_begin_sqlite` begins transactions
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions instead
     cursor = connection.cursor()
     try:
         cursor.execute(f"PRAGMA busy_timeout={int(1000 * BUSY_SECONDS)}")
@@ -62,13 +62,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA synchronous=NORMAL")
     except Exception:
-        connection.close()  # SQLAlchemy does not, and each connection has a thread
+        connection.close()  # SQLAlchemy does not close it, and each connection has a thread
         raise
     cursor.close()
 
 
 def _use_write_ahead_log(cursor: Any) -> None:
-    """Waits for other processes itself, because SQLite does not.
+    """Switches the database to the write-ahead log. It waits for other processes itself, because SQLite does
+    not.
 
     The switch to the write-ahead log needs the file alone, and so does the clean-up when a process closes its
     last connection; both answer SQLITE_BUSY at once, without regard to `busy_timeout`.

@@ -47,7 +47,7 @@ class Database:
                 "The driver for PostgreSQL is not installed. Run `make install` in the checkout."
             ) from None
         self._file: tuple[int, int] | None = None
-        """Identity of the SQLite file, once it was opened."""
+        """Device and inode of the SQLite file, once it was opened."""
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
         self._turn = WriteTurn(alone=self._engine.dialect.name == "sqlite")
         writing = self._engine.execution_options(writing=True)

@@ -29,7 +29,7 @@ SQLITE_STATES = {
     sqlite3.SQLITE_NOTADB: "is damaged",
     sqlite3.SQLITE_NOMEM: "is out of memory",
 }
-"""By SQLite's primary result code."""
+"""Errors for clients, by SQLite's primary result code."""
 POSTGRES_FULL = "53100"
 POSTGRES_STATES = {
     "08": "cannot be reached",
@@ -40,7 +40,9 @@ POSTGRES_STATES = {
     "57": "is being stopped",
     "58": "cannot be read or written",
 }
-"""By SQLSTATE, or its class: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+"""Errors for clients, by SQLSTATE or its class:
+https://www.postgresql.org/docs/current/errcodes-appendix.html.
+"""
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class StoredAnswer:
 
 
 class IdempotencyStore:
-    """The table of keys and answers."""
+    """Reads and writes the table of idempotency keys and answers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,7 +53,7 @@ class IdempotencyStore:
                 session.add(
                     IdempotencyRow(project=project, key=key, fingerprint=fingerprint, claim=claim, at=at)
                 )
-        except IntegrityError:  # another server was quicker
+        except IntegrityError:  # another server has inserted the key first
             async with self._database.reading() as session:
                 row = await _find(session, project, key)
                 return StoredAnswer(row.fingerprint, row.answer) if row else StoredAnswer(fingerprint, None)
@@ -73,7 +73,7 @@ class IdempotencyStore:
             )
 
     async def give_up(self, project: str, key: str, claim: str) -> None:
-        """The request that holds the claim has failed: the next one may try."""
+        """Removes the claim of a request that has failed, so that the next one may try."""
         async with self._database.writing() as session:
             await session.execute(
                 delete(IdempotencyRow).where(

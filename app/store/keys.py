@@ -16,7 +16,7 @@ from app.store.tables import ApiKeyRow
 
 
 class KeyStore:
-    """The table of keys."""
+    """Reads and writes the table of API keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -99,7 +99,7 @@ def _listed(grant: Grant) -> str:
 
 
 def _details(grant: Grant) -> dict[str, str | float | bool]:
-    """The grant as the audit has it: what is set."""
+    """The parts of the grant that are set, for the audit."""
     return {name: value for name, value in _columns(grant).items() if value is not None}
 
 

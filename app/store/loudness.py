@@ -17,13 +17,13 @@ from app.store.tables import VoiceLoudnessRow, VoiceRow
 
 
 class LoudnessStore:
-    """The table of loudness."""
+    """Reads and writes the table of the loudness of voices."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, model: str, voice: str) -> tuple[float, float] | None:
-        """Mean power, and the seconds of speech that it was measured over."""
+        """The mean power of a voice, and the seconds of speech over which it was measured."""
         async with self._database.reading(logging.DEBUG) as session:
             row = await session.get(VoiceLoudnessRow, (model, voice))
             return (row.power, row.seconds) if row else None

@@ -1,4 +1,4 @@
-"""One migration at a time, whatever number of servers start at once.
+"""A lock, so that only one migration runs at a time, however many servers start at once.
 
 Law: the lock lives as long as its holder. A process that dies gives it back, and no clean-up is ever needed.
 """
@@ -20,7 +20,7 @@ from app.store.sqlite_file import sqlite_file
 ADVISORY_LOCK = 0x616E7469_70686F6E
 """Key of PostgreSQL's advisory lock: the letters of `antiphon`."""
 WAIT_SECONDS = 300.0
-"""How long a process waits for the migration of another one."""
+"""Seconds that a process waits for the migration of another process."""
 POLL_SECONDS = 0.2
 
 
@@ -68,7 +68,7 @@ def _advisory_lock(url: str, wait_seconds: float) -> Iterator[None]:
     try:
         with engine.connect() as connection:
             _acquire(connection, wait_seconds)
-            yield  # closing the connection gives the lock back
+            yield  # closing the connection releases the lock
     finally:
         engine.dispose()
 

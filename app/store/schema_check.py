@@ -46,7 +46,7 @@ async def check_schema(database: Database) -> None:
 
 
 def readable(connection: Connection) -> bool:
-    """Whether code of revision `HEAD` can use the schema, as the last migration has noted it."""
+    """Whether code of revision `HEAD` can use the schema, according to the note of the last migration."""
     if not inspect(connection).has_table("schema_readers"):
         return False
     readers = set(connection.scalars(text("SELECT revision FROM schema_readers")))

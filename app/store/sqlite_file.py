@@ -1,4 +1,6 @@
-"""The file of an SQLite database: is it there, is it still the same one, and is there room beside it?"""
+"""Checks of the file of an SQLite database: whether it exists, whether it is still the same, and free disk
+space.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ def identity(file: Path) -> tuple[int, int] | None:
 
 
 def free_bytes(folder: Path) -> float:
-    """Bytes of disk space; infinite if the system cannot tell."""
+    """Free bytes on the disk of a folder; infinite if the system does not report them."""
     with suppress(OSError):
         return shutil.disk_usage(folder).free
     return math.inf

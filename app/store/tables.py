@@ -1,4 +1,6 @@
-"""The tables. Law: shapes only; every change is a migration in `migrations/versions`."""
+"""The tables of the database. Law: no behaviour; every change of a table is a migration in
+`migrations/versions`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ OLD_ENCODER = "speaker-dvector"
 
 
 def storable(text: str) -> str:
-    """`text` as both databases take it: PostgreSQL refuses NUL, and neither can encode half a surrogate pair.
+    """`text` with the characters replaced that a database refuses: PostgreSQL refuses NUL, and neither can
+    encode half a surrogate pair.
 
     They become U+FFFD, which no id has, so that a name with one of them is a name that does not exist.
     """
@@ -36,7 +39,7 @@ def storable(text: str) -> str:
 
 
 class Line(TypeDecorator[str]):
-    """A bounded text that any string may be compared with."""
+    """A text column of bounded length that can be compared with any string."""
 
     impl = String
     cache_ok = True
@@ -46,12 +49,16 @@ class Line(TypeDecorator[str]):
 
 
 def _blob() -> Mapped[bytes]:
-    """Up to tens of megabytes: loaded only by a query that asks with `undefer`; else reading it raises."""
+    """A column for up to tens of megabytes. It is loaded only by a query that asks for it with `undefer`;
+    else reading it raises.
+    """
     return mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
 
 
 class Base(DeclarativeBase):
-    """Every constraint has a name, so that migrations can change it on any database."""
+    """The base of all tables. Every constraint has a name, so that migrations can change
+    it on any database.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -153,12 +160,12 @@ class AuditRow(Base):
 
     seq: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
     at: Mapped[int] = mapped_column(BigInteger)
-    """Unix time."""
+    """Unix time of the action."""
     project: Mapped[str] = mapped_column(Line(200), index=True)
     key: Mapped[str] = mapped_column(Line(40))
     action: Mapped[str] = mapped_column(Line(40))
     subject: Mapped[str] = mapped_column(Line(40), index=True)
-    """Id of the voice or the consent; empty for a refused one."""
+    """Id of the voice or the consent; empty if its creation was refused."""
     outcome: Mapped[str] = mapped_column(Line(40))
     details: Mapped[str] = mapped_column(Text)
     """JSON: scores, thresholds, what was heard."""
@@ -171,11 +178,11 @@ class UsageRow(Base):
     __table_args__ = (Index("ix_usage_span_start", "span", "start"),)
 
     account: Mapped[str] = mapped_column(Line(40), primary_key=True)
-    """Id of a key; `settings` or `open`."""
+    """Id of a key, or `settings` for a key of the settings file, or `open` without keys."""
     span: Mapped[str] = mapped_column(Line(8), primary_key=True)
     """`minute` or `day`. Minutes are deleted after an hour."""
     start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    """Unix time of its beginning."""
+    """Unix time of the beginning of the minute or day."""
     project: Mapped[str] = mapped_column(Line(200))
     requests: Mapped[int] = mapped_column(BigInteger)
     refused: Mapped[int] = mapped_column(BigInteger)
@@ -183,7 +190,7 @@ class UsageRow(Base):
     heard: Mapped[float] = mapped_column(Float)
     """Seconds of audio transcribed."""
     spoken: Mapped[float] = mapped_column(Float)
-    """Seconds of speech made."""
+    """Seconds of speech synthesized."""
 
 
 class RunningRow(Base):
@@ -217,15 +224,15 @@ class IdempotencyRow(Base):
 
 
 class VoiceLoudnessRow(Base):
-    """How loud a voice is, measured on what it has said."""
+    """The loudness of a voice, measured on its speech so far."""
 
     __tablename__ = "voice_loudness"
 
     model: Mapped[str] = mapped_column(Line(200), primary_key=True)
     voice: Mapped[str] = mapped_column(Line(200), primary_key=True)
-    """Id of a custom voice, or the name of another."""
+    """Id of a custom voice, or the name of any other voice."""
     power: Mapped[float] = mapped_column(Float)
-    """Mean power, as `app.audio.loudness` has it."""
+    """Mean power, in the unit of `app.audio.loudness`."""
     seconds: Mapped[float] = mapped_column(Float)
     """Seconds of speech that it was measured over."""
 

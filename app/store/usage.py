@@ -19,11 +19,11 @@ from app.store.tables import RunningRow, UsageRow
 
 MINUTES_KEPT_SECONDS = 3600
 RUNNING_SECONDS = 5
-"""Seconds without renewal of its row after which a server counts as ended."""
+"""A server that has not renewed its row for so many seconds counts as ended."""
 
 
 class UsageStore:
-    """The tables of use."""
+    """Reads and writes the tables of use."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,7 +31,7 @@ class UsageStore:
     async def add(
         self, entries: Sequence[UsageEntry], running: Mapping[str, int], *, front: str, at: int
     ) -> None:
-        """Adds counts, and says how many requests this server (`front`) answers now for each account."""
+        """Adds counts, and sets how many requests the server `front` is answering for each account."""
         if not entries and not running:
             return
         async with self._database.writing(logging.DEBUG) as session:
@@ -90,7 +90,7 @@ class UsageStore:
             await session.execute(delete(RunningRow).where(RunningRow.at < at - 10 * RUNNING_SECONDS))
 
     async def leave(self, front: str) -> None:
-        """Notes that this server answers nothing any more."""
+        """Notes that the server `front` answers no requests any more."""
         async with self._database.writing(logging.DEBUG) as session:
             await session.execute(delete(RunningRow).where(RunningRow.front == front))
 

@@ -31,7 +31,7 @@ class VoiceStore:
     """Reads and writes the tables of consents, voices and the audit."""
 
     def __init__(self, database: Database, spare: int = 0) -> None:
-        """`spare`: bytes of the disk that voices and consents leave to the server."""
+        """`spare`: bytes of disk space that must stay free for the rest of the server."""
         self._database = database
         self._spare = spare
 
@@ -100,7 +100,7 @@ class VoiceStore:
             return _consent(row) if row else None
 
     async def speaker(self, project: str, consent_id: str) -> SpeakerVector | None:
-        """The speaker of a consent."""
+        """The speaker vector of a consent; None if there is no such consent."""
         async with self._database.reading() as session:
             wanted = select(ConsentRow.encoder, ConsentRow.speaker).where(
                 ConsentRow.project == project, ConsentRow.id == consent_id
@@ -156,7 +156,7 @@ class VoiceStore:
             session.add(audit_row(caller, entry))
 
     async def voices(self, project: str) -> list[CustomVoice]:
-        """All of a project, newest first; the quota bounds their number."""
+        """All voices of a project, newest first. The quota bounds their number."""
         async with self._database.reading() as session:
             wanted = select(VoiceRow).where(VoiceRow.project == project).order_by(VoiceRow.seq.desc())
             return [_voice(row) for row in await session.scalars(wanted)]
@@ -192,14 +192,14 @@ class VoiceStore:
             return True
 
     async def note(self, caller: Caller, entry: AuditEntry) -> None:
-        """Stores an audit row by itself, for a refused check."""
+        """Stores an audit row without any other change, for a refused check."""
         async with self._database.writing() as session:
             session.add(audit_row(caller, entry))
 
 
 async def _count_alone(session: AsyncSession, project: str) -> None:
-    """Until the transaction ends, no other one adds to this project: they must count each other's rows.
-    SQLite has one writer anyway.
+    """Locks out other transactions that add to this project until this one ends, because each must count the
+    other's rows. SQLite has only one writer at a time anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
         key = {"project": storable(project)}

@@ -1,4 +1,4 @@
-"""The writers of one process write one at a time, in the order in which they came.
+"""Makes the writers of one process write one after the other, in the order in which they came.
 
 Law: a lock of this process. Other processes are held off by the database itself.
 """
@@ -10,11 +10,11 @@ import asyncio
 from app.errors import StorageUnavailable
 
 TURN_SECONDS = 30.0
-"""How long a write waits for the writes of this process that came before it."""
+"""The most seconds that a write waits for earlier writes of this process."""
 
 
 class WriteTurn:
-    """Writers of one process in their order.
+    """Lets one writer of this process write at a time, in order.
 
     SQLite has one writer. It lets the others try again and again, in no order, until `BUSY_SECONDS` are over:
     a hundred requests that store something at once would tell some clients that another process has locked

@@ -53,7 +53,7 @@ class Asset:
 
     data: bytes
     compressed: bytes | None
-    """The same, gzipped; None where that gains nothing."""
+    """The bytes compressed by gzip; None if that does not make them smaller."""
     media_type: str
 
 

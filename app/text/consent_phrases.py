@@ -20,9 +20,9 @@ PHRASES: dict[str, str] = {language: raw["phrase"] for language, raw in _DATA.it
 NEGATIONS = {code: frozenset(raw["negations"].split()) for code, raw in _DATA.items() if "negations" in raw}
 NEGATING_SIGNS = {code: raw["negating_signs"] for code, raw in _DATA.items() if "negating_signs" in raw}
 LONGEST_TAG = 40
-"""Characters of a BCP 47 tag."""
+"""The most characters of a BCP 47 tag."""
 COMPARED_CHARACTERS = 2000
-"""Characters of a transcript that are compared."""
+"""The most characters of a transcript that are compared."""
 
 
 @dataclass(frozen=True, slots=True)

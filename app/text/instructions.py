@@ -1,4 +1,4 @@
-"""Instructions in plain words -> the settings that they ask for: pace, pauses and loudness.
+"""Converts instructions in plain words to the settings that they ask for: pace, pauses and loudness.
 
 Law: pure. A clause is obeyed only if it asks for one of these things and nothing else. The rest (mood,
 accent, character) is left to engines that understand it, and `complete` tells the client.
@@ -29,11 +29,11 @@ class Delivery:
     """The settings that instructions ask for."""
 
     pace: float = 1.0
-    """Factor on the tempo."""
+    """Factor by which the tempo is multiplied."""
     pause: float = 1.0
-    """Factor on the pauses."""
+    """Factor by which pauses are multiplied."""
     gain: float = 0.0
-    """Decibels on the loudness."""
+    """Decibels that are added to the loudness."""
     complete: bool = True
     """Whether the instructions asked for nothing else."""
 

@@ -14,9 +14,9 @@ LATIN_LANGUAGES = (
     "en", "es", "fr", "it", "pt", "de", "nl", "pl", "tr", "sv", "id", "vi", "fi", "cs", "ro", "hu", "da",
     "no",
 )  # fmt: skip
-"""Languages in Latin script that are told apart."""
+"""Languages in Latin script between which a guess is made."""
 MIN_PROBABILITY = 0.9
-"""Probability below which a guess is not used."""
+"""A guess with a lower probability is not used."""
 MIN_LETTERS = 20
 """Least number of letters; with fewer, a guess between languages in Latin script is random."""
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d+")

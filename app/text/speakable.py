@@ -1,4 +1,4 @@
-"""Written text -> spoken text: no control characters, no markup, numbers and signs as words.
+"""Converts written text to spoken text: no control characters, no markup, numbers and signs as words.
 
 Law: pure, and never raises. Libraries write out numbers and signs; the patterns here correct what they get
 wrong.
@@ -38,14 +38,17 @@ _TITLES = {"vs.": "versus", "etc.": "et cetera", "e.g.": "for example", "i.e.": 
 _TITLE = re.compile(r"(?<!\w)(" + "|".join(re.escape(word) for word in _TITLES) + r")(?!\w)", re.IGNORECASE)
 _LONG_WORD = re.compile(r"\w{60,}")
 NORMALISED_CHARACTERS = 200
-"""Characters that the normaliser gets at once. It keeps Python's lock while it works, 40 ms for so many
-digits and seconds for thousands, and nobody else is served meanwhile."""
+"""The most characters that the normaliser gets at once. It holds Python's GIL while it works (40 ms for so
+many digits, seconds for thousands), and no other request is served meanwhile.
+"""
 _HAN_OR_KANA = "[\u3040-\u30ff\u3400-\u9fff]"
 _BREAKS = (
     re.compile(rf"(?<=[^\W\d_A-Z]{{3}}) (?=[^\W\d_A-Z]{{3}})|(?<={_HAN_OR_KANA})(?={_HAN_OR_KANA})"),
     re.compile(" "),
 )
-"""Where a text may be divided, best first: not at "War II", which is a number."""
+"""Places where a text may be divided, the best ones first. "War II" is not divided, because it contains a
+number.
+"""
 _ESCAPED = re.compile(r'\\(["\\])')
 """The normaliser puts a backslash before each of these signs; a voice may read it out."""
 EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "ar", "tr", "id")

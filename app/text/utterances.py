@@ -1,4 +1,5 @@
-"""Text of any length -> utterances: a short one first, so that the sound begins soon, then longer ones.
+"""Divides text of any length into utterances: a short one first, so that the sound begins soon, then longer
+ones.
 
 Law: two verbs, feed and flush. The utterances do not depend on how the text is chunked: a line is divided
 only when it is complete, or so long that its start cannot change any more.
@@ -17,7 +18,7 @@ from engines.writing_scripts import primary_subtag
 LONGEST_LINE = 5000
 """Characters after which a line that has not ended yet is divided."""
 CHARACTER_BUDGETS = (40, 80, 140, 220)
-"""Most characters of the first, second, ... utterance; the last number is for all that follow."""
+"""The most characters of the first, second, ... utterance; the last number holds for all further ones."""
 PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
 """Seconds of silence after an utterance, by what it ends: a clause, a sentence, a paragraph."""
 _CLAUSE = re.compile(r"[,;:、，；：—–]['\"”’)\]]*(?:\s|$)|[、，；：]")
@@ -29,13 +30,13 @@ class Piece:
 
     text: str
     language: str
-    """BCP 47."""
+    """BCP 47 tag of the language."""
     pause: float
-    """Seconds of silence after it."""
+    """Seconds of silence after the utterance."""
 
 
 class Utterances:
-    """Divides one text."""
+    """Divides one text. Call `feed` with each chunk of it, then `flush`."""
 
     def __init__(self, language: str) -> None:
         """`language`: the voice's BCP 47 tag."""

@@ -15,12 +15,12 @@ MAYBE_TEXT: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
 def ref(name: str) -> dict[str, Any]:
-    """The schema of that name."""
+    """A reference to the schema of that name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def shape(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    """An object; more keys than these may come with later versions."""
+    """The schema of an object. Later versions may add keys to it."""
     return {"type": "object", "required": list(required), "properties": required | (optional or {})}
 
 

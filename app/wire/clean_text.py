@@ -1,4 +1,4 @@
-"""Text from clients -> text that can be stored, logged and sent back.
+"""Cleans text from clients, so that it can be stored, logged and sent back.
 
 Law: pure. Free text is cleaned; names and ids with control characters are refused.
 """
@@ -15,7 +15,9 @@ _NOT_IN_IDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Without NUL, which no database stores; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+    """The text without NUL, which no database stores; a lone surrogate, which cannot be encoded, becomes
+    U+FFFD.
+    """
     text = text.replace("\0", "")
     return text if text.isascii() else re.sub(r"[\ud800-\udfff]", "\ufffd", text)
 

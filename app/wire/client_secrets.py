@@ -1,4 +1,4 @@
-"""Requests for client secrets, and their answers, in the current shape and in that of the beta. Law: pure."""
+"""Requests for client secrets and their answers, as in OpenAI's current API and as in its beta. Law: pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.wire.json_bodies import json_object
 from app.wire.realtime_session import session_object, updated
 
 SHORTEST_SECONDS, LONGEST_SECONDS, USUAL_SECONDS = 10, 7200, 600
-"""Seconds that a secret may be valid."""
+"""Seconds that a secret may be valid: least, greatest, default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SecretRequest:
     settings: LiveSettings
     seconds: int
     session: dict[str, Any]
-    """As the client wrote it."""
+    """The settings of the session, as the client wrote them."""
 
 
 def secret_request(data: bytes, default: LiveSettings, *, beta: bool) -> SecretRequest:

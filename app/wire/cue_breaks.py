@@ -1,4 +1,4 @@
-"""Where cues and their lines break.
+"""Divides words into cues of subtitles, and cues into lines.
 
 Law: pure. The words are divided by a shortest path (dynamic programming): each possible cue is an edge, and
 its cost says how badly the cue reads. The search takes at most words x `LONGEST_CUE` steps of constant time.
@@ -17,9 +17,9 @@ from engines.punctuation import CLAUSE_ENDS, SENTENCE_ENDS
 from engines.types import Word
 
 CLAUSE_PAUSE = 0.4
-"""Seconds of silence that are as good a break as the end of a clause."""
+"""A pause of so many seconds is as good a place for a break as the end of a clause."""
 LONGEST_CUE = 120
-"""Words of a cue at most, whatever its shape: this bounds the search."""
+"""The most words of a cue, whatever its rules allow; this bounds the search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class CueRules:
     """The limits of a cue."""
 
     width: int = 42
-    """Columns of a line (a wide character takes two)."""
+    """The most columns of a line; a wide character takes two."""
     lines: int = 2
     longest: float = 7.0
     """The most seconds of a cue."""
@@ -39,7 +39,7 @@ class CueRules:
 
 @lru_cache(maxsize=65536)
 def columns(text: str) -> int:
-    """Columns that a text takes: two for wide characters, none for combining ones."""
+    """Number of columns that a text takes: two for wide characters, none for combining ones."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
@@ -47,7 +47,7 @@ def columns(text: str) -> int:
 
 
 def best_groups(words: Sequence[Word], rules: CueRules) -> list[Sequence[Word]]:
-    """The words of each cue: the division of the least cost."""
+    """The words of each cue, divided so that the sum of all costs is least."""
     search = _CueSearch(words, rules)
     groups, stop = [], len(words)
     while stop:
@@ -61,7 +61,9 @@ class _CueSearch:
     """The search for the shortest path. From each word, it tries every cue that may begin there."""
 
     def __init__(self, words: Sequence[Word], rules: CueRules) -> None:
-        """After it, `begins[stop]` is the word with which the best cue that ends before `stop` begins."""
+        """Runs the search. After it, `begins[stop]` is the first word of the best cue that ends before word
+        `stop`.
+        """
         self._words = words
         self._rules = rules
         self._columns = [columns(word.text) for word in words]
@@ -73,7 +75,9 @@ class _CueSearch:
             self._extend(start)
 
     def _extend(self, start: int) -> None:
-        """Every cue that begins with words[start], word by word, until one no longer fits."""
+        """Tries every cue that begins with words[start], adding word after word until the cue does not fit
+        any more.
+        """
         rules, begins = self._rules, self._words[start].start
         lines, line, size = 1, 0, 0
         for index in range(start, min(start + LONGEST_CUE, len(self._words))):
@@ -97,7 +101,7 @@ class _CueSearch:
         return line + width - (1 if not line and self._leads[index] else 0), lines
 
     def _cost(self, stop: int, begins: float, seconds: float, size: int, lines: int) -> float:
-        """How badly a cue reads that ends before words[stop]."""
+        """The cost of a cue that ends before words[stop]: it is higher the worse the cue can be read."""
         rules = self._rules
         after = self._words[stop].start if stop < len(self._words) else math.inf
         room = min(max(after - begins, seconds), rules.longest)
@@ -106,7 +110,7 @@ class _CueSearch:
 
 
 def _break_cost(words: Sequence[Word], stop: int) -> float:
-    """How badly a cue ends before words[stop]."""
+    """The cost of ending a cue before words[stop]."""
     if stop in (0, len(words)):
         return 0.0
     text = words[stop - 1].text
@@ -127,7 +131,7 @@ def lines_of(group: Sequence[Word], rules: CueRules) -> tuple[str, ...]:
 
 
 def _two_lines(group: Sequence[Word], rules: CueRules) -> tuple[str, ...] | None:
-    """The best two lines; None if no break gives two that fit."""
+    """The best division into two lines; None if no division gives two lines that fit."""
     sums = list(accumulate(columns(word.text) for word in group))
     lead = group[0].text.startswith(" ")
     best: tuple[float, int] | None = None

@@ -1,4 +1,4 @@
-"""The fields of a form about speakers -> the speakers that diarization looks for.
+"""Reads the fields of a form about speakers.
 
 Law: pure; clips are data URLs, and no address is ever fetched.
 """

@@ -33,7 +33,7 @@ class Paragraph:
     """The paragraph of one turn."""
 
     head: str
-    """Who speaks, and when; printed bold. Empty: none."""
+    """The speaker and the time, printed bold; empty: no such heading."""
     text: str
 
 

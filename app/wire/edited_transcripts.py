@@ -28,10 +28,11 @@ from engines.types import Word
 BODY_BYTES = 8 * 1024 * 1024
 MOST_SEGMENTS = 20_000
 MOST_WORDS = 100_000
-"""Words of all segments together: about ten hours of speech. From time to time Python looks through all
-objects, and no other thread runs meanwhile; with so many words it takes less than 100 ms."""
+"""The most words of all segments together: about ten hours of speech. Python's garbage collector stops all
+threads while it looks through all objects; with so many words it takes less than 100 ms.
+"""
 SPARE_BRACKETS = 30_000
-"""Brackets that may stand in the text itself."""
+"""Number of brackets that the text itself may contain."""
 LONGEST_NAME = 200
 LATEST_SECONDS = 1_000_000.0
 """Greatest time in seconds: no recording is so long, and times stay exact in every format."""

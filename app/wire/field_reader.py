@@ -56,7 +56,7 @@ class FormReader(Reader):
         return self._fields.texts(self._name(field), field.most)
 
     def drop(self, field: RequestField) -> None:
-        """Frees the memory of a large value that was read."""
+        """Frees the memory of a large value that was read before."""
         self._fields.drop(self._name(field))
 
     def choice(self, field: RequestField) -> str:

@@ -1,4 +1,4 @@
-"""The columns of the table of request fields, and the words that they are made of.
+"""The columns of the table of request fields, and the types of their values.
 
 Law: types only; the rows are in `request_fields.py`.
 """
@@ -33,11 +33,11 @@ class RequestField:
     """One field, as clients see it."""
 
     name: str
-    """Its name, without the brackets that lists have in forms."""
+    """Name of the field, without the brackets that lists have in forms."""
     kind: Kind
     endpoints: tuple[Endpoint, ...]
     sentence: str
-    """What it does; bounds, choices and defaults are written from the other columns."""
+    """What the field does. Bounds, choices and defaults are added from the other columns."""
     required: bool = False
     low: float | None = None
     high: float | None = None
@@ -54,5 +54,5 @@ class RequestField:
 
     @property
     def form_name(self) -> str:
-        """How the official SDKs write it in a form."""
+        """Name of the field in a form, as the official SDKs write it."""
         return f"{self.name}[]" if self.kind in LISTS and self.extension != self.endpoints else self.name

@@ -18,7 +18,7 @@ from app.wire.json_text import load
 _NAME = re.compile(r"(?P<base>[^\[\]]+)(?:\[(?P<key>[^\[\]]*)\])?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 LONGEST_NUMBER = 100
-"""Characters of a number in a form or a query."""
+"""The most characters of a number in a form or a query."""
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
 

@@ -15,23 +15,23 @@ from itertools import islice
 from typing import Any
 
 MOST_DIGITS = 300
-"""The most digits of a whole number; a longer one exceeds every bound, and is slow to convert."""
+"""The most digits of a whole number. A longer number exceeds every limit, and converting it is slow."""
 MOST_COLLECTIONS = 10_000
 """Objects and arrays in one text. Each takes up to a hundred times its two characters in memory."""
 MOST_MEMBERS = 10_000
 """Names and values that may follow each other without a bracket; twice as many if the values are no texts."""
 _SMALL_TEXT = 200_000
-"""Characters that are read in a few milliseconds, whatever they are."""
+"""A text of so many characters is read in a few milliseconds, whatever it contains."""
 _SLICE_ENTRIES = 500
 _LONG_LIST = 100
 """Lists with more entries than this are written a slice at a time."""
 _STRETCH = re.compile(
     r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"){0,'
-    + str(4 * MOST_MEMBERS)  # a text, and what stands behind it, for the name and for the value
+    + str(4 * MOST_MEMBERS)  # for the name and for the value: a string, and what follows it
     + r"}+(?P<bracket>[{}\[\]]|$)?",
     re.DOTALL,
 )
-"""What stands between two brackets; a text in quotation marks may hold brackets."""
+"""Matches what stands between two brackets. A string in quotation marks may contain brackets."""
 
 
 class TooManyCollections(ValueError):
@@ -55,7 +55,7 @@ def load(text: str, most: int = MOST_COLLECTIONS) -> Any:
 
 
 def dump(value: Any) -> bytes:
-    """As `json.dumps` writes it, in UTF-8."""
+    """The same bytes as `json.dumps` gives, in UTF-8."""
     return "".join(_pieces(value)).encode()
 
 
@@ -116,7 +116,7 @@ def _slice(entries: list[Any]) -> Iterator[str]:
 
 
 def _is_large(value: Any) -> bool:
-    """Whether it has a list that is longer than those of usual entries."""
+    """Whether the value contains a list that is longer than usual, so that it is written in slices."""
     if isinstance(value, dict):
         return any(isinstance(member, list) and len(member) > _LONG_LIST for member in value.values())
     return isinstance(value, list) and len(value) > _LONG_LIST

@@ -9,7 +9,7 @@ from langcodes import standardize_tag
 from langcodes.tag_parser import LanguageTagError, parse_tag
 
 LONGEST_TAG = 35
-"""The most characters of a tag; RFC 5646 (section 4.4.1) recommends to support so many."""
+"""The most characters of a tag, as RFC 5646 (section 4.4.1) recommends."""
 
 NAMES: dict[str, str] = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
@@ -77,5 +77,5 @@ def language_tag(text: str) -> str | None:
 
 
 def language_name(code: str) -> str:
-    """`english` for `en`; an unknown code stays as it is."""
+    """The English name of a language, such as `english` for `en`; an unknown code is returned as it is."""
     return NAMES.get(code, code)

@@ -16,13 +16,13 @@ Usage = Literal["duration", "tokens"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionModel:
-    """A name for transcriptions. What `compat.strict` refuses follows from the row."""
+    """The properties of a model name for transcriptions. What `compat.strict` refuses follows from them."""
 
     name: str = ""
     formats: tuple[ResponseFormat, ...] = FORMATS
     """Formats of the answer."""
     usage: Usage = "duration"
-    """What the answer's `usage` counts."""
+    """What the key `usage` of the answer counts."""
     tells_languages: bool = False
     """Whether the answer has the key `languages`."""
     hints: bool = True
@@ -34,12 +34,12 @@ class TranscriptionModel:
     needs_chunking: bool = False
     """Whether `chunking_strategy` is required."""
     translates: bool = True
-    """Whether translations accept it."""
+    """Whether the name can be used for translations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechModel:
-    """A name for speech."""
+    """The properties of a model name for speech."""
 
     name: str
     voices: tuple[str, ...] | None = None
@@ -50,7 +50,7 @@ class SpeechModel:
 
 
 LOCAL = TranscriptionModel()
-"""The row of every name that is not OpenAI's."""
+"""The properties of every name that is not one of OpenAI's."""
 _FIRST_VOICES = ("alloy", "ash", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer")
 
 TRANSCRIPTION_MODELS = {
@@ -103,5 +103,5 @@ SPEECH_MODELS = {
 
 
 def transcription_model(name: str) -> TranscriptionModel:
-    """The row of a name that a client sent."""
+    """The properties of a name that a client sent."""
     return TRANSCRIPTION_MODELS.get(name, LOCAL)

@@ -176,7 +176,7 @@ class Shown:
 
     id: str
     expires_at: int
-    """Unix time."""
+    """Unix time at which the session expires."""
     beta: bool
     """Whether the client uses the JSON of the beta of OpenAI's Realtime API."""
 

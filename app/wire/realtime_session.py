@@ -1,4 +1,4 @@
-"""The settings of a live session as clients write and read them, in today's shape and in the beta's.
+"""Reads and writes the settings of a live session, in the JSON of OpenAI's current API and of its beta.
 
 Law: pure. A change is all or nothing; errors name the field's path, such as `session.audio.input.format`.
 """

@@ -13,7 +13,7 @@ from app.errors import InvalidRequest, InvalidValue
 from app.wire.realtime_session import LIVE_MODELS
 
 OPENAI_RATE = 24_000
-"""Hertz; the only one of `audio/pcm`."""
+"""Sampling rate in hertz, the only one that OpenAI accepts for `audio/pcm`."""
 _VAD = ("type", "threshold", "prefix_padding_ms", "silence_duration_ms", "eagerness")
 _RESPONSES = ("create_response", "interrupt_response", "idle_timeout_ms")
 _NOISE = ("type",)

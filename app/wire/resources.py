@@ -111,7 +111,7 @@ def deleted_consent(consent_id: str) -> dict[str, Any]:
 
 
 def page(items: Sequence[dict[str, Any]], after: str | None, limit: int | None) -> dict[str, Any]:
-    """At most `limit` items behind the one whose id is `after`; nothing where there is no such item."""
+    """At most `limit` items that follow the item with the id `after`; none if there is no such item."""
     ids = [item["id"] for item in items]
     start = 0 if after is None else ids.index(after) + 1 if after in ids else len(ids)
     data = list(items[start:][:limit])

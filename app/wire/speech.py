@@ -20,7 +20,7 @@ from app.wire.strict import check_speech
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechRequestRules:
-    """The rules of the settings for requests."""
+    """Limits and switches of the settings for speech requests."""
 
     characters: int
     strict: bool = False
@@ -76,7 +76,7 @@ def done(input_tokens: int, output_tokens: int) -> dict[str, Any]:
 
 
 def _voice(reader: BodyReader) -> str:
-    """A name, or the id of a custom voice."""
+    """The name of a voice, or the id of a custom voice."""
     name = table.VOICE.name
     voice = reader.value(table.VOICE)
     if not isinstance(voice, dict):

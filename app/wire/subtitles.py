@@ -1,4 +1,4 @@
-"""Words with times -> cues that people can read -> SubRip and WebVTT.
+"""Makes cues that people can read from words with times, and writes them as SubRip and WebVTT.
 
 Law: pure. Cues have all words in order and never overlap; `cue_breaks` decides where they break.
 """
@@ -36,7 +36,9 @@ class Cue:
 def make_spoken_cues(
     spoken: Sequence[SpokenSegment], rules: CueRules, duration: float, *, named: bool
 ) -> list[Cue]:
-    """Cues of one speaker each. `named`: the first cue of each turn begins with the speaker's name."""
+    """Makes cues that have one speaker each. `named`: the first cue of each turn begins with the speaker's
+    name.
+    """
     cues: list[Cue] = []
     for segment in spoken:
         begins = not cues or cues[-1].speaker != segment.speaker
@@ -52,7 +54,7 @@ def make_cues(segments: Sequence[Segment], rules: CueRules, duration: float) -> 
 
 
 def to_srt(cues: Iterable[Cue]) -> str:
-    """SubRip: blocks numbered from 1, a comma before the milliseconds."""
+    """Writes SubRip: blocks are numbered from 1, and a comma stands before the milliseconds."""
     blocks = (
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_safe(cue.lines)}\n"
         for number, cue in enumerate(cues, 1)
@@ -61,7 +63,9 @@ def to_srt(cues: Iterable[Cue]) -> str:
 
 
 def to_vtt(cues: Iterable[Cue]) -> str:
-    """WebVTT (https://www.w3.org/TR/webvtt1/): a dot before the milliseconds, `&` and `<` escaped."""
+    """Writes WebVTT (https://www.w3.org/TR/webvtt1/): a dot stands before the milliseconds, `&` and `<` are
+    escaped.
+    """
     blocks = (
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_voice(cue)}{_escaped(_safe(cue.lines))}\n"
         for cue in cues
@@ -122,7 +126,9 @@ def _narrow(word: Word, width: int) -> list[Word]:
 
 
 def _paragraphs(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """Runs of words between long pauses; long runs also end with a sentence, to bound the search."""
+    """Divides words into paragraphs at long pauses. Long paragraphs also end with a sentence, to bound the
+    search for cues.
+    """
     run: list[Word] = []
     for word in words:
         far = bool(run) and word.start - run[-1].end >= PARAGRAPH_PAUSE

@@ -10,11 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""A container's quota (Linux, cgroup v2): microseconds of CPU time, and the period in microseconds."""
+"""The CPU quota of a container (Linux, cgroup v2): microseconds of CPU time, and the
+period in microseconds.
+"""
 
 
 def cores() -> int:
-    """At least one; less than the machine has where a container or an affinity mask allows less."""
+    """Number of cores, at least one. It is less than the machine has if a container or an affinity mask
+    allows less.
+    """
     available = _affinity()
     with suppress(OSError, ValueError):
         allowed, period = QUOTA.read_text().split()

@@ -1,4 +1,4 @@
-"""Which libraries are installed, without importing them. Law: looks for modules and loads none."""
+"""Checks which libraries are installed, without importing them. Law: looks for modules and loads none."""
 
 from __future__ import annotations
 

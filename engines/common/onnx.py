@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 Provider: TypeAlias = str | tuple[str, dict[str, str]]
-"""A kind of device, with options."""
+"""An execution provider of ONNX Runtime (a kind of device), with its options."""
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 NO_CUDA = (
     "The settings ask for a GPU, and the ONNX Runtime that is installed cannot use one. docs/gpu.md says how "
@@ -58,7 +58,7 @@ def _gpu(onnxruntime: Any, number: int) -> list[Provider]:
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if CUDA not in onnxruntime.get_available_providers():
         raise EngineError(NO_CUDA)
-    onnxruntime.preload_dlls()  # NVIDIA's libraries, from the Python environment
+    onnxruntime.preload_dlls()  # loads NVIDIA's libraries from the Python environment
     # By default, cuDNN tries all its algorithms for each new shape, and sentences have all lengths. Memory is
     # taken as it is needed and not in ever larger pieces, because other models share the GPU.
     chosen = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}

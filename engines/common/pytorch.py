@@ -1,4 +1,4 @@
-"""PyTorch's threads, which belong to the whole process. Law: this file alone sets them."""
+"""Sets the number of PyTorch's threads, which is one for the whole process. Law: no other file sets it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _count: int | None = None
 
 
 def set_threads(count: int) -> None:
-    """Threads of PyTorch's operations. The first engine that asks decides for all engines of the process."""
+    """Sets the number of threads of an operation. The first engine that calls it decides for all engines of
+    the process.
+    """
     global _count  # noqa: PLW0603 - one number for the process, as in PyTorch itself
     import torch
 

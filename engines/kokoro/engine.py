@@ -30,19 +30,19 @@ QUALITY = 2
 HONOURS: frozenset[str] = frozenset()
 KOKORO_RATE = 24_000
 STYLE_SHAPE = (510, 256)
-"""A style table: one style vector for each number of phonemes."""
+"""Shape of a style table: one style vector for each number of phonemes."""
 LANGUAGES = {
     "a": "en-US", "b": "en-GB", "e": "es", "f": "fr-FR", "h": "hi",
     "i": "it", "j": "ja", "p": "pt-BR", "z": "zh-CN",
 }  # fmt: skip
-"""First letter of a voice's name -> its language; the second letter is its gender."""
+"""Language by the first letter of a voice's name. (The second letter is the gender.)"""
 ALSO = ("hi", "ru")
 """Languages in other scripts that every voice reads intelligibly, as measured with a transcription model.
 Greek, Arabic, Hebrew, Korean and Thai were not intelligible."""
 
 
 def voices(folder: Path) -> tuple[Voice, ...]:
-    """One voice for each style table beside the model."""
+    """The voices of a model: one for each style table in its folder."""
     if not any(folder.glob("*.onnx")):
         return ()
     names = sorted(path.stem for path in folder.glob("??_*.bin"))
@@ -124,7 +124,9 @@ class KokoroSynthesizer:
 
 
 def _voice(name: str) -> Voice:
-    """What a voice can read depends on the libraries for Chinese and Japanese, which are an extra."""
+    """The voice of that name. The languages that it can read depend on the libraries for Chinese and
+    Japanese, which are an extra.
+    """
     asian = installed("misaki", "jieba", "pyopenjtalk", "jaconv")
     also = (*ALSO, *(("zh", "ja") if asian else ()))
     extra = "" if asian or name[0] not in "jz" else "asian"

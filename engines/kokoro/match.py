@@ -26,7 +26,7 @@ RATE = SAMPLE_RATE
 LOADS = False
 SPEAKERS = Path(__file__).with_name("speakers.npz")
 MOST_VOICES = 8
-"""The most voices in a blend; many small weights make it indistinct."""
+"""The most stock voices in a blend; with many small weights, a blend has no character of its own."""
 SMALLEST_WEIGHT = 1e-3
 """Least weight of a voice; voices with less are left out."""
 PREFIXES = {"en": "ab", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "pt": "p", "zh": "z"}
@@ -42,7 +42,7 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> Voi
     prefixes = PREFIXES.get(primary_subtag(language), "ab")
     own = [i for i, name in enumerate(names) if name[0] in prefixes] or list(range(len(names)))
     weights = nonnegative(vectors[own], speaker)
-    if weights.max() <= SMALLEST_WEIGHT:  # unlike every voice: fit the directions in which they differ
+    if weights.max() <= SMALLEST_WEIGHT:  # unlike every voice: fit only the differences between voices
         weights = nonnegative(vectors[own] - vectors[own].mean(axis=0), speaker)
     largest = np.argsort(weights)[::-1][:MOST_VOICES]
     shares = {
@@ -72,6 +72,6 @@ def nonnegative(vectors: Samples, target: Samples) -> NDArray[np.float64]:
 
 @cache
 def _stock() -> tuple[list[str], Samples]:
-    """Names of the stock voices, and their vectors, one a row."""
+    """The names of the stock voices, and their speaker vectors, one in each row."""
     with np.load(SPEAKERS) as file:
         return [str(name) for name in file["names"]], np.asarray(file["vectors"], np.float32)

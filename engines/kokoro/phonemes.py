@@ -1,4 +1,4 @@
-"""Text -> the phonemes that Kokoro was trained on, as numbers of its vocabulary.
+"""Converts text to the phonemes that Kokoro was trained on, as numbers of its vocabulary.
 
 espeak-ng reads most languages; Chinese and Japanese have libraries of their own (the extra `asian`).
 
@@ -18,12 +18,12 @@ from engines.writing_scripts import primary_subtag, runs
 PHONEMES_PER_PASS = 500
 """Phonemes in one pass of the network, which has 510 positions."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
-"""BCP 47 tag or language -> espeak-ng's name, where the two differ."""
+"""espeak-ng's name of a language, by BCP 47 tag or language, where the two differ."""
 _lock = threading.Lock()  # espeak-ng's language is a global setting of the process
 
 
 class Phonemes:
-    """Grapheme to phoneme for every language. Raises ImportError without the library."""
+    """Converts text of every language to phonemes. Raises ImportError if the library is not installed."""
 
     def __init__(self) -> None:
         from kokoro_onnx.tokenizer import Tokenizer

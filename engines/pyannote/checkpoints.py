@@ -1,4 +1,4 @@
-"""How a pipeline of pyannote's layout is read without running anything that its files bring.
+"""Reads a pipeline in pyannote's layout without running anything from its files.
 
 A PyTorch checkpoint is a pickle and a `config.yaml` names classes: both could name any function of this
 machine, and pyannote's own loader would call it. Here a pickle may build tensors, plain values and the few
@@ -50,7 +50,7 @@ PLAIN = frozenset(
         "legacy",
     }
 )
-"""Parameters of the pipeline that are numbers or switches."""
+"""Parameters of a pipeline that are numbers or true/false."""
 PARTS = frozenset({"segmentation", "embedding", "plda"})
 """Parameters of the pipeline that name a folder within it, as `$model/segmentation` does."""
 CONFIG_BYTES = 1 << 16
@@ -79,7 +79,9 @@ def read_pipeline(folder: Path) -> Any:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A `config.yaml` of which every name is on the lists. Raises `NeedsTrust` or `WeightsBroken`."""
+    """Reads a `config.yaml`, all of whose names must be on the lists above. Raises `NeedsTrust` or
+    `WeightsBroken`.
+    """
     with path.open("rb") as file:
         data = file.read(CONFIG_BYTES + 1)
     if len(data) > CONFIG_BYTES:
@@ -101,7 +103,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_model(path: Path, known: dict[str, str]) -> Any:
-    """The network of a checkpoint, if its class is in `known`. Raises as `read_pipeline` does."""
+    """The network of a checkpoint, if its class is in `known`. Raises the same errors as `read_pipeline`."""
     torch.serialization.add_safe_globals(_inert_classes())
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -146,7 +148,9 @@ def _part(folder: Path, given: dict[str, Any], name: str) -> Path:
 
 
 def _plda(folder: Path, given: dict[str, Any], clustering: str) -> Any:
-    """The probabilistic scoring, which only one kind of clustering uses. (NumPy's loader refuses pickles.)"""
+    """The probabilistic scoring (PLDA), which only one kind of clustering uses. NumPy's loader refuses
+    pickles.
+    """
     if clustering != "VBxClustering":
         return PLDA.__new__(PLDA)
     return PLDA.from_pretrained(_subfolder(folder, given, "plda"))

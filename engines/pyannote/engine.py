@@ -53,7 +53,7 @@ class PyannoteDiarizer:
         self._pipeline = pipeline
         self._voices = voices
         self.device = device
-        """`cpu` or `cuda`; with `auto`, only the loaded pipeline knows."""
+        """`cpu` or `cuda`. With the option `auto`, it is known only when the pipeline is loaded."""
         inference = pipeline._segmentation  # noqa: SLF001 - pyannote keeps the model there and offers no other door
         self._infer = inference.infer
         self._seconds, self._step = inference.duration, inference.step

@@ -19,7 +19,7 @@ from engines.types import SAMPLE_RATE, Samples
 
 
 class Streamed(SpeakerDiarization):  # type: ignore[misc]  # pyannote has no types
-    """Clusters and reconstructs what was segmented and embedded before."""
+    """Clusters and reconstructs results of segmentation and embedding that were computed before."""
 
     def get_segmentations(self, file: Any, hook: Any = None) -> Any:
         return file["segmentations"]
@@ -29,13 +29,17 @@ class Streamed(SpeakerDiarization):  # type: ignore[misc]  # pyannote has no typ
 
 
 def adopt(pipeline: SpeakerDiarization, where: torch.device) -> SpeakerDiarization:
-    """A pipeline that was loaded from its own configuration, with its first two steps done outside."""
+    """Wraps a pipeline that was loaded from its own configuration, so that its first two steps are done
+    outside.
+    """
     pipeline.__class__ = Streamed
     return pipeline.to(where)
 
 
 def features(table: Samples, seconds: float, step: float) -> SlidingWindowFeature:
-    """(windows, frames, speakers) as pyannote has it. `seconds`: of a window; `step`: between two."""
+    """Converts an array (windows, frames, speakers) to pyannote's type. `seconds`: of a window; `step`:
+    between two windows.
+    """
     return SlidingWindowFeature(table, SlidingWindow(start=0.0, duration=seconds, step=step))
 
 

@@ -1,5 +1,4 @@
-"""pyannote.audio and PyTorch on this machine: without output, without network, and without modules that
-cannot be loaded here.
+"""Prepares pyannote.audio and PyTorch: no output, no network, and no modules that cannot be loaded here.
 
 Law: side effects of importing these libraries are handled here and nowhere else; call `prepare` before using
 them.
@@ -56,7 +55,7 @@ def prepare(options: EngineOptions) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
-            )  # it warns that torchcodec cannot be loaded, which is needed only to decode files
+            )  # suppresses the warning that torchcodec cannot be loaded, which is needed only to decode files
             import pyannote.audio  # noqa: F401
     except ImportError as failure:
         raise import_failure(failure, "pyannote", "diarization") from failure
@@ -76,7 +75,7 @@ def pipeline(folder: Path, *, trusted: bool = False) -> Any:
         read = Pipeline.from_pretrained(folder) if trusted else checkpoints.read_pipeline(folder)
     except WeightsBroken:
         raise
-    except Exception as wrong:  # as above
+    except Exception as wrong:  # as above: the library may raise exceptions of any class
         raise WeightsBroken("The folder's diarization pipeline cannot be loaded.") from wrong
     if read is None:
         raise WeightsBroken("The folder holds no diarization pipeline.")
@@ -96,7 +95,8 @@ def device(options: EngineOptions) -> Any:
 
 
 def _import_torchaudio() -> None:
-    """Its C++ extension is linked against CUDA and cannot be loaded beside a CPU build of PyTorch.
+    """Imports torchaudio without its C++ extension, which is linked against CUDA and cannot be loaded with a
+    CPU build of PyTorch.
 
     Nothing here needs the extension; without it the rest of the library is plain Python.
     """

@@ -1,4 +1,4 @@
-"""The features of a speaker encoder: 80 log-mel bands, a hundred times a second, as Kaldi computes them.
+"""Computes the features of a speaker encoder: 80 log-mel bands, a hundred times a second, as Kaldi does.
 
 The published CAM++ weights were trained on `compute-fbank-feats` with its defaults and no dither; any other
 filter bank (of another slope, window or frequency range) gives other vectors.
@@ -25,14 +25,16 @@ MEL_BANDS = 80
 FRAME_SAMPLES, HOP_SAMPLES, FOURIER_POINTS = 400, 160, 512
 """Samples: length of a frame, distance between two frames, length of the Fourier transform."""
 LOWEST_HERTZ = 20.0
-"""Hertz."""
+"""Lowest frequency of the filters, in hertz."""
 PRE_EMPHASIS = 0.97
 """Pre-emphasis: this share of each sample is subtracted from the next, which raises the high frequencies."""
 FLOOR = float(np.finfo(np.float32).eps)
 
 
 def bands(samples: Samples) -> Samples:
-    """(frames, 80), complete frames only; sound shorter than one frame gives none."""
+    """Log-mel bands of complete frames, as an array (frames, 80); empty if the sound is shorter than one
+    frame.
+    """
     if len(samples) < FRAME_SAMPLES:
         return np.zeros((0, MEL_BANDS), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::HOP_SAMPLES]
@@ -53,7 +55,7 @@ def _window() -> Samples:
 
 @cache
 def _filters() -> Any:
-    """(80, 256): triangles that overlap by half, evenly spaced in mel."""
+    """The mel filters, as an array (80, 256): triangles that overlap by half and are evenly spaced in mel."""
     edges = np.linspace(_mel(LOWEST_HERTZ), _mel(SAMPLE_RATE / 2), MEL_BANDS + 2)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     mel = _mel(np.arange(FOURIER_POINTS // 2) * SAMPLE_RATE / FOURIER_POINTS)[:, None]

@@ -21,13 +21,15 @@ from engines.speakers.graph import Graph
 VECTOR_NUMBERS = 192
 HEAD_CHANNELS, FIRST_CHANNELS, GROWTH_CHANNELS, BOTTLENECK_CHANNELS = 32, 128, 32, 128
 DENSE_BLOCKS = ((12, 1), (24, 2), (16, 2))
-"""Layers of each dense block and their dilation."""
+"""For each dense block: the number of layers, and their dilation."""
 CONTEXT_FRAMES = 100
 """Frames (of 20 ms, after the first layer's stride) over which the local context is averaged."""
 
 
 def graph(weights: Mapping[str, Any]) -> bytes:
-    """(batch, frames, 80) log-mel bands of zero mean -> (batch, 192). Raises `WeightsBroken`."""
+    """The ONNX graph from log-mel bands (batch, frames, 80) of zero mean to vectors (batch, 192). Raises
+    `WeightsBroken`.
+    """
     net = Graph("campplus", weights)
     frames = _head(
         net, net.node("Unsqueeze", net.node("Transpose", "bands", perm=[0, 2, 1]), net.constant([1]))
@@ -79,7 +81,7 @@ def _residual(net: Graph, given: str, name: str, stride: int) -> str:
 
 
 def _conv(net: Graph, given: str, name: str, channels: int, stride: int) -> str:
-    """3 x 3; `stride`: over the frequencies."""
+    """A 3 x 3 convolution. `stride`: along the frequencies."""
     kernel = net.weight(f"{name}.weight", HEAD_CHANNELS, channels, 3, 3)
     return net.node("Conv", given, kernel, strides=[stride, 1], pads=[1, 1, 1, 1])
 
@@ -89,7 +91,9 @@ def _normal(net: Graph, given: str, name: str, channels: int) -> str:
 
 
 def _parts(net: Graph, frames: str) -> str:
-    """(parts, frames): 1 where the frame belongs to the part, else 0; a part has `CONTEXT_FRAMES` frames."""
+    """An array (parts, frames): 1 if the frame belongs to the part, else 0. A part has `CONTEXT_FRAMES`
+    frames.
+    """
     zero, one, size = net.constant(0), net.constant(1), net.constant(CONTEXT_FRAMES)
     count = net.node("Gather", net.node("Shape", frames), net.constant(2))
     own = net.node("Div", net.node("Range", zero, count, one), size)
@@ -100,7 +104,7 @@ def _parts(net: Graph, frames: str) -> str:
 
 
 def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, parts: str) -> str:
-    """A dense layer: its input are the channels of all layers before it."""
+    """A dense layer, whose input is the channels of all layers before it."""
     inner = _normal(net, frames, f"{name}.nonlinear1", channels)
     inner = net.node("Conv", inner, net.weight(f"{name}.linear1.weight", BOTTLENECK_CHANNELS, channels, 1))
     inner = _normal(net, inner, f"{name}.nonlinear2", BOTTLENECK_CHANNELS)
@@ -111,8 +115,8 @@ def _dense(net: Graph, frames: str, name: str, channels: int, dilation: int, par
 
 
 def _mask(net: Graph, frames: str, name: str) -> str:
-    """(batch, channels, parts): the context mask, from the whole utterance and from each part of
-    two seconds.
+    """The context mask (batch, channels, parts), computed from the whole utterance and from each part of two
+    seconds.
     """
     part = net.node(
         "AveragePool",

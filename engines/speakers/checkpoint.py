@@ -48,7 +48,7 @@ INERT = frozenset(
         "pyannote.audio.core.task Resolution",
     }
 )
-"""Names that the known files have beside their tensors; what they stand for is not needed here."""
+"""Names in the known files that are not tensors; their values are not needed."""
 MALFORMED = (
     *(ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError),
     *(zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError),
@@ -58,7 +58,7 @@ MALFORMED = (
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A class or function that the file names. It is only compared, never looked up."""
+    """A class or function that the file names. Its name is only compared; the class is never imported."""
 
     text: str
 
@@ -71,7 +71,7 @@ class Inert:
 
 
 def read(path: Path, *, most: int = ARRAY_BYTES) -> Any:
-    """What the checkpoint holds: dicts, lists, numbers, text, and a read-only array for each tensor.
+    """The content of a checkpoint: dicts, lists, numbers, text, and a read-only array for each tensor.
 
     `most`: bytes of all arrays. Raises `WeightsBroken` for anything that is not such a file.
     """
@@ -92,7 +92,9 @@ def _program_name(archive: zipfile.ZipFile) -> str:
 
 
 def _bytes(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """PyTorch never compresses, so no member can be larger than the file itself."""
+    """The bytes of a member of the archive. PyTorch never compresses, so a member that claims more than the
+    file has is refused.
+    """
     member = archive.getinfo(name)
     if member.compress_type != zipfile.ZIP_STORED or member.file_size > most:
         raise ValueError(f"{name} is compressed or too large")
@@ -101,7 +103,7 @@ def _bytes(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 @dataclass(slots=True)
 class _Storages:
-    """The arrays of numbers that lie beside the program, each read once."""
+    """The arrays of numbers that lie in the archive beside the pickle program; each is read once."""
 
     archive: zipfile.ZipFile
     folder: str
@@ -122,7 +124,9 @@ class _Storages:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> np.ndarray[Any, Any]:
-    """Only arrays that lie in order, as the layers of a model do: so no shape is larger than its storage."""
+    """A tensor as an array. Only tensors whose elements lie in order are accepted, as in the layers of a
+    model, so that no shape is larger than its storage.
+    """
     sizes = [int(size) for size in shape]
     in_order = [math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
     stop = int(offset) + math.prod(sizes)
@@ -133,7 +137,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> np.
 
 
 class _Machine:
-    """The stack machine. The opcodes that it knows stand below."""
+    """The stack machine that runs the pickle program. It knows the opcodes in the tables below."""
 
     def __init__(self, storages: _Storages) -> None:
         self._storages = storages
@@ -187,7 +191,7 @@ class _Machine:
             target[_plain(key, (str, int))] = value
 
     def storage(self, _: Any) -> None:
-        """`("storage", class, key, device, number of elements)`."""
+        """Pushes the array for `("storage", class, key, device, number of elements)`."""
         (_, kind, key, _, count), *_ = self._pop(1)
         self._stack.append(self._storages.get(_plain(kind, Name), str(key), int(count)))
 

@@ -1,4 +1,4 @@
-"""Vectors of the speakers of all windows -> which of them are one person.
+"""Clusters the vectors of the speakers of all windows: each cluster is one person.
 
 Average linkage at a mean cosine distance, clusters of few vectors joined with the nearest large one, then
 every vector to the nearest centroid: pyannote.audio's agglomerative clustering (Bredin 2023,

@@ -21,9 +21,9 @@ from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 WEIGHTS = "campplus_cn_en_common.pt"
-"""The file in the model's folder."""
+"""Name of the encoder's file in the model's folder."""
 SHORTEST_SAMPLES = SAMPLE_RATE // 2
-"""Samples that the network needs; shorter sound is padded with silence."""
+"""The network needs so many samples; shorter sound is padded with silence."""
 
 
 def network(
@@ -34,7 +34,7 @@ def network(
     Raises `WeightsBroken`.
     """
     model = graph(_arrays(path, key))
-    return_free_memory()  # the arrays and the graph's parts, before the session makes its own copies
+    return_free_memory()  # frees the arrays and the graph's parts before the session copies them
     # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
     return session(model, replace(options, threads=options.threads or 1), memory_plans=False)
 
@@ -73,7 +73,9 @@ class CamPlusPlus:
         self._network = None
 
     def _vector(self, samples: Samples) -> Samples:
-        """Cepstral mean normalisation: subtracting the mean of each band removes the channel."""
+        """The unit vector of samples. Subtracting the mean of each band (cepstral mean normalisation) removes
+        the channel.
+        """
         heard = bands(samples)
         found = self._network.run(None, {"bands": (heard - heard.mean(axis=0))[None]})[0][0]
         return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), np.float32)

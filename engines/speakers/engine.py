@@ -23,7 +23,7 @@ from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Sampl
 
 LIBRARIES = ("onnx", "onnxruntime", "scipy")
 SEGMENTATION = "segmentation.bin"
-"""The file in the model's folder, beside the encoder's."""
+"""Name of the segmentation model's file in the folder of the encoder's file."""
 WINDOW_STEP = 2.5
 """Seconds between two windows of the segmentation."""
 

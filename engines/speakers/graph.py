@@ -30,18 +30,18 @@ class Graph:
         self._initializers: dict[str, Any] = {}
 
     def array(self, name: str, *shape: int) -> Samples:
-        """An array of the checkpoint. Raises `WeightsBroken` where it is absent or of another shape."""
+        """An array of the checkpoint. Raises `WeightsBroken` if it is absent or has another shape."""
         found = self._weights.get(name)
         if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != np.float32:
             raise WeightsBroken(f"The weights of the model have no `{name}` of the right shape.")
         return found
 
     def weight(self, name: str, *shape: int) -> str:
-        """As `array`, as an input of nodes."""
+        """Adds an array of the checkpoint to the graph. Returns its name, for the inputs of nodes."""
         return self.constant(self.array(name, *shape), name)
 
     def constant(self, values: Any, name: str = "") -> str:
-        """Lists of whole numbers become int64."""
+        """Adds a constant to the graph and returns its name. Lists of whole numbers become int64."""
         array = np.asarray(values)
         name = name or f"constant_{len(self._initializers)}"
         self._initializers.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -68,6 +68,6 @@ class Graph:
         model = helper.make_model(
             graph, opset_imports=versions, ir_version=FORMAT_VERSION, producer_name="antiphon"
         )
-        for name in [*self._initializers]:  # one by one: protobuf copies what is added
+        for name in [*self._initializers]:  # one by one, because protobuf copies what is added
             model.graph.initializer.append(self._initializers.pop(name))
         return bytes(model.SerializeToString(deterministic=True))

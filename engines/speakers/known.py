@@ -50,6 +50,6 @@ def names(centroids: Sequence[Samples], known: Sequence[KnownSpeaker]) -> tuple[
 
 
 def _cosine(one: Samples, two: Samples) -> float:
-    """The cosine of each pair; -1 for a vector of length 0 or NaN."""
+    """The cosine similarity of two vectors; -1 if one of them has length 0 or contains NaN."""
     size = float(np.linalg.norm(one) * np.linalg.norm(two))
     return float(one @ two) / size if size > 0 else -1.0

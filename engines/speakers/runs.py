@@ -69,7 +69,7 @@ class _SpeakerGroup:
 
 
 class RunBook:
-    """Caches the vectors of the latest runs of one audio."""
+    """Caches the vectors of the latest runs of one recording."""
 
     def __init__(self) -> None:
         self._runs: deque[tuple[float, float, Samples]] = deque(maxlen=MOST_REMEMBERED)
@@ -89,12 +89,12 @@ class RunBook:
 
 @dataclass(frozen=True, slots=True)
 class _Ear:
-    """Computes the vectors of stretches of one window. Frames in, vectors out."""
+    """Computes vectors for ranges of frames of one window."""
 
     start: float
     """Start of the window, in seconds."""
     frame: float
-    """Seconds."""
+    """Length of a frame in seconds."""
     frames: int
     book: RunBook
     embed: Embed
@@ -153,9 +153,7 @@ def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
 
 
 def _parts(begin: int, end: int, ear: _Ear) -> list[_Run]:
-    """One or more runs: a long run is divided into pieces, and cut where the vectors show that another person
-    continues.
-    """
+    """Divides a run: a long run is cut into pieces where their vectors show that another person continues."""
     marks = _marks(begin, end, ear)
     vectors = np.stack([ear.vector(a, b) for a, b in pairwise(marks)])
     return [
@@ -198,7 +196,7 @@ def _alike(vectors: Samples, begin: int, end: int) -> list[tuple[int, int]]:
 
 
 def _runs(mask: Mask, pause: int) -> list[tuple[int, int]]:
-    """Stretches of frames that are set, across gaps of at most `pause` frames."""
+    """Ranges of frames that are set in the mask; gaps of at most `pause` frames do not end a range."""
     at = np.flatnonzero(mask)
     if not len(at):
         return []

@@ -38,7 +38,9 @@ SETS = tuple(s for size in range(AT_ONCE + 1) for s in combinations(range(LOCAL_
 
 
 def graph(weights: Mapping[str, Any]) -> bytes:
-    """(batch, samples) sound -> (batch, frames, 7) scores of `SETS`. Raises `WeightsBroken`."""
+    """The ONNX graph from sound (batch, samples) to the scores of `SETS` (batch, frames, 7). Raises
+    `WeightsBroken`.
+    """
     net = Graph("segmentation", weights)
     sound = net.node("Unsqueeze", "sound", net.constant([1]))
     sound = _instance_norm(net, sound, "sincnet.wav_norm1d", 1)
@@ -60,14 +62,16 @@ def graph(weights: Mapping[str, Any]) -> bytes:
 
 
 def active(scores: Samples) -> NDArray[np.bool_]:
-    """(batch, frames, classes) scores -> (batch, frames, speakers): who talks."""
+    """Who talks, as an array (batch, frames, speakers), from the scores (batch, frames, classes)."""
     members = np.array([[speaker in one for speaker in range(LOCAL_SPEAKERS)] for one in SETS])
     found: NDArray[np.bool_] = members[scores.argmax(axis=-1)]
     return found
 
 
 def _pooled(net: Graph, bands: str, name: str, channels: int) -> str:
-    """The largest of three neighbours, each channel brought to zero mean and unit variance."""
+    """Max pooling over three neighbours, then normalisation of each channel to zero mean
+    and unit variance.
+    """
     pooled = net.node("MaxPool", bands, kernel_shape=[3], strides=[3])
     return net.node("LeakyRelu", _instance_norm(net, pooled, name, channels), alpha=0.01)
 
@@ -115,7 +119,7 @@ def _mirrored(net: Graph, half: str) -> str:
 
 
 def _lstm(net: Graph, frames: str, layer: int) -> str:
-    """(frames, batch, numbers) -> (frames, batch, 2 * HIDDEN), both directions side by side."""
+    """A bidirectional LSTM layer: (frames, batch, numbers) -> (frames, batch, 2 * HIDDEN)."""
     size = CONVOLUTION_CHANNELS if layer == 0 else 2 * LSTM_SIZE
     inner = [_both(net, f"weight_ih_l{layer}", size), _both(net, f"weight_hh_l{layer}", LSTM_SIZE)]
     biases = [_both(net, f"bias_{part}_l{layer}", 0) for part in ("ih", "hh")]
@@ -140,6 +144,6 @@ def _both(net: Graph, name: str, size: int) -> Samples:
 
 
 def _linear(net: Graph, given: str, name: str, size: int, out: int) -> str:
-    """PyTorch keeps a layer's weights as (out, in)."""
+    """A linear layer. PyTorch stores its weights as (out, in)."""
     weight = net.constant(net.array(f"{name}.weight", out, size).T, f"{name}.weight")
     return net.node("Add", net.node("MatMul", given, weight), net.weight(f"{name}.bias", out))

@@ -1,4 +1,4 @@
-"""Windows whose speakers are known -> turns of the whole audio.
+"""Joins windows whose speakers are known to turns of the whole audio.
 
 Windows overlap, so every frame is judged several times: the number of people who talk is the mean over the
 windows, and they are the clusters that most windows name. As in pyannote.audio (Bredin 2023).
@@ -18,13 +18,13 @@ from engines.speakers.clustering import Labels
 from engines.speakers.segmentation import FRAME_SPAN, FRAME_STEP, WINDOW_SECONDS
 
 SHORTEST_TURN_SECONDS = 0.05
-"""Seconds; shorter turns are noise of the segmentation and are dropped."""
+"""Shorter turns, in seconds, are noise of the segmentation and are dropped."""
 
 SORTED_FRAMES = 65_536
 """Frames that are sorted at once: sorting takes eight bytes for each cluster of each frame."""
 
 Turn = tuple[float, float, int]
-"""Seconds of start and end, and the number of the cluster."""
+"""Start and end in seconds, and the number of the cluster."""
 
 
 class Frames:
@@ -60,7 +60,7 @@ class Frames:
 
 
 def _named_most(votes: NDArray[np.uint8], count: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """Of each frame, as many clusters as people talk in it: those that most windows name."""
+    """The clusters of each frame: those that most windows name, as many as people talk in it."""
     order = np.argsort(-votes.astype(np.int16), axis=1, kind="stable")
     talks = np.zeros(votes.shape, np.bool_)
     np.put_along_axis(talks, order, np.arange(order.shape[1]) < count[:, None], axis=1)
@@ -69,8 +69,8 @@ def _named_most(votes: NDArray[np.uint8], count: NDArray[np.int_]) -> NDArray[np
 
 
 def _turns(talks: NDArray[np.bool_], number: int) -> Iterator[Turn]:
-    """A turn lasts from the middle of its first frame to the middle of the first frame without the
-    speaker.
+    """The turns of one speaker. A turn lasts from the middle of its first frame to the middle of the first
+    frame without the speaker.
     """
     edges = np.flatnonzero(np.diff(talks, prepend=False, append=False))
     for begin, end in pairwise(edges.tolist()):

@@ -20,11 +20,13 @@ from engines.types import SAMPLE_RATE, Samples
 BATCH_WINDOWS = 2
 """Windows in one batch of the segmentation network: more need memory and save hardly any time."""
 AT_ONCE = 24
-"""Windows of one look (67.5 s of sound). A run of speech that two looks share is embedded in both, so longer
-looks cost less (the encoder runs 5 % less often than at 12), but other requests wait until a look is done."""
+"""Windows that one call of `look` processes (67.5 s of sound). A run of speech that two calls share is
+embedded in both, so longer calls cost less (the encoder runs 5 % less often than at 12), but other requests
+wait until a call is done.
+"""
 
 Segment = Callable[[Samples], NDArray[np.bool_]]
-"""(windows, samples) -> (windows, frames, speakers): who talks."""
+"""A function from sound (windows, samples) to who talks (windows, frames, speakers)."""
 
 
 class SpeakerVoices(Protocol):
@@ -37,7 +39,7 @@ class SpeakerVoices(Protocol):
         ...
 
     def embed(self, samples: Samples) -> Samples:
-        """The unit vector of a speaker."""
+        """The unit vector of the person who speaks in `samples`."""
         ...
 
 
@@ -46,11 +48,11 @@ class FoundSpeakers:
     """The results of consecutive windows."""
 
     seconds: float
-    """From the start of the audio to the end of its last sample here."""
+    """Seconds from the start of the audio to the end of the last sample that was processed."""
     active: NDArray[np.bool_]
-    """(windows, frames, speakers)."""
+    """Who talks: (windows, frames, speakers)."""
     vectors: Samples
-    """(windows, speakers, numbers); NaN for a speaker who said too little."""
+    """Speaker vectors: (windows, speakers, numbers); NaN for a speaker with too little speech."""
 
 
 class Windows:
@@ -114,6 +116,6 @@ def _seen(seconds: float, windows: Sequence[Sequence[LocalSpeaker]], frames: int
 
 
 def _widened(table: NDArray[Any], shape: tuple[int, ...], fill: float) -> NDArray[Any]:
-    """The array padded at the ends to at least that shape."""
+    """The array, padded at the ends of its axes to at least that shape."""
     missing = [(0, max(0, want - have)) for want, have in zip(shape, table.shape, strict=True)]
     return np.pad(table, missing, constant_values=fill)

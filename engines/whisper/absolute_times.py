@@ -1,4 +1,6 @@
-"""Phrases of a round -> segments with absolute times. Law: values in, values out; no model is run here."""
+"""Converts phrases of a round to segments with absolute times. Law: values in, values out; no model is run
+here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from engines.whisper.words import Timed, fit_words
 def keep(
     row: Row, decoded: Decoded, phrases: list[Phrase], timed: list[Timed] | None, tokens: WhisperTokens
 ) -> None:
-    """Adds the round's phrases to the row. `timed`: the round's words; None where no times are asked for."""
+    """Adds the phrases of a round to the row. `timed`: the words of the round; None if no word times are
+    needed.
+    """
     fitted = fit_words(phrases, timed, tokens) if timed is not None else None
     for index, phrase in enumerate(phrases):
         words = fitted[index] if fitted is not None else None

@@ -35,7 +35,7 @@ def numbers(array: StorageView) -> NDArray[Any]:
 def join_rows(
     encoded: Sequence[StorageView], positions: int, silence: NDArray[Any] | None = None
 ) -> StorageView:
-    """Arrays of one row each as one array of so many positions. They must be on the CPU.
+    """Joins arrays of one row each to one array with that number of positions. They must be on the CPU.
 
     `silence`: (1, positions, width), which fills up shorter arrays.
     """

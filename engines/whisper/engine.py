@@ -75,7 +75,9 @@ class WhisperTranscriber:
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._limits: dict[int, RowLimit] = {}
-        """For each number of beams: a request that asks for many makes no batches of others small."""
+        """The row limit for each number of beams: a request with many beams must not make the batches of
+        others small.
+        """
         self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
         self._draft_padding = self._padding_frames() if adaptive else None
         self._tight = self._on_cpu and self._draft_padding == PADDING_FRAMES
@@ -87,7 +89,7 @@ class WhisperTranscriber:
         self._padding = None if full else self._draft_padding
         self.calls = calls
         self.device = model.model.device
-        """`cpu` or `cuda`; with `auto`, only the loaded model knows."""
+        """`cpu` or `cuda`. With the option `auto`, it is known only when the model is loaded."""
 
     def close(self) -> None:
         self._features.close()
@@ -95,7 +97,7 @@ class WhisperTranscriber:
 
     @property
     def lengths(self) -> LengthClasses:
-        if self._padding is None:  # every encoding is a full one
+        if self._padding is None:  # without adaptive windows every encoding is a full one
             return LengthClasses()
         return LengthClasses(self._grid, self._padding, FULL_FRAMES)
 
@@ -116,7 +118,7 @@ class WhisperTranscriber:
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
     def _group_key(self, row: Row) -> tuple[Any, ...]:
-        """Rows of equal keys are decoded together.
+        """The key by which rows are grouped for decoding.
 
         CTranslate2 needs one length and one position of the start token within a batch, and one search plan.
         """
@@ -130,7 +132,7 @@ class WhisperTranscriber:
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 
     def _encoded_silence(self) -> NDArray[Any]:
-        """(1, positions, width) of 30 seconds."""
+        """The encoding of 30 seconds of silence: (1, positions, width)."""
         bands = self._model.feature_extractor.mel_filters.shape[0]
         quiet = np.full((1, bands, FULL_FRAMES), SILENCE_FEATURE, np.float32)
         return numbers(self._model.encode(quiet)).copy()
@@ -167,7 +169,9 @@ class WhisperTranscriber:
             self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
 
     def _encode(self, rows: list[Row], size: int) -> StorageView:
-        """(rows, positions, width). A CPU's caches hold one row, so that rows are quicker one by one."""
+        """The encodings (rows, positions, width). On a CPU each row is encoded alone, because its caches hold
+        only one.
+        """
         if not self._on_cpu:
             return self._model.encode(np.stack([row.piece(size) for row in rows]))
         alone = [self._model.encode(row.piece(row.encoded)[None]) for row in rows]
@@ -253,6 +257,6 @@ def _code(row: Row) -> str:
 
 
 def _grouped(items: list[Item], key: Callable[[Item], tuple[Any, ...]]) -> Iterator[list[Item]]:
-    """The items of each key, in the order of the keys."""
+    """The items in groups of equal keys, in the order of the keys."""
     for _, group in groupby(sorted(items, key=key), key=key):
         yield list(group)

@@ -37,12 +37,12 @@ loop too."""
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One way to decode."""
+    """One way to decode: a temperature and a number of beams."""
 
     temperature: float
     beams: int
     min_logprob: float
-    """Mean log-probability from which its result passes."""
+    """Mean log-probability from which a result of this search is accepted."""
     greedy_first: bool = False
     """Whether it is the greedy search before a beam search."""
     follows_loops: bool = True
@@ -54,11 +54,11 @@ class Batch:
     """Rows of one encoding, which are decoded together."""
 
     encoded: StorageView
-    """The encoder's output: (rows, positions, width)."""
+    """Output of the encoder: (rows, positions, width)."""
     prompts: list[list[int]]
-    """One for each row, all of one length."""
+    """The prompts of the rows, all of the same length."""
     max_tokens: int | None = None
-    """Tokens after which decoding stops; None: as many as the decoder has positions for."""
+    """Decoding stops after so many tokens; None: after as many as the decoder has positions for."""
 
     def take(self, rows: Sequence[int]) -> Batch:
         encoded = take_rows(self.encoded, rows, len(self.prompts))

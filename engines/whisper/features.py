@@ -1,4 +1,4 @@
-"""The log-mel spectrograms that Whisper hears, several of them at once.
+"""Computes log-mel spectrograms, Whisper's input, several of them at once.
 
 CTranslate2 takes features from the CPU's memory. While those of a batch are computed one after the other,
 the GPU waits; NumPy lets other threads work meanwhile, so that cores share them.
@@ -30,7 +30,7 @@ class Features:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mel") if threads > 1 else None
 
     def of(self, samples: Samples) -> Samples:
-        """(mel bands, frames); at most one full window."""
+        """The log-mel spectrogram (mel bands, frames) of at most 30 seconds of sound."""
         limit = FULL_FRAMES * self._extractor.hop_length
         return np.asarray(self._extractor(samples[:limit]), np.float32)[:, :FULL_FRAMES]
 

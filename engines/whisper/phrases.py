@@ -1,4 +1,4 @@
-"""Decoded tokens -> phrases, by the timestamps that Whisper writes between them.
+"""Divides decoded tokens into phrases, by the timestamps that Whisper writes between them.
 
 Law: pure. A pair of timestamps ends one phrase and begins the next. A single timestamp at the very end says
 that nothing follows; without it the last phrase may be cut off, and the next round begins at its start.
@@ -31,7 +31,7 @@ class Phrase:
 
 
 class Marks(Protocol):
-    """The part of the vocabulary that is needed here."""
+    """The part of the vocabulary that this module needs."""
 
     eot: int
     timestamps: int
@@ -53,7 +53,7 @@ def split_phrases(
     used = frames if closed or not cuts else (tokens[last - 1] - marks.timestamps) * FRAMES_PER_TIMESTAMP
     if (
         frames - used < min_rest or closed or not used
-    ):  # otherwise a round that covers nothing would be repeated for ever
+    ):  # without this check a round that covers nothing would be repeated forever
         cuts, used = [*cuts, len(tokens)], frames
     slices = zip([0, *cuts], cuts, strict=False)
     phrases = [_phrase(tokens[a:b], a, frames, marks) for a, b in slices if b > a]

@@ -17,7 +17,7 @@ class Decoded:
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
-    """One for each token; empty unless the request asked for them."""
+    """The log-probability of each token; empty unless the request asked for them."""
     avg_logprob: float
     """Mean log-probability of the tokens, the end token included."""
     no_speech_prob: float
@@ -26,7 +26,7 @@ class Decoded:
     beamed: bool = False
     """Whether a beam search followed the greedy one."""
     fell_back: bool = False
-    """Whether the first temperature was not enough."""
+    """Whether fallback temperatures were used."""
 
 
 def is_loop(decoded: Decoded, options: TranscribeOptions) -> bool:
@@ -35,7 +35,7 @@ def is_loop(decoded: Decoded, options: TranscribeOptions) -> bool:
 
 
 def without_loop(decoded: Decoded, options: TranscribeOptions) -> Decoded:
-    """The result, or one without text where it is a repetition loop."""
+    """The result; without its text if it is a repetition loop."""
     return replace(decoded, tokens=(), logprobs=()) if is_loop(decoded, options) else decoded
 
 
@@ -48,13 +48,17 @@ def is_silence(decoded: Decoded, options: TranscribeOptions) -> bool:
 
 
 def passes(decoded: Decoded, options: TranscribeOptions, min_logprob: float | None = None) -> bool:
-    """Whether no other search is needed. `min_logprob`: None takes the threshold of the options."""
+    """Whether the result is good enough, so that no other search is needed. `min_logprob`: None means the
+    threshold of the options.
+    """
     unlikely = decoded.avg_logprob < (options.log_prob_threshold if min_logprob is None else min_logprob)
     return not is_loop(decoded, options) and (not unlikely or is_silence(decoded, options))
 
 
 def best(results: list[Decoded], options: TranscribeOptions) -> Decoded:
-    """The last result if it passes; else the likeliest one. A loop is taken only if there is nothing else."""
+    """The last result if it passes, else the one with the highest probability. A loop is used only if there
+    is no other result.
+    """
     if passes(results[-1], options):
         return results[-1]
     without_loops = [result for result in results if not is_loop(result, options)]

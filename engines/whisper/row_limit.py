@@ -1,4 +1,4 @@
-"""Batches that memory suffices for: a GPU that refuses one gets its halves.
+"""Limits batches to the memory of the GPU: a batch that does not fit is divided into halves.
 
 Law: how many rows go into one round; what a round does is not known here.
 """
@@ -25,7 +25,9 @@ class RowLimit:
         self._rounds = 0
 
     def run(self, rows: list[Row], step: Callable[[list[Row]], None]) -> None:
-        """Calls `step` with all rows, in parts. A single row that memory does not suffice for raises."""
+        """Calls `step` for all rows, in parts that fit into memory. Raises if memory does not suffice for a
+        single row.
+        """
         self._grow()
         waiting = list(rows)
         while waiting:

@@ -42,7 +42,7 @@ ENCODED_GRID_FRAMES = 50
 """The encoder of a measured model on a CPU encodes each row by itself, up to a multiple of these frames. Up
 to the coarse grid, the decoder is given the encoding of silence."""
 MIN_REST = 100
-"""Frames: a rest of the window that is shorter than this gets no further round."""
+"""A rest of the window with fewer frames than this gets no further round."""
 MAX_ROUNDS = 30
 """The most rounds of one window."""
 MAX_FALLBACK_ROUNDS = 2
@@ -62,7 +62,7 @@ FEATURE_RANGE = 2.0
 silence.
 """
 MAX_SILENT_END = 300
-"""Frames without text at the end of a round from which the result is doubtful."""
+"""If so many frames at the end of a round have no text, the result is doubtful."""
 TOKENS_AT_ONCE = 10
 TOKENS_PER_SECOND = 15
 """More tokens than TOKENS_AT_ONCE + TOKENS_PER_SECOND * seconds are a loop in any language."""
@@ -83,11 +83,11 @@ class Row:
     padding: int | None = None
     """Frames of silence after the sound in the encoding; None: every encoding is a full one."""
     grid: int = GRID_FRAMES
-    """Frames of which short encodings have a multiple, as the decoder is given them."""
+    """The length of short encodings is a multiple of so many frames, as the decoder gets it."""
     tight: bool = False
-    """Whether the encoder is given less: the rest of the grid is the encoding of silence."""
+    """Whether the encoder gets fewer frames than the decoder: the rest is the encoding of silence."""
     seek: int = 0
-    """Where the next round begins: frames from the start of the window."""
+    """Position at which the next round begins: frames from the start of the window."""
     said: list[int] = field(default_factory=list)
     """Text tokens of earlier rounds."""
     segments: list[Segment] = field(default_factory=list)
@@ -98,14 +98,14 @@ class Row:
 
     @property
     def size(self) -> int:
-        """Frames of the next encoding, as the decoder is given it."""
+        """Number of frames of the next encoding, as the decoder gets it."""
         if self.padding is None or self.doubted:
             return FULL_FRAMES
         return short_size(self.frames - self.seek, self.padding, self.grid)
 
     @property
     def encoded(self) -> int:
-        """Frames that the encoder is given for it; at most `size`."""
+        """Number of frames that the encoder gets for this round; at most `size`."""
         if self.padding is None or self.doubted or not self.tight:
             return self.size
         left = self.frames - self.seek
@@ -114,7 +114,7 @@ class Row:
 
     @property
     def full(self) -> bool:
-        """Whether the next encoding is a full one: there is nothing better to try."""
+        """Whether the next encoding is a full one, so that no better one can be tried."""
         return self.encoded == FULL_FRAMES
 
     @property
@@ -152,7 +152,7 @@ class Row:
             setattr(self, name, getattr(before, name))
 
     def spent(self, **counts: int) -> None:
-        """Adds to the cost of the window."""
+        """Adds these counts to the cost of the window."""
         self.cost = replace(self.cost, **{k: getattr(self.cost, k) + n for k, n in counts.items()})
 
     def retry_in_full(self) -> None:

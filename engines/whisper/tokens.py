@@ -48,7 +48,9 @@ class WhisperTokens:
         self._bytes = _byte_table()
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of plain text: a prompt with the spelling of a special token does not become that token."""
+        """The tokens of plain text. A special token that is spelled out in the text does not become that
+        token.
+        """
         return self.text_only(self._tokenizer.encode(text))
 
     def decode(self, tokens: Sequence[int]) -> str:

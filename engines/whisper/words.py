@@ -39,7 +39,7 @@ class Timed:
     probability: float
 
     def word(self, offset: float, low: float, high: float) -> Word:
-        """The word with absolute times within low..high, to the hundredth of a second."""
+        """The word with absolute times between `low` and `high`, rounded to hundredths of a second."""
         start = min(max(round(self.start + offset, 2), low), high)
         end = min(max(round(self.end + offset, 2), start), high)
         return Word(self.text, start, end, self.probability)
@@ -54,7 +54,7 @@ class Alignment(Protocol):
 
 
 def group_words(words: tuple[list[str], list[list[int]]], alignment: Alignment) -> list[Timed]:
-    """Words with times, with their punctuation. The last word of `words` is the end-of-text token."""
+    """Words with their times and punctuation. The last word of `words` is the end-of-text token."""
     texts, ids = words
     if len(ids) <= 1:
         return []

@@ -121,7 +121,7 @@ def test_both_sides_have_the_same_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_plain_finds_the_libraries_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has to be set for it either."""
+    """Plain faster-whisper finds NVIDIA's libraries too, without any environment variable."""
     done: list[str] = []
     monkeypatch.setattr("engines.cuda_libraries.preload", lambda: done.append("preload"))
     monkeypatch.setattr("faster_whisper.WhisperModel", lambda *_, **__: done.append("model"))

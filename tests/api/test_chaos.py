@@ -1,4 +1,4 @@
-"""A thousand clients that leave or stall at random points of every route, then everything is as before.
+"""A thousand clients leave or stall at random points of every route; after that, everything is as before.
 
 Real sockets and a real server in this process, engines that need no weights, a fixed seed.
 """
@@ -42,29 +42,31 @@ from tests.support.waiting import until
 SEED = 20_261_124
 CLIENTS, AT_ONCE, REHEARSAL = 1_000, 50, 150
 POOLS = ("AnyIO worker thread", "asyncio_", "Thread-")
-"""Names of the threads of AnyIO, of asyncio's executor and of aiosqlite's connections."""
+"""Beginnings of the names of threads of AnyIO, of asyncio's executor and of aiosqlite's connections."""
 MORE_THREADS, MORE_DESCRIPTORS = 60, 10
-"""How many threads of those pools, and how many file descriptors, there may be more than before."""
+"""After the test there may be at most so many more threads of those pools, and more file descriptors."""
 MORE_MEMORY = 100_000_000
 """Bytes by which resident memory may grow: allocators keep what they once had."""
 
 
 class Forgetful(list[list[Window]]):
-    """Keeps no sound."""
+    """A list that drops everything, so that no sound stays in memory."""
 
     def append(self, item: list[Window]) -> None:
-        """Nothing is kept."""
+        """Drops the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the process holds."""
+    """The resources that the process holds."""
 
     threads: int
-    """Threads outside of `POOLS`: libraries bound these pools themselves, and fill them as they like."""
+    """Threads outside of `POOLS`. Libraries limit those pools themselves, and start as many threads in them
+    as they like.
+    """
     descriptors: int
     files: int
-    """In the folder for temporary files."""
+    """Number of files in the folder for temporary files."""
     tasks: int
     requests: int
     queued_seconds: float
@@ -95,12 +97,12 @@ class Held:
 
 
 def resident() -> int:
-    """Bytes of memory."""
+    """Resident memory of the process, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def calls() -> list[Call]:
-    """Every route, with clips short and long."""
+    """Calls of every route, with short and long clips."""
     talk = wav(np.concatenate([tone(3, 300), tone(2, 1200), tone(4, 300)]))
     long = wav(tone(90))
     stt, speech = "/v1/audio/transcriptions", "/v1/audio/speech"
@@ -169,7 +171,7 @@ async def test_every_route_is_called(container: Container) -> None:
 
 @asynccontextmanager
 async def serving(container: Container) -> AsyncIterator[int]:
-    """A real server in this loop; its port."""
+    """Runs a real server in this event loop, and yields its port."""
     server = Server(create_app(container), container.settings)
     sockets = listen("127.0.0.1", 0)
     running = asyncio.create_task(server.serve(sockets))
@@ -203,7 +205,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    # so that a slow machine does not count as an unready server
+    # else a slow machine would count as an unready server
     monkeypatch.setattr(readiness, "DATABASE_SECONDS", 100)
     upgrade(settings.database_url)
     model = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
@@ -219,7 +221,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
     chance = Random(SEED)
     await add_tone_voice(container)
     async with serving(container) as port:
-        await crowd(port, REHEARSAL, chance)  # loads and opens what is loaded and opened only once
+        await crowd(port, REHEARSAL, chance)  # loads and opens everything that is loaded or opened only once
         await settled(container, folder)
         before, memory = Held.now(container, folder), resident()
         fates = await crowd(port, CLIENTS, chance)
@@ -253,7 +255,9 @@ async def settled(container: Container, folder: Path) -> None:
 
 
 def same(now: Held, before: Held) -> bool:
-    """Threads and descriptors may be fewer, since idle ones are given back."""
+    """Whether the process holds as much as before. It may have fewer threads and descriptors, because idle
+    ones are closed.
+    """
     return (
         now.threads <= before.threads
         and threading.active_count() <= now.threads + MORE_THREADS

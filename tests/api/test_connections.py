@@ -1,4 +1,4 @@
-"""What clients without a key can do to connections: bounded in bytes, number and time, on a real server."""
+"""What clients without a key can do to connections is limited in bytes, number and time, on a real server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def connected(server: Server) -> socket.socket:
 
 
 def answer(line: socket.socket, until: float = 20) -> bytes:
-    """Everything up to the end of the connection."""
+    """All bytes of the connection until the server ends it."""
     line.settimeout(until)
     data = b""
     with contextlib.suppress(ConnectionResetError):
@@ -70,7 +70,7 @@ def said(server: Server, *pieces: bytes) -> bytes:
 
 
 def refused(data: bytes, status: int) -> dict[str, str]:
-    """The envelope of the last answer in `data`."""
+    """The error envelope of the last answer in `data`."""
     head, _, body = data[data.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status), data
     assert b"x-request-id: req_" in head
@@ -168,8 +168,8 @@ def test_a_body_that_drips_behind_its_answer_is_ended(server: Server, kept: byte
 def test_who_closes_after_a_large_body_gets_the_answer(
     server: Server, head: bytes, status: int, chunked: bool
 ) -> None:
-    """The kernel reset the connection, as it does when a socket with unread bytes is closed, so that sending
-    failed.
+    """Before this was fixed, the kernel reset the connection, as it does when a socket with unread bytes is
+    closed, so that sending failed.
     """
     size = 5_000_000
     body = b"x" * size
@@ -248,7 +248,7 @@ WISHES = [
 def test_a_body_behind_an_unknown_upgrade_is_the_body(
     server: Server, wish: bytes, apart: bool, chunked: bool
 ) -> None:
-    """Otherwise it would be lost, or parsed as a request of its own, which no proxy has seen."""
+    """Otherwise the body would be lost, or parsed as another request, which no proxy has seen."""
     body = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
     size = b"Content-Length: %d\r\n\r\n" % len(body)
     data = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else size + body

@@ -1,4 +1,6 @@
-"""PostgreSQL stops under load and comes back: refusals in words meanwhile, then everything as before."""
+"""PostgreSQL stops under load and starts again: meanwhile requests are refused with clear errors, and then
+everything works as before.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ async def client(
 
 
 class Load:
-    """Clients that ask without a pause, and what they are told."""
+    """Clients that send requests without a pause, and the statuses of their answers."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
@@ -71,7 +73,7 @@ class Load:
         self._tasks = [asyncio.create_task(self._ask(name)) for name in ASKS for _ in range(2)]
 
     async def phase(self) -> dict[str, Counter[int]]:
-        """Statuses from now until every kind of request had enough answers."""
+        """Waits until every kind of request has enough answers, and returns the statuses since the call."""
         self.seen = {name: Counter() for name in ASKS}
         await until(
             lambda: self.broken() or all(count.total() >= ENOUGH for count in self.seen.values()), seconds=60
@@ -80,7 +82,7 @@ class Load:
         return {name: Counter(count) for name, count in self.seen.items()}
 
     def broken(self) -> list[BaseException | None]:
-        """Why clients ended, which none of them should."""
+        """The exceptions with which clients ended; there should be none."""
         return [task.exception() for task in self._tasks if task.done()]
 
     async def close(self) -> None:
@@ -116,7 +118,7 @@ async def test_a_server_that_stops_and_starts_again(
     try:
         await all_well(load)
         await asyncio.to_thread(database.stop)
-        await load.phase()  # requests that had begun before
+        await load.phase()  # waits for requests that had begun before
         stopped = await load.phase()
         assert (await client.get("http://127.0.0.1/health/ready")).status_code == 503
         await asyncio.to_thread(database.start)

@@ -1,4 +1,4 @@
-"""Who spoke when, through the whole app, with voices that are tones and words that are counted."""
+"""Who spoke when, through the whole app, with tones as voices and numbers as words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOW, HIGH = 300.0, 1200.0
 
 
 def talk(*parts: tuple[float, float]) -> Floats:
-    """Seconds and pitch of each turn; pitch 0 is silence."""
+    """A conversation. `parts`: seconds and pitch of each turn; pitch 0 is silence."""
     return np.concatenate([tone(seconds, hertz) if hertz else silence(seconds) for seconds, hertz in parts])
 
 
@@ -207,9 +207,7 @@ async def test_failures_are_envelopes(
 
 
 async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
-    """The error names the missing library even if the weights are missing too, because weights alone would
-    not help.
-    """
+    """The error names the missing library, even if the weights are missing too."""
     missing = ToneDiarization(ToneDiarizer(), EngineMissing("pyannote", "diarization"))
     upgrade(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: missing)

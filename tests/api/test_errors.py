@@ -1,4 +1,4 @@
-"""The error envelope, on every path, whatever is wrong."""
+"""The error envelope has the same form on every path, whatever the error is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health tells models, database and disk; metrics tell requests by route."""
+"""The health checks report models, database and disk; the metrics count requests by route."""
 
 from __future__ import annotations
 

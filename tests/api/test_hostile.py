@@ -1,4 +1,6 @@
-"""Bad input against a real server with real weights: contract answers, flat memory, still alive."""
+"""Bad input to a real server with real weights: each answer is a valid one, memory does not grow, and the
+server still works.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ GROWTH = 100 * 1024 * 1024
 
 @pytest.fixture(scope="module", autouse=True)
 def warm(server: Server) -> None:
-    """An easy and a hard request first, since a beam search has buffers of its own."""
+    """Sends an easy and a hard request first, because a beam search needs buffers of its own."""
     for data in (JFK.read_bytes(), wav(noise(30, 0.3) + tone(30))):
         assert post(server, data, vad_filter="false").status_code == 200
 
@@ -123,7 +125,7 @@ def test_a_file_over_the_limit_in_a_chunked_upload(storage: Path, tmp_path: Path
 
 
 def test_a_codec_bomb(server: Server) -> None:
-    """Hundreds of hours of sound in half a megabyte, whose head tells no length."""
+    """Hundreds of hours of sound in half a megabyte. The head of the file does not state its length."""
     bomb = silent_flac(100 * 3600)
     assert len(bomb) < 700_000
     error = refused(post(server, bomb, "bomb.flac"))

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: what is sent twice is made once, on one server and on several."""
+"""`Idempotency-Key`: a request that is sent twice creates its thing once, on one server and on several."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ME = Caller("default", "key_1")
 
 
 class Making:
-    """Makes things, one number after the other; waits while the gate is closed."""
+    """Creates things with consecutive numbers; it waits while `gate` is not set."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -51,7 +51,7 @@ def making() -> Making:
 
 @pytest.fixture
 async def fronts(settings: Settings) -> AsyncIterator[list[IdempotencyService]]:
-    """Two servers of one SQLite database."""
+    """Two servers that share one SQLite database."""
     async for made in opened(settings.database_url):
         yield made
 

@@ -1,4 +1,4 @@
-"""Closed by default: every path but the open ones needs a key, and the key the path's scope."""
+"""Every path needs a key with the scope of that path, except for the paths that are open to everybody."""
 
 from __future__ import annotations
 

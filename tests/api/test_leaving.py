@@ -1,4 +1,6 @@
-"""A client that leaves stops the work, also while a stream is being opened or a consent or voice is made."""
+"""When a client leaves, the work stops, also while a stream is being opened or a consent or voice is being
+created.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def calling(container: Container) -> Calling:
 
 @asynccontextmanager
 async def limited(container: Container, **limits: int) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client with a new key of these limits."""
+    """A client with a new key that has these limits."""
     _, secret = await container.keys.create("a", grant=Grant(limits=KeyLimits(**limits)))
     async with client_of(container, secret) as client:
         yield client
@@ -57,8 +57,8 @@ def error(answer: httpx2.Response) -> dict[str, str]:
 
 
 async def within_a_minute() -> None:
-    """Waits for the next minute if this one is nearly over: limits hold for minutes of the clock, and a
-    test must not cross from one to the next.
+    """Waits for the next minute if this one is nearly over: limits hold for minutes of the clock, and a test
+    must run within one minute.
     """
     await until(lambda: time.time() % 60 <= 45, 20)
 
@@ -148,7 +148,7 @@ async def test_a_used_up_quota_and_what_the_sdk_makes_of_it(container: Container
 
 
 def claims_a_second(flac: bytes) -> bytes:
-    """A FLAC whose head says that it has 16,000 samples, whatever it has."""
+    """The FLAC file with a head that claims 16,000 samples, however many there are."""
     fields = int.from_bytes(flac[18:26], "big") >> 36 << 36 | 16_000
     return flac[:18] + fields.to_bytes(8, "big") + flac[26:]
 
@@ -248,7 +248,7 @@ async def test_an_open_server_counts_too(container: Container, client: httpx2.As
 async def servers(
     stack: AsyncExitStack, settings: Settings, database: str, engine: EchoTranscriber, count: int
 ) -> list[Container]:
-    """Servers that share a database."""
+    """Servers that share one database."""
     shared = settings.storage.model_copy(update={"database_url": database})
     await asyncio.to_thread(upgrade, database)
     fronts = [

@@ -1,4 +1,4 @@
-"""Looks of several live sessions that wait for the model at the same time are one batch."""
+"""Windows of several live sessions that wait for the model at the same time share a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Live sessions at their limits, over real sockets: slow readers, garbage, many sessions, stops."""
+"""Live sessions at their limits, over real sockets: slow readers, invalid frames, many
+sessions, shutdowns.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ MANY_SESSIONS = 200
 
 @pytest.fixture(scope="module")
 def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with room for many sessions, which logs everything."""
+    """A server that allows many sessions and logs everything."""
     with serving(
         tmp_path_factory.mktemp("roomy"),
         REALTIME_ENABLED="true",
@@ -56,12 +58,12 @@ def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def speech() -> bytes:
-    """Eleven seconds at 16 kHz, 16 bits."""
+    """Eleven seconds of speech at 16 kHz, 16 bits a sample."""
     return (decode(JFK.read_bytes()) * 32_767).astype("<i2").tobytes()
 
 
 def test_a_client_that_does_not_read_is_closed_with_1008(tmp_path: Path) -> None:
-    """Errors about its own frames fill what it may leave unread."""
+    """The client sends invalid frames and does not read the errors about them, until too many bytes wait."""
     settings = {"REALTIME_SESSIONS": "1", "REALTIME_UNREAD_BYTES": "16384"}
     with (
         serving(tmp_path, REALTIME_ENABLED="true", **settings) as server,  # type: ignore[arg-type]
@@ -106,7 +108,7 @@ def test_garbage_never_ends_a_session(roomy: Server) -> None:
 
 
 def _garbage(dice: random.Random) -> str | bytes:
-    """A frame that is no event of this API, and is well formed to varying degrees."""
+    """A frame that is not an event of this API; some of these frames are valid JSON, others are not."""
     kinds = ["session.update", "input_audio_buffer.append", "response.create", "x", 7, None, ["session"]]
     values = ["", "=", "\ud83d\ude00", 1e300, -1, None, True, [], {}, {"type": "realtime"}, "A" * 70_000]
     event = {"type": dice.choice(kinds), "session": dice.choice(values), "audio": dice.choice(["!", 3, None])}
@@ -140,7 +142,7 @@ def test_a_client_that_leaves_in_mid_turn_leaves_no_work(tmp_path: Path, speech:
 
 
 def queued(server: Server) -> float | None:
-    """Windows that wait; None before the first one."""
+    """Number of waiting windows, from /metrics; None before the first window."""
     with server.client() as client:
         page = client.get(f"{server.root}/metrics").text
     lines = [line for line in page.splitlines() if line.startswith("antiphon_queue_jobs{")]

@@ -1,4 +1,4 @@
-"""One access line for each request, joined to every other line of it by the request's id."""
+"""There is one access log line for each request, and all log lines of the request have its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""No handler holds up the event loop for 100 ms of CPU at a time, with the worst fields that are allowed.
+"""No handler blocks the event loop for 100 ms of CPU time at once, even with the worst fields that are
+allowed.
 
 Every route is in `test_loop_routes`; what other threads take from the loop is in
 `tests/unit/app/wire/test_lets_others_run.py`.
@@ -74,8 +75,8 @@ TRANSCRIPTIONS: dict[str, dict[str, Any]] = {
     "many fields": {f"f{number}": "x" * 5_000 for number in range(95)},
 }
 REFUSED = {"nested JSON": "invalid_value", "speakers": "several_speakers"}
-"""Code of the error for the cases that are refused. `speakers` is refused only after the work: the
-pretended engine hears several speakers in the clip.
+"""Error codes of the cases that are refused. `speakers` is refused only after the work: the fake engine hears
+several speakers in the clip.
 """
 
 
@@ -105,7 +106,7 @@ SPEECH: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SPEECH)
 def test_speech(server: Server, name: str) -> None:
     body = {"model": "tts-1", "voice": "alloy", "input": "Good morning, dear friend. " * 150} | SPEECH[name]
-    with server.client() as client:  # the first request loads what reads texts, on other threads
+    with server.client() as client:  # the first request loads the text libraries, on other threads
         client.post("/audio/speech", json=body | {"input": "Good morning."})
         longest(server)
         answer = client.post("/audio/speech", json=body)
@@ -199,7 +200,7 @@ def test_files_of_segments(server: Server, name: str, form: str) -> None:
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/openapi.json", "/"])
 def test_what_is_outside_of_the_api(server: Server, path: str) -> None:
     with server.client() as client:
-        client.get(server.root + path)  # the first call makes what is kept from then on
+        client.get(server.root + path)  # the first call makes what is then cached
         longest(server)
         assert client.get(server.root + path).status_code == 200
     assert longest(server) < most()
@@ -237,7 +238,7 @@ def test_frames_of_live_sessions_do_not_grow(server: Server) -> None:
     frame = b"\xc1\xfe" + struct.pack(">H", len(data)) + bytes(4) + data
     with opened(server, compression="deflate") as socket:
         longest(server)
-        with suppress(OSError):  # the server ends the connection at the first frame
+        with suppress(OSError):  # the server ends the connection at the first compressed frame
             socket.socket.sendall(frame * 20)
         with pytest.raises(ConnectionClosed):
             until(socket, "nothing")

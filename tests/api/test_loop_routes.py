@@ -1,4 +1,4 @@
-"""Every route, with the longest names and bodies that it takes, keeps the event loop for less than 100 ms.
+"""Every route blocks the event loop for less than 100 ms, with the longest names and bodies that it takes.
 
 `test_loop` has the single fields. A route that is new needs a body here.
 """
@@ -28,7 +28,7 @@ from tests.support.voice_writer import PROFILE, SPEAKER, consent, voice
 pytestmark = pytest.mark.slow
 
 CONSENTS, VOICES = 100, 20
-"""As many as a project may have."""
+"""The most consents and voices that a project may have."""
 NAME = "語" * 256
 NO_CONSENT = "cons_" + "0" * 32
 WORDS = ["é" * 9_900] * 50
@@ -51,12 +51,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/realtime/transcription_sessions": {"json": {"input_audio_transcription": {"prompt": "é" * 9_000}}},
 }  # fmt: skip
 ODD = ("x" * 30_000, "%F0%9F%98%80" * 2_500, "a%2F" * 7_500)
-"""Names in a path, about as long as a head may be."""
+"""Names in a path, about as long as the head of a request may be."""
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose project has all the voices and consents that it may have."""
+    """A server whose project has as many voices and consents as it may."""
     folder = tmp_path_factory.mktemp("full")
     with serving(folder) as running:
         asyncio.run(fill(f"sqlite:///{folder}/antiphon.db"))
@@ -98,7 +98,7 @@ async def test_every_route(full: Server, container: Container) -> None:
 
 
 def measured(server: Server, method: str, path: str, body: dict[str, Any]) -> tuple[float, int]:
-    """CPU time that the loop was kept, and the status of the answer."""
+    """The longest CPU time for which a request blocked the event loop, and the status of its answer."""
     longest(server)
     given = body if method == "POST" else {}
     with server.client() as client:
@@ -107,7 +107,7 @@ def measured(server: Server, method: str, path: str, body: dict[str, Any]) -> tu
 
 
 def test_the_bodies_are_read_to_their_end(full: Server) -> None:
-    """They are not refused for something else before the work."""
+    """Checks that the bodies of these tests are not refused before the work."""
     with full.client() as client:
         for path in ("transcriptions", "translations", "transcriptions/render", "speech"):
             assert client.post(f"/audio/{path}", **BODIES[f"/v1/audio/{path}"]).status_code == 200, path

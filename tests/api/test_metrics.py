@@ -1,4 +1,4 @@
-"""`/metrics`: what operators watch, with labels that no client can make up."""
+"""`/metrics`: what operators observe. Clients cannot invent values of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models, health, keys."""
+"""The lists of models, the health checks, and API keys."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ async def test_not_ready_says_why(settings: Settings) -> None:
 async def test_readiness_recovers_without_a_request(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Weights that are copied in late: a load balancer sends no request that could try again."""
+    """Weights are copied in late. A load balancer sends no request meanwhile that could try to load them
+    again.
+    """
     monkeypatch.setattr(model_life, "FIRST_PAUSE_SECONDS", 0.05)
     upgrade(settings.database_url)
     there = tmp_path / "copied"

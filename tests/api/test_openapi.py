@@ -1,4 +1,6 @@
-"""/openapi.json tells everything that is served, and a client generated from it can ask for all of it."""
+"""/openapi.json describes everything that the server offers, and a client generated from it can use all of
+it.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,9 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The package that openapi-python-client makes of the document of a server with default settings."""
+    """The Python package that openapi-python-client generates from the document of a server with default
+    settings.
+    """
     folder = tmp_path_factory.mktemp("client")
     settings = Settings.model_validate({"storage": {"folder": folder}})
     (folder / "openapi.json").write_text(json.dumps(create_app(Container(settings)).openapi()))
@@ -167,7 +171,7 @@ async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: 
         file=clip(),
         model="whisper-1",
         response_format=models.CreateTranscriptionBodyResponseFormat(form),
-        vad_filter=False,  # the clip is a tone, which is no speech
+        vad_filter=False,  # the clip is a tone, which the speech detection would not take for speech
         hotwords=["Antiphon"],
         languages=["en"],
         timestamp_granularities=[models.CreateTranscriptionBodyTimestampGranularitiesItem("word")],

@@ -1,5 +1,5 @@
-"""More requests than the server can serve: they are refused at once, served fairly, and all places are
-given back.
+"""More requests than the server can serve: they are refused at once, the others are served fairly, and
+afterwards all places are free again.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ async def test_models_give_way_to_each_other(
 async def test_files_of_segments_are_made_one_after_the_other_and_only_so_many_wait(
     settings: Settings, engine: EchoTranscriber
 ) -> None:
-    """Of one key only some, so that a busy client leaves places to the others."""
+    """Only some files of one key may wait, so that a busy client leaves places to the others."""
     document = {"format": "srt", "segments": [{"start": 0, "end": 1, "text": "word"}]}
     free = threading.Event()
 

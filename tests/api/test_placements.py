@@ -1,4 +1,4 @@
-"""With models in processes of their own, a crash is one client's error and nobody else's."""
+"""If models run in processes of their own, a crash is an error for one client and for nobody else."""
 
 from __future__ import annotations
 

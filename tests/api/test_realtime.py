@@ -1,4 +1,6 @@
-"""Live transcription over a real socket: the real detector, and a transcriber that says one word a second."""
+"""Live transcription over a real socket, with the real speech detector and a fake transcriber that says one
+word a second.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def speech() -> bytes:
-    """Eleven seconds at 16 kHz, 16 bits."""
+    """Eleven seconds of speech at 16 kHz, 16 bits a sample."""
     with JFK.open("rb") as file:
         source = open_audio(file, limit=60, cancelled=lambda: False)
         data = b"".join((block * 32_767).astype("<i2").tobytes() for block in source.blocks())

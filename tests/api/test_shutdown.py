@@ -1,4 +1,6 @@
-"""A stop lets running requests end; those that take longer than the grace are told so."""
+"""A shutdown lets running requests end; clients of requests that take longer than the grace period get an
+error.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 LONG = wav(tone(170))
-"""Six windows."""
+"""A recording that is cut into six windows."""
 
 
 def in_background(call: Callable[[], None]) -> threading.Thread:
@@ -112,7 +114,7 @@ def test_audio_that_outlasts_the_grace_is_seen_to_be_incomplete(tmp_path: Path) 
 
 
 def slowly(answer: httpx2.Response) -> None:
-    """Reads with pauses, so that the server cannot be done before its grace ends."""
+    """Reads an answer with pauses, so that the server cannot complete it before its grace period ends."""
     pause = threading.Event()
     for _ in answer.iter_bytes(100_000):
         pause.wait(0.05)

@@ -37,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def asked(server: Server, **body: object) -> socket.socket:
-    """A connection that has sent its request for speech, and reads nothing."""
+    """Opens a connection, sends a request for speech, and reads nothing."""
     host, port = server.root.removeprefix("http://").split(":")
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -77,7 +77,7 @@ def test_a_reader_who_stops_loses_the_place(server: Server, kind: dict[str, str]
             assert line.recv(12) == b"HTTP/1.1 200"
         assert status(server) == 429
         wait_until(lambda: status(server) == 200, 60, "a place for the next request")
-        # Reading earlier would rescue the reader that the server has not yet given up.
+        # If the test read earlier, the server would not give up this slow reader.
         wait_until(lambda: log.read_text().count("outcome=left") == PLACES, 60, "readers given up")
         assert not any(rest(line).endswith(END) for line in lines)
     assert "Traceback" not in log.read_text()
@@ -95,7 +95,7 @@ def test_a_client_that_leaves_with_requests_in_line_stops_the_work(server: Serve
             assert line.recv(12) == b"HTTP/1.1 200"
             line.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )  # it ends with a reset
+            )  # the connection ends with a reset
         wait_until(lambda: status(server) == 200, 60, "a place for the next request")
     wait_until(lambda: log.read_text().count("outcome=left") == PLACES + 1, 20, "clients that left")
     assert "Traceback" not in log.read_text()
@@ -111,7 +111,9 @@ def test_a_reader_who_is_slow_gets_everything(server: Server) -> None:
 
 
 def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
-    """The client sees that the file is incomplete, and the log does not call it a fault of ours."""
+    """The client can see that the file is incomplete, and the log does not report it as an error of the
+    server.
+    """
     times: dict[str, Any] = {
         "LIMITS_REQUEST_SECONDS": str(DEADLINE_SECONDS),
         "LIMITS_DOWNLOAD_IDLE_SECONDS": "60",
@@ -122,7 +124,7 @@ def test_a_deadline_ends_audio_without_its_regular_end(tmp_path: Path) -> None:
             data = b""
             while not data:
                 data += line.recv(100)
-            time.sleep(DEADLINE_SECONDS + 1)  # until then it reads nothing
+            time.sleep(DEADLINE_SECONDS + 1)  # reads nothing until then
             assert not rest(line).endswith(END)
         wait_until(lambda: "error=timeout" in (tmp_path / "log").read_text())
         log = (tmp_path / "log").read_text()

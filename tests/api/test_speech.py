@@ -1,4 +1,4 @@
-"""Speech through the whole app, with an engine that hums as long as reading would take."""
+"""Speech through the whole app, with a fake engine whose voices are tones as long as reading would take."""
 
 from __future__ import annotations
 
@@ -163,8 +163,9 @@ async def test_a_language_that_no_voice_can_speak_is_refused(client: httpx2.Asyn
 
 
 async def test_names_of_engines_are_models(client: httpx2.AsyncClient, container: Container) -> None:
-    """`kokoro`, as clients of Kokoro-FastAPI send it."""
-    # The engine of these tests answers for every engine, and the model `tones` counts as Kokoro's.
+    """The model name `kokoro`, which clients of Kokoro-FastAPI send, is accepted."""
+    # The fake engine of these tests stands in for every engine, so its model `tones` counts as one of
+    # Kokoro's.
     assert (await speak(client, model="kokoro", voice="low")).status_code == 200
     assert "not installed" in error(await speak(client, model="piper"), 503)["message"]
     folder = container.settings.weights_folder / "kokoro-82m"
@@ -224,7 +225,7 @@ async def test_voices_are_listed(client: httpx2.AsyncClient) -> None:
 
 
 class Listener:
-    """An ASGI client that reads as slowly as it likes, and may leave."""
+    """An ASGI client that can read slowly, and can leave."""
 
     def __init__(self, body: bytes) -> None:
         self.scope = {

@@ -1,4 +1,6 @@
-"""Any text at all, to a real server with a real voice: sound or the envelope, never a fault."""
+"""Random texts to a real server with a real voice: each answer is sound or an error envelope, never an
+internal error.
+"""
 
 from __future__ import annotations
 

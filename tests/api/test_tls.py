@@ -1,4 +1,6 @@
-"""HTTPS on a real server: requests, streams, sockets, commands on this machine, a renewed certificate."""
+"""HTTPS on a real server: requests, streams, WebSockets, commands on the same machine, and a renewed
+certificate.
+"""
 
 from __future__ import annotations
 

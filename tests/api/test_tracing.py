@@ -1,4 +1,4 @@
-"""Traces of a real server, as a collector gets them over OTLP."""
+"""The traces of a real server, as a collector receives them over OTLP."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_what_is_sent_and_what_is_not(traced: tuple[Collector, str]) -> None:
 
 
 def test_nothing_is_sent_without_an_endpoint_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither OpenTelemetry's own variables nor FastAPI's switch anything on."""
+    """Neither OpenTelemetry's own environment variables nor FastAPI's switch tracing on."""
     with collecting() as collector:
         for kind in ("", "TRACES_", "METRICS_", "LOGS_"):
             monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT", collector.url)

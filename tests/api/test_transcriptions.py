@@ -1,4 +1,4 @@
-"""Transcription through the whole app, with an engine that says what it was given."""
+"""Transcription through the whole app, with a fake engine whose text tells what it was given."""
 
 from __future__ import annotations
 

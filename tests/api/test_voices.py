@@ -26,7 +26,7 @@ SAMPLE = "The library closes at nine in the evening, and the last bus leaves ten
 
 @pytest.fixture(scope="module")
 def house(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of its own: projects, and room for two voices each."""
+    """A server for these tests: it has projects, each with room for two voices."""
     folder = tmp_path_factory.mktemp("voices")
     database = f"sqlite:///{folder}/antiphon.db"
     settings = {"STORAGE_DATABASE_URL": database, "VOICES_PER_PROJECT": "2"}
@@ -236,7 +236,7 @@ def test_everything_is_in_the_audit(
     first, second = (make(client, sample, consent).json()["id"] for _ in range(2))
     body = {"model": "tts-1", "voice": first, "input": "Good morning.", "response_format": "pcm"}
     assert client.post("/audio/speech", json=body).status_code == 200
-    # The row of a use is written behind.
+    # The audit row of a use is written a moment later.
     wait_until(lambda: any(action == "voice.use" for action, _, _ in audit_of(house)[before:]))
     client.delete(f"{VOICES}/{first}")
     client.delete(f"{CONSENTS}/{consent}")

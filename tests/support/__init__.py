@@ -1,1 +1,1 @@
-"""Makers of sound, real servers, and engines that stand in where engines are not under test."""
+"""Helpers of tests: generated sound, real servers, and fake engines."""

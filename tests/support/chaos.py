@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from random import Random
 
 READ = 2_000
-"""Bytes that a client reads at once."""
+"""Number of bytes that a client reads at a time."""
 LONGEST_STALL_SECONDS = 0.3
 NO_MASK = bytes(4)
-"""The mask of a frame, which changes nothing."""
+"""A mask of a WebSocket frame that leaves the data unchanged."""
 GOOD_BYE = b"\x88\x82" + NO_MASK + struct.pack(">H", 1000)
 LONGEST_ANSWER_SECONDS = 240.0
 """The longest wait for one answer. It is long, because fifty clients at once keep a small machine busy
@@ -31,9 +31,11 @@ class Call:
     name: str
     data: bytes
     head: bytes = b""
-    """What goes before it, if the server drops what comes before its answer: the head of a WebSocket."""
+    """The head of a WebSocket upgrade, which is sent first; the server would drop frames that come before its
+    answer to it.
+    """
     awaited: bytes = b""
-    """What the answer holds in the end; then the client says good-bye."""
+    """A text in the last event of a session; when it has come, the client closes the connection."""
 
 
 def get(path: str, method: str = "GET") -> Call:
@@ -56,14 +58,14 @@ def posted_form(path: str, label: str, file: tuple[str, bytes], /, **fields: str
 
 
 def in_line(*calls: Call) -> Call:
-    """Requests that are sent at once, on one connection."""
+    """One call that sends several requests at once on one connection."""
     *first, last = (call.data for call in calls)
     kept = [data.replace(b"Connection: close\r\n", b"") for data in first]
     return Call(" and ".join(call.name for call in calls), b"".join([*kept, last]))
 
 
 def live(label: str, awaited: bytes, *events: Mapping[str, object]) -> Call:
-    """A WebSocket that sends these events and, once the server has said `awaited`, good-bye."""
+    """A call that opens a WebSocket, sends these events, and closes it when the server has sent `awaited`."""
     head = (
         "GET /v1/realtime?intent=transcription HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -82,8 +84,8 @@ def _request(method: str, path: str, body: bytes = b"", kind: str = "text/plain"
 
 
 async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> None:
-    """One client. Whether it finishes, leaves or stalls is drawn from `chance`; `fates` counts the
-    outcomes.
+    """Runs one client. `chance` decides whether it finishes, leaves or stalls; `fates`
+    counts the outcomes.
     """
     fate = chance.choice(("whole", "leaves while sending", "leaves after sending", "leaves while reading"))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -102,7 +104,7 @@ async def visit(port: int, call: Call, chance: Random, fates: Counter[str]) -> N
                 status = status or await _status(reader, chance)
                 fate = f"{fate}, {status // 100}xx" if status else "closed by the server"
                 if status >= 500:
-                    print(f"{status}: {call.name}")  # for whoever reads why the test failed
+                    print(f"{status}: {call.name}")  # helps to find out why the test failed
     finally:
         fates[fate] += 1
         if chance.random() < 0.5:
@@ -126,14 +128,14 @@ async def _send(writer: asyncio.StreamWriter, data: bytes, chance: Random, *, wh
 
 
 async def _upgraded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> int:
-    """Sends the head of a WebSocket. The status of its answer."""
+    """Sends the head of a WebSocket upgrade. Returns the status of the answer."""
     writer.write(head)
     async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
         return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
 
 async def _said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> str:
-    """Reads to the end of a session, and tells whether the server has said what it was to say."""
+    """Reads to the end of a session. Returns whether the server has sent what was awaited."""
     data = b""
     async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
         while call.awaited not in data and (more := await reader.read(READ)):
@@ -145,7 +147,7 @@ async def _said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call
 
 
 async def _status(reader: asyncio.StreamReader, chance: Random) -> int:
-    """Reads the whole answer, sometimes slowly. 0: there was none."""
+    """Reads the whole answer, sometimes slowly. Returns its status; 0 if there was none."""
     async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
         head = await reader.readline()
         while await reader.read(READ):

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector of our own: takes OTLP over HTTP and keeps it."""
+"""A fake OpenTelemetry collector: receives OTLP over HTTP and keeps it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 @dataclass
 class Collector:
-    """A collector, and everything that it was sent."""
+    """A collector, and everything that it has received."""
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    """Path and headers of each."""
+    """Path and headers of each request."""
 
     @property
     def spans(self) -> list[SentSpan]:

@@ -1,4 +1,4 @@
-"""The command `antiphon` in this process: quick, for what needs no model."""
+"""Runs the command `antiphon` in this process, which is quick, for tests that need no model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Done:
 
     @property
     def told(self) -> str:
-        """Everything that it said, line breaks as spaces."""
+        """Everything that the command printed, with spaces in place of line breaks."""
         return " ".join(f"{self.out} {self.err}".split())
 
 
@@ -50,8 +50,8 @@ class Command:
     def __call__(
         self, *arguments: str, stdin: bytes = b"", settings: Mapping[str, str] | None = None
     ) -> Done:
-        """Calls the command. `settings` are written like `LIMITS_REQUESTS="1"`. An internal error is
-        raised here.
+        """Runs the command. `settings` are written like `LIMITS_REQUESTS="1"`. An internal error is raised
+        here.
         """
         level = logging.getLogger("app").level
         with self._patch.context() as patch:

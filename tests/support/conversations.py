@@ -53,7 +53,7 @@ class Conversation:
 
 
 Say = Callable[[str, str], Samples]
-"""Voice and text -> sound of `SAMPLE_RATE` hertz without silence around it."""
+"""A function from a voice and a text to sound of `SAMPLE_RATE` hertz without silence at its ends."""
 
 
 def talk(

@@ -11,7 +11,7 @@ ENTRY = AuditEntry("test", "", "done", {})
 
 
 async def add_tone_voice(container: Container) -> str:
-    """The id of a voice of `ToneSynthesizer`, stored as if somebody had consented."""
+    """Stores a custom voice of `ToneSynthesizer` with a consent, and returns its id."""
     caller = Caller("default", "open")
     consent = VoiceConsent("cons_tone", "default", "Ann", "en-US", 1)
     speaker = SpeakerVector("pyannote-starter", np.full(256, 1 / 16, np.float32))

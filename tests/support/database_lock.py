@@ -1,4 +1,4 @@
-"""Another process's lock on the database, for tests of what requests do then."""
+"""Locks the database as another process would, to test what requests do then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound files -> samples, by FFmpeg, for tests that look at what was sent."""
+"""Decodes sound files with FFmpeg, for tests that check what was sent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from engines.types import Samples
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """A file as a player hears it."""
+    """A decoded file."""
 
     samples: Samples
     rate: int
     claimed: float | None
-    """Seconds that the file says it has."""
+    """The length in seconds that the file claims."""
 
     @property
     def seconds(self) -> float:
@@ -26,7 +26,7 @@ class Decoded:
 
 
 def decode(data: bytes, form: str) -> Decoded:
-    """The sound of a file. Raises FFmpeg's error if it is none."""
+    """Decodes a file of the format `form`. Raises FFmpeg's error if it is not one."""
     if form == "pcm":
         return Decoded(np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768), 24_000, None)
     container = av.open(io.BytesIO(data), "r")

@@ -1,4 +1,4 @@
-"""A diarizer that needs no weights: voices are tones, and each pitch is a speaker."""
+"""A fake diarizer that needs no weights: voices are tones, and each pitch is a speaker."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOption
 
 FRAME = SAMPLE_RATE // 10
 ALIKE = 50.0
-"""Hertz within which two tones are one voice."""
+"""Two tones whose pitches differ by less than this, in hertz, are one voice."""
 
 
 class ToneDiarizer:
-    """Meets the contract on sound made of tones above -40 dBFS and silence."""
+    """Meets the contract of diarizers, for sound that consists of silence and of tones above -40 dBFS."""
 
     span = hop = 2 * SAMPLE_RATE
 
     def __init__(self) -> None:
         self.fed = 0
-        """Samples of all audio."""
+        """Number of samples of all calls."""
         self.assembled: list[DiarizeOptions] = []
         self.gate = threading.Event()
-        """While it is closed, `assemble` waits."""
+        """`assemble` waits while this is not set."""
         self.gate.set()
         self.failure: EngineError | None = None
 
     def look(self, samples: Samples, start: float, *, end: bool) -> Samples:
-        """Every frame's pitch; 0 for silence, and for the edge of a tone, which has none."""
+        """The pitch of every frame; 0 for silence and for frames at the edge of a tone."""
         if self.failure:
             raise self.failure
         self.fed += len(samples)
@@ -60,7 +60,7 @@ class ToneDiarizer:
         return voice(pitch(sound.samples))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Has nothing to free."""
 
 
 def _name(hertz: float, options: DiarizeOptions) -> str | None:
@@ -71,13 +71,13 @@ def _name(hertz: float, options: DiarizeOptions) -> str | None:
 
 
 def pitch(samples: Samples) -> float:
-    """The loudest frequency in hertz."""
+    """The frequency with the most energy, in hertz."""
     spectrum = np.abs(np.fft.rfft(samples))
     return float(spectrum.argmax() * SAMPLE_RATE / len(samples))
 
 
 def voice(hertz: float) -> Samples:
-    """A unit vector; tones far apart are orthogonal."""
+    """A speaker vector of length 1. Vectors of tones whose pitches differ much are orthogonal."""
     vector = np.zeros(200, np.float32)
     vector[min(round(hertz / ALIKE), 199)] = 1.0
     return vector
@@ -92,7 +92,7 @@ def _known(pitches: list[float], hertz: float) -> int:
 
 
 class ToneDiarization:
-    """What an entry point would name."""
+    """The entry point of this diarizer."""
 
     def __init__(self, engine: ToneDiarizer, missing: EngineError | None = None) -> None:
         self._engine = engine

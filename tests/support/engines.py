@@ -1,4 +1,4 @@
-"""Engines that are real implementations of their contracts and need no weights."""
+"""Fake engines that meet the real contracts and need no weights."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ from engines.work import LengthClasses
 
 
 class EchoTranscriber:
-    """Says one word a second of window, numbered by the second it stands at; counts what it was given."""
+    """Says one word for each second of a window, namely the number of that second; counts
+    what it was given.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
         """`seconds`: how long a batch takes."""
         self.seconds = seconds
         self.batches: list[list[Window]] = []
         self.gate = threading.Event()
-        """While it is closed, batches wait."""
+        """Batches wait while this is not set."""
         self.gate.set()
         self.failure: Exception | None = None
         self.bad_prompt = ""
@@ -88,18 +90,20 @@ def _segment(window: Window, options: TranscribeOptions) -> Segment:
 
 
 class ToneSynthesizer:
-    """Hums as long as reading would take, each voice at its own pitch; counts what it was given."""
+    """Gives a tone that lasts as long as reading the text would, with a pitch for each voice; counts what it
+    was given.
+    """
 
     def __init__(self) -> None:
         self.utterances: list[Utterance] = []
         self.gate = threading.Event()
-        """While it is closed, utterances wait."""
+        """Utterances wait while this is not set."""
         self.gate.set()
         self.failure: Exception | None = None
         self.closed = False
 
     def synthesize(self, utterance: Utterance) -> Pcm:
-        if utterance.text == "Ready.":  # the warm-up
+        if utterance.text == "Ready.":  # the text with which the server warms up an engine
             return Pcm(np.zeros(0, np.float32), 24_000)
         self.utterances.append(utterance)
         self.gate.wait(30)
@@ -142,7 +146,7 @@ class ToneEngine:
 
 
 def engines_of(engine: EchoTranscriber) -> LoadTranscriber:
-    """A loader that gives `engine`, whatever the weights."""
+    """A loader that returns `engine`, whatever the weights are."""
 
     def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
         return engine

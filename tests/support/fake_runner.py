@@ -1,4 +1,4 @@
-"""A runner without engines, for services under test: it hears what it is told, and notes what it is asked."""
+"""A runner without engines, for tests of services: it returns prepared results and notes the calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from engines.types import (
 
 @dataclass
 class FakeRunner:
-    """Every window says `text`, every sound is `speaker`'s."""
+    """A runner that transcribes every window as `text` and hears `speaker` in every sound."""
 
     text: str = ""
     speaker: Samples = field(default_factory=lambda: np.full(256, 1 / 16, np.float32))
@@ -102,7 +102,7 @@ class FakeRunner:
         return EverythingIsSpeech()
 
     def preload(self, models: Iterable[ModelSpec]) -> None:
-        """Nothing is loaded here."""
+        """Does nothing, because there is nothing to load."""
 
     def problem(self, model: ModelSpec) -> str | None:
         return None
@@ -117,4 +117,4 @@ class FakeRunner:
         return RunnerSnapshot(requests=self.admission.count, queued_seconds=0.0, held_seconds=0.0, lanes={})
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Has nothing to free."""

@@ -1,4 +1,4 @@
-"""The real HTTP server in a process of its own, with fakes as engines: connections and stops need no weights.
+"""The real HTTP server in its own process with fake engines, for tests of connections and shutdowns.
 
 Run as a module, it serves with the settings of the environment.
 """
@@ -75,14 +75,16 @@ def serving(
 
 
 class Heartbeat:
-    """The longest time for which the event loop's thread worked without a pause, in seconds of CPU."""
+    """Measures the longest time for which the event loop's thread worked without a pause, in seconds of CPU
+    time.
+    """
 
     def __init__(self) -> None:
         self._longest = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def read(self) -> float:
-        """The longest since the last reading; the first reading begins."""
+        """The longest time since the last reading. The first reading starts the measurement."""
         self._task = self._task or asyncio.create_task(self._beat())
         longest, self._longest = self._longest, 0.0
         return longest
@@ -97,7 +99,7 @@ class Heartbeat:
 
 
 async def burn() -> None:
-    """Keeps the event loop busy, which no handler may do: so a test can show that the heartbeat notices
+    """Blocks the event loop, which no handler may do, so that a test can show that the measurement notices
     it.
     """
     until = time.thread_time() + 0.2
@@ -126,7 +128,7 @@ def main() -> None:
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
     engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())
-    if scripted:  # the finders must pickle
+    if scripted:  # the finders must be picklable
         container = Container(settings, FINDER.transcribers, FINDER.synthesizers, FINDER.diarizers)
     else:
         container = Container(

@@ -1,6 +1,6 @@
-"""What fuzzers share: a seed for each case, odd values, a raw caller of the app, and what an answer must be.
+"""Helpers of all fuzzers: random cases, odd values, a raw caller of the app, and a check of each answer.
 
-A case is its number: `pytest tests/fuzz --fuzz-first 1234 --fuzz-cases 1` runs one again.
+A case can be run again by its number: `pytest tests/fuzz --fuzz-first 1234 --fuzz-cases 1`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 
 CASES = 150
-"""Cases of each fuzzer where the command line does not say."""
+"""Number of cases of each fuzzer if the command line does not give one."""
 LONGEST_ANSWER = 60.0
 """Seconds after which a request counts as hung."""
 KEYS = {"message", "type", "param", "code"}
@@ -97,7 +97,9 @@ ODD_TEXTS: Sequence[str] = (
     "\r\nX-Evil: 1",
     "\x7f\x9b",
 )
-"""Texts that have broken something somewhere, and the right ones that lead deeper."""
+"""Texts that have caused errors in some program, and valid ones, with which a case gets beyond the first
+checks.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ class RawCaller:
         headers: Sequence[tuple[bytes, bytes]] = (),
         body: Sequence[bytes] = (),
     ) -> Answer:
-        """Calls the app. `target`: path and query as they stand in the request line. `body`: is sent in
-        as many chunks.
+        """Calls the app. `target`: path and query as in the request line. `body`: sent in as many chunks as
+        it has.
         """
         path, _, query = target.partition(b"?")
         scope: dict[str, Any] = {
@@ -175,11 +177,11 @@ class RawCaller:
 
 
 class Outcomes:
-    """Checks each answer as it comes: never a fault of ours; else success or an envelope."""
+    """Checks each answer: it must be a success or an error envelope, and never an internal error."""
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
-        """Answers by status."""
+        """Number of answers by status."""
 
     def add(self, case: int, answer: Answer) -> None:
         """Counts an answer, and fails if it is neither a success nor the envelope of an error. `case`:
@@ -189,7 +191,7 @@ class Outcomes:
         if 200 <= answer.status < 300:
             return
         assert 400 <= answer.status < 500, (case, answer.status, answer.body[:500])
-        if answer.body:  # answers to HEAD have none
+        if answer.body:  # answers to HEAD have no body
             error = json.loads(answer.body)["error"]
             assert set(error) == KEYS, case
             assert error["message"], case
@@ -202,13 +204,13 @@ class Outcomes:
 
 
 def randoms(seed: str, first: int, count: int) -> Iterator[tuple[int, Random]]:
-    """The number of each case, and its own source of chance."""
+    """The number and the random generator of each case."""
     for case in range(first, first + count):
         yield case, Random(f"{seed} {case}")
 
 
 def mutated(data: bytes, chance: Random) -> bytes:
-    """`data` with up to eight changes: bytes flipped, cut out, doubled, put in."""
+    """`data` with up to eight random changes: bytes are flipped, removed, repeated or inserted."""
     changed = bytearray(data)
     for _ in range(chance.randint(0, 8)):
         at, length = chance.randrange(len(changed) + 1), chance.choice((1, 1, 2, 8, 100))
@@ -225,6 +227,6 @@ def mutated(data: bytes, chance: Random) -> bytes:
 
 
 def cut(data: bytes, chance: Random) -> list[bytes]:
-    """`data` in one to five chunks, as the network may bring it."""
+    """`data` in one to five chunks, as it may come over the network."""
     ends = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randrange(5)))
     return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]

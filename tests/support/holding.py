@@ -41,7 +41,7 @@ def _longest_hold(work: Callable[[], object]) -> float:
     longest, last = 0.0, time.clock_gettime(clock)
     go.set()
     while not done.is_set():
-        time.sleep(0)  # gives the lock away and takes it again, as the event loop does
+        time.sleep(0)  # releases the lock and takes it again, as the event loop does
         now = time.clock_gettime(clock)
         longest, last = max(longest, now - last), now
     seen.set()

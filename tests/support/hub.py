@@ -1,4 +1,6 @@
-"""A model hub on this machine: files with ranges, the list of a repository, and faults on request."""
+"""A fake model hub on this machine: files with range requests, the list of a repository, and errors on
+request.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,18 @@ from typing import Any
 
 
 class Hub:
-    """What the hub holds and what it was asked."""
+    """The content of the hub, and the requests that it got."""
 
     def __init__(self) -> None:
         self.url = ""
         self.files: dict[str, bytes] = {}
         self.listing: dict[str, Any] = {}
         self.status = 200
-        """Status of the answer about a repository."""
+        """Status of the answer to a request for a repository's list."""
         self.asked: list[tuple[str, str | None]] = []
         """Path and Range header of each request."""
         self.break_after: int | None = None
-        """Bytes after which the next answer breaks off, once."""
+        """The next answer breaks off after so many bytes; the answers after it are complete."""
         self.tokens: list[str | None] = []
 
 
@@ -63,7 +65,7 @@ def running_hub() -> Iterator[Hub]:
                 self.connection.close()
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            """Suppresses the log of requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.url = f"http://127.0.0.1:{server.server_port}"

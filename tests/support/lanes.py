@@ -23,7 +23,7 @@ def window(seconds: float = 1.0) -> Window:
 
 
 def permits(seconds: float = 60.0) -> Callable[[], Permit]:
-    """A function that makes permits, each of another request, which may take `seconds`."""
+    """A function that makes permits, each for another request that may take `seconds`."""
     return Admission(10_000, seconds).admit
 
 

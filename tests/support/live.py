@@ -1,4 +1,4 @@
-"""One live session without a model: speech is what is loud, and each second of it is one word."""
+"""A live session without a model: loud sound is speech, and each second of it is one word."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FRAME_SAMPLES = 512
 
 
 class LoudIsSpeech:
-    """A detector whose frames are speech where the sound is loud."""
+    """A detector that takes loud frames for speech."""
 
     frame = FRAME_SAMPLES
 
@@ -55,17 +55,17 @@ class LoudIsSpeech:
 
 @dataclass
 class WordRunner(FakeRunner):
-    """A runner that hears the word `wN` in second N, and remembers what it was asked."""
+    """A runner that transcribes second N as the word `wN`, and notes the calls."""
 
     urgent: list[bool] = field(default_factory=list)
     options: list[TranscribeOptions] = field(default_factory=list)
     requests: set[int] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """While it is closed, looks wait."""
+    """Transcriptions wait while this is not set."""
     failures: list[Exception] = field(default_factory=list)
-    """Raised one after the other before anything is heard."""
+    """Errors that the next transcriptions raise, one each."""
     given_up: int = 0
-    """Looks that were cancelled."""
+    """Number of transcriptions that were cancelled."""
 
     async def transcribe(
         self,
@@ -97,7 +97,7 @@ class WordRunner(FakeRunner):
 
 @dataclass
 class Stage:
-    """A session and everything that it told."""
+    """A session, and all events that it has sent."""
 
     session: LiveSession
     runner: WordRunner
@@ -124,7 +124,7 @@ class Stage:
 async def staged(
     settings: LiveSettings | None = None, *, buffer: float = 600, ahead: float = 30, gate: bool = True
 ) -> AsyncIterator[Stage]:
-    """A session at 16 kHz. `gate`: whether the model answers at once."""
+    """Opens a session at 16 kHz. `gate`: whether the model answers at once."""
     runner, threads, events = WordRunner(), WorkThreads(2), list[LiveEvent]()
     if gate:
         runner.gate.set()

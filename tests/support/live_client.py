@@ -1,4 +1,4 @@
-"""A client of live sessions for tests: events in, events out, every wait bounded."""
+"""A client of live sessions for tests: it sends and receives events, and every wait has a limit."""
 
 from __future__ import annotations
 

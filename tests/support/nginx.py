@@ -1,4 +1,4 @@
-"""A real nginx with the configuration that the pages recommend."""
+"""A real nginx proxy with the configuration that the documentation recommends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SERVER_LINE = re.compile(r"^    server 10\.0\.0\.1\d:8000 (.*);\n", re.MULTILINE
 
 
 class Front(Proxy):
-    """nginx in front of servers of this machine."""
+    """nginx in front of servers on this machine."""
 
     def __init__(self, folder: Path) -> None:
         missing = "nginx is not installed: apt-get install nginx-light"
         super().__init__(folder, "nginx", [None, "/usr/sbin"], missing)
 
     def write(self, ports: Sequence[int]) -> None:
-        """The recommended configuration, with servers on these ports of this machine."""
+        """Writes the recommended configuration, with servers on these ports of this machine."""
         text = CONFIGURATION.read_text()
         options = SERVER_LINE.findall(text)
         assert len(options) == 2

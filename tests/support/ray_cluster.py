@@ -31,14 +31,14 @@ RAY = [
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (the extra `ray`)"),
 ]
 KEEPER = "tests"
-"""Keeps the gateway from one test to the next."""
+"""The name under which the gateway is kept from one test to the next."""
 
 
 class RayCluster:
-    """Its nodes, and a place for models on it."""
+    """A cluster of nodes on this machine, and a placement that uses it."""
 
     def __init__(self, folder: Path, *, nodes: int = 1, variables: dict[str, str] | None = None) -> None:
-        """`folder`: for models. `variables`: of the environment of nodes."""
+        """`folder`: for models. `variables`: environment variables of the nodes."""
         self.folder = folder
         self._base = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # sockets need a short path
         self.token = secrets.token_hex(32)
@@ -50,8 +50,8 @@ class RayCluster:
 
     @property
     def place(self) -> RayPlacement:
-        """A new placement each time, because one that was stopped loads nothing. All of them share one
-        gateway.
+        """A new placement at each access, because a placement that was stopped loads nothing. All of them
+        share one gateway.
         """
         return RayPlacement(self.rules, self._gateway)
 
@@ -68,18 +68,18 @@ class RayCluster:
         return Order(cast("Kind", kind), "scripted", folder, EngineOptions(), kind)
 
     def load(self, kinds: Sequence[str]) -> None:
-        """Loads models, and leaves them to those who ask later."""
+        """Loads models and leaves them loaded for later tests."""
         with ThreadPoolExecutor(len(kinds)) as threads:
             for host in threads.map(self.place.open, map(self.order, kinds)):
                 host.close()
 
     def with_replicas(self, count: int, finder: EngineFinder = FINDER) -> RayPlacement:
-        """A place whose models have so many replicas."""
+        """A placement whose models have so many replicas."""
         rules = replace(self.rules, replicas=count)
         return RayPlacement(rules, gateway_to(rules, finder, self.token))
 
     def replicas(self, model: str) -> list[int]:
-        """The ids of the processes of a model's replicas."""
+        """The process ids of a model's replicas."""
         title = f"ray::ServeReplica:{self.rules.prefix}{model}:".encode()
         found = []
         for entry in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""Transcripts written by hand, for the formats."""
+"""Transcripts written by hand, for tests of the output formats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from engines.types import LanguageGuess, Segment, Token, Word
 
 
 def spoken(text: str, start: float, per_word: float = 0.4, first_token: int = 100) -> Segment:
-    """A segment whose words follow each other at an even pace."""
+    """A segment whose words have equal lengths and no pauses between them."""
     words, tokens, at = [], [], start
     for index, piece in enumerate(text.split(" ")):
         words.append(Word(f" {piece}", round(at, 2), round(at + per_word, 2), 0.9))

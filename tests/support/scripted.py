@@ -50,14 +50,14 @@ from engines.work import LengthClasses
 
 LONGEST_WAIT_SECONDS = 20.0
 BROKEN = "broken"
-"""A file in the model's folder because of which it cannot be loaded."""
+"""If a model's folder contains this file, the model cannot be loaded."""
 LOAD = "load"
-"""A file in the folder of a transcriber, with words that are obeyed when it is loaded."""
+"""A file in a transcriber's folder with words that are obeyed when it is loaded."""
 VECTOR = np.array([1, 0, 0], np.float32)
 
 
 def obey(script: str) -> None:
-    """Does what the words say. Raises what they ask for."""
+    """Does what the words of the script say. Raises the errors that they ask for."""
     for word in script.split():
         verb, _, path = word.partition(":")
         if verb in _WITH_PATH:
@@ -75,7 +75,7 @@ def obey(script: str) -> None:
 
 
 def _eat() -> None:
-    """Allocates without end, under a bound of this process: the machine must not suffer."""
+    """Allocates memory until it fails. The memory of the process is limited first, to protect the machine."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))
     eaten = []
@@ -84,7 +84,7 @@ def _eat() -> None:
 
 
 def _grow() -> None:
-    """Keeps 64 MiB that are never given back."""
+    """Allocates 64 MiB and keeps them."""
     _LEAK.append(np.ones(64 << 20, np.uint8))
 
 
@@ -93,12 +93,12 @@ def _hang() -> None:
 
 
 def _grab() -> None:
-    """Native code that never lets go of Python's lock."""
+    """Runs native code that never releases Python's GIL."""
     ctypes.PyDLL(None).sleep(1000)
 
 
 def _shrink() -> None:
-    """Gives back what `grow` keeps, after the answer."""
+    """Frees the memory that `_grow` keeps, after the answer."""
     threading.Timer(0.3, _LEAK.clear).start()
 
 
@@ -123,7 +123,7 @@ def _once(path: Path) -> None:
 
 
 def _lose(path: Path) -> None:
-    """Says that the GPU is lost, but only the first time."""
+    """Reports that the GPU is lost, but only the first time."""
     if not path.exists():
         path.touch()
         raise RuntimeError("CUDA failed with error an illegal memory access was encountered")
@@ -146,7 +146,7 @@ _WITH_PATH: dict[str, Callable[[Path], object]] = {
 
 
 class ScriptedTranscriber:
-    """A transcriber whose text is the start of its window and the number of windows in the batch."""
+    """A transcriber whose text is the start time of the window and the number of windows in its batch."""
 
     calls = 1
     lengths = LengthClasses()
@@ -166,7 +166,7 @@ class ScriptedTranscriber:
         return WindowResult((segment,), LanguageGuess("en", 1.0))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Has nothing to free."""
 
 
 class ScriptedSynthesizer:
@@ -177,7 +177,7 @@ class ScriptedSynthesizer:
         return Pcm(np.zeros(len(utterance.text), np.float32), 24_000)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Has nothing to free."""
 
 
 class ScriptedEncoder:
@@ -187,7 +187,7 @@ class ScriptedEncoder:
         return VECTOR * np.float32(len(sound.samples))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Has nothing to free."""
 
 
 class ScriptedDiarizer(ScriptedEncoder):
@@ -219,7 +219,7 @@ class _Speech:
 
 class _Diarization:
     def check(self) -> None:
-        """Nothing is needed."""
+        """This engine needs no library."""
 
     def load(self, folder: Path, options: EngineOptions) -> ScriptedDiarizer:
         return ScriptedDiarizer()

@@ -16,7 +16,9 @@ from tests.support.scripted import obey
 
 
 def lines(file: BinaryIO, options: object, cancelled: Callable[[], bool]) -> Iterator[str]:
-    """The lines of the upload, each after what it asks for (`tests/support/scripted.py`)."""
+    """The lines of the upload. Before each line, it does what the line asks for
+    (`tests/support/scripted.py`).
+    """
     for line in file.read().decode().splitlines():
         if line == "too long":
             raise AudioTooLong(7.0, 5.0)
@@ -30,8 +32,8 @@ def lines(file: BinaryIO, options: object, cancelled: Callable[[], bool]) -> Ite
 def unchecked(
     file: BinaryIO, options: ReadOptions, cancelled: Callable[[], bool]
 ) -> Iterator[float | Samples | None]:
-    """As `read`, without the check that keeps lists of channels from PyAV. PyAV frees them twice, which
-    often, but not always, ends the process.
+    """Decodes as `read` does, without the check that keeps lists of channels from PyAV. PyAV frees them
+    twice, which often, but not always, ends the process.
     """
     for check in ("make_plain", "check_packet", "check_frames"):
         setattr(decode, check, lambda _: None)
@@ -47,10 +49,10 @@ def nothing() -> None:
 
 
 def broken() -> None:
-    """A reader that cannot be started."""
+    """Makes the start of a reader fail."""
     raise ImportError("as the test says")
 
 
 def hang() -> None:
-    """A reader whose start does not end."""
+    """Makes the start of a reader never end."""
     obey("hang")

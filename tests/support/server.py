@@ -56,7 +56,9 @@ def free_port() -> int:
 
 
 def environment(storage: Path, **settings: str) -> dict[str, str]:
-    """An environment without foreign settings; `settings` are written like `LIMITS_REQUESTS="1"`."""
+    """The environment without Antiphon's variables but those of `settings`, which are written like
+    `LIMITS_REQUESTS="1"`.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("ANTIPHON_")}
     given = {f"ANTIPHON_{key}": value for key, value in settings.items()}
     return clean | {"ANTIPHON_STORAGE_FOLDER": str(storage), "NO_COLOR": "1", "COLUMNS": "200"} | given
@@ -64,7 +66,7 @@ def environment(storage: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def running(storage: Path, log: Path, *, ready: bool = True, **settings: str) -> Iterator[Server]:
-    """A server on a free port; its last words are in `log`."""
+    """Runs a server on a free port. Its output is in the file `log`."""
     port = free_port()
     env = environment(storage, **({"AUTH_KEYS": KEY, "SERVER_PORT": str(port)} | settings))
     with log.open("wb") as output:
@@ -111,7 +113,7 @@ def run_cli(
 
 
 def waiting_jobs(server: Server) -> float:
-    """Windows and utterances that wait, as the server counts them."""
+    """Number of waiting windows and utterances, from the server's metrics."""
     told = httpx2.get(f"{server.root}/metrics", headers={"Authorization": f"Bearer {KEY}"}, timeout=60).text
     assert "# TYPE antiphon_queue_jobs gauge" in told
     counts = [line.split()[-1] for line in told.splitlines() if line.startswith("antiphon_queue_jobs")]

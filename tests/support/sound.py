@@ -55,7 +55,7 @@ def pcm_wav(samples: Floats, rate: int = RATE, kind: str = "<i2") -> bytes:
 
 
 def float_wav(samples: Floats, rate: int = RATE) -> bytes:
-    """A mono WAV of 32-bit floats, which may be anything at all."""
+    """A mono WAV of 32-bit floats; any values are stored as they are, also invalid ones."""
     return pcm_wav(samples[:, None], rate, "<f4")
 
 
@@ -92,7 +92,9 @@ def many_channels(samples: Floats, channels: int, container: str = "wv", codec: 
 
 
 def caf(samples: Floats, labels: Sequence[int]) -> bytes:
-    """Core Audio Format with a channel for each label: 1 is left, 2 right, 3 centre, 500 is nothing known."""
+    """A Core Audio Format file with one channel for each label: 1 is left, 2 right, 3 centre; 500 has no
+    meaning.
+    """
     count = len(labels)
     data = np.tile((samples * 32767).astype(">i2")[:, None], count).tobytes()
     form = struct.pack(">d4sIIIII", RATE, b"lpcm", 0, 2 * count, 1, count, 16)
@@ -107,7 +109,7 @@ def caf(samples: Floats, labels: Sequence[int]) -> bytes:
 
 
 def decode(data: bytes) -> Floats:
-    """Any audio as mono samples of 16 kHz."""
+    """Decodes any audio to mono samples of 16 kHz."""
     with av.open(io.BytesIO(data), "r") as source:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
         frames = [f for frame in source.decode(audio=0) for f in resampler.resample(frame)]
@@ -152,7 +154,7 @@ def _silent_frame(number: int) -> bytes:
 
 
 def _coded(number: int) -> bytes:
-    """A number in the coding of UTF-8, which FLAC uses for the number of a frame."""
+    """A number in the same coding as UTF-8, which FLAC uses for frame numbers."""
     return chr(number).encode("utf-8", "surrogatepass")
 
 
@@ -173,7 +175,7 @@ def stretched(samples: Floats, tempo: float) -> Floats:
 
 
 def filtered(samples: Floats, steps: Sequence[tuple[str, str]]) -> list[av.AudioFrame]:
-    """Mono samples of 16 kHz after FFmpeg's filters."""
+    """Applies FFmpeg's filters to mono samples of 16 kHz."""
     graph = av.filter.Graph()
     last = graph.add_abuffer(sample_rate=RATE, format="flt", layout="mono")
     for name, options in [*steps, ("abuffersink", "")]:

@@ -1,4 +1,5 @@
-"""Creates, renames, pages and deletes in a loop: what several processes do to one database at once.
+"""Creates, renames, lists and deletes consents and voices in a loop, to test several processes on one
+database.
 
 python -m tests.support.voice_writer URL PROJECT ROUNDS: prints each id once its row is committed.
 """

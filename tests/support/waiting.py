@@ -1,4 +1,4 @@
-"""Bounded waits: a test that waits for something fails with a sentence, and never hangs.
+"""Waits with a limit: a test that waits for something fails with a message, and never hangs.
 
 Law: the one place of the tests where a loop sleeps. A test that nothing happens (`stays`) can miss a fault on
 a slow machine, but it never fails without one.
@@ -31,7 +31,7 @@ async def until(
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
-    """As `until`, on a thread that may block."""
+    """The same as `until`, on a thread that may block."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -48,7 +48,7 @@ async def stays(condition: Callable[[], object], seconds: float = SHORT_SECONDS)
 
 
 def keeps(condition: Callable[[], object], seconds: float = SHORT_SECONDS) -> None:
-    """As `stays`, on a thread that may block."""
+    """The same as `stays`, on a thread that may block."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert condition(), f"{_name(condition)} did not stay true"
@@ -56,7 +56,7 @@ def keeps(condition: Callable[[], object], seconds: float = SHORT_SECONDS) -> No
 
 
 async def ticks(seconds: float) -> AsyncIterator[int]:
-    """0, 1, 2 ... with `seconds` before each one, until the reader is cancelled."""
+    """Yields 0, 1, 2 ... with a pause of `seconds` before each number, until the reader is cancelled."""
     count = 0
     while True:
         await asyncio.sleep(seconds)
@@ -71,7 +71,7 @@ async def rounds(count: int) -> None:
 
 
 def slowly(line: socket.socket, end: bytes) -> bytes:
-    """The text of the connection up to `end`, read in small pieces with a pause after each."""
+    """Reads the text of the connection up to `end`, in small pieces with a pause after each."""
     data = b""
     while not data.endswith(end):
         piece = line.recv(100_000)

@@ -21,7 +21,7 @@ Written = Callable[[str, str], io.StringIO]
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
-    """Sets logging up, and gives what is written."""
+    """Sets logging up, and returns what is written."""
     root = logging.getLogger()
     before = root.level, list(root.handlers)
 
@@ -122,7 +122,7 @@ def test_facts_belong_to_the_running_request(written: Written) -> None:
 
 
 def test_a_malformed_form_is_no_line(written: Written) -> None:
-    """The parser of forms warns about each, and quotes the client."""
+    """The parser of forms warns about each malformed form and quotes the client; that must not be logged."""
     output = written("debug", "text")
     parser = FormParser(
         "multipart/form-data", lambda _: None, lambda _: None, boundary="x", config={"MAX_BODY_SIZE": 1000}

@@ -1,4 +1,4 @@
-"""What `bench_stt` makes of pairs, and which recordings it takes for what."""
+"""How `bench_stt` evaluates pairs of measurements, and how it sorts recordings."""
 
 from __future__ import annotations
 

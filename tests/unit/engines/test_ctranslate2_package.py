@@ -1,4 +1,4 @@
-"""What docs/gpu.md and `engines.gpus` say of CTranslate2's package, read from the installed one."""
+"""Checks what docs/gpu.md and `engines.gpus` say about CTranslate2's package against the installed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAT_BINARY = struct.pack("<I", 0xBA55ED50)
 HEADER_BYTES = 16
 PTX, MACHINE = 1, 2
 PTX_OF_CUDA = {(8, 7): (12, 8), (8, 8): (12, 9), (9, 0): (13, 0)}
-"""Version of PTX, which a driver compiles -> the first CUDA that knows it."""
+"""For each version of PTX, the code that a driver compiles: the first CUDA that supports it."""
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",

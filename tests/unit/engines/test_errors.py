@@ -1,4 +1,6 @@
-"""Why a library cannot be imported: absent, broken, or memory was refused. Three different sentences."""
+"""Three different messages for a library that cannot be imported: it is absent, it is broken, or memory ran
+out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs that are pretended: what is read of them, and what is chosen for them."""
+"""Simulated GPUs: what is read from the driver, and what is chosen for them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_numbers_follow_cuda_visible_devices(here: pytest.MonkeyPatch) -> None:
         ("", []),
         ("2,0", [2, 0]),
         ("GPU-b", [1]),
-        ("GPU", []),  # more than one begins so
+        ("GPU", []),  # more than one identifier begins with this
         ("0,7,1", [0]),
         ("1,1", [1]),
         ("-1", []),
@@ -148,7 +148,7 @@ def test_a_gpu_that_is_divided(here: pytest.MonkeyPatch, allowed: str | None, na
         ((9, 0), (12, 4), "for a, the driver 550 runs CUDA 12.4, and CUDA 12.8 is needed"),
         ((12, 0), (12, 8), ""),
         ((12, 0), (12, 4), "CUDA 12.8 is needed"),
-        ((8, 9), (12, 0), ""),  # runs the machine code of 8.6
+        ((8, 9), (12, 0), ""),  # it runs the machine code for 8.6
         ((7, 5), (12, 0), ""),
         ((7, 5), (11, 8), "CUDA 12.0 is needed"),
         ((5, 2), (12, 8), "GPU 0 (a) is too old"),
@@ -174,7 +174,7 @@ def test_memory_that_the_driver_does_not_tell(here: pytest.MonkeyPatch) -> None:
         ([gpu(80, 79, (9, 0))], 3 * GIB, "float16"),
         ([gpu(8, 7, (7, 5))], 3 * GIB, "float16"),
         ([gpu(6, 4, (8, 6))], 3 * GIB, "int8_float16"),
-        ([gpu(80, 79), gpu(6, 4)], 3 * GIB, "int8_float16"),  # the smallest decides
+        ([gpu(80, 79), gpu(6, 4)], 3 * GIB, "int8_float16"),  # the smallest GPU decides
         ([gpu(8, 8, (6, 1))], 3 * GIB, "int8_float32"),
         ([gpu(8, 8, (5, 2))], 3 * GIB, "float32"),
         ([], 3 * GIB, "float16"),
@@ -198,9 +198,9 @@ def test_rows_of_a_batch(memory: float, rows: int) -> None:
         ([("H100", 80, 79)], (0,)),
         ([("H100", 80, 79)] * 4, (0, 1, 2, 3)),
         ([("H100", 80, 79), ("L4", 24, 23), ("H100", 80, 79)], (0, 2)),
-        ([("H100", 80, 5), ("H100", 80, 79)], (1,)),  # another program has the first one
+        ([("H100", 80, 5), ("H100", 80, 79)], (1,)),  # another program uses the first GPU
         ([("H100", 80, 5), ("H100", 80, 5)], (0,)),
-        ([("GB10", 0, 0)], (0,)),  # its memory is not told
+        ([("GB10", 0, 0)], (0,)),  # the driver does not report its memory
         ([], (0,)),
     ],
 )

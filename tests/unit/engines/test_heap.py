@@ -34,7 +34,7 @@ print(before - megabytes())
 
 @pytest.mark.skipif(_malloc_trim() is None, reason="only glibc returns memory on request")
 def test_what_is_freed_between_blocks_in_use_is_returned() -> None:
-    """In a process of its own: other threads of this one allocate too."""
+    """It runs in its own process, because other threads of this one allocate memory too."""
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
     assert float(done.stdout) > 40, done.stdout
 

@@ -1,4 +1,4 @@
-"""Work as values: each crosses to another process and means the same there."""
+"""Work as values: each value can be sent to another process, and means the same there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WORKS: list[Work[object, object]] = [
 
 
 def alike(one: object, two: object) -> bool:
-    """Equal field by field, arrays number by number."""
+    """Whether two values are equal in every field and in every number of their arrays."""
     if isinstance(one, np.ndarray):
         return isinstance(two, np.ndarray) and one.dtype == two.dtype and np.array_equal(one, two)
     if isinstance(one, tuple):

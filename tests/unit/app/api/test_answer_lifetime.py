@@ -62,7 +62,7 @@ class Resource:
 
 
 class Stubborn:
-    """Chunks that cannot be closed."""
+    """Chunks whose `aclose` fails."""
 
     def __aiter__(self) -> Stubborn:
         return self

@@ -36,7 +36,7 @@ def part(name: str, data: bytes, file: bool = False) -> bytes:
 def request(
     parts: Iterator[bytes] | list[bytes], kind: str = "multipart/form-data; boundary=x", closed: bool = True
 ) -> Request:
-    """A request whose body is made while it is read: the test holds none of it."""
+    """A request whose body is generated while it is read, so that the test does not hold it in memory."""
 
     def chunks() -> Iterator[bytes]:
         for piece in parts:
@@ -102,7 +102,7 @@ async def test_clips_are_on_disk_until_the_form_is_complete_and_exist_once_after
         for index in range(MOST_KNOWN_SPEAKERS):
             yield part("known_speaker_references[]", clip)
             if index == MOST_KNOWN_SPEAKERS - 1:
-                # The test's own copy of one part is all that is in memory: no clip has stayed.
+                # Only the test's own copy of one part is in memory: no clip was kept.
                 assert tracemalloc.get_traced_memory()[0] < 3 * len(clip)
 
     async for form in read(request(parts()), references=MOST_KNOWN_SPEAKERS):

@@ -1,4 +1,4 @@
-"""Clients that do not read their events are ended, and hold nobody up."""
+"""Clients that do not read their events are disconnected, and nobody waits for them."""
 
 from __future__ import annotations
 

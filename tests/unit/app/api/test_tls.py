@@ -1,4 +1,6 @@
-"""The server's certificate: what cannot be used is told in words, and new files are taken when they fit."""
+"""The server's certificate: a clear error for one that cannot be used, and new files are loaded when they fit
+together.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which requests open a WebSocket; and a client must read its answers, at a kilobyte a second at least."""
+"""Which requests open a WebSocket, and that a client must read its answers at a kilobyte
+a second at least.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ DAY = 86_400
 
 
 def lasts(pending: Callable[[int], int], written: Callable[[int], int] = lambda _: BUFFERED) -> int:
-    """Seconds until the connection is given up; at most a day. The pace is asked each second."""
+    """Seconds until the connection is given up, at most a day. `goes_on` is called once a second."""
     pace = ReadingPace(IDLE, 0.0)
     return next(
         (

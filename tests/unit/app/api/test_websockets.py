@@ -1,4 +1,4 @@
-"""What a WebSocket connection takes of the event loop, and what it holds, without a network."""
+"""How much of the event loop and of memory a WebSocket connection takes, without a network."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def message(text: str) -> bytes:
 
 
 class Visitor:
-    """A connection, and the messages that the application has received."""
+    """A connection to the server, and the messages that its application has received."""
 
     def __init__(self) -> None:
         self.wire = Wire()
@@ -132,7 +132,7 @@ async def test_pings_of_one_read_are_answered_in_turns() -> None:
 
 
 async def test_nothing_more_is_read_while_something_is_left_to_parse() -> None:
-    """Although the application has received every message so far."""
+    """This holds even if the application has received every message so far."""
     async with visiting() as visitor:
         before = len(visitor.wire.written)
         visitor.socket.data_received((TEXT + PING * 1_500) * 20)

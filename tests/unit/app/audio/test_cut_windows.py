@@ -1,4 +1,4 @@
-"""Windows: cover the speech, never overlap, are cut in silence, whatever the blocks."""
+"""Windows cover the speech, never overlap, and are cut in silence, whatever the sizes of the blocks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_windows_cover_the_speech_and_never_overlap(chances: list[float], block:
         covered[round(cut.start / FRAME_SECONDS) : round(end / FRAME_SECONDS)] = True
     speech = np.array([*chances, 0.0]) > 0.5
     missed = speech & ~covered
-    # Speech of less than 0.1 s by itself is taken for noise.
+    # Less than 0.1 s of speech alone counts as noise.
     assert not _long_runs(missed, 4)
 
 

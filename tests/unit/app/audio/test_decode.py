@@ -33,7 +33,7 @@ def decode(data: bytes, limit: float = 100.0) -> Samples:
 
 
 def pitch(samples: Samples) -> float:
-    """Hertz of the strongest tone."""
+    """Frequency of the strongest tone, in hertz."""
     middle = samples[len(samples) // 4 : 3 * len(samples) // 4]
     return float(np.argmax(np.abs(np.fft.rfft(middle))) * 16_000 / len(middle))
 
@@ -146,13 +146,13 @@ def test_flipped_bytes_never_crash(seed: int) -> None:
         data = bytearray(encode(tone(1), container, codec))
         for at in random.integers(0, len(data), 40):
             data[at] = random.integers(0, 256)
-        with suppress(NotAudio):  # refusing is right, crashing is not
+        with suppress(NotAudio):  # refusing the file is right, crashing is not
             assert np.isfinite(decode(bytes(data))).all()
 
 
 @pytest.fixture
 def watched() -> Iterator[tuple[str, list[str]]]:
-    """A web server that must not be asked for anything."""
+    """A web server that notes requests; decoding must not cause any."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -192,7 +192,7 @@ def test_a_file_that_names_others_opens_none(tmp_path: Path, watched: tuple[str,
 
 
 def test_cancelling_stops_the_decoding() -> None:
-    """A deadline before the first block is no fault of the file."""
+    """A deadline that passes before the first block does not mean that the file is broken."""
     source = open_audio(io.BytesIO(wav(silence(60))), limit=100, cancelled=lambda: True)
     with pytest.raises(RequestTimedOut):
         list(source.blocks())
@@ -269,7 +269,7 @@ def test_what_is_merely_too_loud_is_clipped() -> None:
 
 
 class Broken:
-    """Stands in for PyAV's stream of packets, where a real file that fails so would be large."""
+    """Stands in for PyAV's stream of packets, because a real file that fails in this way would be large."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""Encoders: what was fed is what a decoder gives back, streamed or whole."""
+"""Encoders: a decoder gives back what was encoded, as a stream or as a whole file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Channels that would end the process: each file is read in a process of its own, so that its end is seen."""
+"""Channel layouts that would crash the process: each file is read in its own process, so that a crash is
+noticed.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def opened(data: bytes) -> None:
 XHE_AAC = (0b11111_001010_0100_0001 << 5).to_bytes(3, "big")
 """The start of an AudioSpecificConfig: escape, object type 42, 44,100 Hz, one channel."""
 BEHIND_SBR = (0b00101_0100_0001_0100_11111_001010 << 4).to_bytes(4, "big")
-"""The same, but told to be the sound below spectral band replication."""
+"""The same object type, but declared as the sound below spectral band replication."""
 
 
 @pytest.mark.parametrize("config", [XHE_AAC, BEHIND_SBR], ids=["plain", "behind an extension"])
@@ -87,7 +89,7 @@ def test_a_codec_that_makes_lists_of_channels_is_refused_before_it_runs(config: 
 
 
 def test_a_configuration_in_mid_stream_is_looked_at_too() -> None:
-    """FLV may bring another one with any packet."""
+    """FLV may bring another configuration with any packet."""
     data = encode(SOUND, "flv", "aac", 44_100)
     frame = data.index(b"\xaf\x01", len(data) // 2) - 11  # the head of a tag: type, size, time, stream
     body = b"\xaf\x00" + XHE_AAC

@@ -1,4 +1,4 @@
-"""Sound in pieces of any size is the same sound."""
+"""Sound that arrives in pieces of any size is decoded to the same samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The network rests in silence and in steady noise, and no speech that it would find is lost by that."""
+"""The network rests in silence and in steady noise, and no speech that it would find is
+lost because of that.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ FRAME = 512
 
 @dataclass
 class Counted:
-    """A detector that counts the frames that it is given; `chance` is what it finds."""
+    """A detector that counts the frames that it gets; `chance` is the probability that it returns."""
 
     frame: int = FRAME
     chance: float = 0.02

@@ -1,4 +1,6 @@
-"""Whether sound keeps its level, at any rate: noise does nearly always, and what may be speech does not."""
+"""Sound that keeps its level, at any sampling rate: noise nearly always keeps it, and possible speech does
+not.
+"""
 
 from __future__ import annotations
 

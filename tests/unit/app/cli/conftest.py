@@ -1,4 +1,4 @@
-"""A command in an empty working folder."""
+"""A fixture that runs the command in an empty working folder."""
 
 from __future__ import annotations
 

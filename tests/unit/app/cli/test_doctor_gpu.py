@@ -1,4 +1,4 @@
-"""What `antiphon doctor` says of GPUs that are pretended."""
+"""What `antiphon doctor` says about simulated GPUs."""
 
 from __future__ import annotations
 

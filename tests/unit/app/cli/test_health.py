@@ -19,7 +19,7 @@ LIVE = {"status": "live"}
 
 @contextmanager
 def answering(ready: Any, status: int = 200) -> Iterator[dict[str, str]]:
-    """The settings of a server that gives this answer to /health/ready."""
+    """The settings of a server that answers /health/ready with `ready`."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

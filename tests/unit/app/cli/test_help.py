@@ -31,7 +31,7 @@ HEAVY = {
 
 
 def tree(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its words, groups too."""
+    """Every command and every group of commands, with the words that call it."""
     yield path, command
     for name, child in getattr(command, "commands", {}).items():
         yield from tree(child, (*path, name))

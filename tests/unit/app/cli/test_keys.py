@@ -1,4 +1,4 @@
-"""`antiphon keys`: scopes, ends and limits as people type them."""
+"""`antiphon keys`: scopes, expiry and limits as people type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`antiphon listen` through all of the app but the engines: a file at its own pace, and recorders on PATH."""
+"""`antiphon listen` with all of the app but the engines: a file at the speed of speech, and recorders on
+PATH.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def engine(antiphon: Command, monkeypatch: pytest.MonkeyPatch) -> EchoTranscriber:
-    """Says one word a second; the detector of speech is the real one."""
+    """A fake engine that says one word a second. The speech detector is the real one."""
     engine = EchoTranscriber()
 
     def container(settings: Settings) -> Container:
@@ -36,7 +38,7 @@ def engine(antiphon: Command, monkeypatch: pytest.MonkeyPatch) -> EchoTranscribe
 
 @pytest.fixture(scope="module")
 def speech() -> Floats:
-    """Two words and a little."""
+    """Sound of a little more than two words."""
     return decode(JFK.read_bytes())[: int(2.3 * RATE)]
 
 

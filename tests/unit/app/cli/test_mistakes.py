@@ -41,7 +41,7 @@ ODD = (
     "inf",
     "1e300",
 )
-"""Values for every argument and option; those that look like files exist, but for nowhere.wav."""
+"""Odd values for every argument and option. Those that look like files exist, except for nowhere.wav."""
 HARMLESS = {"serve": ("--host", "0.0.0.0")}  # noqa: S104 - refused without keys
 """Arguments that keep a command from working for hours if the odd value is accepted."""
 
@@ -60,7 +60,7 @@ def files(antiphon: Command) -> Path:
 
 
 def required(command: Any, but: Any = None, value: str = "") -> list[str]:
-    """Arguments that a command needs, one of them replaced."""
+    """The arguments that a command requires; the one for `but` has the value `value`."""
     words: list[str] = []
     for parameter in command.params:
         chosen = value if parameter is but else "notes.txt"
@@ -254,7 +254,7 @@ def test_ids_are_whole_and_any_beginning_will_do(antiphon: Command) -> None:
 
 
 def fill(antiphon: Command, table: str, ids: list[str]) -> None:
-    """Rows with these ids in a table of the database."""
+    """Adds rows with these ids to a table of the database."""
     antiphon("db", "upgrade")
     with sqlite3.connect(antiphon.data / "antiphon.db") as database:
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]

@@ -1,4 +1,4 @@
-"""Lists, ids and batches."""
+"""How commands print lists, ids and batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS: list[Row] = [{"id": "key_" + "a" * 40, "name": "n"}, {"id": "k", "name": "
 
 
 class Terminal(io.StringIO):
-    """A standard output that says that it is a terminal."""
+    """A standard output that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Which file becomes which transcript, before any work."""
+"""The name and the format of each transcript file, which are decided before any work."""
 
 from __future__ import annotations
 

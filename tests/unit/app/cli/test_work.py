@@ -1,4 +1,4 @@
-"""`transcribe`, `speak` and `voices` through all of the app but the engines."""
+"""The commands `transcribe`, `speak` and `voices` with all of the app but the engines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.sound import decode, tone, wav
 
 @pytest.fixture(autouse=True)
 def engine(antiphon: Command, monkeypatch: pytest.MonkeyPatch) -> EchoTranscriber:
-    """Says one word a second; the containers of commands load it instead of a model."""
+    """A fake engine that says one word a second; commands load it instead of a model."""
     engine = EchoTranscriber()
 
     def container(settings: Settings) -> Container:
@@ -36,7 +36,7 @@ def engine(antiphon: Command, monkeypatch: pytest.MonkeyPatch) -> EchoTranscribe
 
 @pytest.fixture
 def recordings(antiphon: Command) -> Path:
-    """Three clips in folders, a file that is broken, one that is empty, one that is no sound."""
+    """Three clips in folders, a broken file, an empty file, and a file that is not sound."""
     folder = antiphon.folder / "in"
     (folder / "sub").mkdir(parents=True)
     for name, seconds in (("a.wav", 2), ("sub/a.wav", 3), ("[/b] c.wav", 1)):
@@ -150,7 +150,7 @@ def test_an_engine_that_fails_is_told_once_a_file(antiphon: Command, engine: Ech
 
 
 def test_the_cause_of_an_internal_error_is_told(antiphon: Command, engine: EchoTranscriber) -> None:
-    """A client of the server is told nothing of it; somebody at the machine is."""
+    """Clients of the server are not told the cause; a person at the machine is."""
     shutil.copy(JFK, antiphon.folder)
     engine.failure = EngineError("There is no engine `x`.")
     code, _, err = transcribe(antiphon, "jfk.flac")

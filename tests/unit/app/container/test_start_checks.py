@@ -83,8 +83,8 @@ async def test_readiness_tells_the_database(
 
 @pytest.mark.parametrize("module", [consents, diarization, speech, transcription, voices, builders])
 def test_rules_go_by_name(module: ModuleType) -> None:
-    """Rules take their values by name only: two numbers of one type that were swapped would not be
-    noticed.
+    """Rules take their values by name only: if two numbers of the same type were swapped by position, nobody
+    would notice.
     """
     for name, kind in inspect.getmembers(module, inspect.isclass):
         if name.endswith("Rules") and kind.__module__ == module.__name__:

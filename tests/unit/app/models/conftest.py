@@ -1,4 +1,4 @@
-"""A hub on this machine and a store that knows one small model."""
+"""A fake hub on this machine, and a store that knows one small model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.support.toy_model import DATA, KNOWN
 
 @pytest.fixture(autouse=True)
 def _online(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's library reads the variable once, when it is imported, and engines set it: they ask no hub."""
+    """Unsets the variable that switches the hub off: engines set it, and the hub's library reads it once, at
+    its import.
+    """
     for name in ("HF_TOKEN", "HF_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

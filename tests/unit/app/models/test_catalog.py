@@ -1,4 +1,4 @@
-"""The catalogue and its manifests."""
+"""The catalogue of models, and manifests made from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export and import: a tar of a stranger writes nothing but verified files."""
+"""Export and import of models: a tar from a stranger can write nothing but verified files."""
 
 from __future__ import annotations
 

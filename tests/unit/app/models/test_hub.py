@@ -1,4 +1,4 @@
-"""Models that the catalogue does not have: what the hub lists, and the trust that they need."""
+"""Models outside of the catalogue: what the hub lists, and the trust that they need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.toy_model import DATA, KNOWN, bytes_of, toy_file
 
 
 def lfs(name: str) -> dict[str, object]:
-    """How the hub describes a large file."""
+    """A large file, as the hub describes it."""
     return {"size": len(DATA[name]), "sha256": toy_file(name).sha256, "pointerSize": 130}
 
 

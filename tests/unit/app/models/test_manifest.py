@@ -1,4 +1,4 @@
-"""Manifests of strangers: each strange one is refused in a sentence that says what is wrong."""
+"""Manifests from strangers: each invalid one is refused with a message that says what is wrong."""
 
 from __future__ import annotations
 

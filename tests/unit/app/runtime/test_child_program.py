@@ -55,7 +55,7 @@ class Busy:
         return ["done"]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Has nothing to free."""
 
 
 def test_memory_is_given_back_once_after_work_and_not_during_it() -> None:

@@ -19,7 +19,7 @@ from engines.errors import (
 
 
 class Foreign(EngineError):
-    """A class of a plugin."""
+    """An exception class of a plugin, which `engines.errors` does not know."""
 
 
 @pytest.mark.parametrize(

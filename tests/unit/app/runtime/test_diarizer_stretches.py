@@ -1,4 +1,4 @@
-"""Sound is cut into stretches as a diarizer wants them, whatever the blocks it comes in."""
+"""Sound is cut into the stretches that a diarizer asks for, whatever the sizes of the blocks."""
 
 from __future__ import annotations
 

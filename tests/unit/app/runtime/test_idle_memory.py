@@ -1,4 +1,4 @@
-"""Freed memory goes back when, and only when, there was work and there is none."""
+"""Freed memory is returned to the system only when there was work and there is none now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUIET = 0.01
 
 
 class House:
-    """A pretended server that counts how often it has returned memory."""
+    """A fake server that counts how often memory was returned."""
 
     def __init__(self) -> None:
         self.now = Activity(begun=0, open=0)

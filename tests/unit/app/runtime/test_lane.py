@@ -1,4 +1,4 @@
-"""The lane: batches, cancellation, failure, loading, closing."""
+"""Lanes: batches, cancellation, failures, loading and closing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lane(engine: EchoTranscriber) -> Iterator[Lane]:
 
 
 def hold(lane: Lane, engine: EchoTranscriber) -> None:
-    """Keeps the lane busy with one batch until the gate is opened."""
+    """Keeps the lane busy with one batch until the engine's gate is set."""
     engine.gate.clear()
     submit(lane, window(), admit())
     wait_until(lambda: engine.batches)
@@ -166,7 +166,7 @@ def test_nothing_ends_the_thread_of_a_lane(
     with pytest.raises(EngineError):
         submit(lane, replace(window(), prompt="exit"), admit()).result(10)
     assert submit(lane, window(), admit()).result(10)
-    monkeypatch.setattr(Meters, "worked", None)  # a fault of our own, at the worst moment
+    monkeypatch.setattr(Meters, "worked", None)  # an error in our own code, at the worst moment
     with pytest.raises(EngineError):
         submit(lane, window(), admit()).result(10)
     monkeypatch.undo()

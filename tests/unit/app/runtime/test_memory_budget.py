@@ -24,7 +24,7 @@ admit = permits()
 
 
 class Model(EchoTranscriber):
-    """An engine that counts its lives, and whose windows wait for the gate of their prompt."""
+    """An engine that counts how many are loaded. Its windows wait for the event that their prompt names."""
 
     alive = 0
     most = 0

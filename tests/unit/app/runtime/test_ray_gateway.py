@@ -1,4 +1,4 @@
-"""The server's side of the gateway, with children that are no processes."""
+"""The server's side of the gateway, with fake children that are not processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 
 class FakeChild:
-    """Answers each question with itself, until it ends."""
+    """A fake child that answers each question with the question itself, until it ends."""
 
     def __init__(self, failure: EngineError | None = None) -> None:
         """`failure`: why it cannot join the cluster."""
@@ -60,7 +60,7 @@ class FakeChild:
 
 
 class Starts:
-    """Starts a child for each failure, and then good ones."""
+    """Starts one child for each failure, and after those only children without a failure."""
 
     def __init__(self, *failures: EngineError) -> None:
         self.failures = list(failures)
@@ -112,7 +112,7 @@ def test_its_own_end_is_no_fault_of_the_work(gateway: Gateway, question: str, ki
 
 
 class TestWithoutCluster:
-    """Its head does not answer, three times."""
+    """The head of the cluster does not answer three times."""
 
     @pytest.fixture
     def starts(self, monkeypatch: pytest.MonkeyPatch) -> Starts:

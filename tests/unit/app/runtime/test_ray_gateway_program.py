@@ -1,4 +1,4 @@
-"""A cluster that anyone may use is refused. The heads are small gRPC servers."""
+"""A cluster that accepts clients without a token is refused. Small gRPC servers stand in for the head."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(find_spec("grpc") is None, reason="gRPC comes wi
 
 @pytest.fixture
 def head(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Its address. The parameter says whether it asks for a token."""
+    """The address of a fake head. The parameter says whether it asks for a token."""
     import grpc
 
     def answer(data: bytes, context: Any) -> bytes:

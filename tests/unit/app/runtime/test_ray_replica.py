@@ -1,4 +1,4 @@
-"""A replica is a plain class: Ray only starts it."""
+"""A replica without Ray: it is a plain class, which Ray only starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines of this process: what becomes of their failures."""
+"""Engines in this process: how their failures are reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORK = Transcribe((Window(Pcm(np.zeros(16_000, np.float32))),), TranscribeOption
 
 
 class Pretended:
-    """A transcriber whose calls may fail."""
+    """A fake transcriber whose calls may fail."""
 
     calls = 1
     lengths = LengthClasses()

@@ -1,4 +1,4 @@
-"""Steps on threads: results, order, cancellation, closing."""
+"""Steps on work threads: results, order, cancellation, closing."""
 
 from __future__ import annotations
 

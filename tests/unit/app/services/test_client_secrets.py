@@ -1,4 +1,4 @@
-"""Client secrets: bounded in number and in memory, shared out among keys; what has ended makes room."""
+"""Client secrets: limited in number and in memory, for each key too; expired ones make room for new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A consent: one permit, one decoding, one speech detection; refused before work, and never half way."""
+"""A consent needs one permit, one decoding and one speech detection; it is refused before the work, and never
+half stored.
+"""
 
 from __future__ import annotations
 
@@ -210,7 +212,7 @@ async def test_silence_names_the_field(service: ConsentService, runner: FakeRunn
 
 
 async def test_a_deadline_is_a_deadline(service: ConsentService, runner: FakeRunner) -> None:
-    """A deadline is told as such, and not as a broken recording."""
+    """A deadline is reported as a timeout, and not as a broken recording."""
     runner.admission = Admission(8, -1.0)
     with pytest.raises(RequestTimedOut) as caught:
         await service.create(ME, "Ann", "en", CLIP)

@@ -1,4 +1,4 @@
-"""While the database fails, callers that were known go on for a minute, and keys of the settings always."""
+"""While the database fails, known callers may go on for a minute, and keys of the settings file always."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.store.keys import KeyStore
 
 
 class FailingStore(KeyStore):
-    """Keys in memory; fails when it is told to."""
+    """A store of keys in memory that fails when the test says so."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[ApiKey, str]] = []

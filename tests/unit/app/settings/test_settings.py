@@ -1,4 +1,4 @@
-"""Settings: precedence, and sentences for what is wrong."""
+"""Settings: which source takes precedence, and the messages about wrong ones."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_every_setting_can_be_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def _as_variable(value: object) -> str:
-    """A default, as it is written into a variable."""
+    """A default value as it is written into an environment variable."""
     if isinstance(value, dict):
         return (
             "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(item)}" for name, item in value.items()) + "}"

@@ -1,4 +1,4 @@
-"""Rows that are written behind: nobody waits, nothing is lost without a trace."""
+"""Audit rows that are written later: no request waits for them, and a lost row is logged."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_what_is_on_sqlite_moves_to_postgresql_and_goes_on(tmp_path: Path, file:
         restore(postgres, file)
         before = rows_of(old)
         assert rows_of(postgres) == before
-        asyncio.run(fill(postgres, 1))  # the counters of the tables go on behind the restored rows
+        asyncio.run(fill(postgres, 1))  # new rows are numbered after the restored ones
         after = rows_of(postgres)
         assert len(after["voices"]) == len(before["voices"]) + 1
         again = tmp_path / "again.backup"
@@ -171,7 +171,7 @@ def test_a_damaged_backup_restores_nothing(full: str, empty: str, file: Path) ->
 
 
 def sealed(*lines: object) -> bytes:
-    """A backup of these lines with a right end."""
+    """A backup file of these lines with a valid last line."""
     written = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     plain = b"".join(line + b"\n" for line in written)
     tables = [line["table"] for line in lines if isinstance(line, dict) and "table" in line]
@@ -181,8 +181,8 @@ def sealed(*lines: object) -> bytes:
 
 
 def test_each_wrong_byte_of_a_backup_is_told(full: str, file: Path) -> None:
-    """zlib raises an error of its own for some of these bytes; that must be a sentence too, and no stack
-    trace.
+    """zlib raises its own error for some wrong bytes; that must become a message too, and
+    not a stack trace.
     """
     back_up(full, file, [])
     whole = file.read_bytes()

@@ -17,7 +17,7 @@ from app.store.database import Database
 
 
 def holder(file: Path, held: threading.Event, let_go: threading.Event) -> threading.Thread:
-    """Another process's transaction in the file, from before the file has a write-ahead log."""
+    """Another process's transaction in the file, which began before the file had a write-ahead log."""
 
     def run() -> None:
         with closing(sqlite3.connect(file, isolation_level=None)) as other:

@@ -1,4 +1,4 @@
-"""What goes wrong around a database reaches the client as 503 or 507 in plain words, on both databases."""
+"""Failures of the database reach the client as 503 or 507 with a clear message, on both databases."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_a_locked_database_is_told_and_heals(database: Database, any_datab
         assert (caught.value.status, caught.value.retry_after) == (503, 5)
         with pytest.raises(StorageUnavailable):
             await store.note(ME, ENTRY)
-        assert await store.consents("mine", None, 5) == ([], False)  # readers go on
+        assert await store.consents("mine", None, 5) == ([], False)  # reading is still possible
     await store.add_consent(consent("mine"), b"r", SPEAKER, 1_000_000, ME, ENTRY)
     assert len((await store.consents("mine", None, 5))[0]) == 1
 
@@ -85,7 +85,7 @@ async def test_a_full_disk_is_known_before_the_work(tmp_path: Path, monkeypatch:
 
 
 async def test_a_disk_that_fills_while_writing(tmp_path: Path) -> None:
-    """SQLite's own bound on pages fails as a full disk does: SQLITE_FULL."""
+    """SQLite's own limit on pages fails in the same way as a full disk: SQLITE_FULL."""
     url = f"sqlite:///{tmp_path}/antiphon.db"
     upgrade(url)
     database = Database(url)
@@ -125,7 +125,7 @@ async def test_a_stopped_postgresql() -> None:
 
 
 async def test_a_postgresql_that_goes_and_comes_back(postgres: str) -> None:
-    """Its end closes every connection of the pool; the next request gets a new one."""
+    """When PostgreSQL stops, it closes every connection of the pool; the next request gets a new one."""
     upgrade(postgres)
     database = Database(postgres)
     store = VoiceStore(database)

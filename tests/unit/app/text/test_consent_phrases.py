@@ -1,4 +1,4 @@
-"""The consent phrases: what counts as said, and what does not."""
+"""Consent phrases: which recordings count as saying one, and which do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long and odd texts do not keep Python's lock, which the event loop waits for, while they are read."""
+"""Processing long and odd texts does not hold Python's GIL for long, because the event loop needs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.text.utterances import Utterances
 from tests.support.holding import longest_hold
 
 LONGEST = 0.1
-"""The longest time, in seconds of CPU, for which a call may keep Python's lock."""
+"""The longest time, in seconds of CPU time, for which a call may hold Python's GIL."""
 TRIES = 3
 PATTERNS = (
     "9", "1 ", "-1 ", "1-2-3 ", "9.9.9.9.", "1/2 ", "$1,234,567.89 ", "12:30 ", "2024-01-01 ", "(1) ", "%",

@@ -1,4 +1,4 @@
-"""Text on its way to speech: utterances, readings, languages, instructions."""
+"""Preparing text for speech: utterances, spoken forms, languages, instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a form says about who speaks."""
+"""The fields of a form about speakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edited segments become files: every format, every bound."""
+"""Edited segments become files: every format, and every limit."""
 
 from __future__ import annotations
 

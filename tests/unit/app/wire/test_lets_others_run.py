@@ -1,5 +1,5 @@
-"""What is computed on a thread does not keep Python's lock for long: the event loop, and with it every other
-client, waits for that lock.
+"""Work on a thread does not hold Python's GIL for long, because the event loop, and with it every other
+client, waits for it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from engines.types import Segment, Word
 from tests.support.holding import longest_hold
 
 LONGEST = 0.1
-"""The longest time, in seconds of CPU, for which a call may keep Python's lock."""
+"""The longest time, in seconds of CPU time, for which a call may hold Python's GIL."""
 TRIES = 3
-"""On a busy machine, who waits for the lock may wait for a core too; a call that keeps the lock keeps it each
-time."""
+"""Attempts. On a busy machine, a thread may wait for a core and not for the lock; a call that really holds
+the lock does so in each attempt.
+"""
 ROOM = BODY_BYTES - 1000
 
 

@@ -99,7 +99,7 @@ ANSWERS: list[tuple[str, str, Any]] = [
     ),
     ("CreateSpeechResponseStreamEvent", "SpeechDelta", speech.delta(b"sound")),
     ("CreateSpeechResponseStreamEvent", "SpeechDone", speech.done(3, 40)),
-    # The newest official SDKs need `type`, which this document does not know yet.
+    # The newest official SDKs require `type`, which OpenAI's schema here does not have yet.
     (
         "VoiceResource",
         "",

@@ -1,4 +1,4 @@
-"""The shapes that /openapi.json tells of live sessions are those that are read and written."""
+"""The schemas of live sessions in /openapi.json are those that are really read and written."""
 
 from __future__ import annotations
 

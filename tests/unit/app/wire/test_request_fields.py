@@ -1,4 +1,4 @@
-"""The table of request fields is the truth: every row is read by the parser, and nothing else is."""
+"""The table of request fields is complete: the parser reads every row, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VOICE = Fields([("name", "n"), ("language", "en"), ("consent", "c")])
 
 
 def readers() -> list[tuple[Endpoint, Reader]]:
-    """A request of each endpoint that has a form or a body, read."""
+    """For each endpoint with a form or a body, the reader of a request after it was parsed."""
     transcriptions, translations = FormReader(FORM, "transcriptions"), FormReader(FORM, "translations")
     transcription(transcriptions, RULES)
     translation(translations, RULES)

@@ -119,7 +119,9 @@ def test_hours_have_two_digits_and_more() -> None:
 
 
 def brute_force(words: list[Word], rules: CueRules) -> list[tuple[str, ...]]:
-    """The cheapest of all possible divisions, found by trying each: the search must find the same one."""
+    """The cheapest of all possible divisions, found by trying each one. The real search
+    must find the same.
+    """
     best: tuple[float, list[tuple[str, ...]]] = (math.inf, [])
     for cuts in range(2 ** (len(words) - 1)):
         stops = [i + 1 for i in range(len(words) - 1) if cuts >> i & 1] + [len(words)]

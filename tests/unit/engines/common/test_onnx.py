@@ -1,4 +1,4 @@
-"""Where ONNX models run, with an ONNX Runtime that is pretended."""
+"""On which device ONNX models run, with a fake ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.types import EngineOptions
 
 
 class Runtime:
-    """Stands where `import onnxruntime` looks."""
+    """Stands in for the module `onnxruntime`."""
 
     def __init__(self, *, built: bool = True, works: bool = True, fails: Exception | None = None) -> None:
         """`built`: whether it was built with CUDA. `works`: whether CUDA's libraries can be loaded; if

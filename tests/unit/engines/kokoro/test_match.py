@@ -70,7 +70,7 @@ def test_weights_are_not_negative() -> None:
 
 
 def test_the_weights_are_the_nearest_ones() -> None:
-    """No small change of one weight, and no zero that grows, comes nearer (Karush-Kuhn-Tucker)."""
+    """A small change of a weight never brings the blend nearer (the Karush-Kuhn-Tucker conditions)."""
     rng = np.random.default_rng(2)
     vectors = rng.normal(size=(10, 32)).astype(np.float32)
     target = rng.normal(size=32).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What each voice can read here, told by its file's name and the installed libraries alone."""
+"""Which languages each voice can read here, by the name of its file and the installed libraries."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def folder(original: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mark(tmp_path: Path) -> Path:
-    """The file that each attack makes."""
+    """The file that each attack would create."""
     return tmp_path / "code-ran"
 
 
@@ -54,7 +54,7 @@ def checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def replaced(folder: Path, own: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
-    """Changes what the checkpoint says of itself and its hyper-parameters."""
+    """Changes the metadata of the checkpoint and its hyper-parameters."""
     import torch
 
     stored = checkpoint(folder)
@@ -194,7 +194,7 @@ def test_a_network_outside_the_list_is_not_imported(folder: Path, mark: Path, mo
 
 
 def test_parameters_of_a_checkpoint_name_no_code(folder: Path, mark: Path) -> None:
-    """Lightning's own loader imports what `_instantiator` names."""
+    """Lightning's own loader would import what `_instantiator` names."""
     names = {"_instantiator": "antiphon_attack.make", "_class_path": "os.system", "task": "os.system"}
     replaced(folder, {}, names)
     setup.pipeline(folder)

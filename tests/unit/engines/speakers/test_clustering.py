@@ -10,8 +10,8 @@ from engines.types import Samples
 def people(
     count: int, each: int, seed: int = 1, spread: float = 0.3
 ) -> tuple[np.ndarray, Samples, np.ndarray]:
-    """Windows with one speaker each, the speakers in turn: activity, vectors, and the true speaker of
-    each window.
+    """Windows with one speaker each, who take turns: activity, vectors, and the true
+    speaker of each window.
     """
     chance = np.random.default_rng(seed)
     centres = np.eye(count, 32)

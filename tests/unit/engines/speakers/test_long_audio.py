@@ -1,4 +1,4 @@
-"""What is left of two hours is put together in bounded memory."""
+"""The results of two hours of audio are joined in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from engines.speakers.windows import AT_ONCE, FoundSpeakers
 from engines.types import DiarizeOptions
 
 WINDOWS = 2880
-"""Two hours."""
+"""Number of windows in two hours."""
 FRAMES, NUMBERS, LOCAL = 589, 192, 4
-"""Of the real networks: frames of a window, numbers of a vector; and local speakers, more than most have."""
+"""As in the real networks: frames of a window and numbers of a vector; and local speakers, more than most
+windows have.
+"""
 
 
 def looks(people: int) -> list[FoundSpeakers]:
@@ -41,7 +43,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def test_two_hours_of_twenty_people_take_less_than_100_megabytes() -> None:
     seen = looks(20)
     engine = SpeakersDiarizer(None, None)
-    engine.assemble(seen[:2], DiarizeOptions())  # SciPy is imported here, and is no memory of the two hours
+    engine.assemble(seen[:2], DiarizeOptions())  # imports SciPy before memory is measured
     assert sum(part.active.nbytes + part.vectors.nbytes for part in seen) < 20e6
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Local speakers of a window, told apart by their runs."""
+"""Local speakers of a window are told apart by the vectors of their runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mask(*spans: tuple[float, float], seconds: float = 10.0) -> Mask:
 
 
 class Voices:
-    """An embedding that knows who really speaks when, and counts its calls."""
+    """An embedding function that knows who really speaks when, and counts its calls."""
 
     def __init__(self, *spans: tuple[float, float, int]) -> None:
         self.spans = spans
@@ -65,7 +65,7 @@ def test_a_run_that_windows_share_is_heard_once() -> None:
 
 
 def test_of_a_run_that_the_window_cuts_only_whole_pieces_are_heard() -> None:
-    """The rest of it is heard in a neighbouring window, which has the whole piece."""
+    """The rest of the run is in a neighbouring window, which has the whole piece."""
     voices = Voices((0, 10, 0))
     local_speakers(np.stack([mask((0, 4.6), (5.5, 6.5), (8, 10))], axis=1), 2.5, FRAME, RunBook(), voices)
     assert sorted(round(length, 1) for length in voices.asked) == [1.0, 1.1, 1.5, 1.5, 1.5]

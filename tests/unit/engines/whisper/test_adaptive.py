@@ -1,4 +1,6 @@
-"""Adaptive windows: how long they are, what is doubted, and that a doubted result leaves no trace."""
+"""Adaptive windows: their length, which results are doubtful, and that a doubtful result leaves nothing
+behind.
+"""
 
 from __future__ import annotations
 

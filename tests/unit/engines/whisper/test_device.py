@@ -82,7 +82,7 @@ def pretend_gpus(monkeypatch: pytest.MonkeyPatch, *free: float) -> None:
 
 
 class LoadedModel:
-    """A model on a pretended GPU."""
+    """A model on a simulated GPU."""
 
     def __init__(self, number_format: str) -> None:
         self.number_format = number_format
@@ -125,7 +125,7 @@ def test_formats_that_the_library_does_not_have(
 def test_a_library_without_cuda_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On machines that are not x86-64, the package of CTranslate2 has no CUDA, and counts no GPU."""
+    """The package of CTranslate2 for machines other than x86-64 has no CUDA and reports no GPU."""
     pretend_gpus(monkeypatch, 70)
 
     def refuse(device: str, index: int) -> set[str]:

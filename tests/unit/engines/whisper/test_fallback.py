@@ -38,7 +38,7 @@ def test_the_searches_of_a_round() -> None:
 
 @dataclass(frozen=True)
 class Generated:
-    """What CTranslate2 gives for one row."""
+    """CTranslate2's result for one row."""
 
     tokens: tuple[int, ...]
     score: float
@@ -55,7 +55,7 @@ class Generated:
 
 
 class Scripted:
-    """A model whose rows give what a script says for (temperature, beams); counts the calls."""
+    """A fake model: a script gives the result of each row for (temperature, beams). It counts the calls."""
 
     def __init__(self, script: dict[tuple[float, int], Generated], default: Generated) -> None:
         self._script = script

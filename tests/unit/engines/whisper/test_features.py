@@ -13,7 +13,7 @@ from engines.whisper.features import Features
 
 
 class Extractor:
-    """A pretended extractor: the features of a sound are its first sample, four times. It waits until all
+    """A fake feature extractor: the features of a sound are its first sample, four times. It waits until all
     calls of a round run at once.
     """
 

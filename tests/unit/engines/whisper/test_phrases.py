@@ -15,7 +15,7 @@ T = 1000
 
 
 class Letters:
-    """A vocabulary: below 900 text, from 1000 on timestamps of 0.02 s."""
+    """A fake vocabulary: tokens below 900 are text, those from 1000 on are timestamps in steps of 0.02 s."""
 
     eot = 900
     timestamps = T

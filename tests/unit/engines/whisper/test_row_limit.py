@@ -1,4 +1,4 @@
-"""A batch that memory does not suffice for is halved, and nothing of it is done twice."""
+"""A batch that does not fit into memory is halved, and no row is processed twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def rows(count: int) -> list[Row]:
 
 
 class Device:
-    """Takes so many rows at once; it refuses in the middle of its work, when rows are changed already."""
+    """A fake device that takes so many rows at once. It fails in the middle of its work, when some rows were
+    already changed.
+    """
 
     def __init__(self, room: int) -> None:
         self.room = room

@@ -11,7 +11,7 @@ from engines.whisper.tokens import MAX_PROMPT_TOKENS, READ_CHARACTERS, WhisperTo
 
 
 class Letters(WhisperTokens):
-    """Each letter is a token; remembers how long the texts were."""
+    """A fake vocabulary in which each letter is a token. It notes how long the texts were."""
 
     def __init__(self) -> None:
         self.lengths: list[int] = []

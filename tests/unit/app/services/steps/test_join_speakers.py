@@ -1,4 +1,4 @@
-"""Who said which word."""
+"""Joining words and speaker turns: who said which word."""
 
 from __future__ import annotations
 

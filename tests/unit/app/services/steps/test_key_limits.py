@@ -1,4 +1,6 @@
-"""Limits of a key: exact within a minute, made up for afterwards, and never lost while the database fails."""
+"""Limits of a key: exact within a minute, with excess made up for later, and kept while
+the database fails.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,7 @@ def test_a_used_up_month_is_another_error(clock: Clock) -> None:
     clock.now += 86_400
     with pytest.raises(QuotaUsedUp):
         mine.claim("heard", 0)
-    clock.now += 86_400  # December
+    clock.now += 86_400  # now it is December
     mine.claim("heard", 1000)
 
 

@@ -1,4 +1,4 @@
-"""Which words are sure, and where a later transcription goes on."""
+"""Which words are final, and where a later transcription continues after them."""
 
 from __future__ import annotations
 

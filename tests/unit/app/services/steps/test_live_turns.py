@@ -1,4 +1,6 @@
-"""Where turns begin and end, and what is worth transcribing. A digit is a frame: tenths of a chance."""
+"""Where turns begin and end, and what is worth transcribing. In the tests, each digit is a frame: its
+probability in tenths.
+"""
 
 from __future__ import annotations
 

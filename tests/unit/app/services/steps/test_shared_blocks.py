@@ -1,4 +1,4 @@
-"""One decoding for two readers: everything for everybody, in order, once, and never far apart."""
+"""One decoding for two readers: each gets every block once, in order, and neither gets far ahead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import rounds, stays, until
 
 
 class Source:
-    """Numbered blocks of one second; counts what was asked for."""
+    """A source of numbered blocks of one second, which counts the blocks that it gave."""
 
     def __init__(self, count: int, failure: Exception | None = None) -> None:
         self.given = 0

@@ -1,4 +1,4 @@
-"""A voice that one server has heard sounds alike on the next one."""
+"""A voice whose loudness one server has measured sounds equally loud on the next server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A spoken file: one step an utterance on a work thread, the gain settled once, a bounded number ahead."""
+"""A spoken file: one step on a work thread for each utterance, one gain for all, and a limit on utterances
+ahead.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,7 @@ def test_the_first_utterance_settles_the_gain_of_all() -> None:
 
 
 def test_later_answers_know_the_voice() -> None:
-    """The second utterance is noted in the book, not only the first."""
+    """The loudness of the second utterance is noted too, not only that of the first."""
     book = LoudnessBook()
     file = file_of(book)
     for volume in (0.5, 0.05):
