@@ -129,9 +129,7 @@ def _onnx(folder: Path, options: EngineOptions) -> System:
 
 
 def _torch(folder: Path, options: EngineOptions) -> System:
-    from bench import (
-        torch_starter,
-    )  # imported only here, so that the other systems are measured without PyTorch in memory
+    from bench import torch_starter  # late: the other systems are measured without PyTorch in memory
 
     return partial(diarize, torch_starter.load(folder, options))
 

@@ -77,7 +77,7 @@ def main() -> None:
 
 def take_one_gpu(number: int | None) -> str:
     """Hides all GPUs but one from this process and from the servers that it starts, so that both sides have
-    the same one. Returns what is in the way.
+    the same one. Returns why that is impossible, or an empty text.
     """
     found = ask()
     if isinstance(found, str):

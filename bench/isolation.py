@@ -70,7 +70,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def pairs(sides: dict[str, Tree], rounds: int, measure: Callable[[Tree], float]) -> dict[str, list[float]]:
-    """Each side in turn, the order reversed each time; both are warm before."""
+    """Measures the sides alternately, in reversed order each time. The first measurements do not count."""
     for side in sides.values():
         measure(side)
     taken: dict[str, list[float]] = {name: [] for name in sides}

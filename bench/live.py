@@ -73,9 +73,7 @@ class Bench:
         self.options = options
 
     async def _spoken(self, scripts: list[Script]) -> tuple[list[Seen], Clock]:
-        """Runs all sessions at once. They begin at slightly different times, so that their transcriptions do
-        not coincide.
-        """
+        """Runs all sessions. Each begins a little later than the last one, so that looks do not coincide."""
         sockets = [await opened(self.server) for _ in scripts]
         pieces = [frames(one.samples) for one in scripts]
         clock = Clock(self.server)

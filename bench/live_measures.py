@@ -1,4 +1,4 @@
-"""Figures of live sessions, from what was said and what was told when.
+"""Computes delays and errors of live sessions, from the words that were spoken and the events that came.
 
 Law: pure, but for the counters of the system.
 """

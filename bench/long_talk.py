@@ -73,7 +73,7 @@ def recordings(folder: Path) -> Iterator[Conversation]:
 
 
 def joined(parts: Sequence[Conversation], seconds: float) -> Conversation:
-    """All parts in random order, again and again until it is long enough."""
+    """One conversation of `seconds`: all parts in random order, repeated until it is long enough."""
     chance = random.Random(1)
     sounds: list[Samples] = []
     turns: list[Said] = []
@@ -90,7 +90,7 @@ def joined(parts: Sequence[Conversation], seconds: float) -> Conversation:
 
 @contextmanager
 def watched(pid: int) -> Iterator[list[float]]:
-    """Megabytes, now and every two seconds."""
+    """Measures the resident memory of a process, in megabytes, now and every two seconds."""
     memory, ended = [proportional(pid) / 1e6], threading.Event()
 
     def watch() -> None:

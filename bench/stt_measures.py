@@ -63,7 +63,7 @@ def lone(bench: Bench) -> Found:
 
 
 def overhead(bench: Bench, clip: bytes) -> tuple[Goal, float]:
-    """Beside the same service in this process: decoding, speech detection and engine, without HTTP."""
+    """The server's extra time for a clip, compared with the same services in this process without HTTP."""
     settings = in_one_process(load_settings())
     changed = {
         "storage": settings.storage.model_copy(update={"folder": bench.storage}),

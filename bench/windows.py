@@ -5,9 +5,9 @@
     python -m bench.windows FOLDER        # clips without a text beside them: how far do results differ?
 
 Each clip is cut into windows as the server does it (with `--longest`, the engine under test gets shorter
-ones), and goes through both engines in turn. Word errors (of characters in Chinese and Japanese), CPU
-time. A little silence before a clip changes single words in either engine (`--later 0,0.05,0.1`): what
-differs less than full windows do from themselves is chance.
+ones), and goes through both engines in turn. Prints word errors (in Chinese and Japanese: of characters) and
+CPU time. A little silence before a clip changes single words in either engine (`--later 0,0.05,0.1`):
+differences that are smaller than those between two runs with full windows are chance.
 """
 
 from __future__ import annotations

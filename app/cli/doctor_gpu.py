@@ -32,8 +32,8 @@ BRING = "Run `make serve GPU=1`, or `pip install {package}` into the environment
 def gpu_verdict(
     settings: Settings, driver: Driver | str, missing: list[str], package: str
 ) -> tuple[Literal["ok", "note", "wrong"], str]:
-    """The verdict and its sentence. `driver`: or why it cannot be asked; empty: there is none. `missing`:
-    libraries that `package` brings.
+    """The verdict and its sentence. `driver`: the driver, or why it does not answer (an empty text if there
+    is none). `missing`: missing libraries, which are in `package`.
     """
     device = settings.transcription.device
     problem = _problem(settings, driver, missing, package)

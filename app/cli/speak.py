@@ -1,4 +1,4 @@
-"""`antiphon speak`: the same service as the server's, without a server."""
+"""`antiphon speak`: speaks text by the same service as the server, but in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`antiphon transcribe`: the same services as the server's, without a server."""
+"""`antiphon transcribe`: transcribes files by the same services as the server, but in this process."""
 
 from __future__ import annotations
 

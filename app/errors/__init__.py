@@ -1,6 +1,6 @@
 """Every failure that a client can see: status, type, code and param beside its one-line meaning.
 
-Law: named classes, one screen each kind; one handler (`app.api.faults`) renders them all. Messages help the
+Law: each failure is a class with a name; one handler (`app.api.faults`) renders them all. Messages help the
 person who asked and leak nothing: no paths, no stack traces, no keys.
 """
 

@@ -48,7 +48,7 @@ class ClientSecretService:
         self._most = most
         self._secrets: dict[str, ClientSecret] = {}
         self._numbers: Counter[str] = Counter()
-        self._sizes: Counter[str] = Counter()  # number and bytes of the secrets of each account
+        self._sizes: Counter[str] = Counter()  # bytes of the secrets of each account
 
     def create(self, caller: Caller, settings: LiveSettings, seconds: int) -> tuple[str, ClientSecret]:
         """Makes a secret. Raises `Overloaded` if too many secrets are valid, in all or of this key, or if

@@ -45,8 +45,8 @@ class IdempotencyService:
         """Runs `create` and returns its answer and False, or the stored answer of the first request with this
         key and True.
 
-        `parts`: what makes the request. Raises `IdempotencyKeyReused` if the key came with other parts,
-        `IdempotencyKeyInUse` while the first request is worked on, and what `create` raises.
+        `parts`: the data by which requests are compared. Raises `IdempotencyKeyReused` if the key came with
+        other parts, `IdempotencyKeyInUse` while the first request is worked on, and what `create` raises.
         """
         if key is None:
             return await create(), False

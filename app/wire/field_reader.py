@@ -35,7 +35,7 @@ class FormReader(Reader):
         self._fields = fields
 
     def text(self, field: RequestField, most: float | None = None) -> str:
-        """Free text, empty if absent. `most`: characters, where a setting says so."""
+        """Free text, empty if absent. `most`: the most characters, if a setting gives a limit."""
         name = self._name(field)
         text = self._fields.required(name) if field.required else self._fields.text(name)
         return _within(field, clean(text), most)
@@ -95,7 +95,7 @@ class BodyReader(Reader):
         return self._raw.get(self._name(field))
 
     def text(self, field: RequestField, most: float | None = None) -> str:
-        """Free text, empty if absent. `most`: characters, where a setting says so."""
+        """Free text, empty if absent. `most`: the most characters, if a setting gives a limit."""
         read = required_text if field.required else optional_text
         return _within(field, read(self._raw, self._name(field)), most)
 

@@ -65,7 +65,7 @@ def transcription_request(fields: Fields, rules: RequestRules, task: Task) -> Tr
 
 
 def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionRequest:
-    """A transcription: the text is in the language of the speech."""
+    """The fields of a form as a request for a transcription, whose text is in the language of the speech."""
     model = reader.model(table.MODEL)
     form = reader.choice(table.RESPONSE_FORMAT)
     granularities = reader.choices(table.GRANULARITIES)

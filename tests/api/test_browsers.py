@@ -102,10 +102,7 @@ async def test_names_of_the_settings_are_answered(settings: Settings) -> None:
 )
 async def test_other_sites_reach_nothing(settings: Settings, headers: dict[str, str]) -> None:
     async with server(settings) as (_, client):
-        simple = {
-            **headers,
-            "content-type": "text/plain",
-        }  # headers with which a browser sends the request without a preflight
+        simple = {**headers, "content-type": "text/plain"}  # a browser sends this without a preflight
         refused(await client.post("/audio/speech", content=SPEECH, headers=simple), "origin_not_allowed")
         upload = {"model": b"whisper-1", "file": b"RIFF"}
         refused(

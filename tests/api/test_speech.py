@@ -164,8 +164,7 @@ async def test_a_language_that_no_voice_can_speak_is_refused(client: httpx2.Asyn
 
 async def test_names_of_engines_are_models(client: httpx2.AsyncClient, container: Container) -> None:
     """The model name `kokoro`, which clients of Kokoro-FastAPI send, is accepted."""
-    # The fake engine of these tests stands in for every engine, so its model `tones` counts as one of
-    # Kokoro's.
+    # The fake engine stands in for every engine, so its model `tones` counts as one of Kokoro's.
     assert (await speak(client, model="kokoro", voice="low")).status_code == 200
     assert "not installed" in error(await speak(client, model="piper"), 503)["message"]
     folder = container.settings.weights_folder / "kokoro-82m"

@@ -94,7 +94,7 @@ def test_stock_voices_lie_beside_the_model(engine: pocket.PocketSynthesizer, fol
 
 
 def test_a_cloned_voice_over_http(storage: Path, folder: Path, tmp_path: Path) -> None:
-    """Consent, sample, profile, speech and the end of the voice, on a server that clones."""
+    """A voice is created from a consent and a sample, speaks, and is deleted, on a server that clones."""
     weights = tmp_path / "storage/weights"
     weights.mkdir(parents=True)
     for model in (storage / "weights").iterdir():

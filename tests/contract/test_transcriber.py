@@ -177,7 +177,7 @@ def _with(sound: Floats, value: float) -> Floats:
 def test_a_bad_clip_costs_at_most_three_times_a_good_one(
     whisper_folder: Path, speech: Floats, greedy_first: bool
 ) -> None:
-    """Counted in what the model does, which does not depend on the machine."""
+    """The cost is counted in frames and tokens, not in time, so it does not depend on the machine."""
     whisper = catalog.transcriber("faster-whisper")(whisper_folder, EngineOptions(adaptive=True))
 
     def result_of(sound: Floats) -> WindowResult:

@@ -1,4 +1,6 @@
-"""Streams of transcriptions as the server would send them, for what no test should wait for."""
+"""Recorded streams of transcriptions, as the server would send them, so that tests need
+not wait for a model.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ class Turn:
 
 
 def conversation(texts: Iterable[str]) -> list[Turn]:
-    """Two people in turns, one after the other."""
+    """A conversation in which two people say the texts in turn."""
     turns: list[Turn] = []
     at = 0.0
     for number, text in enumerate(texts):
@@ -83,7 +85,7 @@ def body(told: Iterable[dict[str, Any]], *, whole: bool = True) -> str:
 
 
 def answer_with(page: Page, text: str) -> None:
-    """Every transcription of this page gets this stream."""
+    """Makes the page get this stream as the answer to every transcription."""
     headers = {"content-type": "text/event-stream", "x-request-id": "req_recorded"}
 
     def answer(route: Route) -> None:

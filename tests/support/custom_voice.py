@@ -1,4 +1,4 @@
-"""A custom voice that an engine without weights speaks."""
+"""Stores a custom voice that a fake engine can speak with."""
 
 from __future__ import annotations
 

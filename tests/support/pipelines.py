@@ -1,7 +1,7 @@
 """A diarization pipeline laid out as `pyannote/speaker-diarization-community-1`, with weights of our own.
 
-The segmentation model is the starter's real one; the speaker encoder (a WeSpeaker ResNet34) and the scoring
-(PLDA) have the true shapes and random numbers: what is tested is that such a folder loads and runs.
+The segmentation model is the real one of the model `pyannote-starter`. The speaker encoder (a WeSpeaker
+ResNet34) and the scoring (PLDA) have the true shapes and random numbers: tests check that such a folder loads.
 """
 
 from __future__ import annotations

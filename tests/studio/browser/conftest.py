@@ -1,4 +1,6 @@
-"""Fixtures: one Chromium for the package, servers with fakes, and a judged visit for each test."""
+"""Fixtures: one Chromium for all tests, servers with fake engines, and for each test a visit of the page that
+is checked at the end.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page_of(browser: Browser) -> Iterator[PageOf]:
-    """Opens visits; at the end each is judged and closed."""
+    """Opens visits of the page. At the end of the test, each is checked with `judge` and closed."""
     made: list[Visit] = []
 
     def opened(server: Server | str, **options: object) -> Visit:

@@ -64,7 +64,7 @@ def drop(page: Page, data: bytes = SOUND) -> None:
 def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
     page_of: PageOf, revoking: Server, folder: Path
 ) -> None:
-    """Revoked after the page has tried the key, and before the upload is there."""
+    """The key is revoked after the page has checked it, and before the whole upload has arrived."""
     secret = run_cli(folder, "keys", "create", "reader").stdout.strip()
     # a running server learns of a new key after some seconds
     wait_until(lambda: answers(revoking, secret) == 200, 60)

@@ -101,7 +101,7 @@ def test_8_a_file_above_the_limit_is_refused_and_not_sent(page_of: PageOf, fake:
 
 
 def test_8_limits_that_come_after_the_file_count_too(page_of: PageOf, fake: Server) -> None:
-    """The page knows no limits until the server has told them, which may take a key from the user."""
+    """The page learns the limits from the server, and before that the user may have to enter an API key."""
     made = page_of(fake)
     held: list[Route] = []
 

@@ -118,7 +118,7 @@ WATCH = """() => {
   };
   requestAnimationFrame(look);
 }"""
-"""Looks at every frame: the time, the number of marked words, the start of the marked one."""
+"""Notes at every animation frame: the time, the number of marked words, and the start of the marked one."""
 
 
 def test_15_exactly_one_word_is_marked_and_it_follows(page_of: PageOf, fake: Server) -> None:

@@ -1,4 +1,4 @@
-"""There is one row for each of OpenAI's names, and no row that the default settings do not serve."""
+"""The table has one row for each of OpenAI's names that the default settings serve, and no other row."""
 
 from __future__ import annotations
 

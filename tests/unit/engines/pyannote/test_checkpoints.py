@@ -1,4 +1,6 @@
-"""Nothing in a downloaded pipeline is run: each attack here works where the operator has allowed it."""
+"""No code from a downloaded pipeline is run. Each attack here does work if the operator trusts the model, so
+it is a real one.
+"""
 
 from __future__ import annotations
 
