@@ -44,7 +44,7 @@ def _where(device: str) -> str:
 
 
 def _speech(engine: str, weights: Path, device: str) -> Figure:
-    """Seconds of one sentence, which is what a listener waits for."""
+    """How many seconds it takes to synthesize one sentence, for which a listener has to wait."""
     kind, folder = catalog.synthesizer(engine), weights / ENGINES[engine]
     loaded, voice = kind.load(folder, EngineOptions(device=device)), kind.voices(folder)[0]
     utterance = Utterance(TEXT, voice.name, voice.language)

@@ -210,7 +210,7 @@ class LengthClasses:
 
 
 def always() -> bool:
-    """Somebody waits for the results, whatever happens."""
+    """For callers that need the results in any case."""
     return True
 
 

@@ -33,7 +33,7 @@ class ConnectionLimits:
     idle_seconds: float
     """Seconds that a connection may wait between two requests."""
     download_idle_seconds: float
-    """The longest that a client may not read any byte of its answer, in seconds."""
+    """A connection is ended if its client reads no byte of the answer for so many seconds."""
 
 
 class ConnectionBook:

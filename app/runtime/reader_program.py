@@ -1,7 +1,7 @@
 """The program of a reader: a child process that reads uploads, whose decoders may crash.
 
-Law: runs the task that the server names, a step at a time, and knows nothing about it. It ends with the
-server.
+Law: runs the task that the server names, a step at a time, and knows nothing about that task. The program
+ends when the server ends.
 """
 
 from __future__ import annotations

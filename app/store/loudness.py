@@ -1,6 +1,6 @@
 """How loud voices are, as any server of this database has measured them.
 
-Law: what is known of a custom voice goes with it (`app/store/voices.py` deletes it).
+Law: the measurement of a custom voice is deleted together with the voice (by `app/store/voices.py`).
 """
 
 from __future__ import annotations

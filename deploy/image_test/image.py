@@ -35,7 +35,7 @@ def check(builder: Builder, target: str, base: str, project: Path, weights: Path
 
 
 def check_settings(image: Image) -> None:
-    """What the image tells an orchestrator."""
+    """Checks the settings in the image that an orchestrator reads. Raises `Failed`."""
     demand(image.user == USER, f"The user must be numeric and of group 0, not {image.user!r}.")
     demand(image.health[-2:] == (".venv/bin/antiphon", "health"), f"The health check is {image.health}.")
     demand(image.stop_signal == "SIGTERM", f"The stop signal is {image.stop_signal!r}.")

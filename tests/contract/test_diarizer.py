@@ -90,7 +90,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Made]:
 def diarized(
     engine: Diarizer, samples: Samples, options: DiarizeOptions | None = None, block: int = 0
 ) -> Diarization:
-    """Diarizes as the runner does: the sound comes in blocks of any length and is cut by the engine's rules."""
+    """Diarizes as the runner does: sound comes in blocks of any length and is cut by the engine's rules."""
     cutter = DiarizerStretches(LookSize(engine.span, engine.hop))
     parts: list[Stretch] = []
     for at in range(0, len(samples), block or max(len(samples), 1)):

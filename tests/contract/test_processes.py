@@ -183,7 +183,7 @@ def test_a_process_sees_the_device_that_it_is_for(
 
 
 async def test_two_devices_get_equal_work_at_the_same_time(tmp_path: Path) -> None:
-    """Two processes, each for a simulated GPU. Each piece of work waits for a file that the other GPU's makes."""
+    """Two processes, each for a simulated GPU. Each piece of work waits for a file from the other GPU."""
     meters = Meters()
     options = EngineOptions(device="cuda", devices=(0, 1))
     place = ProcessesPlacement(FINDER, meters=meters)

@@ -34,10 +34,10 @@ def serving(
 ) -> Iterator[Server]:
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
 
-    `trust`: of a server with a certificate. `head`: the newest revision of the schema that it knows, for a
-    server that pretends to be of an older version. `engines`: if `scripted`, the transcriber obeys prompts
-    (`tests/support/scripted.py`) in a process of its own, and uploads are decoded in others. A test may end
-    the server's process itself, and give a port.
+    `trust`: the TLS context of clients, if the server has a certificate. `head`: the newest revision of the
+    schema that it knows, for a server that pretends to be of an older version. `engines`: if `scripted`, the
+    transcriber obeys prompts (`tests/support/scripted.py`) in a process of its own, and uploads are decoded
+    in others. A test may end the server's process itself, and give a port.
     """
     port = int(settings.get("SERVER_PORT") or free_port())
     (folder / "model").mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """A diarization pipeline laid out as `pyannote/speaker-diarization-community-1`, with weights of our own.
 
 The segmentation model is the real one of the model `pyannote-starter`. The speaker encoder (a WeSpeaker
-ResNet34) and the scoring (PLDA) have the true shapes and random numbers: tests check that such a folder loads.
+ResNet34) and the scoring (PLDA) have the true shapes and random numbers: tests check that it loads.
 """
 
 from __future__ import annotations
