@@ -41,9 +41,7 @@ class ProcessRules:
     """Limits of a child process."""
 
     stuck_seconds: float = 60.0
-    """Seconds after which a call is stuck, if it also takes longer than usual: it fails, and the process is
-    killed.
-    """
+    """A call that takes more seconds than this, and longer than usual, fails, and its process is killed."""
     child_bytes: int = 0
     """Bytes of resident memory above which the process is replaced between two calls; 0: no limit."""
     kept_windows: int = 24

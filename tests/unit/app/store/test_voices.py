@@ -83,9 +83,7 @@ async def test_the_loudness_of_a_voice_goes_with_it(
         assert await store.delete_consent("mine", made, ME)
     else:
         assert await store.delete_voice("mine", gone.id, ME)
-    await loudness.keep(
-        "kokoro-82m", gone.id, 0.01, 60.0
-    )  # as an answer does that was being spoken when the voice was deleted
+    await loudness.keep("kokoro-82m", gone.id, 0.01, 60.0)  # an answer was being spoken meanwhile
     assert await loudness.find("kokoro-82m", gone.id) is None
     assert await loudness.find("kokoro-82m", kept.id) == (0.01, 2.0)
     assert await loudness.find("kokoro-82m", "af_heart") == (0.02, 3.0)
