@@ -63,9 +63,7 @@ class Container:
         synthesizers: Callable[[str], SpeechEngine] = catalog.synthesizer,
         diarizers: Callable[[str], DiarizationEngine] = catalog.diarizer,
     ) -> None:
-        """`transcribers`, `synthesizers`, `diarizers`: functions that find an engine by its name; tests pass
-        their own.
-        """
+        """`transcribers`, `synthesizers`, `diarizers`: each finds an engine by name; tests pass others."""
         self.start_entry = builders.start_entry(settings)
         self.settings = settings = filled(settings)
         self.weights = weights_store(settings)

@@ -260,9 +260,7 @@ def _started(
 
 
 def oom_kills() -> int:
-    """Number of processes on this machine that the kernel has killed for lack of memory; 0 if the system does
-    not report it.
-    """
+    """Processes on this machine that the kernel has killed for lack of memory; 0 if not reported."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):
