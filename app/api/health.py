@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 async def ready(services: Services) -> Response:
     """Readiness: 200 if models, database and disk can do their work, else 503 with the problems.
 
-    Both name further models whose process ended.
+    Either answer also names other models whose process keeps ending.
     """
     problems = await services.readiness.problems()
     crashes = services.readiness.crashes()
