@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
 CONTEXT_SAMPLES = 64
-"""Samples of the previous frame that the network also needs."""
+"""Last samples of the previous frame, which the network gets before each frame."""
 SILENCE_PEAK = 1e-4
 """Peak below which a frame is silence (-80 dBFS)."""
 SKIPPED_AFTER = 32

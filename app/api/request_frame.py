@@ -170,7 +170,7 @@ class _SocketReply(_Reply):
 
 
 def _size(message: Message) -> int:
-    """Bytes of a message; for text, its characters, because all text but transcripts is ASCII."""
+    """Size of a message in bytes. Text is counted in characters: the same for all but transcripts."""
     return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
 
 

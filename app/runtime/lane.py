@@ -222,7 +222,7 @@ class Lane:
 
 
 def _never() -> None:
-    """For threads that never load or unload the model: nothing is ever due."""
+    """Does nothing. The first thread of a lane loads and unloads the model; the others wait with this."""
 
 
 def _results(host: Host, batch: Sequence[Entry[object]], *, alone: bool) -> Sequence[object]:

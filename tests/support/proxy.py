@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ LONGEST_SECONDS = 30
 """Seconds until the proxy listens, and until it has ended."""
 
 
-class Proxy:
+class Proxy(ABC):
     """A proxy that listens for TLS on a free port."""
 
     def __init__(self, folder: Path, name: str, places: Sequence[str | Path | None], missing: str) -> None:
@@ -54,13 +55,13 @@ class Proxy:
     def _environment(self) -> Mapping[str, str]:
         return os.environ
 
+    @abstractmethod
     def write(self, ports: Sequence[int]) -> None:
         """Writes the recommended configuration, with servers on these ports of this machine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _command(self) -> Sequence[str]:
         """The command line of the proxy in the foreground."""
-        raise NotImplementedError
 
     @contextmanager
     def running(self, ports: Sequence[int]) -> Iterator[Self]:
