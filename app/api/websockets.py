@@ -18,6 +18,10 @@ QUIET_LOG.setLevel(logging.WARNING)
 MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
 PING_SECONDS = 20.0
+CATCH_UP_SECONDS = 1.0
+"""A socket that is read, and that brings nothing for so long, has nothing left to read. While the answer to a
+ping may lie behind sound that was not read, this is checked again after so many seconds.
+"""
 MOST_FRAGMENTS = 10_000
 """The most frames of one message: without a limit, empty frames would use up the memory."""
 UNREAD_BYTES = 4 * 2**20
@@ -53,11 +57,16 @@ class Socket(WebSocketsSansIOProtocol):
         self._burst = False
         self._waking: asyncio.TimerHandle | None = None
         self._received = 0  # number of messages received
+        self._caught_up = 0.0  # time of the loop when everything that the client had sent was read last
+        self._active = 0.0  # time of the loop when something was read, or reading was resumed, last
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
         self._burst = len(data) >= BURST_BYTES
+        self._active = self.loop.time()
+        if not self._burst:
+            self._caught_up = self._active
         waits = bool(self._unread)
         self._unread += data
         if not waits:
@@ -144,7 +153,20 @@ class Socket(WebSocketsSansIOProtocol):
             self._waking = None
         if self.read_paused and not self.transport.is_closing():
             self.read_paused = False
+            self._active = self.loop.time()
             self.transport.resume_reading()
+
+    def keepalive_timeout(self) -> None:
+        """Ends the connection only if everything was read that came within the time for an answer. Where more
+        sound comes than the model can follow, it is left unread, and the answer waits behind it.
+        """
+        now = self.loop.time()
+        if not self.read_paused and now - self._active >= CATCH_UP_SECONDS:
+            self._caught_up = now
+        if self._unread or self._caught_up < self.ping_sent_at + (self.ping_timeout or 0.0):
+            self.pong_timer = self.loop.call_later(CATCH_UP_SECONDS, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     def _end(self, code: int, reason: str) -> None:
         if self.disconnected or self.close_sent or not self.handshake_complete:

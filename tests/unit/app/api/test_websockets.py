@@ -11,6 +11,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from app.api import websockets
 from app.api.websockets import BURST_BYTES, MOST_FRAGMENTS, REST, Socket
 from tests.support.waiting import ticks, until
 
@@ -67,10 +68,13 @@ def message(text: str) -> bytes:
 class Visitor:
     """A connection to the server, and the messages that its application has received."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.wire = Wire()
         self.messages: list[str] = []
-        config = Config(self._app, interface="asgi3", log_config=None)
+        self.receives = asyncio.Event()
+        """Unset: the application receives nothing for now."""
+        self.receives.set()
+        config = Config(self._app, interface="asgi3", log_config=None, **options)
         config.load()
         self.socket = Socket(config=config, server_state=ServerState(), app_state={})
 
@@ -80,12 +84,14 @@ class Visitor:
         await receive()
         await send({"type": "websocket.accept"})
         while not self.messages or self.messages[-1] != "websocket.disconnect":
+            await self.receives.wait()
             self.messages.append((await receive())["type"])
 
 
 @asynccontextmanager
-async def visiting() -> AsyncIterator[Visitor]:
-    visitor = Visitor()
+async def visiting(**options: Any) -> AsyncIterator[Visitor]:
+    """`options`: of uvicorn."""
+    visitor = Visitor(**options)
     visitor.socket.connection_made(visitor.wire)
     visitor.socket.data_received(HEAD)
     await until(lambda: visitor.socket.handshake_complete)
@@ -200,3 +206,46 @@ async def test_a_connection_that_ends_while_it_rests_is_not_read_again() -> None
         visitor.wire.closed = True
         rests(visitor, 0)
         assert not visitor.wire.is_reading()
+
+
+PINGS = {"ws_ping_interval": 0.02, "ws_ping_timeout": 0.02}
+
+
+@asynccontextmanager
+async def held_back(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Visitor]:
+    """A client whose sound was not read for longer than it may take to answer the ping that it was sent."""
+    monkeypatch.setattr(websockets, "CATCH_UP_SECONDS", 0.05)
+    async with visiting(**PINGS) as visitor:
+        visitor.receives.clear()
+        visitor.socket.data_received(message("a") + message("b"))
+        await until(lambda: visitor.socket.pending_ping_payload is not None)
+        late = visitor.socket.ping_sent_at + 10 * PINGS["ws_ping_timeout"]
+        await until(lambda: visitor.socket.loop.time() > late)
+        assert not visitor.wire.closed
+        assert not visitor.wire.is_reading()
+        visitor.receives.set()
+        yield visitor
+
+
+async def test_an_answer_to_a_ping_may_lie_behind_sound_that_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with held_back(monkeypatch) as visitor:
+        payload = visitor.socket.pending_ping_payload or b""
+        visitor.socket.data_received(b"\x8a\x84" + NO_MASK + payload)
+        await until(lambda: visitor.wire.written.count(b"\x89\x04") == 2, what="a further ping")
+
+
+async def test_a_client_that_was_held_back_and_has_left_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with held_back(monkeypatch) as visitor:
+        await until(lambda: visitor.wire.closed)
+        assert b"keepalive ping timeout" in visitor.wire.written
+
+
+async def test_a_client_that_sends_and_answers_no_ping_is_ended() -> None:
+    async with visiting(**PINGS) as visitor:
+        async for _ in ticks(0.005):
+            if visitor.wire.closed:
+                break
+            visitor.socket.data_received(message("a"))
+        assert b"keepalive ping timeout" in visitor.wire.written
