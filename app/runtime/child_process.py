@@ -22,12 +22,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from app.runtime.pipe import SEND_SECONDS, Frame, FrameKind, FrameTooLarge, Pipe
+from app.runtime.resident_memory import ResidentMemory
 from engines.errors import EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 
@@ -75,7 +76,7 @@ class ChildProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = _started(program, [theirs, *inherited], ours, variables or {})
-        assert self._process.stderr
+        self._memory = ResidentMemory(self._process.pid)
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
         self._pipe = Pipe(ours)
@@ -98,10 +99,7 @@ class ChildProcess:
     @property
     def memory(self) -> int:
         """Resident memory of the process in bytes; 0 if the system does not report it."""
-        with suppress(OSError, ValueError, IndexError):
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-            return pages * os.sysconf("SC_PAGE_SIZE")
-        return 0
+        return self._memory.read()
 
     def begin(self, value: object) -> Future[Any]:
         """Sends a call and returns its future answer. Raises `EngineDied` if the process has ended."""
@@ -120,14 +118,15 @@ class ChildProcess:
         """
         answer = self.begin(value)
         until = time.monotonic() + seconds
-        while not wait([answer], min(max(0.0, until - time.monotonic()), WANTED_SECONDS)).done:
+        while True:
+            with suppress(TimeoutError):
+                return answer.result(min(max(0.0, until - time.monotonic()), WANTED_SECONDS))
             if not wanted():
                 raise GivenUp
             if time.monotonic() >= until:
                 stuck = EngineStuck(seconds)
                 self.kill(stuck)
                 raise stuck
-        return answer.result()
 
     def heard(self) -> None:
         """Called for each answer; subclasses may use it."""
@@ -223,11 +222,13 @@ class ChildProcess:
             pending, self._pending = list(self._pending.values()), {}
         for future in pending:
             future.set_exception(died.fresh())
+        self._memory.close()
         self._pipe.close()
         return self._why or died
 
-    def _listen(self, stderr: IO[bytes]) -> None:
+    def _listen(self, stderr: IO[bytes] | None) -> None:
         """Copies the lines of the process's standard error into the log. A line that is too long is cut."""
+        assert stderr
         with stderr:
             while line := stderr.readline(LINE_BYTES):
                 text = line.decode(errors="replace").rstrip()

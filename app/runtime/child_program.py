@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +40,12 @@ class Call:
 
 
 class CallServer:
-    """Does the work that arrives in frames, on `calls` threads at the same time."""
+    """Does the work that arrives in frames, at most `calls` pieces at the same time.
+
+    One thread reads frames. When it has read work, it does that work itself and another thread reads on,
+    because waking a thread would take longer than some answers (leader and followers: Schmidt and others,
+    Pattern-Oriented Software Architecture, volume 2, 2000).
+    """
 
     def __init__(
         self,
@@ -56,29 +61,24 @@ class CallServer:
         self._give_back = give_back
         self._quiet_seconds = quiet_seconds
         self._windows = WindowKeeper(host.prepare, feature_threads(host.device))
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._reading = threading.Lock()
+        self._changing = threading.Lock()
+        self._waiting: deque[Call] = deque()
+        """Calls that were read while `calls` others were running."""
+        self._running = 0
+        self._ended = False
+        self._worked_at: float | None = time.monotonic()
+        """When the last work ended, loading included; None once its memory was given back."""
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(host.calls)]
-        for thread in self._threads:
-            thread.start()
 
     def run(self) -> None:
         """Runs until the server closes the pipe or sends `CLOSE`."""
-        while (frame := self._pipe.receive()) and frame.kind != FrameKind.CLOSE:
-            if frame.kind == FrameKind.DO:
-                sent: SentWork = frame.value
-                self._calls.put(Call(frame.call, self._windows.work(sent.work)))
-                self._windows.forget(sent.forget)
-            elif frame.kind == FrameKind.KEEP:
-                self._windows.keep(frame.call, frame.value)
-            else:
-                self._windows.forget(frame.value)
-                if not self._sent(frame.call, FrameKind.DONE, Done(None, 0.0)):
-                    return
+        for thread in self._threads:
+            thread.start()
+        self._serve()
 
     def close(self) -> None:
         """Lets the running work end, and closes the engine."""
-        for _ in self._threads:
-            self._calls.put(None)
         for thread in self._threads:
             thread.join()
         self._windows.close()
@@ -86,25 +86,73 @@ class CallServer:
 
     def _serve(self) -> None:
         while call := self._next():
-            sent = self._sent(call.number, *self._answer(call))
-            del call  # frees the samples of the call
-            if not sent:
-                return
+            while call:
+                sent = self._sent(call.number, *self._answer(call))
+                call = self._after() if sent else None
 
     def _next(self) -> Call | None:
-        """Waits for the next call. Returns None if there will be no more."""
+        """Reads frames until there is work for this thread. Returns None when there will be no more."""
+        while not self._reading.acquire(timeout=self._quiet_seconds):
+            self._rest()
         try:
-            return self._calls.get(timeout=self._quiet_seconds)
-        except queue.Empty:
-            self._give_back()
-            return self._calls.get()
+            while not self._ended:
+                call = self._read()
+                if call and self._begins(call):
+                    return call
+            return None
+        finally:
+            self._reading.release()
+
+    def _read(self) -> Call | None:
+        """Reads one frame. Returns the call, if it is one."""
+        frame = self._pipe.receive()
+        if frame is None or frame.kind == FrameKind.CLOSE:
+            self._ended = True
+        elif frame.kind == FrameKind.DO:
+            sent: SentWork = frame.value
+            call = Call(frame.call, self._windows.work(sent.work))
+            self._windows.forget(sent.forget)
+            return call
+        elif frame.kind == FrameKind.KEEP:
+            self._windows.keep(frame.call, frame.value)
+        else:
+            self._windows.forget(frame.value)
+            self._sent(frame.call, FrameKind.DONE, Done(None, 0.0))
+        return None
+
+    def _begins(self, call: Call) -> bool:
+        """Whether the call may run now; if not, a thread takes it when its own call has ended."""
+        with self._changing:
+            if self._running < self._host.calls:
+                self._running += 1
+                return True
+            self._waiting.append(call)
+            return False
+
+    def _after(self) -> Call | None:
+        """Called when a call has ended: the call that this thread does next, if one waits."""
+        with self._changing:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._running -= 1
+            self._worked_at = time.monotonic()
+            return None
+
+    def _rest(self) -> None:
+        with self._changing:
+            ended = self._worked_at
+            if self._running or ended is None or time.monotonic() - ended < self._quiet_seconds:
+                return
+            self._worked_at = None
+        self._give_back()
 
     def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
         """Sends a frame. Returns False if the server has ended."""
         try:
             self._pipe.send(number, kind, value)
         except OSError:
-            return False  # the server has ended, and this process ends too
+            self._ended = True  # the server has ended, and this process ends too
+            return False
         except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
             self._pipe.send(number, FrameKind.FAILED, Failure.of(error))
         return True

@@ -174,7 +174,7 @@ class Pipe:
         whole = np.empty(size, np.uint8).data
         rest = whole
         while rest.nbytes:
-            count = self._socket.recv_into(rest)
+            count = self._socket.recv_into(rest, 0, socket.MSG_WAITALL)
             if not count:
                 raise EOFError
             rest = rest[count:]

@@ -1,10 +1,14 @@
-"""A child process that has nothing to do returns the memory that its work has freed."""
+"""A child process works while it reads on, runs no more calls at once than its engine takes, and returns the
+memory that its work has freed.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
+
+import pytest
 
 from app.runtime.child_program import CallServer
 from app.runtime.child_values import Done
@@ -24,20 +28,24 @@ class Line:
     def __init__(self) -> None:
         self.asked: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self.answers: list[object] = []
+        self.told: list[int] = []
+        """Numbers of the calls that were answered."""
 
     def receive(self) -> Frame | None:
         return self.asked.get()
 
     def send(self, call: int, kind: FrameKind, value: object) -> None:
         self.answers.append(value)
+        self.told.append(call)
 
 
 class Busy:
     """An engine whose work ends when the test says so."""
 
-    calls, device, looks, lengths = 1, "cpu", None, LengthClasses(400, 400, 3000)
+    device, looks, lengths = "cpu", None, LengthClasses(400, 400, 3000)
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int = 1) -> None:
+        self.calls = calls
         self.go_on = threading.Event()
 
     def prepare(self, window: Window) -> Window:
@@ -73,3 +81,62 @@ def test_memory_is_given_back_once_after_work_and_not_during_it() -> None:
     line.asked.put(None)
     running.join(20)
     server.close()
+
+
+class Counting(Busy):
+    """An engine that counts how many calls run at once."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__(calls)
+        self.running = 0
+        self.seen: list[int] = []
+        self._counting = threading.Lock()
+
+    def do(
+        self,
+        work: Work[object, object],
+        patience: float,
+        *,
+        alone: bool = False,
+        wanted: Callable[[], bool] = always,
+    ) -> Sequence[object]:
+        with self._counting:
+            self.running += 1
+            self.seen.append(self.running)
+        done = super().do(work, patience, alone=alone, wanted=wanted)
+        with self._counting:
+            self.running -= 1
+        return done
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_calls_beyond_those_of_the_engine_wait_and_pings_are_answered_meanwhile(calls: int) -> None:
+    line, engine = Line(), Counting(calls)
+    server = CallServer(line, engine, lambda: None)  # type: ignore[arg-type]  # a pipe of a test
+    running = threading.Thread(target=server.run)
+    running.start()
+    for number in range(1, 6):
+        line.asked.put(Frame(number, FrameKind.DO, SentWork(Embed((Pcm(tone(1)),)), ())))
+    line.asked.put(Frame(0, FrameKind.PING, ()))
+    wait_until(lambda: line.told == [0], 20, "the answer to the ping")
+    assert engine.seen == [*range(1, calls + 1)]
+    engine.go_on.set()
+    wait_until(lambda: sorted(line.told) == [*range(6)], 20, "all answers")
+    assert max(engine.seen) == calls
+    line.asked.put(None)
+    running.join(20)
+    server.close()
+
+
+def test_work_that_waits_is_done_after_the_pipe_was_closed_and_before_the_engine_is() -> None:
+    line, engine = Line(), Busy()
+    server = CallServer(line, engine, lambda: None)  # type: ignore[arg-type]  # a pipe of a test
+    running = threading.Thread(target=server.run)
+    running.start()
+    for number in (1, 2):
+        line.asked.put(Frame(number, FrameKind.DO, SentWork(Embed((Pcm(tone(1)),)), ())))
+    line.asked.put(None)
+    engine.go_on.set()
+    running.join(20)
+    server.close()
+    assert sorted(line.told) == [1, 2]
