@@ -86,11 +86,14 @@ def spent(side: Counted, work: Callable[[], object]) -> Spent:
     return Spent(seconds, seconds if before is None or after is None else after - before)
 
 
-def compared(rounds: int, mine: Callable[[int], Spent], other: Callable[[int], Spent]) -> Compared:
-    """Measures both sides in pairs; the order changes with each pair, and both sides are called once
-    before. `mine` and `other` are given the number of the pair.
+def compared(
+    rounds: int, mine: Callable[[int], Spent], other: Callable[[int], Spent], *, warm: bool = False
+) -> Compared:
+    """Measures both sides in pairs; the order changes with each pair. `mine` and `other` are given the number
+    of the pair. `warm`: both have worked already; if not, each is called once before.
     """
-    mine(0), other(0)
+    if not warm:
+        mine(0), other(0)
     return Compared(
         tuple(
             (mine(turn), other(turn)) if turn % 2 else (other(turn), mine(turn))[::-1]

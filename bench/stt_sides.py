@@ -88,13 +88,12 @@ class Remote:
     def cpu(self) -> float | None:
         return None
 
-    def first_event(self, data: bytes) -> tuple[float, float]:
-        """Seconds until the first event of a stream, and until its end."""
-        began, first = time.perf_counter(), 0.0
+    def first_event(self, data: bytes) -> float:
+        """Seconds until the first event of a stream, which the client then leaves."""
+        began = time.perf_counter()
         with self.stream(data) as answer:
-            for line in answer.iter_lines():
-                first = first or (time.perf_counter() - began if line.startswith("data:") else 0.0)
-        return first, time.perf_counter() - began
+            next(line for line in answer.iter_lines() if line.startswith("data:"))
+            return time.perf_counter() - began
 
     def stream(self, data: bytes) -> AbstractContextManager[httpx2.Response]:
         """Posts a long file and asks for a stream. The response gives the events as they come."""
