@@ -70,14 +70,14 @@ class Side:
     async def utterance(self, permit: Permit) -> None:
         await self.runner.synthesize(self.model("speech"), Utterance("a" * 48_000, "one", "en"), permit)
 
-    async def throughput(self, windows: int) -> float:
+    async def throughput(self, windows: int, work_seconds: float = WORK_SECONDS) -> float:
         """Windows a second, four requests at once, each window some work."""
         permits = [self.runner.admit() for _ in range(4)]
         began = time.perf_counter()
 
         async def request(permit: Permit) -> None:
             for _ in range(windows // 4):
-                await self.window(permit, f"sleep:{WORK_SECONDS}")
+                await self.window(permit, f"sleep:{work_seconds}")
 
         await asyncio.gather(*(request(permit) for permit in permits))
         return windows / (time.perf_counter() - began)

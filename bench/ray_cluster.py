@@ -1,7 +1,7 @@
 """What the placement `ray` costs against `threads`, on a cluster on this machine, with engines that do
 nothing or sleep; and what a killed replica and a killed head cost.
 
-    .venv/bin/python -m bench.ray_cluster [--windows 200]
+    .venv/bin/python -m bench.ray_cluster [--windows 200] [--weights data/weights/whisper-base]
 
 Needs the extra `ray`. The cluster is two nodes on loopback addresses, so its figures are of one machine.
 """
@@ -21,12 +21,18 @@ from pathlib import Path
 from app.errors import ApiError
 from app.runtime.threads_placement import ThreadsPlacement
 from bench.placements import WORK_SECONDS, Side, quantiles, times
+from engines.catalog import EngineFinder
 from engines.errors import EngineError
-from engines.work import Place
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
+from engines.work import Order, Place, Transcribe
+from tests.conftest import JFK
 from tests.support.ray_cluster import RayCluster
 from tests.support.scripted import FINDER
+from tests.support.sound import decode
 
 SLEEP_SECONDS = 0.2
+LONGER_SECONDS = 0.3
+"""About as long as Whisper base takes for a window on one core."""
 HEAD_SECONDS = "5"
 """Seconds for which Ray's processes wait for a lost head; its default is 60."""
 
@@ -46,12 +52,32 @@ async def added(sides: dict[str, Side], count: int) -> None:
         (a50, a95), (b50, b95) = (quantiles(taken[name]) for name in sides)
         print(f"{what}: threads {a50:.2f} / {a95:.2f} ms, ray {b50:.2f} / {b95:.2f} ms (p50 / p95)")
         print(f"{what}: added {b50 - a50:.2f} / {b95 - a95:.2f} ms")
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(3):
-        for name, side in sides.items():
-            rates[name].append(await side.throughput(count))
-    a, b = (statistics.median(rates[name]) for name in sides)
-    print(f"throughput with {1000 * WORK_SECONDS:g} ms a window: {a:.1f} and {b:.1f} a second, {b / a:.3f}")
+    for seconds, windows in ((WORK_SECONDS, count), (LONGER_SECONDS, 24)):
+        rates: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(3):
+            for name, side in sides.items():
+                rates[name].append(await side.throughput(windows, seconds))
+        a, b = (statistics.median(rates[name]) for name in sides)
+        print(f"throughput with {1000 * seconds:g} ms a window: {a:.1f} and {b:.1f} a second, {b / a:.3f}")
+
+
+def real(cluster: RayCluster, weights: Path) -> None:
+    """Whisper on batches of four windows, on one thread each, in turns."""
+    options = EngineOptions(device="cpu", threads=1, workers=1)
+    order = Order("transcription", "faster-whisper", weights, options, "real")
+    window = Window(Pcm(decode(JFK.read_bytes())))
+    work = Transcribe((window,) * 4, TranscribeOptions())
+    hosts = [place.open(order) for place in (ThreadsPlacement(), cluster.with_replicas(1, EngineFinder()))]
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(6):
+        for host, times_ in zip(hosts, taken, strict=True):
+            began = time.perf_counter()
+            host.do(work, 300.0)
+            times_.append(time.perf_counter() - began)
+    a, b = (statistics.median(times_[1:]) for times_ in taken)
+    print(f"{weights.name}, four windows of 11 s: threads {a:.2f} s, ray {b:.2f} s, {a / b:.3f} of the pace")
+    for host in hosts:
+        host.close()
 
 
 async def pace(side: Side, count: int) -> float:
@@ -122,7 +148,7 @@ async def asked_once(side: Side) -> str:
     return "ok"
 
 
-async def main(count: int) -> None:
+async def main(count: int, weights: Path | None) -> None:
     os.environ["RAY_gcs_rpc_server_reconnect_timeout_s"] = HEAD_SECONDS  # noqa: SIM112 - Ray's own spelling
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -131,6 +157,8 @@ async def main(count: int) -> None:
             places = {"threads": ThreadsPlacement(FINDER), "ray": cluster.place}
             sides = {kind: Side(place, folder) for kind, place in places.items()}
             await added(sides, count)
+            if weights:
+                await asyncio.to_thread(real, cluster, weights)
             more = [await replicas(cluster, folder, number) for number in (1, 2, 4)]
             one, *paces = [
                 await pace(side, 40 * number) for side, number in zip(more, (1, 2, 4), strict=True)
@@ -149,4 +177,6 @@ async def main(count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--windows", type=int, default=200)
-    asyncio.run(main(parser.parse_args().windows))
+    parser.add_argument("--weights", type=Path, help="folder of Whisper's weights")
+    given = parser.parse_args()
+    asyncio.run(main(given.windows, given.weights))

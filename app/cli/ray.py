@@ -124,7 +124,12 @@ def _orders(settings: Settings, names: list[str]) -> list[Order]:
         raise CommandError("Name a model, or set `models.preload`.")
     registry = model_registry(settings)
     orders = Orders(weights_store(settings), EngineSettings.of(settings), runner_rules(settings).batch)
-    return [orders.order(registry.resolve(name)) for name in names]
+    models = [registry.resolve(name) for name in names]
+    for model in models:
+        if not model.engine:  # the voice decides which model speaks
+            able = ", ".join(f"`{other.id}`" for other in registry.speech_models() if other.engine)
+            raise CommandError(f"`{model.id}` stands for several models. Name one of them: {able or 'none'}.")
+    return [orders.order(model) for model in models]
 
 
 def _require_ray() -> None:

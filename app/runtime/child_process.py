@@ -24,11 +24,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 from app.runtime.pipe import SEND_SECONDS, Frame, FrameKind, FrameTooLarge, Pipe
-from app.runtime.resident_memory import ResidentMemory
+from app.runtime.resident_memory import ResidentMemory, oom_kills
 from engines.errors import EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 
@@ -127,6 +126,14 @@ class ChildProcess:
                 stuck = EngineStuck(seconds)
                 self.kill(stuck)
                 raise stuck
+
+    def drop(self, answer: Future[Any]) -> None:
+        """Tells the process that an answer of `begin` is no longer needed. Raises `EngineError`."""
+        with self._lock:
+            numbers = [number for number, future in self._pending.items() if future is answer]
+        for number in numbers:
+            self._forget(number)
+            self.send(number, FrameKind.DROP, None)
 
     def heard(self) -> None:
         """Called for each answer; subclasses may use it."""
@@ -258,15 +265,6 @@ def _started(
     except OSError as failure:
         ours.close()
         raise EngineError(f"No process can be started: {failure.strerror}.") from failure
-
-
-def oom_kills() -> int:
-    """Processes on this machine that the kernel has killed for lack of memory; 0 if not reported."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
 
 
 def _death(status: int, oom_kills_before: int | None) -> EngineDied:

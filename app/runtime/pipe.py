@@ -70,6 +70,8 @@ class FrameKind(IntEnum):
     """To the child: send an answer as a sign of life. It carries numbers of windows that are no longer
     needed.
     """
+    DROP = 8
+    """To the gateway of a Ray cluster: nobody needs the answer of this call any more. It has no answer."""
 
 
 @dataclass(frozen=True, slots=True)

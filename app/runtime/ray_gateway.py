@@ -110,21 +110,13 @@ class Gateway:
         until = time.monotonic() + patience + GRACE_SECONDS
         child = self._joined_child(patience, wanted)
         try:
-            return self._answer(child.begin(question), until, wanted)
+            return _answer(child, child.begin(question), until, wanted)
         except EngineDied as died:
             if child.alive:
                 raise
             # This is not the fault of the work: it may be tried again as often as after a replica that was
             # killed.
             raise EngineDied("the gateway to its cluster ended", signal=SIGKILL) from died
-
-    def _answer(self, answer: Future[Any], until: float, wanted: Callable[[], bool]) -> Any:
-        while not wait([answer], WANTED_SECONDS).done:
-            if not wanted():
-                raise GivenUp
-            if time.monotonic() >= until:
-                raise EngineError("The cluster took longer than the request may take.")
-        return answer.result()
 
     def _joined_child(self, patience: float, wanted: Callable[[], bool]) -> ChildProcess:
         """Waits until the process has joined the cluster, and returns it."""
@@ -202,3 +194,15 @@ class Gateway:
                 told = True
             else:
                 self._states, told = states, False
+
+
+def _answer(child: ChildProcess, answer: Future[Any], until: float, wanted: Callable[[], bool]) -> Any:
+    """Waits for an answer. A call whose answer is no longer needed is dropped from the cluster's queue."""
+    while not wait([answer], WANTED_SECONDS).done:
+        if not wanted():
+            child.drop(answer)
+            raise GivenUp
+        if time.monotonic() >= until:
+            child.drop(answer)
+            raise EngineError("The cluster took longer than the request may take.")
+    return answer.result()

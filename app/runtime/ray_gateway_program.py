@@ -13,8 +13,9 @@ import socket
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from app.runtime.child_guard import guard
@@ -141,6 +142,9 @@ class ServeClient:
 
         try:
             answer: Packed = await asyncio.wait_for(response, patience)
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
         except TimeoutError:
             response.cancel()
             raise EngineError("The work took longer than its request may take.") from None
@@ -205,12 +209,23 @@ class GatewayServer:
     def __init__(self, pipe: Pipe, client: ServeClient) -> None:
         self._pipe, self._client = pipe, client
         self._loop = asyncio.new_event_loop()
+        self._calls: dict[int, Future[None]] = {}
+        """The running calls, by their numbers."""
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def run(self) -> None:
         """Runs until the server closes the pipe or sends `CLOSE`."""
         while (frame := self._pipe.receive()) and frame.kind != FrameKind.CLOSE:
-            asyncio.run_coroutine_threadsafe(self._answer(frame), self._loop)
+            if frame.kind == FrameKind.DROP:
+                if call := self._calls.pop(frame.call, None):
+                    call.cancel()
+                continue
+            call = asyncio.run_coroutine_threadsafe(self._answer(frame), self._loop)
+            self._calls[frame.call] = call
+            call.add_done_callback(partial(self._ended, frame.call))
+
+    def _ended(self, number: int, _: Future[None]) -> None:
+        self._calls.pop(number, None)
 
     async def _answer(self, frame: Frame) -> None:
         try:

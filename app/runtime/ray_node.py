@@ -22,9 +22,15 @@ LOOPBACK = ("127.0.0.2", "127.0.0.3")
 OBJECT_STORE_BYTES = 100 << 20
 """Shared memory for the sound of running calls: 50 windows."""
 START_SECONDS = 60.0
-ENVIRONMENT = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
-"""Environment of every process that talks to Ray: it needs a token, and sends no usage reports to Ray's
-makers.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_prestart_worker_first_driver": "0",
+}
+"""Environment of every process that talks to Ray: it needs a token, sends no usage reports to Ray's makers,
+writes its log into files, and starts no processes for tasks that nobody will send.
 """
 
 
@@ -111,11 +117,12 @@ class RayNode:
 
 
 def _start_command(port: int, folder: Path, *, head: bool) -> list[str]:
-    common = ["--block", "--disable-usage-stats", "--object-store-memory", str(OBJECT_STORE_BYTES)]
+    common = ["--block", "--disable-usage-stats", "--include-log-monitor=false"]
+    common += ["--object-store-memory", str(OBJECT_STORE_BYTES)]
     first, second = LOOPBACK
     if head:
         where = ["--head", "--port", str(port), "--node-ip-address", first, "--temp-dir", str(folder)]
-        where.append("--include-dashboard=false")
+        where += ["--include-dashboard=false", "--no-monitor"]  # nothing starts further machines
     else:
         where = ["--address", f"{first}:{port}", "--node-ip-address", second]
     return [sys.executable, "-m", "ray.scripts.scripts", "start", *common, *where]

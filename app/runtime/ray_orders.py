@@ -60,6 +60,9 @@ def deployment_options(order: Order, rules: ClusterRules) -> dict[str, Any]:
             "min_replicas": rules.replicas,
             "max_replicas": rules.most_replicas,
             "target_ongoing_requests": 0.8 * calls,
+            "upscale_delay_s": rules.grow_seconds,
+            "metrics_interval_s": rules.grow_seconds / 5,
+            "look_back_period_s": rules.grow_seconds,
             "downscale_delay_s": DOWNSCALE_SECONDS,
         }
     else:

@@ -84,9 +84,18 @@ class Replica:
         return packed(Loaded(host.calls, host.looks, host.lengths, host.device))
 
     async def do(self, work: Packed, alone: bool) -> Packed:  # noqa: FBT001 - Ray passes it by position
-        """Does the work. Returns a packed `Done` or `Failure`."""
+        """Does the work. Returns a packed `Done` or `Failure`. A call that is cancelled is dropped if the
+        engine has not begun with it; else the replica stays busy until the engine has finished.
+        """
         async with self._turns.turn(alone=alone):
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, work)
+            job = self._pool.submit(self._answer, work)
+            answer = asyncio.wrap_future(job)
+            try:
+                return await asyncio.shield(answer)
+            except asyncio.CancelledError:
+                if not job.cancel():
+                    await asyncio.wait([answer])
+                raise
 
     async def check_health(self) -> None:
         """Ray asks this from time to time, and replaces the replica if it raises repeatedly."""

@@ -47,6 +47,8 @@ class ClusterRules:
     """The least number of replicas of a model."""
     most_replicas: int = 1
     """The greatest number of replicas of a model; Ray Serve chooses one by the amount of waiting work."""
+    grow_seconds: float = 10.0
+    """Seconds for which all replicas must be busy before Ray Serve adds one."""
     stuck_seconds: float = 60.0
     """A call that takes more seconds than this, and longer than usual, is stuck: Ray then replaces the
     replica.

@@ -10,8 +10,10 @@ from app.cli import ray
 from app.cli.failures import CommandError
 from app.runtime.ray_orders import config_of
 from app.runtime.ray_values import ClusterRules
+from app.settings import Settings
 from engines.types import EngineOptions
 from engines.work import Order
+from tests.conftest import ROOT
 from tests.support.ray_cluster import RAY
 from tests.support.server import ANTIPHON
 
@@ -22,6 +24,11 @@ def test_it_starts_no_cluster_on_another_machine() -> None:
     with pytest.raises(CommandError, match=r"`ray.address` is 10.0.0.1:6379"):
         ray._local_port("10.0.0.1:6379")
     assert ray._local_port("127.0.0.2:6380") == 6380
+
+
+def test_a_name_for_several_models_is_refused(settings: Settings) -> None:
+    with pytest.raises(CommandError, match="`tts-1` stands for several models"):
+        ray._orders(settings, ["tts-1"])
 
 
 class TestConfiguration:
@@ -45,6 +52,13 @@ class TestConfiguration:
         result = self.check(file)
         assert result.returncode == 0, result.stderr
         assert "valid" in result.stdout
+
+    def test_the_one_for_kubernetes_is_valid(self, tmp_path: Path) -> None:
+        service = yaml.safe_load((ROOT / "deploy/kubernetes/overlays/ray/models.yaml").read_text())
+        file = tmp_path / "serve.yaml"
+        file.write_text(service["spec"]["serveConfigV2"])
+        result = self.check(file)
+        assert result.returncode == 0, result.stderr
 
     @pytest.mark.parametrize(
         ("old", "new", "told"),

@@ -23,7 +23,7 @@ from engines.errors import EngineDied, EngineDown, EngineOutOfMemory, EngineStuc
 from engines.types import EngineOptions, TranscribeOptions, Window
 from engines.work import Order, Transcribe
 from tests.conftest import ROOT
-from tests.contract.test_runner import SECOND, Setting
+from tests.support.runner_setting import SECOND, Setting
 from tests.support.scripted import FINDER
 from tests.support.waiting import ticks, until, wait_until
 

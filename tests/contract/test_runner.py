@@ -1,51 +1,31 @@
 """What every placement of the engines must do: order, errors, cancellation, deadlines, poison, closing.
 
 The engines obey scripts (`tests/support/scripted.py`) and nothing is shared with them but files, so that a
-placement in other processes passes the same suite: it needs a line in `PLACEMENTS`.
+placement in other processes passes the same suite: it needs a line in `PLACEMENTS`, or a file of its own as
+`test_ray.py` is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.domain import ModelKind, ModelSpec
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
-from app.models.weights import WeightsStore
 from app.runtime import memory_shortage, model_life
-from app.runtime.admission import Admission, Permit
-from app.runtime.batching import BatchLimits
-from app.runtime.lane_runner import LaneRunner, RunnerRules
-from app.runtime.memory_shortage import MemoryShortage
-from app.runtime.orders import EngineSettings
+from app.runtime.admission import Permit
 from app.runtime.processes_placement import ProcessesPlacement
 from app.runtime.threads_placement import ThreadsPlacement
-from app.runtime.work_threads import WorkThreads
 from engines.catalog import EngineFinder
-from engines.errors import EngineDied, EngineError, EngineOutOfMemory
-from engines.types import (
-    SAMPLE_RATE,
-    DiarizeOptions,
-    EngineOptions,
-    Pcm,
-    Samples,
-    SpeakerSample,
-    TranscribeOptions,
-    Utterance,
-    Window,
-)
-from engines.work import Order, Place, Transcribe
-from tests.conftest import JFK
-from tests.support.ray_cluster import RAY, RayCluster
+from engines.errors import EngineError, EngineOutOfMemory
+from engines.types import SAMPLE_RATE, DiarizeOptions, Samples, SpeakerSample, Utterance
+from engines.work import Place
+from tests.support.runner_setting import SECOND, Setting
 from tests.support.scripted import BROKEN, FINDER, VECTOR
-from tests.support.sound import decode
 from tests.support.waiting import until
 
 PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {
@@ -54,78 +34,12 @@ PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {
 }
 LOAD_SECONDS = 60.0
 """A bound for loading a model, for which a cluster starts a process."""
-OPTIONS = TranscribeOptions()
-SECOND = Pcm(np.zeros(SAMPLE_RATE, np.float32))
 
 
-class Setting:
-    """A runner, and a model of each kind."""
-
-    def __init__(self, place: Place, folder: Path, models: Path | None = None) -> None:
-        """`models`: their folder, if their engines stay from one test to the next."""
-        self.folder, self.models = folder, models or folder
-        self.suffix = ""
-        """Of the names of models."""
-        self.admission = Admission(1_000, 30.0)
-        self.shortage = MemoryShortage()
-        self.threads = WorkThreads(2)
-        defaults = EngineSettings(
-            transcription=EngineOptions(), speech=EngineOptions(), diarization=EngineOptions()
-        )
-        self.runner = LaneRunner(
-            WeightsStore(folder / "weights", hub=""),
-            self.admission,
-            defaults,
-            RunnerRules(batch=BatchLimits(rows=4)),
-            place=place,
-            threads=self.threads,
-            shortage=self.shortage,
-        )
-
-    def model(self, kind: ModelKind) -> ModelSpec:
-        name = kind + self.suffix
-        folder = self.models / name
-        folder.mkdir(exist_ok=True)
-        return ModelSpec(name, kind, "scripted", folder, 0, "")
-
-    def path(self, name: str) -> Path:
-        return self.folder / name
-
-    async def say(self, permit: Permit, start: float = 0.0, prompt: str = "") -> str:
-        window = Window(SECOND, start=start, prompt=prompt)
-        result = await self.runner.transcribe(self.model("transcription"), window, OPTIONS, permit)
-        return result.segments[0].text
-
-    async def occupied(self, permit: Permit | None = None) -> asyncio.Task[str]:
-        """The model is at work until the file `go` exists."""
-        script = f"touch:{self.path('begun')} wait:{self.path('go')}"
-        task = asyncio.create_task(self.say(permit or self.runner.admit(), prompt=script))
-        await until(self.path("begun").exists)
-        return task
-
-    def go(self) -> None:
-        self.path("go").touch()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
-    """Two nodes on this machine, and replicas of all models, so that no test waits for their start."""
-    with RayCluster(tmp_path_factory.mktemp("models"), nodes=2) as made:
-        made.load(("transcription", "speech", "speaker", "diarization"))
-        yield made
-
-
-@pytest.fixture(params=[*sorted(PLACEMENTS), pytest.param("ray", marks=RAY)])
+@pytest.fixture(params=sorted(PLACEMENTS))
 async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Setting]:
-    if request.param == "ray":
-        cluster: RayCluster = request.getfixturevalue("cluster")
-        made = Setting(cluster.place, tmp_path, cluster.folder)
-    else:
-        made = Setting(PLACEMENTS[request.param](FINDER), tmp_path)
-    yield made
-    made.go()
-    await asyncio.to_thread(made.runner.close)
-    made.threads.close()
+    async with Setting(PLACEMENTS[request.param](FINDER), tmp_path).kept() as made:
+        yield made
 
 
 async def test_each_window_gets_its_own_result(setting: Setting) -> None:
@@ -349,60 +263,3 @@ async def test_requests_at_random_leave_nothing_behind(setting: Setting) -> None
     await asyncio.gather(*(one(number) for number in range(200)))
     await until(lambda: setting.runner.snapshot().idle)
     assert await setting.say(setting.runner.admit()) == "0 of 1"
-
-
-@pytest.fixture
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Setting, RayCluster]]:
-    """A model with two replicas in a cluster."""
-    cluster: RayCluster = request.getfixturevalue("cluster")
-    made = Setting(cluster.with_replicas(2), tmp_path, cluster.folder)
-    made.suffix, made.admission._seconds = "-pair", 120.0
-    await made.say(made.runner.admit())
-    await until(lambda: len(cluster.replicas("transcription-pair")) == 2, LOAD_SECONDS)
-    yield made, cluster
-    await asyncio.to_thread(made.runner.close)
-    made.threads.close()
-
-
-class TestReplicas:
-    """What only a placement with several replicas can show."""
-
-    pytestmark = RAY
-
-    async def test_a_replica_that_is_killed_loses_no_request(self, pair: tuple[Setting, RayCluster]) -> None:
-        setting, cluster = pair
-        permits = [setting.runner.admit() for _ in range(10)]
-        says = (setting.say(permits[i % 10], start=i, prompt="sleep:0.05") for i in range(100))
-        tasks = [asyncio.create_task(say) for say in says]
-        await until(lambda: sum(task.done() for task in tasks) >= 10, LOAD_SECONDS)
-        os.kill(cluster.replicas("transcription-pair")[0], signal.SIGKILL)
-        assert not all(task.done() for task in tasks)
-        texts = await asyncio.gather(*tasks)
-        assert [text.split()[0] for text in texts] == [str(i) for i in range(100)]
-
-    @pytest.mark.real
-    def test_a_real_engine_says_the_same(self, cluster: RayCluster, storage: Path) -> None:
-        folder = storage / "weights" / "whisper-base"
-        order = Order(
-            "transcription",
-            "faster-whisper",
-            folder,
-            EngineOptions(device="cpu", threads=1, workers=1),
-            "real",
-        )
-        work = Transcribe((Window(Pcm(decode(JFK.read_bytes()))),), TranscribeOptions(words=True))
-        said = []
-        for place in (ThreadsPlacement(), cluster.with_replicas(1, EngineFinder())):
-            host = place.open(order)
-            said.append([(row.segments, row.language) for row in host.do(work, 60.0)])
-            host.close()
-        assert said[0] == said[1]
-        assert "ask" in said[0][0][0][0].text.lower()
-
-    async def test_a_row_that_kills_replicas_fails_alone(self, pair: tuple[Setting, RayCluster]) -> None:
-        setting, _ = pair
-        bad = asyncio.create_task(setting.say(setting.runner.admit(), prompt="abort"))
-        good = [asyncio.create_task(setting.say(setting.runner.admit(), start=i)) for i in range(6)]
-        with pytest.raises(EngineDied):
-            await bad
-        assert [text.split()[0] for text in await asyncio.gather(*good)] == [str(i) for i in range(6)]

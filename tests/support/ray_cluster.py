@@ -55,9 +55,9 @@ class RayCluster:
         """
         return RayPlacement(self.rules, self._gateway)
 
-    def start(self) -> None:
-        """Starts all nodes, the head first."""
-        for number in range(self._count):
+    def start(self, count: int | None = None) -> None:
+        """Starts all nodes, or so many, the head first."""
+        for number in range(count or self._count):
             node = RayNode(self.port, self.token, self._base, head=number == 0, variables=self._variables)
             self.nodes.append(node)
             node.wait_until_up()
@@ -75,18 +75,22 @@ class RayCluster:
 
     def with_replicas(self, count: int, finder: EngineFinder = FINDER) -> RayPlacement:
         """A placement whose models have so many replicas."""
-        rules = replace(self.rules, replicas=count)
+        return self._placement(replace(self.rules, replicas=count), finder)
+
+    def growing(self, most: int) -> RayPlacement:
+        """A placement whose models have one replica, and up to `most` soon after all are busy."""
+        return self._placement(replace(self.rules, most_replicas=most, grow_seconds=0.5), FINDER)
+
+    def _placement(self, rules: ClusterRules, finder: EngineFinder) -> RayPlacement:
         return RayPlacement(rules, gateway_to(rules, finder, self.token))
 
     def replicas(self, model: str) -> list[int]:
         """The process ids of a model's replicas."""
-        title = f"ray::ServeReplica:{self.rules.prefix}{model}:".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdecimal() and (entry / "cmdline").read_bytes().startswith(title):
-                    found.append(int(entry.name))
-        return found
+        return replica_processes(f"{self.rules.prefix}{model}:")
+
+    def lose_head(self) -> None:
+        """Kills the node that the others need; they end when their patience does."""
+        self.nodes[0].kill()
 
     def stop(self) -> None:
         """Ends all nodes at once."""
@@ -116,3 +120,14 @@ def _free_port() -> int:
         line.bind((LOOPBACK[0], 0))
         port: int = line.getsockname()[1]
         return port
+
+
+def replica_processes(app: str) -> list[int]:
+    """The process ids of the replicas of all applications whose name begins with `app`."""
+    title = f"ray::ServeReplica:{app}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdecimal() and (entry / "cmdline").read_bytes().startswith(title):
+                found.append(int(entry.name))
+    return found

@@ -1,8 +1,9 @@
 """Engines that do what their input says, so that a test can steer them in whatever process they run.
 
 A window's prompt, an utterance's text: words such as `wait:PATH` (until that file exists), `fail`, `memory`,
-`exit`, `miscount`. `touch:PATH` makes a file when the work begins. `abort`, `segfault`, `eat`, `hang`, `grab`
-and `quit` end or block the process; `grow` leaks, `shrink` gives that back; `lose:PATH` loses the GPU once.
+`exit`, `miscount`. `touch:PATH` makes a file when the work begins, `note:PATH` adds a line with the number of
+the process. `abort`, `segfault`, `eat`, `hang`, `grab` and `quit` end or block the process; `grow` leaks,
+`shrink` gives that back; `lose:PATH` loses the GPU once.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ from engines.types import (
 from engines.work import LengthClasses
 
 LONGEST_WAIT_SECONDS = 20.0
+LOOK = "look"
+"""A file in a diarizer's folder with words that are obeyed for each stretch of an audio."""
 BROKEN = "broken"
 """If a model's folder contains this file, the model cannot be loaded."""
 LOAD = "load"
@@ -137,8 +140,14 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.002)
 
 
+def _note(path: Path) -> None:
+    with path.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
 _WITH_PATH: dict[str, Callable[[Path], object]] = {
     "touch": Path.touch,
+    "note": _note,
     "wait": _wait_for,
     "once": _once,
     "lose": _lose,
@@ -195,9 +204,14 @@ class ScriptedDiarizer(ScriptedEncoder):
 
     span, hop = 2 * SAMPLE_RATE, SAMPLE_RATE
 
+    def __init__(self, folder: Path) -> None:
+        self._script = folder / LOOK
+
     def look(self, samples: Samples, start: float, *, end: bool) -> tuple[float, float]:
         if samples.any():
             raise EngineError("not silent")
+        if self._script.exists():
+            obey(self._script.read_text())
         return start, start + len(samples) / SAMPLE_RATE
 
     def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
@@ -222,7 +236,7 @@ class _Diarization:
         """This engine needs no library."""
 
     def load(self, folder: Path, options: EngineOptions) -> ScriptedDiarizer:
-        return ScriptedDiarizer()
+        return ScriptedDiarizer(folder)
 
 
 class _Cloner:

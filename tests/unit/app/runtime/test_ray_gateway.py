@@ -13,7 +13,7 @@ from app.runtime import crash_history, ray_gateway
 from app.runtime.child_process import ChildProcess
 from app.runtime.ray_gateway import Gateway
 from app.runtime.ray_values import AppState, StatesOf
-from engines.errors import ClusterDown, EngineDied, EngineError
+from engines.errors import ClusterDown, EngineDied, EngineError, GivenUp
 from tests.support.waiting import wait_until
 
 
@@ -25,6 +25,10 @@ class FakeChild:
         self.opened: Future[None] = Future()
         self.ended = threading.Event()
         self._failure = failure
+        self.dropped: list[Future[Any]] = []
+
+    def drop(self, answer: Future[Any]) -> None:
+        self.dropped.append(answer)
 
     def watch(self) -> EngineDied:
         if self._failure:
@@ -42,6 +46,8 @@ class FakeChild:
             return answer
         if question == "replica":
             answer.set_exception(EngineDied("its replica ended"))
+            return answer
+        if question == "silence":
             return answer
         if self.ended.is_set():
             raise EngineDied("it has ended")
@@ -109,6 +115,15 @@ def test_its_own_end_is_no_fault_of_the_work(gateway: Gateway, question: str, ki
     with pytest.raises(EngineDied) as raised:
         gateway.ask(question, 10)
     assert raised.value.killed is killed
+
+
+def test_what_nobody_needs_is_dropped(gateway: Gateway, starts: Starts) -> None:
+    gateway.ask("question", 10)
+    with pytest.raises(GivenUp):
+        gateway.ask("silence", 10, lambda: False)
+    with pytest.raises(EngineError, match="longer than the request may take"):
+        gateway.ask("silence", -ray_gateway.GRACE_SECONDS)
+    assert len(starts.children[0].dropped) == 2
 
 
 class TestWithoutCluster:

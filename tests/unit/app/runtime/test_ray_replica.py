@@ -75,6 +75,25 @@ async def test_a_call_that_is_stuck_is_bad_health(tmp_path: Path) -> None:
     await made.check_health()
 
 
+async def test_a_call_that_is_cancelled_is_dropped_or_ends_before_the_next(tmp_path: Path) -> None:
+    made = replica(tmp_path)
+    go, begun, no = tmp_path / "go", tmp_path / "begun", tmp_path / "no"
+    running = asyncio.create_task(made.do(packed(work(f"touch:{begun} wait:{go}")), alone=False))
+    await until(begun.exists)
+    waiting = asyncio.create_task(made.do(packed(work(f"touch:{no}")), alone=False))
+    await rounds(5)
+    waiting.cancel()
+    running.cancel()
+    await asyncio.wait([waiting])
+    alone = asyncio.create_task(made.do(packed(work()), alone=True))
+    await rounds(5)
+    assert not running.done(), "the engine is still at it"
+    assert not alone.done()
+    go.touch()
+    assert isinstance(unpacked(await alone), Done)
+    assert (waiting.cancelled(), running.cancelled(), no.exists()) == (True, True, False)
+
+
 async def test_who_must_be_alone_waits_and_keeps_others_out() -> None:
     turns, told = Turns(), list[str]()
 
