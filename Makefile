@@ -34,7 +34,7 @@ test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
 check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that need no weights and no network
 
 unit: $(VENV)/.installed-dev ## Tests that need no weights and no network (a minute)
-	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --no-cov -q tests
+	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --no-loadscope-reorder --no-cov -q tests
 
 format: $(VENV)/.installed-dev ## Format the code and correct what the linter can correct
 	$(BIN)/ruff check --fix-only --quiet
@@ -53,10 +53,11 @@ types: ## Check the types
 arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
+# Two workers; `--no-loadscope-reorder` because tests/conftest.py says which files come first.
 # A failed test has a second try, because many wait for sockets and processes of a shared machine. The summary names each that needed it.
-pytest: ## Run every test: first those without models, on two cores, with branch coverage; then real models; then the browser, on two cores
-	$(BIN)/python -m pytest -m 'not real' --reruns 1 -n 2 --dist loadfile --cov --cov-report=term:skip-covered --ignore tests/studio/browser
-	$(BIN)/python -m pytest -m real --reruns 1 --durations=15 --ignore tests/studio/browser
+pytest: ## Run every test: first those without models, with branch coverage; then real models; then the browser
+	$(BIN)/python -m pytest -m 'not real' --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --ignore tests/studio/browser
+	$(BIN)/python -m pytest -m real --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --ignore tests/studio/browser
 	$(BIN)/python -m pytest tests/studio/browser --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap, uidmap)

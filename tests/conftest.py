@@ -43,6 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-first", type=int, default=0, help="number of the first case, to run one again")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that the workers end at about the same time: a file is run by one
+    worker (`--dist loadfile`), and one of a minute that begins last keeps the other waiting.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _environment_as_at_the_start() -> None:
     """What engines set for their libraries in fixtures of one module never reaches the next module."""

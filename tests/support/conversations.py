@@ -77,8 +77,9 @@ def talk(
     return Conversation(whole, tuple(turns))
 
 
+@cache
 def kokoro(folder: Path) -> Say:
-    """The voices of Kokoro, whose weights are in `folder`."""
+    """The voices of Kokoro, whose weights are in `folder`. Nothing is spoken twice in one process."""
     engine = catalog.synthesizer("kokoro").load(folder, EngineOptions())
 
     @cache
