@@ -16,6 +16,8 @@ RAY ?= 0
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu spares a Linux machine without a GPU the CUDA libraries.
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
+NO_BROWSER := --ignore tests/studio/browser
 
 .PHONY: help serve install test check unit bench-gpu format style lint types arrows pytest image-test bundle audit hooks lock vendor slim clean
 
@@ -27,14 +29,14 @@ serve: install ## Install, fetch the weights, migrate the database, serve on htt
 
 install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) $(if $(filter 1,$(OTEL)),$(VENV)/.installed-otel) $(if $(filter 1,$(RAY)),$(VENV)/.installed-ray) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver; OTEL=1: traces; RAY=1: Ray)
 
-test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (25 to 30 minutes on two cores)
+test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (about 20 minutes on two cores)
 	$(BIN)/antiphon models pull
 	$(MAKE) --no-print-directory style lint types arrows pytest
 
 check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that need no weights and no network
 
 unit: $(VENV)/.installed-dev ## Tests that need no weights and no network (a minute)
-	$(BIN)/python -m pytest -m 'not real and not slow' -n 2 --dist loadfile --no-loadscope-reorder --no-cov -q tests
+	$(BIN)/python -m pytest -m 'not real and not slow' $(TWO) --no-cov -q tests
 
 format: $(VENV)/.installed-dev ## Format the code and correct what the linter can correct
 	$(BIN)/ruff check --fix-only --quiet
@@ -53,12 +55,12 @@ types: ## Check the types
 arrows: ## Check the imports between the packages
 	$(BIN)/lint-imports
 
-# Two workers; `--no-loadscope-reorder` because tests/conftest.py says which files come first.
+# Two workers; `--no-loadscope-reorder` because tests/conftest.py says which files come first. Coverage makes a test twice as slow.
 # A failed test has a second try, because many wait for sockets and processes of a shared machine. The summary names each that needed it.
-pytest: ## Run every test: first those without models, with branch coverage; then real models; then the browser
-	$(BIN)/python -m pytest -m 'not real' --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --ignore tests/studio/browser
-	$(BIN)/python -m pytest -m real --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --ignore tests/studio/browser
-	$(BIN)/python -m pytest tests/studio/browser --reruns 1 -n 2 --dist loadfile --no-loadscope-reorder --durations=10
+pytest: ## Run every test: first the quick ones, with branch coverage; then slow ones and real models; then the browser
+	$(BIN)/python -m pytest -m 'not real and not slow' --reruns 1 $(TWO) --cov --cov-report=term:skip-covered $(NO_BROWSER)
+	$(BIN)/python -m pytest -m 'real or slow' --reruns 1 $(TWO) --durations=15 $(NO_BROWSER)
+	$(BIN)/python -m pytest tests/studio/browser --reruns 1 $(TWO) --durations=10
 
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap, uidmap)
 	$(BIN)/antiphon models pull

@@ -21,8 +21,8 @@ _CHINESE = {"Hans": "Hani", "Hant": "Hani"}
 
 
 def can_read(voice: Voice, language: str | None) -> bool:
-    """Whether a voice can read a text. `language`: of a text that is not in the Latin script; None for
-    any other text.
+    """Whether a voice can read a text. `language`: the language of a text in a script that is not Latin; None
+    for a text in the Latin script, which every voice can read.
     """
     if language is None:
         return True

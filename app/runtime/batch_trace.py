@@ -23,8 +23,8 @@ OPERATIONS = {Transcribe: "speech_to_text", Speak: "text_to_speech"}
 def trace_batch(
     model: str, batch: Sequence[Entry[object]], began: float, failure: Exception | None = None
 ) -> None:
-    """For each traced row the spans `queue` and `work`. The first row's `work` has the span `engine`, which
-    is linked to the requests of all rows; the `work` of the others is linked to that span.
+    """Records the spans `queue` and `work` of each traced row. The first row's `work` has the span `engine`,
+    which is linked to the requests of all rows; the `work` of the others is linked to that span.
     """
     rows = [(entry, entry.permit.span) for entry in batch if entry.permit.span]
     if not rows:

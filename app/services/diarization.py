@@ -96,10 +96,10 @@ class DiarizationService:
                 f"{LEAST_SPEECH:g} is needed at least.",
                 param=PARAM,
             )
-        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE_SECONDS)]
+        pieces = [
+            await self._runner.know(self._model, Pcm(piece), permit)
+            for piece in chunks(heard.speech, PIECE_SECONDS)
+        ]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < self._rules.one_speaker:
             raise SeveralSpeakers
-        return await self._embed(heard.speech, permit)
-
-    async def _embed(self, speech: Pcm, permit: Permit) -> Samples:
-        return await self._runner.know(self._model, speech, permit)
+        return await self._runner.know(self._model, heard.speech, permit)

@@ -1,4 +1,4 @@
-"""What is stored on disk."""
+"""Settings of what is stored on disk."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file."""
+    """One file of the page, as it is sent to browsers."""
 
     data: bytes
     compressed: bytes | None

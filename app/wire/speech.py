@@ -29,7 +29,7 @@ class SpeechRequestRules:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """One call of speech."""
+    """A request for speech: what to speak, and the form of the answer."""
 
     job: SpeechJob
     format: AudioFormat

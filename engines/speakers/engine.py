@@ -76,7 +76,7 @@ class SpeakersDiarizer:
         return diarization(turns, exclusive, centroids, options.known)
 
     def embed(self, sound: Pcm) -> Samples:
-        """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
+        """A unit vector of the voice. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
         vector: Samples = self._encoder.embed(sound)
         return vector
 

@@ -40,8 +40,8 @@ def agreed(before: Sequence[str], now: Sequence[str]) -> int:
 def continuation(sure: Sequence[str], now: Sequence[str]) -> int:
     """Number of words at the beginning of `now` that repeat final words; the rest is new.
 
-    The beginning of `now` with the least edit distance to `sure`; of equal ones, one that ends with the same
-    word, and then that of the nearest length.
+    It is the beginning of `now` with the least edit distance to `sure`. If several have that distance, those
+    that end with the same word as `sure` come first, then those of about as many words.
     """
     words = [folded(text) for text in now]
     row = list(range(len(words) + 1))

@@ -60,7 +60,9 @@ def files(antiphon: Command) -> Path:
 
 
 def required(command: Any, but: Any = None, value: str = "") -> list[str]:
-    """The arguments that a command requires; the one for `but` has the value `value`."""
+    """The words of a call that gives a command what it requires. The parameter `but` gets `value`, also if it
+    is not required.
+    """
     words: list[str] = []
     for parameter in command.params:
         chosen = value if parameter is but else "notes.txt"
