@@ -155,7 +155,12 @@ async def test_replicas_are_added_while_work_waits_and_share_one_long_audio(
 
 
 @pytest.mark.real
-def test_a_real_engine_says_the_same(cluster: RayCluster, storage: Path) -> None:
+def test_a_real_engine_says_the_same(storage: Path, tmp_path: Path) -> None:
+    with RayCluster(tmp_path, nodes=1) as cluster:
+        _a_real_engine_says_the_same(cluster, storage)
+
+
+def _a_real_engine_says_the_same(cluster: RayCluster, storage: Path) -> None:
     folder = storage / "weights" / "whisper-base"
     order = Order(
         "transcription",

@@ -17,6 +17,7 @@ from typing import Self, cast
 
 import pytest
 
+from app.runtime.ray_gateway import Gateway
 from app.runtime.ray_node import LOOPBACK, RayNode
 from app.runtime.ray_placement import RayPlacement, gateway_to
 from app.runtime.ray_values import ClusterRules
@@ -31,7 +32,7 @@ RAY = [
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (the extra `ray`)"),
 ]
 KEEPER = "tests"
-"""The name under which the gateway is kept from one test to the next."""
+"""The name under which gateways are kept from one test to the next."""
 
 
 class RayCluster:
@@ -46,14 +47,15 @@ class RayCluster:
         self._count, self._variables = nodes, {"PYTHONPATH": str(ROOT), **(variables or {})}
         self.nodes: list[RayNode] = []
         self.rules = ClusterRules(address=f"{LOOPBACK[0]}:{self.port}", prefix=f"t{self.port}-", cpus=0.1)
-        self._gateway = gateway_to(self.rules, FINDER, self.token)
+        self._gateways: list[tuple[ClusterRules, EngineFinder, Gateway]] = []
+        """Those that were started, for later tests too."""
 
     @property
     def place(self) -> RayPlacement:
-        """A new placement at each access, because a placement that was stopped loads nothing. All of them
-        share one gateway.
+        """A new placement at each access, because a placement that was stopped loads nothing. Those with the
+        same rules share a gateway.
         """
-        return RayPlacement(self.rules, self._gateway)
+        return self._placement(self.rules, FINDER)
 
     def start(self, count: int | None = None) -> None:
         """Starts all nodes, or so many, the head first."""
@@ -82,7 +84,13 @@ class RayCluster:
         return self._placement(replace(self.rules, most_replicas=most, grow_seconds=0.5), FINDER)
 
     def _placement(self, rules: ClusterRules, finder: EngineFinder) -> RayPlacement:
-        return RayPlacement(rules, gateway_to(rules, finder, self.token))
+        for known, its_finder, gateway in self._gateways:
+            if (known, its_finder) == (rules, finder):
+                return RayPlacement(rules, gateway)
+        gateway = gateway_to(rules, finder, self.token)
+        gateway.enter(KEEPER)
+        self._gateways.append((rules, finder, gateway))
+        return RayPlacement(rules, gateway)
 
     def replicas(self, model: str) -> list[int]:
         """The process ids of a model's replicas."""
@@ -104,13 +112,13 @@ class RayCluster:
         except BaseException:
             self.stop()
             raise
-        self._gateway.enter(KEEPER)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gateway.leave(KEEPER)
+        for _, _, gateway in self._gateways:
+            gateway.leave(KEEPER)
         self.stop()
         shutil.rmtree(self._base, ignore_errors=True)
 
