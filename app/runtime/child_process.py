@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -26,8 +25,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import IO, Any
 
+from app.runtime.child_death import death, oom_kills
 from app.runtime.pipe import SEND_SECONDS, Frame, FrameKind, FrameTooLarge, Pipe
-from app.runtime.resident_memory import ResidentMemory, oom_kills
+from app.runtime.resident_memory import ResidentMemory
+from app.runtime.shared_buffer import SharedBuffer
 from engines.errors import EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 
@@ -38,14 +39,15 @@ WANTED_SECONDS = 0.1
 """Seconds between two checks whether an answer is still needed."""
 GOODBYE_SECONDS = 5.0
 """Seconds that a child has for ending by itself before it is killed."""
-OVERGROWN = EngineDied("it took more memory than `runtime.child_bytes`")
-"""The reason for ending a process that used too much memory and is replaced by a new one."""
 HARMLESS = ("Fatal Python error", "terminate called", "free()", "malloc", "double free", "corrupted", "CUDA")
 """Error messages with these beginnings may be shown to clients; all others are only logged."""
 
 
 class ChildProcess:
     """A child process that runs one of our programs. The thread that creates it must also call `watch`."""
+
+    _ended: EngineDied | None = None
+    _why: EngineDied | None = None
 
     def __init__(
         self,
@@ -54,18 +56,17 @@ class ChildProcess:
         first: object,
         *,
         variables: Mapping[str, str] | None = None,
-        inherited: Sequence[socket.socket] = (),
+        inherited: Sequence[int] = (),
+        shared: SharedBuffer | None = None,
     ) -> None:
         """`program`: module to run. `first`: the first message to it. `variables`: environment variables for
-        it in addition to the server's. `inherited`: sockets that it inherits. Raises `EngineError` if no
-        process can be started.
+        it in addition to the server's. `inherited`: descriptors that it inherits. `shared`: memory for what
+        is sent to it. Raises `EngineError` if no process can be started.
         """
         self.name = name
         self.began = time.monotonic()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._ended: EngineDied | None = None
-        self._why: EngineDied | None = None
         self._blame = self._closing = False
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
         self.opened: Future[Any] = Future()
@@ -74,11 +75,11 @@ class ChildProcess:
         self._oom_kills = oom_kills()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _started(program, [theirs, *inherited], ours, variables or {})
+            self._process = _started(program, [theirs.fileno(), *inherited], ours, variables or {})
         self._memory = ResidentMemory(self._process.pid)
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
-        self._pipe = Pipe(ours)
+        self._pipe = Pipe(ours, shared)
         self.send(0, FrameKind.OPEN, first)
 
     @property
@@ -221,7 +222,7 @@ class ChildProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1.0)
             self._process.kill()
-        died = _death(self._process.wait(), None if self._why else self._oom_kills)
+        died = death(self._process.wait(), None if self._why else self._oom_kills)
         if self._blame and self._why:
             died = self._why
         with self._lock:
@@ -245,12 +246,11 @@ class ChildProcess:
 
 
 def _started(
-    program: str, theirs: Sequence[socket.socket], ours: socket.socket, variables: Mapping[str, str]
+    program: str, numbers: Sequence[int], ours: socket.socket, variables: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
     environment.update(variables)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    numbers = [end.fileno() for end in theirs]
     command = [sys.executable, "-m", program, str(os.getpid()), *map(str, numbers)]
     try:
         return subprocess.Popen(  # noqa: S603 - our own program
@@ -265,34 +265,3 @@ def _started(
     except OSError as failure:
         ours.close()
         raise EngineError(f"No process can be started: {failure.strerror}.") from failure
-
-
-def _death(status: int, oom_kills_before: int | None) -> EngineDied:
-    """How a process has ended. `oom_kills_before`: the value of `oom_kills` when the process was started, or
-    None if we have ended it.
-    """
-    if status >= 0:
-        return EngineDied(f"its process ended with status {status}", status=status)
-    number = -status
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    by_others = oom_kills_before is not None and oom_kills() > oom_kills_before
-    memory = number == signal.SIGKILL and by_others
-    why = ", probably because memory ran out" if memory else ""
-    return EngineDied(f"its process was ended by {name}{why}", signal=number, memory=memory)
-
-
-def death_label(failure: Exception) -> str:
-    """The label of a death in metrics: one of a few words, because each word is a time series of its own.
-
-    `memory`: the kernel killed it. `replaced`: the server replaced it, which is no failure.
-    """
-    if failure is OVERGROWN:
-        return "replaced"
-    if isinstance(failure, EngineStuck):
-        return "stuck"
-    if isinstance(failure, EngineDied) and failure.memory:
-        return "memory"
-    return "killed" if isinstance(failure, EngineDied) and failure.killed else "crash"

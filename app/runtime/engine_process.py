@@ -14,6 +14,7 @@ from app.runtime.child_process import ChildProcess
 from app.runtime.child_values import Done, Loaded
 from app.runtime.kept_windows import SentWork, WindowBook
 from app.runtime.pipe import FrameKind
+from app.runtime.shared_buffer import SharedBuffer
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import Window
@@ -40,7 +41,15 @@ class Child(ChildProcess):
         self._windows = WindowBook(windows)
         self._asked_at: float | None = None
         """Time of the oldest ping that has no answer yet; None if all have one."""
-        super().__init__(name, PROGRAM, (finder, order), variables=variables)
+        shared = SharedBuffer.create()
+        inherited = [shared.file] if shared else []
+        try:
+            super().__init__(
+                name, PROGRAM, (finder, order), variables=variables, inherited=inherited, shared=shared
+            )
+        finally:
+            if shared:
+                shared.close_file()
 
     @property
     def loaded(self) -> Future[Loaded]:

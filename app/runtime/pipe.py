@@ -1,10 +1,10 @@
 """Frames between the server and a child process, over a socket pair.
 
 Law: bytes and pickles only; the two ends, which are both this program, decide what a frame means; the socket
-has no name, so that nobody else can write to it. Large arrays are sent beside the pickle (protocol 5), so
-that they are copied by the kernel alone. Every frame is bounded.
+has no name, so that nobody else can write to it. Large arrays are sent beside the pickle (protocol 5): in
+shared memory if the two ends have some and it is free, else through the socket. Every frame is bounded.
 
-A frame: call number, kind, lengths; then the pickle; then its buffers.
+A frame: call number, kind, lengths; then the pickle; then its buffers, unless they are in shared memory.
 """
 
 from __future__ import annotations
@@ -26,9 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from app.runtime.shared_buffer import SharedBuffer
+
 log = logging.getLogger(__name__)
-HEAD = struct.Struct("<QBIQ")
-"""The head of a frame: call number, kind, number of buffers, bytes of the pickle."""
+HEAD = struct.Struct("<QBIQQ")
+"""The head of a frame: call number, kind, number of buffers, bytes of the pickle, and the number of the
+buffers in shared memory, or 0.
+"""
 LENGTH = struct.Struct("<Q")
 SEND_BUFFER_BYTES = 4 << 20
 SMALL_BYTES = 64 << 10
@@ -86,7 +90,9 @@ class Frame:
 class Pipe:
     """One end of the pipe. Any thread may send, one thread receives."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, shared: SharedBuffer | None = None) -> None:
+        """`shared`: memory for the frames that the server sends to a child process."""
+        self._shared = shared
         self._socket = end
         self._sending = threading.Lock()
         with suppress(OSError):
@@ -101,10 +107,10 @@ class Pipe:
         Raises `FrameTooLarge` before anything is sent, and `OSError` if the other end is gone or does not
         read; after that the pipe cannot be used any more.
         """
-        parts, size = _packed(call, kind, value)
+        frame = _packed(call, kind, value)
         with self._sending:
-            self._send_all(parts)
-        return size
+            self._send_all(frame.parts(self._shared))
+        return frame.size
 
     def offer(self, call: int, kind: FrameKind, value: object) -> bool:
         """Sends the frame unless the other end does not read for `OFFER_SECONDS`.
@@ -112,17 +118,18 @@ class Pipe:
         Returns whether it was sent. Raises as `send` does. A frame that is larger than the system's buffer
         waits as long as in `send`.
         """
-        parts, size = _packed(call, kind, value)
+        frame = _packed(call, kind, value)
         until = time.monotonic() + OFFER_SECONDS
         if not self._sending.acquire(timeout=OFFER_SECONDS):
             return False
         try:
+            size = len(frame.data) if frame.goes_into(self._shared) else frame.size
             room = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - size
             while (unread := self._unread()) and unread > room:
                 if time.monotonic() >= until:
                     return False
                 time.sleep(OFFER_SECONDS / 100)
-            self._send_all(parts)
+            self._send_all(frame.parts(self._shared))
         finally:
             self._sending.release()
         return True
@@ -137,14 +144,17 @@ class Pipe:
     def receive(self) -> Frame | None:
         """The next frame; None at the end of the stream, or if the bytes are not a valid frame."""
         try:
-            call, kind, count, size = HEAD.unpack(self._read(HEAD.size))
+            call, kind, count, size, number = HEAD.unpack(self._read(HEAD.size))
             if count > MOST_BUFFERS or size > MOST_BYTES:
                 return None
             lengths = [LENGTH.unpack(self._read(LENGTH.size))[0] for _ in range(count)]
             if size + sum(lengths) > MOST_BYTES:
                 return None
             data = self._read(size)
-            buffers = [self._read(length) for length in lengths]
+            if number and self._shared:
+                buffers = self._shared.take(number, lengths)
+            else:
+                buffers = [self._read(length) for length in lengths]
         except (EOFError, OSError, MemoryError):
             return None
         try:
@@ -183,8 +193,34 @@ class Pipe:
         return whole
 
 
-def _packed(call: int, kind: FrameKind, value: object) -> tuple[list[memoryview], int]:
-    """The parts of a frame, and the bytes of its content. Raises `FrameTooLarge`."""
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A frame that is ready to be sent."""
+
+    call: int
+    kind: FrameKind
+    data: bytes
+    buffers: list[memoryview]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content."""
+        return len(self.data) + sum(buffer.nbytes for buffer in self.buffers)
+
+    def goes_into(self, shared: SharedBuffer | None) -> bool:
+        """Whether shared memory takes the buffers now."""
+        return shared is not None and shared.takes(self.buffers)
+
+    def parts(self, shared: SharedBuffer | None) -> list[memoryview]:
+        """What goes through the socket."""
+        number = shared.put(self.buffers) if shared and self.goes_into(shared) else 0
+        head = HEAD.pack(self.call, self.kind, len(self.buffers), len(self.data), number)
+        lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in self.buffers)
+        return [memoryview(head + lengths), memoryview(self.data), *([] if number else self.buffers)]
+
+
+def _packed(call: int, kind: FrameKind, value: object) -> _Packed:
+    """The frame of a value. Raises `FrameTooLarge`."""
     buffers: list[memoryview] = []
 
     def travels_within(buffer: pickle.PickleBuffer) -> bool:
@@ -194,10 +230,7 @@ def _packed(call: int, kind: FrameKind, value: object) -> tuple[list[memoryview]
         buffers.append(raw)
         return False
 
-    data = pickle.dumps(value, protocol=5, buffer_callback=travels_within)
-    size = len(data) + sum(buffer.nbytes for buffer in buffers)
-    if size > MOST_BYTES:
-        raise FrameTooLarge(f"{size} bytes")
-    head = HEAD.pack(call, kind, len(buffers), len(data))
-    lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in buffers)
-    return [memoryview(head + lengths), memoryview(data), *buffers], size
+    frame = _Packed(call, kind, pickle.dumps(value, protocol=5, buffer_callback=travels_within), buffers)
+    if frame.size > MOST_BYTES:
+        raise FrameTooLarge(f"{frame.size} bytes")
+    return frame

@@ -19,7 +19,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.runtime.child_process import OVERGROWN, WANTED_SECONDS, death_label
+from app.runtime.child_death import CLOSED, OVERGROWN, death_label
+from app.runtime.child_process import WANTED_SECONDS
 from app.runtime.child_values import Loaded
 from app.runtime.engine_process import Child
 from app.runtime.engine_record import EngineRecord
@@ -33,7 +34,6 @@ PING_SECONDS = 5.0
 """Seconds between two pings."""
 SILENT_PINGS = 2
 """Pings without an answer after which the process counts as not ready."""
-CLOSED = EngineDied("it was closed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from app.runtime.child_process import ChildProcess, death_label
+from app.runtime.child_death import death_label
+from app.runtime.child_process import ChildProcess
 from app.runtime.meters import ChildMeter, Meters
 from app.runtime.pipe import FrameKind
 from app.runtime.reader_values import ReaderOrder
@@ -107,7 +108,7 @@ class ReaderProcess:
         """Starts the process and watches it until it ends."""
         try:
             with self._theirs:
-                process = ChildProcess("a reader", PROGRAM, self._order, inherited=[self._theirs])
+                process = ChildProcess("a reader", PROGRAM, self._order, inherited=[self._theirs.fileno()])
         except BaseException as failure:  # noqa: BLE001 - given to whoever needs the reader
             self._files.close()
             self.started.set_exception(failure)

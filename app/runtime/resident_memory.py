@@ -1,7 +1,6 @@
-"""The memory of another process, and how often the kernel ended one for lack of it.
+"""The memory of another process. Law: knows Linux's `/proc` and nothing of the app.
 
-Law: knows Linux's `/proc` and nothing of the app. The memory's file stays open, because it is
-read after each call, and opening it would take most of that time.
+The file stays open, because it is read after each call, and opening it would take most of that time.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LINE_BYTES = 128
@@ -38,12 +36,3 @@ class ResidentMemory:
             if self._file is not None:
                 os.close(self._file)
             self._file = None
-
-
-def oom_kills() -> int:
-    """Processes on this machine that the kernel has killed for lack of memory; 0 if not reported."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0

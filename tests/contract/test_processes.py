@@ -309,6 +309,7 @@ def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
         "app.runtime.threads_placement",
         "app.runtime.kept_windows",
         "app.runtime.pipe",
+        "app.runtime.shared_buffer",
     }
     assert not {"pydantic", "fastapi", "sqlalchemy", "av"} & {name.split(".")[0] for name in loaded}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import struct
@@ -11,6 +12,7 @@ import pytest
 
 from app.runtime import pipe as pipes
 from app.runtime.pipe import HEAD, LENGTH, MOST_BUFFERS, MOST_BYTES, Frame, FrameKind, FrameTooLarge, Pipe
+from app.runtime.shared_buffer import SharedBuffer
 
 
 @pytest.fixture
@@ -21,9 +23,13 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         end.close()
 
 
-@pytest.fixture
-def pair(ends: tuple[socket.socket, socket.socket]) -> tuple[Pipe, Pipe]:
-    return Pipe(ends[0]), Pipe(ends[1])
+@pytest.fixture(params=["socket", "shared memory"])
+def pair(ends: tuple[socket.socket, socket.socket], request: pytest.FixtureRequest) -> tuple[Pipe, Pipe]:
+    if request.param == "socket":
+        return Pipe(ends[0]), Pipe(ends[1])
+    shared = SharedBuffer.create()
+    assert shared
+    return Pipe(ends[0], shared), Pipe(ends[1], SharedBuffer(os.dup(shared.file)))
 
 
 def sent(pair: tuple[Pipe, Pipe], value: object) -> Frame:
@@ -84,11 +90,11 @@ def test_what_cannot_be_pickled_leaves_the_pipe_usable(pair: tuple[Pipe, Pipe]) 
     [
         b"",
         b"short",
-        HEAD.pack(1, FrameKind.DO, MOST_BUFFERS + 1, 0),
-        HEAD.pack(1, FrameKind.DO, 0, MOST_BYTES + 1),
-        HEAD.pack(1, FrameKind.DO, 1, 10) + LENGTH.pack(MOST_BYTES),
-        HEAD.pack(1, FrameKind.DO, 0, 100) + b"cut off",
-        HEAD.pack(1, FrameKind.DO, 0, 5) + b"wrong",
+        HEAD.pack(1, FrameKind.DO, MOST_BUFFERS + 1, 0, 0),
+        HEAD.pack(1, FrameKind.DO, 0, MOST_BYTES + 1, 0),
+        HEAD.pack(1, FrameKind.DO, 1, 10, 0) + LENGTH.pack(MOST_BYTES),
+        HEAD.pack(1, FrameKind.DO, 0, 100, 0) + b"cut off",
+        HEAD.pack(1, FrameKind.DO, 0, 5, 0) + b"wrong",
     ],
 )
 def test_the_end_and_bytes_that_are_no_frame_are_the_end(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.runtime import child_process
-from app.runtime.child_process import _death
+from app.runtime import child_death
+from app.runtime.child_death import death
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_how_a_process_ended(
     """How the end of a process is reported. `kills`: number of processes that the kernel has killed for lack
     of memory since this one was started.
     """
-    monkeypatch.setattr(child_process, "oom_kills", lambda: 7 + kills)
-    died = _death(status, 7)
+    monkeypatch.setattr(child_death, "oom_kills", lambda: 7 + kills)
+    died = death(status, 7)
     assert (died.reason, died.killed, died.memory) == (told, killed, memory)
