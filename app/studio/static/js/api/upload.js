@@ -62,9 +62,12 @@ export function upload(path, form, watch) {
       else reject(failureFrom(request.status, request.responseText, header));
     };
     request.onerror = () => reject(new ApiFailure({ status: 0, message: '', code: 'unreachable' }));
-    request.onabort = () => reject(new DOMException('stopped', 'AbortError'));
-    watch.signal.addEventListener('abort', () => request.abort(), { once: true });
-    if (watch.signal.aborted) reject(new DOMException('stopped', 'AbortError'));
+    const stop = () => {
+      request.abort(); // it tells nothing of a request that has just ended
+      reject(new DOMException('stopped', 'AbortError'));
+    };
+    watch.signal.addEventListener('abort', stop, { once: true });
+    if (watch.signal.aborted) stop();
     else request.send(form);
   });
 }
