@@ -17,7 +17,7 @@ from tests.support.sound import tone, wav
 from tests.support.waiting import wait_until
 
 UPLOAD = "**/v1/audio/transcriptions"
-LARGE = wav(tone(600), 96_000)
+LARGE_SECONDS, LARGE_RATE = 600, 96_000
 """19 MB of 100 seconds: more than a connection holds, so the server refuses it before it is sent."""
 WORDS = "Incorrect API key provided"
 
@@ -57,20 +57,19 @@ def unlocked(page_of: PageOf, server: Server, key: str = KEY) -> tuple[Visit, Pa
     return made, page
 
 
-def drop(page: Page, data: bytes = SOUND) -> None:
-    page.set_input_files("input[type=file]", {"name": "a.wav", "mimeType": "audio/wav", "buffer": data})
+def drop(page: Page) -> None:
+    page.set_input_files("input[type=file]", {"name": "a.wav", "mimeType": "audio/wav", "buffer": SOUND})
 
 
 def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
     page_of: PageOf, revoking: Server, folder: Path
 ) -> None:
     """The key is revoked after the page has checked it, and before the whole upload has arrived."""
-    secret = run_cli(folder, "keys", "create", "reader").stdout.strip()
+    created = run_cli(folder, "keys", "create", "reader")
+    secret, number = created.stdout.strip(), created.stderr.split()[0]
     # a running server learns of a new key after some seconds
     wait_until(lambda: answers(revoking, secret) == 200, 60)
     _, page = unlocked(page_of, revoking, secret)
-    number = run_cli(folder, "keys", "list").stdout.split()[0]
-
     revoked: list[str] = []
 
     def revoke(route: Route) -> None:
@@ -82,7 +81,8 @@ def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
         route.fulfill(response=answer)
 
     page.route("**/v1/models", revoke)
-    drop(page, LARGE)
+    (folder / "a.wav").write_bytes(wav(tone(LARGE_SECONDS), LARGE_RATE))
+    page.set_input_files("input[type=file]", folder / "a.wav")
     page.locator("dialog[open]", has_text=WORDS).wait_for()
     assert revoked, "the page had tried the key, and the server had taken it"
     use(page, KEY)
