@@ -25,6 +25,9 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 COMPRESSED = frozenset({".css", ".html", ".js", ".json", ".mjs", ".svg"})
 INDEX = "index.html"
+STYLES = ("tokens", "base", "parts", "transcript", "views")
+STYLE_SHEET = "page.css"
+"""All style sheets in this order as one file: nothing is painted before each of them has come."""
 _IMPORT = re.compile(r"""\b(?:import|from)\s*["'](\.{1,2}/[^"']+)["']""")
 """A static import. Those of bundled libraries stand without spaces."""
 CONTENT_POLICY = (
@@ -75,6 +78,7 @@ def load_page() -> Page:
     for name in sorted(sources):
         digest.update(f"{name}\0{len(sources[name])}\0".encode() + sources[name])
     mark = digest.hexdigest()[:16]
+    sources[STYLE_SHEET] = b"".join(sources.pop(f"css/{name}.css") for name in STYLES)
     html = _index(sources.pop(INDEX).decode(), mark, sources)
     return Page(mark, _asset(INDEX, html), {name: _asset(name, data) for name, data in sources.items()})
 

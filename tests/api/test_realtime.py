@@ -195,5 +195,6 @@ def test_switched_off_it_is_not_there(tmp_path: Path) -> None:
     with serving(tmp_path, REALTIME_ENABLED="false") as server, server.client() as client:
         assert client.get("/realtime").status_code == 404
         assert client.post("/realtime/client_secrets", json={}).status_code == 404
+        assert client.get("/about").json()["features"]["live"] is False, "the page does not offer it"
         with pytest.raises(InvalidStatus):
             opened(server)

@@ -34,4 +34,4 @@ def test_axe_sees_what_is_wrong(page_of: PageOf, fake: Server) -> None:
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
     assert [line for line in violations(page) if line.startswith("button-name")]
     page.evaluate("document.querySelector('main').style.minWidth = '700px'")
-    assert [line for line in looked_at(page) if "pixels wide at 640" in line]
+    assert [line for line in looked_at(page) if "pixels wide at 360" in line]

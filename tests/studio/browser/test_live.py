@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import JFK
-from tests.studio.stage import CHROMIUM, Visit, visit
-from tests.support.fake_server import serving
+from tests.studio.stage import CHROMIUM, PageOf, Visit, visit, with_about
 from tests.support.server import KEY, Server
 from tests.support.sound import decode, silence, wav
 
@@ -22,12 +20,6 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--mute-audio",
 )
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("live"), AUTH_KEYS="", REALTIME_ENABLED="true") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +34,8 @@ def speaker(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def speaking(speaker: Browser, live: Server) -> Iterator[Visit]:
-    made = visit(speaker, live.root)
+def speaking(speaker: Browser, fake: Server) -> Iterator[Visit]:
+    made = visit(speaker, fake.root)
     made.context.grant_permissions(["microphone"])
     yield made
     made.context.close()
@@ -59,6 +51,13 @@ def test_press_speak_read_press_and_the_text_is_a_transcript(speaking: Visit) ->
     page.wait_for_selector("h1:text('dictation ')")
     assert re.fullmatch(r"dictation \d{4}-\d\d-\d\d \d\d\.\d\d", page.locator("h1").inner_text())
     assert page.locator("[data-at]").count() >= 1
+    page.wait_for_selector("text=This text has no sound.")
+    assert page.get_by_role("button", name="Show the call").count() == 0, "it has no file"
+    name = page.locator("h1").inner_text()
+    page.locator("summary", has_text="Export").click()
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Text", exact=True).click()
+    assert saving.value.suggested_filename == f"{name}.txt"
     page.reload()
     page.wait_for_selector("h1:text('dictation ')")
     assert page.locator("[data-at]").count() >= 1, "it is kept as other transcripts are"
@@ -129,31 +128,32 @@ def test_a_browser_without_a_microphone_says_why(speaking: Visit) -> None:
     page.wait_for_function("() => window.sockets.every((one) => one.readyState >= WebSocket.CLOSING)")
 
 
-def test_a_server_with_keys_asks_for_one_and_it_is_in_no_address(speaker: Browser, tmp_path: Path) -> None:
-    with serving(tmp_path, REALTIME_ENABLED="true") as server:
-        made = visit(speaker, server.root, allowed=(401,))
-        made.context.grant_permissions(["microphone"])
-        sockets: list[str] = []
-        made.page.on("websocket", lambda opened: sockets.append(opened.url))
-        page = made.open("live")
-        page.get_by_label("API key").fill(KEY)
-        page.get_by_role("button", name="Use this key").click()
-        page.get_by_role("button", name="Start speaking").click()
-        page.wait_for_function("() => document.querySelector('meter')?.value > 0")
-        page.get_by_role("button", name="Cancel").click()
-        assert len(sockets) == 1
-        assert KEY not in sockets[0]
-        assert "ek_" not in sockets[0]
-        made.context.close()
-        made.judge()
+def test_a_server_with_keys_asks_for_one_and_it_is_in_no_address(speaker: Browser, locked: Server) -> None:
+    made = visit(speaker, locked.root, allowed=(401,))
+    made.context.grant_permissions(["microphone"])
+    sockets: list[str] = []
+    made.page.on("websocket", lambda opened: sockets.append(opened.url))
+    page = made.open("live")
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_function("() => document.querySelector('meter')?.value > 0")
+    page.get_by_role("button", name="Cancel").click()
+    assert len(sockets) == 1
+    assert KEY not in sockets[0]
+    assert "ek_" not in sockets[0]
+    made.context.close()
+    made.judge()
 
 
-def test_it_is_offered_only_where_the_server_has_it(speaker: Browser, tmp_path: Path) -> None:
-    with serving(tmp_path, AUTH_KEYS="", REALTIME_ENABLED="false") as server:
-        made = visit(speaker, server.root)
-        page = made.open()
-        assert page.get_by_role("navigation", name="Views").get_by_role("link", name="Live").count() == 0
-        page = made.open("live")
-        page.wait_for_selector("text=Live sessions are switched off on this server")
-        made.context.close()
-        made.judge()
+def test_it_is_offered_only_where_the_server_has_it(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    page = made.open()
+    offered = page.get_by_role("navigation", name="Views").get_by_role("link", name="Live")
+    offered.wait_for()
+    with_about(page, lambda about: about["features"].update(live=False))
+    page.reload()
+    page.wait_for_selector("text=Any audio or video, up to")
+    assert offered.count() == 0
+    page = made.open("live")
+    page.wait_for_selector("text=Live sessions are switched off on this server (realtime.enabled).")

@@ -51,8 +51,10 @@ def test_36_a_server_that_is_not_ready_says_why(page_of: PageOf, fake: Server) -
 def test_36_a_model_that_is_loaded_is_seen(page_of: PageOf, fake: Server) -> None:
     made = page_of(fake)
     state = ["idle"]
+    asked: list[str] = []
 
     def answer(route: Route) -> None:
+        asked.append(route.request.url)
         route.fulfill(json={"object": "list", "data": [{"id": "whisper-large", "state": state[0]}]})
 
     made.page.route("**/v1/models", answer)
@@ -64,6 +66,7 @@ def test_36_a_model_that_is_loaded_is_seen(page_of: PageOf, fake: Server) -> Non
     ):
         state[0] = name
         page.wait_for_selector(f"td:text-is('{words}')")
+    assert len(asked) <= page.evaluate("performance.now()") / 2000 + 1, "it asks every two seconds"
 
 
 def test_36_a_hidden_tab_asks_nothing(page_of: PageOf, fake: Server) -> None:

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sums } from '../../../app/studio/static/js/code/metrics.js';
+import { LOCALES, parts, setLocale, t } from '../../../app/studio/static/js/i18n/index.js';
 
 const JS = new URL('../../../app/studio/static/js/', import.meta.url);
 const read = (path) => readFileSync(new URL(path, JS), 'utf8');
@@ -57,12 +58,32 @@ for (const [code, common] of Object.entries(COMMON)) {
 test('every key that the page asks for exists, and none is left over', async () => {
   const en = await texts('en');
   const all = sources.map(([, text]) => text).join('\n');
-  for (const [, key] of all.matchAll(/\bt\('([^']+)'/g)) assert.ok(key in en, key);
+  for (const [, key] of all.matchAll(/\b(?:t|rich)\('([^']+)'/g)) assert.ok(key in en, key);
   const computed = [...all.matchAll(/\bt\(`([^`$]+)\$\{/g)].map((found) => found[1]);
   const unused = Object.keys(en).filter(
     (key) => !all.includes(`'${key}'`) && !computed.some((start) => key.startsWith(start)),
   );
   assert.deepEqual(unused, []);
+});
+
+test('only the number one is written as a word', async () => {
+  globalThis.document = { documentElement: {} };
+  for (const code of Object.keys(LOCALES)) {
+    await setLocale(code, false);
+    assert.match(t('speak.voices', { count: 0 }), /^0 /, code);
+    assert.doesNotMatch(t('speak.voices', { count: 1 }), /\d/, code);
+    assert.match(t('drop.limits', { size: '1 GB', hours: 1.5 }), /1[.,]5 /, code);
+  }
+});
+
+test('names of the server stand apart, and a value has no part in that', async () => {
+  await setLocale('en', false);
+  const values = { name: 'a`b', size: '2 MB', limit: '1 MB' };
+  assert.deepEqual(parts('drop.too-large', values), [
+    'a`b has 2 MB. This server takes 1 MB at most; the setting ',
+    'limits.upload_bytes',
+    ' raises it.',
+  ]);
 });
 
 test('views have no words of their own', () => {

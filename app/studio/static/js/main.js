@@ -24,14 +24,17 @@ async function begin() {
   window.addEventListener('beforeunload', (event) => {
     if (working.value || take.value) event.preventDefault();
   });
+  effect(() => {
+    document.documentElement.dataset.theme = theme.value;
+  });
   watchKeys();
   watchDrops();
   watchMenus();
   watchTabs();
-  await Promise.all([loadLocale(), restore().catch(() => undefined)]);
-  effect(() => {
-    document.documentElement.dataset.theme = theme.value;
-  });
+  const restored = restore().catch(() => undefined);
+  await loadLocale();
+  // A new browser profile takes long to open its storage; only the view of one transcript has to wait for it.
+  if (route.value.id) await restored;
   effect(() => {
     void locale.value; // the name of the view is a text of the page
     document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;

@@ -72,6 +72,7 @@ export default {
   'phase.left': 'noch etwa {count|eine Minute|# Minuten}',
   'phase.soon': 'fast fertig',
   'phase.done': '{words|ein Wort|# Wörter}, {seconds} Ton, fertig in {took}',
+  'phase.said': '{words|ein Wort|# Wörter}, {seconds} lang',
   'phase.stopped': 'Angehalten. Der Text bis hier bleibt; ab {at} fehlt er.',
   'phase.failed': 'Vorzeitig beendet. Der Text fehlt ab {at}.',
   'phase.silent': 'In dieser Aufnahme war keine Sprache zu hören.',

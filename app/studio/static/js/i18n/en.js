@@ -69,6 +69,7 @@ export default {
   'phase.left': 'about {count|one minute|# minutes} left',
   'phase.soon': 'nearly done',
   'phase.done': '{words|one word|# words}, {seconds} of sound, done in {took}',
+  'phase.said': '{words|one word|# words}, {seconds} long',
   'phase.stopped': 'Stopped. The text so far is kept; the rest is missing from {at} on.',
   'phase.failed': 'It ended early. The text is missing from {at} on.',
   'phase.silent': 'No speech was heard in this recording.',

@@ -1,5 +1,5 @@
 // @ts-check
-// Texts of the page in the user's language, with numbers, times and plurals by Intl.
+// Texts of the page in the user's language, with numbers and times by Intl.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import en from './en.js';
 
@@ -31,13 +31,22 @@ export async function setLocale(code, store = true) {
  * @param {Record<string, string | number>} [values]
  * @returns {string}
  */
-export function t(key, values = {}) {
-  const text = texts[key] ?? key;
+export const t = (key, values = {}) => filled(texts[key] ?? key, values);
+
+/**
+ * The text of a key, cut at its backticks: every second part is a name of the server, like that of a setting.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ */
+export const parts = (key, values = {}) => (texts[key] ?? key).split('`').map((part) => filled(part, values));
+
+/** @param {string} text @param {Record<string, string | number>} values */
+function filled(text, values) {
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, other) => {
     const value = values[name] ?? '';
     if (one === undefined) return typeof value === 'number' ? number(value) : value;
-    const rule = new Intl.PluralRules(locale.value).select(Number(value));
-    return (rule === 'one' ? one : other).replace('#', number(Number(value)));
+    // Not by Intl.PluralRules: `one` is written for the number one, and French also takes 0 and 1.5 for singular.
+    return (Number(value) === 1 ? one : other).replace('#', number(Number(value)));
   });
 }
 

@@ -44,7 +44,10 @@ export async function restore() {
   if (!keep.value) return;
   const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
   const stored = await Promise.all(names.map((name) => get(name)));
-  recordings.value = stored.map((facts) => refill(make(facts.id, facts.name, facts.size, facts.modified, null), facts));
+  // A file may have been dropped in the meantime, and another tab may have told of a transcript.
+  const fresh = stored.filter((facts) => facts && !recording(facts.id));
+  const kept = fresh.map((facts) => refill(make(facts.id, facts.name, facts.size, facts.modified, null), facts));
+  recordings.value = [...kept, ...recordings.value];
 }
 
 /** @param {Recording} one @param {any} facts as they were kept @returns {Recording} */

@@ -64,7 +64,10 @@ export function change(one, facts) {
   one.progress.value = { ...one.progress.value, ...facts };
 }
 
-/** Whether the file is not here; a dictation never had one. @param {Recording} one */
+/** Whether it never had a file. @param {Recording} one */
+export const isDictation = (one) => !one.file && one.size === 0;
+
+/** Whether it had a file that is not here. @param {Recording} one */
 export const lacksSound = (one) => !one.file && one.size > 0;
 
 /** The same file, chosen again. @param {Recording} one @param {File} file @returns {boolean} whether it is the same */

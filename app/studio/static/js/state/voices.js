@@ -1,7 +1,7 @@
 // @ts-check
 // The voices of the server: fetched once, and again after each change.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { callJson } from '../api/client.js';
+import { ApiFailure, callJson } from '../api/client.js';
 
 /**
  * @typedef {{id: string, name?: string, language?: string, gender?: string, engine?: string, custom: boolean,
@@ -19,6 +19,8 @@ export const consents = signal(null);
 export const voice = signal(DEFAULT_VOICE);
 /** Voices that are put side by side. */
 export const compared = signal(/** @type {readonly string[]} */ ([]));
+/** Why they could not be loaded. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
+export const unloaded = signal(null);
 let asked = false;
 
 export async function loadVoices() {
@@ -38,6 +40,16 @@ export async function loadConsents() {
 export function wanted() {
   if (asked) return;
   asked = true;
-  loadVoices().catch(() => (asked = false));
+  void load();
+}
+
+export async function load() {
+  unloaded.value = null;
   loadConsents().catch(() => undefined);
+  try {
+    await loadVoices();
+  } catch (wrong) {
+    if (!(wrong instanceof ApiFailure)) throw wrong;
+    unloaded.value = wrong;
+  }
 }

@@ -14,6 +14,8 @@ import { closeMenu, menu } from './menu.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */
 
+/** Of a file name. The name of a dictation ends with a time, like `09.30`, which is no ending. */
+const ENDING = /\.(?=\w*[a-z])\w+$/i;
 const FORMATS = ['srt', 'vtt', 'txt', 'json', 'docx'];
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
 const failed = signal(null);
@@ -60,7 +62,7 @@ function replaceForm(one) {
 
 /** The body of the request that makes the file. @param {Recording} one @param {string} format */
 export function renderBody(one, format) {
-  const { transcript } = { transcript: one.transcript.value };
+  const transcript = one.transcript.value;
   const segments = transcript.turns.map((turn) => ({
     start: startOf(turn),
     end: endOf(turn),
@@ -80,7 +82,7 @@ async function save(one, format) {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(renderBody(one, format)),
     });
-    saveFile(await answer.blob(), `${one.name.replace(/\.[^.]+$/, '')}.${format}`);
+    saveFile(await answer.blob(), `${one.name.replace(ENDING, '')}.${format}`);
   } catch (wrong) {
     if (wrong instanceof ApiFailure) failed.value = wrong;
     else throw wrong;

@@ -7,6 +7,7 @@ import { begin, denied, discard, end, failure, keptId, level, phase, said, secon
 import { options } from '../state/recordings.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
+import { rich } from './rich.js';
 
 export function liveView() {
   return html`<section class="sheet dictation">
@@ -23,7 +24,7 @@ export function liveView() {
 }
 
 function controls() {
-  if (about.value && !about.value.features.live) return html`<span class="quiet">${t('live.off')}</span>`;
+  if (about.value && !about.value.features.live) return html`<span class="quiet">${rich('live.off')}</span>`;
   if (!('mediaDevices' in navigator) || !('AudioWorkletNode' in window))
     return html`<span class="quiet">${t('live.no-microphone')}</span>`;
   if (phase.value === 'idle')

@@ -4,6 +4,7 @@ import { html } from '../../vendor/lit-html/lit-html.js';
 import { locale, t } from '../i18n/index.js';
 import { about } from '../state/app.js';
 import { options } from '../state/recordings.js';
+import { rich } from './rich.js';
 
 const LANGUAGES = 'en de es fr it pt nl pl ru uk tr ar hi zh ja ko sv da nb fi cs el he hu ro'.split(' ');
 
@@ -21,7 +22,7 @@ export function optionsBox() {
     <div class="stack" @change=${change}>
       <label class="row"><input type="checkbox" name="speakers" .checked=${chosen.speakers && !cannot} ?disabled=${cannot}>
         ${t('options.speakers')}</label>
-      ${cannot ? html`<p class="quiet">${t('options.no-speakers')}</p>` : ''}
+      ${cannot ? html`<p class="quiet">${rich('options.no-speakers')}</p>` : ''}
       <label>${t('options.count')} <input type="number" name="count" min="1" max="20" .value=${chosen.count}></label>
       <label>${t('options.language')}
         <select name="language"><option value="">${t('options.detect')}</option>

@@ -3,9 +3,11 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { call } from '../api/client.js';
 import { percent, t } from '../i18n/index.js';
-import { consents, loadConsents, loadVoices, voices } from '../state/voices.js';
+import { consents, load, loadConsents, loadVoices, unloaded, voices } from '../state/voices.js';
 import { dialog } from './dialogs.js';
+import { failureBox } from './failure.js';
 import { icon } from './icons.js';
+import { languageName } from './voice-list.js';
 
 /**
  * @typedef {import('../state/voices.js').Voice} Voice
@@ -18,13 +20,13 @@ export function ownVoices(attempt, use) {
   const mine = (voices.value ?? []).filter((one) => one.custom);
   const given = consents.value ?? [];
   return html`<h2>${t('voices.title')}</h2>
-    ${mine.length ? nothing : html`<p class="quiet">${t('voices.none')}</p>`}
+    ${unloaded.value ? failureBox(unloaded.value, () => void load()) : mine.length ? nothing : html`<p class="quiet">${t('voices.none')}</p>`}
     <ul class="voices">${mine.map((one) => row(nameOf(one), matched(one), nothing, 'voices.remove-voice', () => askVoice(one, attempt)))}</ul>
     <h2>${t('voices.consents')}</h2>
     ${given.length ? nothing : html`<p class="quiet">${t('voices.none')}</p>`}
     <ul class="voices">${given.map((one) => {
       const again = html`<button class="plain link" @click=${() => use(one.id)}>${t('voices.use')}</button>`;
-      return row(one.name, one.language, again, 'voices.remove-consent', () => askConsent(one, attempt));
+      return row(one.name, languageName(one.language), again, 'voices.remove-consent', () => askConsent(one, attempt));
     })}</ul>`;
 }
 

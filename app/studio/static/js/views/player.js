@@ -9,7 +9,7 @@ import { clock, number, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
 import { route } from '../state/app.js';
-import { lacksSound, recording } from '../state/recordings.js';
+import { isDictation, recording } from '../state/recordings.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
@@ -18,15 +18,20 @@ import { tint } from './people.js';
 export function playerBar() {
   const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;
   if (!one?.transcript.value.turns.length) return html`<footer class="bar none"></footer>`;
+  if (isDictation(one))
+    return html`<footer class="bar"><p class="quiet">${t('player.none')}</p> ${helpButton()}</footer>`;
   // While it is transcribed, the whole length is known before the text is.
   const all = Math.max(player.length.value, one.transcript.value.seconds, one.progress.value.expected);
   return html`<footer class="bar">
-    ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : one.file || lacksSound(one) ? controls(all) : html`<p class="quiet">${t('player.none')}</p>`}
+    ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : controls(all)}
     <div class="strip">${strip(one, all)} ${seeker(all)}</div>
     <button class="calls" aria-label=${t('call.show')} @click=${() => show(one)}>${icon('code')} <span>${t('call.show')}</span></button>
-    <button class="plain helps" aria-label=${t('keys.title')} title=${t('keys.title')} @click=${help}>${icon('circle-help')}</button>
+    ${helpButton()}
   </footer>`;
 }
+
+const helpButton = () =>
+  html`<button class="plain helps" aria-label=${t('keys.title')} title=${t('keys.title')} @click=${help}>${icon('circle-help')}</button>`;
 
 function help() {
   dialog.value = { kind: 'keys' };

@@ -2,20 +2,24 @@
 // Server: readiness and its problems, models, queue, throughput, limits. It polls only while the tab is visible.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { authorization, callJson } from '../api/client.js';
+import { ApiFailure, authorization, callJson } from '../api/client.js';
 import { sums } from '../code/metrics.js';
 import { clock, number, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
+import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 
 const EVERY = 2000;
 /** @typedef {{ready: boolean, problems: Record<string, string>, models: any[], counters: Map<string, number> | null}} Seen */
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Seen | null>} */
 const seen = signal(null);
-let timer = 0;
+/** The refusal that the user answered with no key: the page asks for one again when the user wants to. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
+const declined = signal(null);
+let watching = false;
 
 export function serverView() {
-  if (!timer) timer = window.setTimeout(() => void look(), 0);
+  queueMicrotask(() => void watch());
+  if (declined.value) return html`<h1>${t('server.title')}</h1>${failureBox(declined.value, again)}`;
   const facts = seen.value;
   return html`<h1>${t('server.title')}</h1>
     ${
@@ -29,30 +33,46 @@ export function serverView() {
     ${facts ? nothing : html`<p class="quiet">${t('server.asking')}</p>`} ${limits()}`;
 }
 
-async function look() {
-  timer = 0;
-  if (route.value.view !== 'server') return;
-  if (!document.hidden) {
-    const [ready, models, metrics] = await Promise.all([
-      fetch('health/ready', { cache: 'no-store' })
-        .then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) }))
-        .catch(() => ({ ready: false })),
-      callJson('models')
-        .then((answer) => answer.data)
-        .catch(() => []),
-      fetch('metrics', { headers: authorization(), cache: 'no-store' })
-        .then((answer) => (answer.ok ? answer.text() : null))
-        .catch(() => null),
-    ]);
-    seen.value = {
-      ready: ready.ready,
-      problems: ready.problems ?? {},
-      models,
-      counters: metrics === null ? null : sums(metrics),
-    };
-    about.value ??= await callJson('about').catch(() => null);
+/** Looks again and again while the view is open. */
+async function watch() {
+  if (watching) return;
+  watching = true;
+  while (route.value.view === 'server') {
+    if (!document.hidden) await look();
+    if (declined.value) break;
+    await new Promise((next) => setTimeout(next, EVERY));
   }
-  timer = window.setTimeout(() => void look(), EVERY);
+  watching = false;
+}
+
+function again() {
+  declined.value = null;
+}
+
+async function look() {
+  const [ready, models, metrics] = await Promise.all([
+    fetch('health/ready', { cache: 'no-store' })
+      .then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) }))
+      .catch(() => ({ ready: false })),
+    callJson('models').then((answer) => answer.data, refused),
+    fetch('metrics', { headers: authorization(), cache: 'no-store' })
+      .then((answer) => (answer.ok ? answer.text() : null))
+      .catch(() => null),
+  ]);
+  if (declined.value) return;
+  seen.value = {
+    ready: ready.ready,
+    problems: ready.problems ?? {},
+    models,
+    counters: metrics === null ? null : sums(metrics),
+  };
+  about.value ??= await callJson('about').catch(() => null);
+}
+
+/** @param {unknown} wrong */
+function refused(wrong) {
+  if (wrong instanceof ApiFailure && wrong.declined) declined.value = wrong;
+  return [];
 }
 
 /** @param {Map<string, number> | null} all */

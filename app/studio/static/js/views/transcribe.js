@@ -7,7 +7,7 @@ import { clock, number, percent, size, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
 import { keep } from '../state/kept.js';
 import * as library from '../state/library.js';
-import { reattach, recording, recordings } from '../state/recordings.js';
+import { isDictation, reattach, recording, recordings } from '../state/recordings.js';
 import { take as taken } from '../state/take.js';
 import { wordCount } from '../transcript/model.js';
 import { exportMenu } from './export.js';
@@ -16,6 +16,7 @@ import { icon } from './icons.js';
 import { optionsBox } from './options.js';
 import { peopleBox } from './people.js';
 import { recordingList } from './recordings.js';
+import { rich } from './rich.js';
 import { microphoneNote, recordButton } from './take.js';
 import { transcriptView } from './transcript.js';
 
@@ -150,6 +151,7 @@ function summary(one) {
   if (phase !== 'done') return '';
   if (!transcript.turns.length) return t('phase.silent');
   const all = clock(Math.max(seconds, expected, transcript.seconds));
+  if (isDictation(one)) return t('phase.said', { words: wordCount(transcript), seconds: all });
   const spent = number(took, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });
   return t('phase.done', { words: wordCount(transcript), seconds: all, took: spent });
 }
@@ -159,7 +161,7 @@ function trouble(one) {
   const { phase, failure, retryAt } = one.progress.value;
   if (phase === 'refused') {
     const limit = size(about.value?.limits.upload_bytes ?? 0);
-    return html`<div class="failure" role="alert">${t('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
+    return html`<div class="failure" role="alert">${rich('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
   }
   if (retryAt)
     return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;

@@ -1,10 +1,11 @@
 // @ts-check
 // The voices: own ones first, found by search and language, each with a sample in its own language.
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
-import { html } from '../../vendor/lit-html/lit-html.js';
+import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { locale, t } from '../i18n/index.js';
-import { compared, DEFAULT_VOICE, voice, voices } from '../state/voices.js';
+import { compared, DEFAULT_VOICE, load, unloaded, voice, voices } from '../state/voices.js';
+import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../state/voices.js').Voice} Voice */
@@ -44,6 +45,7 @@ export function voiceList(hear) {
         ${languages.map((code) => html`<option value=${code} ?selected=${code === language.value}>${languageName(code)}</option>`)}
       </select>
     </div>
+    ${unloaded.value ? failureBox(unloaded.value, () => void load()) : nothing}
     <p class="quiet" role="status">${t('speak.voices', { count: found.length })} · ${t('speak.tick')}</p>
     <ul class="voices">${repeat(
       found,
@@ -63,7 +65,7 @@ function matches(one) {
 }
 
 /** @param {string} code */
-const languageName = (code) => new Intl.DisplayNames(locale.value, { type: 'language' }).of(code) ?? code;
+export const languageName = (code) => new Intl.DisplayNames(locale.value, { type: 'language' }).of(code) ?? code;
 
 /** What the user calls a voice: own ones have names of their own. @param {string} id */
 export const nameOfVoice = (id) => voices.value?.find((one) => one.id === id)?.name ?? id;

@@ -11,6 +11,7 @@ import { differences } from '../transcript/align.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { ownVoices } from './own-voices.js';
+import { rich } from './rich.js';
 import { microphoneNote, recordButton } from './take.js';
 
 /** @typedef {'consent' | 'sample' | 'try'} Step */
@@ -54,7 +55,7 @@ function maker() {
   const steps = /** @type {const} */ (['consent', 'sample', 'try']);
   return html`<h2>${t('voices.new')}</h2>
     <ol class="steps">${steps.map((one) => html`<li aria-current=${one === step.value ? 'step' : 'false'}>${t(`voices.step-${one}`)}</li>`)}</ol>
-    ${about.value && !about.value.features.cloner ? html`<p class="quiet">${t('voices.no-cloner')}</p>` : nothing}
+    ${about.value && !about.value.features.cloner ? html`<p class="quiet">${rich('voices.no-cloner')}</p>` : nothing}
     ${step.value === 'consent' ? consentStep() : step.value === 'sample' ? sampleStep() : tryStep()}
     ${busy.value ? html`<p class="quiet" role="status">${t('voices.sending')}</p>` : nothing}
     ${failed.value ? failureBox(failed.value) : nothing}`;
@@ -67,7 +68,7 @@ function consentStep() {
       ${codes.map((code) => html`<option value=${code} ?selected=${code === language.value}>${names.of(code)}</option>`)}</select></label>
     <p>${t('voices.read')}</p>
     <blockquote lang=${language.value}>${phrase()}</blockquote>
-    ${about.value ? html`<p class="quiet">${t('voices.organisation', { name: about.value.organisation })}</p>` : nothing}
+    ${about.value ? html`<p class="quiet">${rich('voices.organisation', { name: about.value.organisation })}</p>` : nothing}
     ${recorder(true)} ${heardBox()} ${nameField('voices.owner')} ${sendButton(sendConsent)}`;
 }
 
