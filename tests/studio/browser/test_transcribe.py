@@ -178,9 +178,13 @@ def test_10_three_files_are_a_queue(page_of: PageOf, fake: Server) -> None:
     page = page_of(fake).open()
     order: list[str] = []
     held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
     page.on("request", lambda asked: order.append("begun") if asked.method == "POST" else None)
     page.on("requestfinished", lambda asked: order.append("ended") if asked.method == "POST" else None)
-    page.route(UPLOAD, held.append, times=1)
+    page.route(UPLOAD, hold, times=1)
     with page.expect_request(UPLOAD):
         drop(page, payload("one.wav"), payload("two.wav"))
     page.wait_for_selector("h1:text-is('one.wav')")
