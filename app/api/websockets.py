@@ -22,6 +22,10 @@ CATCH_UP_SECONDS = 1.0
 """A socket that is read, and that brings nothing for so long, has nothing left to read. While the answer to a
 ping may lie behind sound that was not read, this is checked again after so many seconds.
 """
+LITTLE_BYTES = 2**14
+"""A read that brings fewer bytes has brought all that there was: after a long pause, the system holds a whole
+receive window, which is at least four times as much.
+"""
 MOST_FRAGMENTS = 10_000
 """The most frames of one message: without a limit, empty frames would use up the memory."""
 UNREAD_BYTES = 4 * 2**20
@@ -65,7 +69,7 @@ class Socket(WebSocketsSansIOProtocol):
             return
         self._burst = len(data) >= BURST_BYTES
         self._active = self.loop.time()
-        if not self._burst:
+        if len(data) < LITTLE_BYTES:
             self._caught_up = self._active
         waits = bool(self._unread)
         self._unread += data

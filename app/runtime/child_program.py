@@ -29,6 +29,8 @@ from engines.work import Host, Work
 log = logging.getLogger("engines")
 LOST_STATUS = 75
 """Exit status after the GPU was lost: EX_TEMPFAIL of sysexits.h."""
+FAILED_STATUS = 70
+"""Exit status after a fault of this program: EX_SOFTWARE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,14 @@ class CallServer:
         self._host.close()
 
     def _serve(self) -> None:
-        while call := self._next():
-            while call:
-                sent = self._sent(call.number, *self._answer(call))
-                call = self._after() if sent else None
+        try:
+            while call := self._next():
+                while call:
+                    sent = self._sent(call.number, *self._answer(call))
+                    call = self._after() if sent else None
+        except BaseException:
+            log.exception("a thread of this process failed")
+            os._exit(FAILED_STATUS)  # the server starts another process; this one might answer no more
 
     def _next(self) -> Call | None:
         """Reads frames until there is work for this thread. Returns None when there will be no more."""
@@ -100,6 +106,7 @@ class CallServer:
                 call = self._read()
                 if call and self._begins(call):
                     return call
+                call = None  # frees its samples while the next frame is awaited
             return None
         finally:
             self._reading.release()
@@ -150,12 +157,16 @@ class CallServer:
     def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
         """Sends a frame. Returns False if the server has ended."""
         try:
-            self._pipe.send(number, kind, value)
-        except OSError:
-            self._ended = True  # the server has ended, and this process ends too
+            try:
+                self._pipe.send(number, kind, value)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
+                self._pipe.send(number, FrameKind.FAILED, Failure.of(error))
+        except OSError:  # the server has ended or does not read, and this process ends too
+            self._ended = True
+            self._pipe.close()
             return False
-        except Exception as error:  # noqa: BLE001 - too large, or it cannot be pickled
-            self._pipe.send(number, FrameKind.FAILED, Failure.of(error))
         return True
 
     def _answer(self, call: Call) -> tuple[FrameKind, object]:
@@ -177,6 +188,8 @@ def main() -> None:
     guard(int(sys.argv[1]))
     numbers = [int(number) for number in sys.argv[2:]]
     shared = SharedBuffer(numbers[1]) if len(numbers) > 1 else None  # not every system has some
+    if shared:
+        shared.close_file()
     pipe = Pipe(socket.socket(fileno=numbers[0]), shared)
     order = pipe.receive()
     if order is None:

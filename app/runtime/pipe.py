@@ -169,6 +169,9 @@ class Pipe:
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._sending:  # else another file could get this descriptor number while a thread sends
             self._socket.close()
+            shared, self._shared = self._shared, None
+            if shared:
+                shared.close()
 
     def _send_all(self, parts: Sequence[memoryview]) -> None:
         left = [part.cast("B") for part in parts if part.nbytes]
@@ -213,9 +216,9 @@ class _Packed:
 
     def parts(self, shared: SharedBuffer | None) -> list[memoryview]:
         """What goes through the socket."""
+        lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in self.buffers)
         number = shared.put(self.buffers) if shared and self.goes_into(shared) else 0
         head = HEAD.pack(self.call, self.kind, len(self.buffers), len(self.data), number)
-        lengths = b"".join(LENGTH.pack(buffer.nbytes) for buffer in self.buffers)
         return [memoryview(head + lengths), memoryview(self.data), *([] if number else self.buffers)]
 
 

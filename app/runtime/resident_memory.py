@@ -31,6 +31,9 @@ class ResidentMemory:
                 return int(os.pread(self._file, LINE_BYTES, 0).split()[1]) * PAGE_BYTES
         return 0
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         with self._reading:
             if self._file is not None:

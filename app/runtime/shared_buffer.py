@@ -1,7 +1,8 @@
 """Memory that the server shares with a child process, for the large arrays of one frame at a time.
 
 Law: knows bytes, and no frames. The reader copies at once what it takes, so that its arrays never change
-later. What a broken reader writes here can only make the memory look free or taken.
+later. What a broken reader writes here can only make the memory look free or taken: its pages exist from
+the start, and no process can change its size, which would end the other one by a signal.
 
 Theory of operation: through a socket the kernel copies an array into many small blocks and wakes the reader
 for each; here it is copied in and copied out. The first bytes hold the number of the last frame that the
@@ -10,16 +11,20 @@ reader has taken. While that is not the last one that the writer has put, frames
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 SHARED_BYTES = 2 << 20
 """Enough for the sound of a window of 30 seconds."""
 NUMBER = struct.Struct("<Q")
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL if sys.platform == "linux" else 0
 FIRST_BYTE = 64
 """Where the arrays begin."""
 
@@ -28,23 +33,33 @@ class SharedBuffer:
     """One end. The writer uses one thread at a time, and so does the reader."""
 
     def __init__(self, file: int) -> None:
-        """`file`: descriptor of the memory; the object closes it."""
+        """`file`: descriptor of the memory. Raises `OSError`."""
         self._memory = mmap.mmap(file, SHARED_BYTES)
         self.file = file
         self._put = 0
 
     @classmethod
     def create(cls) -> SharedBuffer | None:
-        """New memory; None where the system has none of this kind."""
-        if not hasattr(os, "memfd_create"):
+        """New memory; None where the system has none of this kind, or no more of it."""
+        if sys.platform != "linux":
             return None
-        file = os.memfd_create("frames")
-        os.ftruncate(file, SHARED_BYTES)
-        return cls(file)
+        with suppress(OSError):
+            file = os.memfd_create("frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            try:
+                os.posix_fallocate(file, 0, SHARED_BYTES)
+                fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
+                return cls(file)
+            except OSError:
+                os.close(file)
+        return None
 
     def close_file(self) -> None:
         """Closes the descriptor, when the other end has it. The memory stays."""
         os.close(self.file)
+
+    def close(self) -> None:
+        """Gives the memory back, of which nothing can be used after that."""
+        self._memory.close()
 
     def takes(self, arrays: Sequence[memoryview]) -> bool:
         """Whether there are arrays that may be put now."""

@@ -4,6 +4,7 @@ memory that its work has freed.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -140,3 +141,17 @@ def test_work_that_waits_is_done_after_the_pipe_was_closed_and_before_the_engine
     running.join(20)
     server.close()
     assert sorted(line.told) == [1, 2]
+
+
+def test_a_fault_of_a_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+    line = Line()
+    server = CallServer(line, Busy(), lambda: None)  # type: ignore[arg-type]  # a pipe of a test
+    monkeypatch.setattr(server._windows, "work", {}.__getitem__)
+    running = threading.Thread(target=server.run)
+    running.start()
+    line.asked.put(Frame(1, FrameKind.DO, SentWork(Embed((Pcm(tone(1)),)), ())))
+    wait_until(lambda: statuses == [70], 20, "the end of the process")
+    line.asked.put(None)
+    running.join(20)

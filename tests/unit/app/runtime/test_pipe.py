@@ -112,11 +112,12 @@ def test_sending_to_an_end_that_is_gone_raises(pair: tuple[Pipe, Pipe]) -> None:
     assert pair[0].receive() is None
 
 
-def test_nothing_can_be_sent_once_this_end_is_closed(pair: tuple[Pipe, Pipe]) -> None:
+@pytest.mark.parametrize("value", [None, np.zeros(100_000, np.float32)], ids=["small", "large"])
+def test_nothing_can_be_sent_once_this_end_is_closed(pair: tuple[Pipe, Pipe], value: object) -> None:
     pair[0].close()
     for send in (pair[0].send, pair[0].offer):
         with pytest.raises(OSError, match="descriptor"):
-            send(1, FrameKind.KEEP, None)
+            send(1, FrameKind.KEEP, value)
 
 
 def test_an_end_that_does_not_read_is_given_up(ends: tuple[socket.socket, socket.socket]) -> None:

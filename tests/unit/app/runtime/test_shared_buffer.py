@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,12 @@ import pytest
 from app.runtime.shared_buffer import FIRST_BYTE, SHARED_BYTES, SharedBuffer
 
 WINDOW = np.arange(480_000, dtype=np.float32)
+
+
+def descriptors() -> int:
+    """Open descriptors of this process."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture
@@ -53,3 +61,30 @@ def test_nonsense_of_the_reader_only_makes_it_look_taken(ends: tuple[SharedBuffe
     writer, reader = ends
     reader.take(2**64 - 1, [1])
     assert not writer.takes([memoryview(b"x")])
+
+
+@pytest.mark.parametrize("size", [0, SHARED_BYTES // 2, 2 * SHARED_BYTES])
+def test_no_process_can_change_the_size(ends: tuple[SharedBuffer, SharedBuffer], size: int) -> None:
+    with pytest.raises(PermissionError):
+        os.ftruncate(ends[1].file, size)
+    assert os.fstat(ends[0].file).st_blocks * 512 >= SHARED_BYTES, "its pages exist"
+
+
+@pytest.mark.parametrize("call", ["memfd_create", "posix_fallocate"])
+def test_without_such_memory_frames_go_through_the_socket(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(os, call, refuse)
+    before = descriptors()
+    assert SharedBuffer.create() is None
+    assert descriptors() <= before
+
+
+def test_what_was_closed_leaves_no_descriptor() -> None:
+    before = descriptors()
+    shared = SharedBuffer.create()
+    assert shared
+    shared.close_file()
+    shared.close()
+    assert descriptors() <= before
