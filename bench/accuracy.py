@@ -3,8 +3,9 @@
     python -m bench.accuracy FOLDER...
 
 References are taken from `NAME.txt` beside `NAME.flac` (.wav, .mp3 ...) or `NAME.stm`, or, for 56 clips of
-LibriSpeech, from `librispeech.tsv`, which was typed after the books that are read. Where there is none, the
-two are compared with each other: the difference says that they differ, not who is right.
+LibriSpeech, from `librispeech.tsv`, which was typed by hand after the books that are read and is not the
+corpus's own text. Where there is none, the two are compared with each other: the difference says that they
+differ, not who is right.
 """
 
 from __future__ import annotations

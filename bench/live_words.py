@@ -147,8 +147,7 @@ def main() -> None:
     if options.clips:
         paths = [paths[number * len(paths) // options.clips] for number in range(options.clips)]
     live_item.USUAL_STEP = options.step
-    for module in (live_item, live_transcriber):
-        vars(module)["PAUSE_SECONDS"] = options.pause
+    live_item.PAUSE_SECONDS = options.pause
     if options.late:
         _tell_late()
     recordings = [(path, decode(path.read_bytes())) for path in paths]

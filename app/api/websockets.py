@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -34,6 +35,10 @@ LINGER_SECONDS = 5.0
 """Seconds that the client gets to read the close frame."""
 PIECE_BYTES = 8 * 2**10
 """Bytes that are parsed in one turn of the event loop. 40,000 frames fit into one read of 256 kB."""
+TOGETHER_SECONDS = 0.1
+"""Sockets that are read after a pause are read at multiples of so many seconds of the loop's time, so that
+one turn of the event loop serves many of them.
+"""
 REST_BYTES, REST_MESSAGES = 32 * 2**10, 8
 """The same for a client whose sound is silence, and the number of messages that are received in one turn."""
 BURST_BYTES = 2**16
@@ -89,10 +94,13 @@ class Socket(WebSocketsSansIOProtocol):
             if self._unread:
                 self.read_paused = False  # the socket is read on once it is parsed
             elif self._pause and not self._burst:
-                self._waking = self._waking or self.loop.call_later(self._pause, self._wake)
+                self._waking = self._waking or self.loop.call_at(self._next_read(), self._wake)
             else:
                 self._wake()
         return message
+
+    def _next_read(self) -> float:
+        return math.ceil((self.loop.time() + self._pause) / TOGETHER_SECONDS) * TOGETHER_SECONDS
 
     def _parse(self) -> None:
         """Parses a piece of the bytes that were read. The next piece is parsed in another turn of the event

@@ -26,8 +26,10 @@ STEP_SHARE = 0.3
 """Least new speech between two looks, as a share of the audio of the look: long looks cost more, so they are
 rarer.
 """
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.4
 """Seconds of silence after which a look begins at once, although less than the usual speech is new."""
+SENTENCE_PAUSE = 0.3
+"""The same where the text decides whether the turn ends. A turn whose text ends a sentence ends then."""
 
 
 class LiveItem:
@@ -78,6 +80,11 @@ class LiveItem:
         return isinstance(self.settings.turns, SemanticTurns)
 
     @property
+    def pause(self) -> float:
+        """Seconds of silence after which a look begins at once."""
+        return SENTENCE_PAUSE if self.semantic else PAUSE_SECONDS
+
+    @property
     def behind(self) -> float:
         """Seconds of speech that no look has included yet."""
         return max(self.heard - self.looked, 0) / SAMPLE_RATE
@@ -95,7 +102,7 @@ class LiveItem:
     def _due(self, now: int) -> bool:
         if not self.heard or self.heard <= self.looked:
             return False
-        return self.behind >= self._step() or now - self.heard >= PAUSE_SECONDS * SAMPLE_RATE
+        return self.behind >= self._step() or now - self.heard >= self.pause * SAMPLE_RATE
 
     def _step(self) -> float:
         """Seconds of new speech before the next look."""

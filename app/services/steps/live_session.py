@@ -29,7 +29,7 @@ from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_buffer import SoundBuffer
 from app.services.steps.live_input import HELD_SECONDS, Heard, LiveInput
-from app.services.steps.live_item import LiveItem
+from app.services.steps.live_item import SENTENCE_PAUSE, LiveItem
 from app.services.steps.live_transcriber import ItemTranscriber, LookRules
 from app.services.steps.live_turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
@@ -43,8 +43,6 @@ IDLE_SECONDS = 2.0
 """Seconds of the audio between two turns that are kept, in addition to the padding."""
 CLAIM_SECONDS = 30.0
 """Seconds of sound for which a session claims memory at once."""
-SENTENCE_PAUSE = 0.3
-"""Seconds of silence that end a turn whose text ends a sentence."""
 PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
 """Seconds of silence that end any other turn, by `eagerness`: a quarter of OpenAI's longest wait."""
 

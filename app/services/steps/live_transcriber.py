@@ -23,7 +23,7 @@ from app.services.steps.live_agreement import (
     words_of,
 )
 from app.services.steps.live_buffer import SoundBuffer
-from app.services.steps.live_item import PAUSE_SECONDS, LiveItem
+from app.services.steps.live_item import LiveItem
 from app.services.steps.live_turns import SpeechSpan, stretch
 from engines.errors import EngineError
 from engines.punctuation import SENTENCE_ENDS
@@ -115,7 +115,7 @@ class ItemTranscriber:
             return False
         closing = last or part.full
         spoken = (first + part.end) * frame if part.full else item.heard
-        paused = end - spoken >= PAUSE_SECONDS * SAMPLE_RATE
+        paused = end - spoken >= item.pause * SAMPLE_RATE
         if last and not part.full and item.guess and item.looked >= spoken:
             self._add(item, item.guess)  # the last look included all of its audio
             item.guess = []
@@ -146,6 +146,8 @@ class ItemTranscriber:
         more pass of the decoder.
         """
         chosen = self._rules.careful if careful else self._rules.quick
+        if not item.told:  # the mistakes of the first words are most of the price of words that stay
+            chosen = replace(chosen, beam_size=self._rules.careful.beam_size)
         words = timed or item.language in WITHOUT_SPACES
         return replace(chosen, words=words, logprobs=item.settings.logprobs)
 

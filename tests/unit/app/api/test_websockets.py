@@ -12,7 +12,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from app.api import websockets
-from app.api.websockets import BURST_BYTES, MOST_FRAGMENTS, REST, Socket
+from app.api.websockets import BURST_BYTES, MOST_FRAGMENTS, REST, TOGETHER_SECONDS, Socket
 from tests.support.waiting import ticks, until
 
 HEAD = (
@@ -177,6 +177,19 @@ async def test_a_rest_delays_the_next_read_and_ends() -> None:
             await until(lambda: len(visitor.messages) == count)  # noqa: B023 - used at once
             assert not visitor.wire.is_reading()
             await until(visitor.wire.is_reading)
+
+
+async def test_sockets_that_rest_are_read_together() -> None:
+    async with visiting() as one, visiting() as other:
+        for visitor in (one, other):
+            rests(visitor, 2.5 * TOGETHER_SECONDS)
+            visitor.socket.data_received(message("a"))
+            await until(lambda: visitor.messages != [])  # noqa: B023 - used at once
+        due = [visitor.socket._waking.when() for visitor in (one, other) if visitor.socket._waking]
+        steps = [when / TOGETHER_SECONDS for when in due]
+        assert len(steps) == 2
+        assert steps == pytest.approx([round(step) for step in steps], abs=1e-3)
+        await until(lambda: one.wire.is_reading() and other.wire.is_reading())
 
 
 async def test_a_rest_that_is_called_off_ends_at_once() -> None:

@@ -20,6 +20,7 @@ from app.domain.live import (
 from app.errors import InvalidRequest
 from app.services.steps import live_session
 from engines.errors import EngineError
+from engines.types import TranscribeOptions
 from tests.support.live import WIDE, Stage, staged
 from tests.support.waiting import until
 
@@ -250,6 +251,17 @@ async def test_exact_times_of_words_are_asked_for_only_where_the_audio_may_be_cu
         assert not any(options.words for options in stage.runner.options)
         await stage.hear("speech", 8)
         await until(lambda: any(options.words for options in stage.runner.options), 10, "a look at 12 s")
+
+
+async def test_looks_have_a_beam_until_the_first_word_is_told() -> None:
+    """Before that, a look is the only chance to hear those words right: afterwards they stay."""
+    async with staged() as stage:
+        await stage.hear("speech", 10)
+        await until(lambda: len(stage.runner.options) >= 3, 10, "three looks")
+        beams = [options.beam_size for options in stage.runner.options]
+        assert beams[0] == beams[1] == TranscribeOptions().beam_size
+        assert beams[-1] == 1
+        assert stage.of(ItemText)
 
 
 async def test_a_language_without_spaces_needs_the_times_of_its_words() -> None:
