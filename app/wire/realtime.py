@@ -38,7 +38,7 @@ _LONG_VALUE = 1000
 as JSON.
 """
 _STAND_IN = "<sound>"
-_SHORT_REST, _RESTS = 200, 64
+_SHORT_REST, _KEPT_RESTS = 200, 64
 """Characters of an event without its sound up to which its JSON is kept, and the number of such texts."""
 MOST_ESCAPES = 250_000
 """Backslashes in an event: base64 of 10 MB of sound has fewer, also where each slash is escaped, as PHP
@@ -119,7 +119,7 @@ def _without_sound(frame: str) -> dict[str, Any] | None:
     return event | {"audio": frame[start:end]}
 
 
-@lru_cache(_RESTS)
+@lru_cache(_KEPT_RESTS)
 def _repeated(text: str) -> Any:
     """A client's events differ in their sound alone: what is around it is parsed once. It is not changed."""
     return load(text)
