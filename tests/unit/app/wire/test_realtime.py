@@ -181,6 +181,15 @@ def test_a_long_event_is_read_as_the_json_library_reads_it(frame: str) -> None:
             wire.decoded(frame)
 
 
+def test_events_that_differ_in_their_sound_alone_are_read_apart() -> None:
+    sounds = [base64.b64encode(bytes([number]) * 5_000).decode() for number in range(3)]
+    frames = [f'{{"type":"input_audio_buffer.append","audio":"{sound}"}}' for sound in sounds]
+    events = [wire.decoded(frame) for frame in frames]
+    assert [event["audio"] for event in events] == sounds
+    events[0]["type"] = "changed"
+    assert wire.decoded(frames[1])["type"] == "input_audio_buffer.append"
+
+
 @pytest.mark.parametrize("broken", ["]", '"', ',"x"', ""])
 def test_a_long_event_with_broken_json_is_refused(broken: str) -> None:
     with pytest.raises(InvalidRequest) as wrong:
