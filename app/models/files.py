@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
+SETTLED_SECONDS = 2.0
+"""A file that was changed less long ago may change again without another time."""
+_known_hashes: dict[tuple[int, ...], str] = {}
+"""Hashes of files by device, inode, size and times. A start asks twice for those of all weights."""
+
 
 def hash_of(path: Path) -> str:
-    """SHA-256 in hexadecimal."""
+    """SHA-256 in hexadecimal. A file that is as this process saw it before is not read again."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = os.fstat(file.fileno())
+        seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if seen not in _known_hashes:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if time.time() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+                return digest
+            _known_hashes[seen] = digest
+        return _known_hashes[seen]
 
 
 def write_atomically(path: Path, data: bytes) -> None:

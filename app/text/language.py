@@ -4,7 +4,10 @@ language.
 
 from __future__ import annotations
 
+import mmap
 import re
+import tempfile
+from array import array
 from functools import cache
 from typing import Any
 
@@ -52,6 +55,24 @@ def _latin_language(text: str) -> str | None:
 def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LATIN_LANGUAGES))
-    return identifier
+    every = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    every.set_languages(list(LATIN_LANGUAGES))
+    # Its `set_languages` keeps the numbers of all languages; another identifier has those of ours alone.
+    return LanguageIdentifier(
+        every.nb_ptc,
+        every.nb_pc,
+        every.nb_classes,
+        _on_disk(every.tk_nextmove),
+        every.tk_output,
+        norm_probs=True,
+        tk_row=every.tk_row,
+    )
+
+
+def _on_disk(table: array[int]) -> memoryview[Any]:
+    """The same numbers in a file without a name: of these 40 MB, a text needs a few pages."""
+    with tempfile.TemporaryFile() as file:
+        table.tofile(file)
+        file.flush()
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return memoryview(pages).cast("I" if table.typecode == "I" else "L")

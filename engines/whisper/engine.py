@@ -30,6 +30,7 @@ from engines.types import (
 from engines.whisper.absolute_times import keep
 from engines.whisper.arrays import join_rows, numbers, take_rows
 from engines.whisper.device import place
+from engines.whisper.encoded_silence import EncodedSilence
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.phrases import Phrase, split_phrases
@@ -82,7 +83,7 @@ class WhisperTranscriber:
         self._draft_padding = self._padding_frames() if adaptive else None
         self._tight = self._on_cpu and self._draft_padding == PADDING_FRAMES
         self._grid = COARSE_GRID_FRAMES if self._tight or not self._on_cpu else GRID_FRAMES
-        self._silence = self._encoded_silence() if self._tight else None
+        self._silence = EncodedSilence(self._encoded_silence) if self._tight else None
         # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
         # that nobody has measured.
         full = not self._on_cpu and self._draft_padding == PADDING_UNMEASURED
@@ -92,6 +93,8 @@ class WhisperTranscriber:
         """`cpu` or `cuda`. With the option `auto`, it is known only when the model is loaded."""
 
     def close(self) -> None:
+        if self._silence:
+            self._silence.close()
         self._features.close()
         self._model.model.unload_model()
 
@@ -177,7 +180,8 @@ class WhisperTranscriber:
         alone = [self._model.encode(row.piece(row.encoded)[None]) for row in rows]
         if len(rows) == 1 and rows[0].encoded == size:
             return alone[0]
-        return join_rows(alone, size // FRAMES_PER_POSITION, self._silence)
+        silence = self._silence.value() if self._silence else None
+        return join_rows(alone, size // FRAMES_PER_POSITION, silence)
 
     def _finish(
         self,
