@@ -8,6 +8,8 @@ import gc
 import logging
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,8 +48,10 @@ def serve(
     from app.logs import set_up_logging
 
     settings = _settings(config, host, port)
+    hashing = _hash_ahead(settings) if prepare else None
     _check_listening(settings)
-    if prepare:
+    if hashing:
+        hashing.join()
         settings = _prepare(settings)
     asyncio.run(_preflight(settings))
     set_up_logging(settings.log.level, settings.log.format)
@@ -85,6 +89,25 @@ def _check_listening(settings: Settings) -> None:
     certificate_of(settings.server)
     for opened in listen(settings.server.host, settings.server.port):
         opened.close()
+
+
+def _hash_ahead(settings: Settings) -> threading.Thread:
+    """Hashes the weights of the models to be loaded, while the libraries of the server are imported."""
+    from app.models.files import hash_of
+    from app.models.weights import slug
+
+    models = (settings.models.aliases.get(name, name) for name in settings.models.preload)
+    folders = [settings.weights_folder / slug(model) for model in models if not Path(model).is_absolute()]
+
+    def hash_all() -> None:
+        for folder in folders:
+            with suppress(OSError):  # `_prepare` looks again, and tells what is wrong
+                for path in filter(Path.is_file, folder.iterdir()):
+                    hash_of(path)
+
+    thread = threading.Thread(target=hash_all, daemon=True)
+    thread.start()
+    return thread
 
 
 def _prepare(settings: Settings) -> Settings:
