@@ -47,12 +47,7 @@ def serve(
     """
     from app.logs import set_up_logging
 
-    settings = _settings(config, host, port)
-    hashing = _hash_ahead(settings) if prepare else None
-    _check_listening(settings)
-    if hashing:
-        hashing.join()
-        settings = _prepare(settings)
+    settings = _checked(_settings(config, host, port), prepare=prepare)
     asyncio.run(_preflight(settings))
     set_up_logging(settings.log.level, settings.log.format)
     faulthandler.enable()  # a crash in native code leaves its stack
@@ -89,6 +84,18 @@ def _check_listening(settings: Settings) -> None:
     certificate_of(settings.server)
     for opened in listen(settings.server.host, settings.server.port):
         opened.close()
+
+
+def _checked(settings: Settings, *, prepare: bool) -> Settings:
+    """The settings of a server that can listen. With `prepare`, weights are fetched and the database is
+    migrated before. Raises like `_check_listening` and `_prepare`.
+    """
+    hashing = _hash_ahead(settings) if prepare else None
+    _check_listening(settings)
+    if hashing is None:
+        return settings
+    hashing.join()
+    return _prepare(settings)
 
 
 def _hash_ahead(settings: Settings) -> threading.Thread:
