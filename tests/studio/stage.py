@@ -1,7 +1,7 @@
 """Visits of the page with Chromium: the requests that a visit makes, and the messages of its console.
 
-Law: every visit is a new profile. A visit that asks another origin for anything, or whose console says
-anything, makes its test fail.
+Law: every visit is a new profile, or one that was cleared. A visit that asks another origin for anything,
+or whose console says anything, makes its test fail.
 """
 
 from __future__ import annotations
@@ -61,6 +61,17 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+CLEAR = """() => new Promise((resolve) => {
+  localStorage.clear();
+  sessionStorage.clear();
+  const opening = indexedDB.open('keyval-store');
+  opening.onsuccess = () => {
+    const clearing = opening.result.transaction('keyval', 'readwrite').objectStore('keyval').clear();
+    clearing.onsuccess = () => { opening.result.close(); resolve(); };
+  };
+})"""
+
+
 @dataclass
 class Visit:
     """One visit: a new browser profile that shows the page of one server."""
@@ -81,6 +92,15 @@ class Visit:
 
     def ask(self, request: Request) -> None:
         self.requests.append(request)
+
+    def clear(self) -> None:
+        """Makes it as good as new; the page is empty then."""
+        self.page.unroute_all()
+        if self.page.url.startswith(self.root):
+            self.page.evaluate(CLEAR)
+        self.page.goto("about:blank")
+        for told in (self.requests, self.said, self.statuses):
+            told.clear()
 
     def paths(self, method: str = "GET") -> list[str]:
         return [urlsplit(request.url).path for request in self.requests if request.method == method]

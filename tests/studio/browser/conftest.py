@@ -58,6 +58,26 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="package")
+def used(browser: Browser, fake: Server) -> Iterator[Visit]:
+    """The visit of all tests with `cleared`."""
+    made = visit(browser, fake.root)
+    made.page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    yield made
+    made.context.close()
+
+
+@pytest.fixture
+def cleared(used: Visit) -> Iterator[Visit]:
+    """A visit that has been used and is as good as new: nothing stored, nothing intercepted.
+
+    It costs half of a new one. For tests that need no options and add nothing to the page that would stay.
+    """
+    used.clear()
+    yield used
+    used.judge()
+
+
 @pytest.fixture
 def page_of(browser: Browser) -> Iterator[PageOf]:
     """Opens visits of the page. At the end of the test, each is checked with `judge` and closed."""

@@ -6,16 +6,15 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.studio.recorded import conversation, shown, told, word
-from tests.studio.stage import PageOf
-from tests.support.server import Server
+from tests.studio.stage import Visit
 
 FOCUSED = "() => document.activeElement.textContent"
 ARABIC = conversation(["مرحبا بكم في الميناء القديم", "أي ميناء كان"])
 
 
 @pytest.fixture
-def page(page_of: PageOf, fake: Server) -> Page:
-    return shown(page_of(fake))
+def page(cleared: Visit) -> Page:
+    return shown(cleared)
 
 
 def presses(page: Page, *keys: str) -> str:
@@ -51,8 +50,8 @@ def test_arrows_go_from_word_to_word_and_from_turn_to_turn(page: Page) -> None:
     assert page.locator("[data-at][tabindex='0']").all_inner_texts() == ["The"], "one word is a tab stop"
 
 
-def test_in_a_text_from_right_to_left_the_left_arrow_goes_on(page_of: PageOf, fake: Server) -> None:
-    page = shown(page_of(fake), ARABIC)
+def test_in_a_text_from_right_to_left_the_left_arrow_goes_on(cleared: Visit) -> None:
+    page = shown(cleared, ARABIC)
     assert page.locator(".turn p").first.evaluate("one => getComputedStyle(one).direction") == "rtl"
     first, second = (page.locator("[data-at]").nth(number) for number in (0, 1))
     assert first.evaluate("one => one.getBoundingClientRect().x") > second.evaluate(

@@ -150,21 +150,9 @@ def test_37_39_the_dialog_of_the_key(page_of: PageOf, locked: Server) -> None:
 
 def begin(made: Visit) -> Page:
     """Opens the empty page, without anything that the state before has left."""
-    made.page.unroute_all()
+    made.clear()
     made.page.set_viewport_size(SIZES["desktop"])
-    if made.page.url.startswith(made.root):
-        made.page.evaluate(CLEAR)
-    made.page.goto("about:blank")
     return made.open()
-
-
-CLEAR = """() => new Promise((resolve) => {
-  const opening = indexedDB.open('keyval-store');
-  opening.onsuccess = () => {
-    const clearing = opening.result.transaction('keyval', 'readwrite').objectStore('keyval').clear();
-    clearing.onsuccess = () => { opening.result.close(); resolve(); };
-  };
-})"""
 
 
 MOVES = """async () => {

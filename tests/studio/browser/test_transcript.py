@@ -24,15 +24,11 @@ from tests.studio.recorded import (
     told,
     word,
 )
-from tests.studio.stage import PageOf
+from tests.studio.stage import PageOf, Visit
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 CURRENT = "performance.now()"
-
-
-def harbour(page_of: PageOf, fake: Server) -> Page:
-    return shown(page_of(fake))
 
 
 def names(page: Page) -> list[str]:
@@ -66,8 +62,8 @@ def edit(page: Page, turn: int, text: str) -> None:
     page.wait_for_selector("textarea", state="detached")
 
 
-def test_11_turns_have_letters_times_and_colours_and_the_strip_agrees(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_11_turns_have_letters_times_and_colours_and_the_strip_agrees(cleared: Visit) -> None:
+    page = shown(cleared)
     assert names(page) == ["A", "B", "A", "B"]
     assert page.locator(".turn .time").all_inner_texts() == ["00:00", "00:05", "00:07", "00:10"]
     assert page.locator(".strip .lane").count() == 2
@@ -101,8 +97,8 @@ def test_12_no_word_moves_when_speakers_arrive(page_of: PageOf, fake: Server) ->
     assert times(page) == before
 
 
-def test_14_a_click_on_a_word_plays_from_there(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_14_a_click_on_a_word_plays_from_there(cleared: Visit) -> None:
+    page = shown(cleared)
     word(page, "lighthouse.").click()
     page.wait_for_function("() => window.heard && !window.heard.paused")
     begun = page.evaluate("window.heard.currentTime")
@@ -121,8 +117,8 @@ WATCH = """() => {
 """Notes at every animation frame: the time, the number of marked words, and the start of the marked one."""
 
 
-def test_15_exactly_one_word_is_marked_and_it_follows(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_15_exactly_one_word_is_marked_and_it_follows(cleared: Visit) -> None:
+    page = shown(cleared)
     word(page, "Which").click()
     page.wait_for_selector(".heard")
     page.evaluate(WATCH)
@@ -136,8 +132,8 @@ def test_15_exactly_one_word_is_marked_and_it_follows(page_of: PageOf, fake: Ser
     back.wait_for(state="detached")
 
 
-def test_16_a_new_name_is_everywhere_and_undo_takes_it_back(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_16_a_new_name_is_everywhere_and_undo_takes_it_back(cleared: Visit) -> None:
+    page = shown(cleared)
     field = page.get_by_role("textbox", name="Name of speaker A")
     field.fill("Anna")
     field.press("Tab")
@@ -149,8 +145,8 @@ def test_16_a_new_name_is_everywhere_and_undo_takes_it_back(page_of: PageOf, fak
     assert names(page) == ["A", "B", "A", "B"]
 
 
-def test_17_a_correction_leaves_the_times_of_all_other_words(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_17_a_correction_leaves_the_times_of_all_other_words(cleared: Visit) -> None:
+    page = shown(cleared)
     before = times(page)
     cues = exported(page, "srt").decode().strip().split("\n\n")
     edit(page, 2, "The new one by the windmill.")
@@ -163,8 +159,8 @@ def test_17_a_correction_leaves_the_times_of_all_other_words(page_of: PageOf, fa
     ]
 
 
-def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_18_split_join_speaker_and_replace_by_keyboard_alone(cleared: Visit) -> None:
+    page = shown(cleared)
     page.get_by_role("button", name="Edit this turn").nth(2).focus()
     page.keyboard.press("e")
     page.wait_for_selector("textarea:focus")
@@ -202,8 +198,8 @@ def test_18_split_join_speaker_and_replace_by_keyboard_alone(page_of: PageOf, fa
     assert page.locator("[data-at]:text-is('harbour')").count() == 2
 
 
-def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(cleared: Visit) -> None:
+    page = shown(cleared)
     people = "[...document.querySelectorAll('.turn strong')].map(one => one.textContent).join()"
     for turn, group, choice, expected in (
         (0, "This turn only", "B", "B,A,B"),
@@ -227,8 +223,8 @@ def test_18_a_turn_or_all_turns_change_their_speaker_by_keyboard(page_of: PageOf
         page.wait_for_function(f"names => {people} === names", arg=expected)
 
 
-def test_two_letters_of_one_person_become_one(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_two_letters_of_one_person_become_one(cleared: Visit) -> None:
+    page = shown(cleared)
     page.get_by_role("button", name="B: Same person as").click()
     page.locator("dialog[open]").get_by_role("button", name="A", exact=True).click()
     page.wait_for_function("() => document.querySelectorAll('.people li').length === 1")
@@ -237,8 +233,8 @@ def test_two_letters_of_one_person_become_one(page_of: PageOf, fake: Server) -> 
     page.wait_for_function("() => document.querySelectorAll('.people li').length === 2")
 
 
-def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(cleared: Visit) -> None:
+    page = shown(cleared)
     for number in range(10):
         edit(page, number % 4, f"Edit number {number} of ten.")
     field = page.get_by_role("textbox", name="Name of speaker A")
@@ -272,8 +268,8 @@ def test_19_a_reload_keeps_every_edit_and_asks_for_the_file(page_of: PageOf, fak
     assert page.evaluate("window.heard.currentTime") >= begins - 0.15
 
 
-def test_20_forget_leaves_nothing_and_never_keep_writes_nothing(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_20_forget_leaves_nothing_and_never_keep_writes_nothing(cleared: Visit) -> None:
+    page = shown(cleared)
     wait_until(lambda: stored(page) == 1, 60)
     page.get_by_role("button", name="Forget: harbour.wav").click()
     page.wait_for_selector("dialog[open]")
@@ -310,8 +306,8 @@ def stored(page: Page) -> int:
     return len(keys)
 
 
-def test_19_a_file_that_is_added_again_gives_its_text_the_sound(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_19_a_file_that_is_added_again_gives_its_text_the_sound(cleared: Visit) -> None:
+    page = shown(cleared)
     wait_until(lambda: stored(page) == 1, 60)
     page.reload()
     page.wait_for_selector(".turn p")
@@ -346,8 +342,8 @@ STORED = """() => new Promise((resolve) => {
 })"""
 
 
-def test_21_exports_have_names_edits_and_umlauts(page_of: PageOf, fake: Server) -> None:
-    page = harbour(page_of, fake)
+def test_21_exports_have_names_edits_and_umlauts(cleared: Visit) -> None:
+    page = shown(cleared)
     field = page.get_by_role("textbox", name="Name of speaker B")
     field.fill("Jürgen")
     field.press("Tab")
@@ -423,8 +419,8 @@ def test_24_what_the_browser_cannot_play_stays_readable(page_of: PageOf, fake: S
 
 
 @pytest.mark.parametrize("key", ["?"])
-def test_the_keys_are_listed(page_of: PageOf, fake: Server, key: str) -> None:
-    page = harbour(page_of, fake)
+def test_the_keys_are_listed(cleared: Visit, key: str) -> None:
+    page = shown(cleared)
     page.get_by_role("button", name="Edit this turn").first.focus()
     page.keyboard.press(key)
     page.wait_for_selector("dialog[open] dl.keys")
