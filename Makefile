@@ -57,9 +57,9 @@ arrows: ## Check the imports between the packages
 
 # Two workers; `--no-loadscope-reorder` because tests/conftest.py says which files come first. Coverage makes a test twice as slow.
 # A failed test has a second try, because many wait for sockets and processes of a shared machine. The summary names each that needed it.
-pytest: ## Run every test: first the quick ones, with branch coverage; then slow ones and real models; then the browser
-	$(BIN)/python -m pytest -m 'not real and not slow' --reruns 1 $(TWO) --cov --cov-report=term:skip-covered $(NO_BROWSER)
-	$(BIN)/python -m pytest -m 'real or slow' --reruns 1 $(TWO) --durations=15 $(NO_BROWSER)
+pytest: ## Run every test: first with branch coverage; then servers that take long and real models; then the browser
+	$(BIN)/python -m pytest -m covered --reruns 1 $(TWO) --cov --cov-report=term:skip-covered $(NO_BROWSER)
+	$(BIN)/python -m pytest -m 'not covered' --reruns 1 $(TWO) --durations=15 $(NO_BROWSER)
 	$(BIN)/python -m pytest tests/studio/browser --reruns 1 $(TWO) --durations=10
 
 image-test: $(VENV)/.installed-dev ## Build the image, run it confined, transcribe and speak in it (root; buildah, bubblewrap, mmdebstrap, uidmap)

@@ -43,11 +43,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-first", type=int, default=0, help="number of the first case, to run one again")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that the workers end at about the same time: a file is run by one
     worker (`--dist loadfile`), and one of a minute that begins last keeps the other waiting. Files with real
     models come last, because their libraries stay in the process.
     """
+    for item in items:
+        marks, part = (
+            {mark.name for mark in item.iter_markers()},
+            item.path.relative_to(ROOT / "tests").parts[0],
+        )
+        if "real" not in marks and ("slow" not in marks or part in ("unit", "contract")):
+            item.add_marker("covered")
     slow, real = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("slow", "real"))
     items.sort(key=lambda item: (item.path in real, item.path not in slow))
 
