@@ -48,7 +48,7 @@ def connect(address: str) -> None:
     token.
     """
     _probe(address)
-    import ray
+    import ray.serve  # sets levels of its loggers, so it comes before ours
 
     timer = threading.Timer(CONNECT_SECONDS, _give_up)
     timer.daemon = True

@@ -26,11 +26,12 @@ ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_worker_niceness": "0",
     "RAY_prestart_worker_first_driver": "0",
 }
-"""Environment of every process that talks to Ray: it needs a token, sends no usage reports to Ray's makers,
-writes its log into files, and starts no processes for tasks that nobody will send.
+"""Environment of every process that talks to Ray: it needs a token, and sends no usage reports to Ray's
+makers; replicas have the priority of any program (Ray's default is a niceness of 15), and no processes are
+started for tasks that nobody will send.
 """
 
 
