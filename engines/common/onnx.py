@@ -11,7 +11,7 @@ from engines.errors import EngineError, WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
 Provider: TypeAlias = str | tuple[str, dict[str, str]]
 """An execution provider of ONNX Runtime (a kind of device), with its options."""
@@ -51,6 +51,20 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
     if on_gpu and CUDA not in made.get_providers():
         raise EngineError(NO_CUDA)
     return made
+
+
+def shrinking(options: EngineOptions) -> RunOptions | None:
+    """Options of a run that gives back, at its end, what ONNX Runtime keeps for the next one. None on a GPU.
+
+    After sentences of many lengths it keeps several times what the weights need.
+    """
+    import onnxruntime
+
+    if options.device == "cuda":
+        return None
+    run = onnxruntime.RunOptions()
+    run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return run
 
 
 def _gpu(onnxruntime: Any, number: int) -> list[Provider]:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.common.installed import installed
-from engines.common.onnx import session
+from engines.common.onnx import session, shrinking
 from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
     from engines.kokoro.phonemes import Phonemes
 
@@ -57,7 +57,8 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
         phonemes = Phonemes()
     except ImportError as failure:
         raise import_failure(failure, "kokoro", "kokoro") from failure
-    return KokoroSynthesizer(folder, session(_model(folder, options.device), options), phonemes)
+    network = session(_model(folder, options.device), options)
+    return KokoroSynthesizer(folder, network, phonemes, shrinking(options))
 
 
 def _model(folder: Path, device: str) -> Path:
@@ -72,8 +73,12 @@ def _model(folder: Path, device: str) -> Path:
 class KokoroSynthesizer:
     """The network and its style tables."""
 
-    def __init__(self, folder: Path, network: InferenceSession, phonemes: Phonemes) -> None:
+    def __init__(
+        self, folder: Path, network: InferenceSession, phonemes: Phonemes, run: RunOptions | None = None
+    ) -> None:
+        """`run`: options of each run of the network."""
         self._folder = folder
+        self._run = run
         self._network: InferenceSession | None = network
         self._tokens_input = network.get_inputs()[0].name
         self._phonemes = phonemes
@@ -98,7 +103,7 @@ class KokoroSynthesizer:
             "style": style[min(len(tokens), len(style)) - 1][None],
             "speed": np.ones(1, np.float32),
         }
-        return np.asarray(self._network.run(None, inputs)[0], np.float32).reshape(-1)
+        return np.asarray(self._network.run(None, inputs, self._run)[0], np.float32).reshape(-1)
 
     def _blend(self, profile: bytes) -> NDArray[np.float32]:
         """The style table of a matched voice (`match.py`): a weighted mean of the stock ones."""

@@ -11,6 +11,10 @@ class SessionOptions:
     log_severity_level: int
     def add_session_config_entry(self, key: str, value: str) -> None: ...
 
+class RunOptions:
+    def add_run_config_entry(self, key: str, value: str) -> None: ...
+    def get_run_config_entry(self, key: str) -> str: ...
+
 class NodeArg:
     @property
     def name(self) -> str: ...
@@ -28,6 +32,7 @@ class InferenceSession:
         self,
         output_names: Sequence[str] | None,
         input_feed: Mapping[str, NDArray[np.float32] | NDArray[np.int64]],
+        run_options: RunOptions | None = None,
     ) -> list[NDArray[np.float32]]: ...
 
 __version__: str

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engines.common.onnx import CPU, CUDA, session
+from engines.common.onnx import CPU, CUDA, session, shrinking
 from engines.errors import EngineError, EngineOutOfMemory, WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 
@@ -81,3 +81,10 @@ def test_memory_that_ends_is_told_as_such(pretend: Any) -> None:
     pretend(fails=RuntimeError("invalid graph"))
     with pytest.raises(WeightsBroken):
         session(b"", EngineOptions(device="cuda"))
+
+
+def test_a_run_on_a_cpu_gives_its_memory_back() -> None:
+    run = shrinking(EngineOptions(device="cpu"))
+    assert run is not None
+    assert run.get_run_config_entry("memory.enable_memory_arena_shrinkage") == "cpu:0"
+    assert shrinking(EngineOptions(device="cuda")) is None
