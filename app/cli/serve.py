@@ -108,7 +108,7 @@ def _hash_ahead(settings: Settings) -> threading.Thread:
 
     def hash_all() -> None:
         for folder in folders:
-            with suppress(OSError):  # `_prepare` looks again, and tells what is wrong
+            with suppress(OSError, ValueError):  # `_prepare` looks again, and tells what is wrong
                 for path in filter(Path.is_file, folder.iterdir()):
                     hash_of(path)
 

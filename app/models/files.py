@@ -23,8 +23,9 @@ def hash_of(path: Path) -> str:
         found = os.fstat(file.fileno())
         seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         if seen not in _known_hashes:
+            age = time.time() - max(found.st_mtime, found.st_ctime)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if time.time() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+            if age < SETTLED_SECONDS:
                 return digest
             _known_hashes[seen] = digest
         return _known_hashes[seen]

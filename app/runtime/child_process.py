@@ -79,7 +79,7 @@ class ChildProcess:
         self._memory = ResidentMemory(self._process.pid)
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
-        self._pipe = Pipe(ours, shared)
+        self._pipe = Pipe(ours, outgoing=shared)
         self.send(0, FrameKind.OPEN, first)
 
     @property

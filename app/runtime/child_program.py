@@ -190,7 +190,7 @@ def main() -> None:
     shared = SharedBuffer(numbers[1]) if len(numbers) > 1 else None  # not every system has some
     if shared:
         shared.close_file()
-    pipe = Pipe(socket.socket(fileno=numbers[0]), shared)
+    pipe = Pipe(socket.socket(fileno=numbers[0]), incoming=shared)
     order = pipe.receive()
     if order is None:
         return

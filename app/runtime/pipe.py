@@ -90,9 +90,17 @@ class Frame:
 class Pipe:
     """One end of the pipe. Any thread may send, one thread receives."""
 
-    def __init__(self, end: socket.socket, shared: SharedBuffer | None = None) -> None:
-        """`shared`: memory for the frames that the server sends to a child process."""
-        self._shared = shared
+    def __init__(
+        self,
+        end: socket.socket,
+        *,
+        outgoing: SharedBuffer | None = None,
+        incoming: SharedBuffer | None = None,
+    ) -> None:
+        """`outgoing`: memory that this end writes and the other end has as `incoming`. One end alone may
+        write a buffer.
+        """
+        self._outgoing, self._incoming = outgoing, incoming
         self._socket = end
         self._sending = threading.Lock()
         with suppress(OSError):
@@ -109,7 +117,7 @@ class Pipe:
         """
         frame = _packed(call, kind, value)
         with self._sending:
-            self._send_all(frame.parts(self._shared))
+            self._send_all(frame.parts(self._outgoing))
         return frame.size
 
     def offer(self, call: int, kind: FrameKind, value: object) -> bool:
@@ -123,13 +131,13 @@ class Pipe:
         if not self._sending.acquire(timeout=OFFER_SECONDS):
             return False
         try:
-            size = len(frame.data) if frame.goes_into(self._shared) else frame.size
+            size = len(frame.data) if frame.goes_into(self._outgoing) else frame.size
             room = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - size
             while (unread := self._unread()) and unread > room:
                 if time.monotonic() >= until:
                     return False
                 time.sleep(OFFER_SECONDS / 100)
-            self._send_all(frame.parts(self._shared))
+            self._send_all(frame.parts(self._outgoing))
         finally:
             self._sending.release()
         return True
@@ -151,8 +159,8 @@ class Pipe:
             if size + sum(lengths) > MOST_BYTES:
                 return None
             data = self._read(size)
-            if number and self._shared:
-                buffers = self._shared.take(number, lengths)
+            if number and self._incoming:
+                buffers = self._incoming.take(number, lengths)
             else:
                 buffers = [self._read(length) for length in lengths]
         except (EOFError, OSError, MemoryError):
@@ -169,9 +177,9 @@ class Pipe:
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._sending:  # else another file could get this descriptor number while a thread sends
             self._socket.close()
-            shared, self._shared = self._shared, None
-            if shared:
-                shared.close()
+            outgoing, self._outgoing = self._outgoing, None
+            if outgoing:
+                outgoing.close()
 
     def _send_all(self, parts: Sequence[memoryview]) -> None:
         left = [part.cast("B") for part in parts if part.nbytes]

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from app.runtime.call_times import CallTimes
 from app.runtime.child_program import LOST_STATUS
@@ -46,15 +46,19 @@ class Turns:
                 await self._changed.wait_for(lambda: not (self._running if alone else self._alone))
             except BaseException:
                 self._alone -= alone
+                self._changed.notify_all()
                 raise
             self._running += 1
         try:
             yield
         finally:
-            async with self._changed:
-                self._running -= 1
-                self._alone -= alone
-                self._changed.notify_all()
+            self._running -= 1
+            self._alone -= alone
+            await asyncio.shield(self._tell())  # also if this call is cancelled once more
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
 
 class Replica:
@@ -93,8 +97,9 @@ class Replica:
             try:
                 return await asyncio.shield(answer)
             except asyncio.CancelledError:
-                if not job.cancel():
-                    await asyncio.wait([answer])
+                while not job.cancel() and not answer.done():
+                    with suppress(asyncio.CancelledError):  # the turn ends with the engine's work
+                        await asyncio.wait([answer])
                 raise
 
     async def check_health(self) -> None:

@@ -8,8 +8,9 @@ import mmap
 import re
 import tempfile
 from array import array
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from engines.writing_scripts import primary_subtag, script_language
 
@@ -69,10 +70,16 @@ def _identifier() -> Any:
     )
 
 
-def _on_disk(table: array[int]) -> memoryview[Any]:
-    """The same numbers in a file without a name: of these 40 MB, a text needs a few pages."""
-    with tempfile.TemporaryFile() as file:
-        table.tofile(file)
-        file.flush()
-        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return memoryview(pages).cast("I" if table.typecode == "I" else "L")
+def _on_disk(table: array[int]) -> Sequence[int]:
+    """The same numbers in a file without a name: of these 40 MB, a text needs a few pages. Where no such file
+    can be written, the table itself.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            table.tofile(file)
+            file.flush()
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError:
+        return table
+    numbers: memoryview[Any] = memoryview(pages).cast(cast("Any", table.typecode))
+    return numbers

@@ -29,7 +29,7 @@ def pair(ends: tuple[socket.socket, socket.socket], request: pytest.FixtureReque
         return Pipe(ends[0]), Pipe(ends[1])
     shared = SharedBuffer.create()
     assert shared
-    return Pipe(ends[0], shared), Pipe(ends[1], SharedBuffer(os.dup(shared.file)))
+    return Pipe(ends[0], outgoing=shared), Pipe(ends[1], incoming=SharedBuffer(os.dup(shared.file)))
 
 
 def sent(pair: tuple[Pipe, Pipe], value: object) -> Frame:
@@ -50,6 +50,16 @@ def test_arrays_arrive_whole_and_can_be_written(pair: tuple[Pipe, Pipe], count: 
     assert np.array_equal(frame.value["samples"], array)
     assert np.array_equal(frame.value["more"][0], array[::2])
     frame.value["samples"] += 1
+
+
+def test_large_frames_in_both_directions_at_once_do_not_mix(pair: tuple[Pipe, Pipe]) -> None:
+    arrays = [np.full(30_000, number, np.float32) for number in (1, 2)]
+    for pipe, array in zip(pair, arrays, strict=True):
+        pipe.send(7, FrameKind.DO, array)
+    for pipe, array in zip(reversed(pair), arrays, strict=True):
+        frame = pipe.receive()
+        assert frame
+        assert np.array_equal(frame.value, array)
 
 
 def test_more_arrays_than_one_system_call_takes(pair: tuple[Pipe, Pipe]) -> None:
