@@ -61,10 +61,12 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-CLEAR = """() => new Promise((resolve) => {
+CLEAR = """() => new Promise((resolve, reject) => {
   localStorage.clear();
   sessionStorage.clear();
   const opening = indexedDB.open('keyval-store');
+  opening.onupgradeneeded = () => opening.result.createObjectStore('keyval');
+  opening.onerror = opening.onblocked = () => reject(new Error('the storage does not open'));
   opening.onsuccess = () => {
     const clearing = opening.result.transaction('keyval', 'readwrite').objectStore('keyval').clear();
     clearing.onsuccess = () => { opening.result.close(); resolve(); };
@@ -99,6 +101,7 @@ class Visit:
         if self.page.url.startswith(self.root):
             self.page.evaluate(CLEAR)
         self.page.goto("about:blank")
+        self.judge()
         for told in (self.requests, self.said, self.statuses):
             told.clear()
 

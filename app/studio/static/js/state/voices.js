@@ -30,6 +30,7 @@ export async function loadVoices() {
   const there = new Set(voices.value?.map((one) => one.id));
   if (!there.has(voice.value)) voice.value = there.has(DEFAULT_VOICE) ? DEFAULT_VOICE : (voices.value?.[0]?.id ?? '');
   compared.value = compared.value.filter((id) => there.has(id));
+  unloaded.value = null;
 }
 
 export async function loadConsents() {
@@ -49,7 +50,6 @@ export async function load() {
   try {
     await loadVoices();
   } catch (wrong) {
-    if (!(wrong instanceof ApiFailure)) throw wrong;
-    unloaded.value = wrong;
+    unloaded.value = wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
   }
 }

@@ -5,7 +5,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure, authorization, callJson } from '../api/client.js';
 import { sums } from '../code/metrics.js';
 import { clock, number, size, t } from '../i18n/index.js';
-import { about, route } from '../state/app.js';
+import { about, key, route } from '../state/app.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 
@@ -13,13 +13,15 @@ const EVERY = 2000;
 /** @typedef {{ready: boolean, problems: Record<string, string>, models: any[], counters: Map<string, number> | null}} Seen */
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Seen | null>} */
 const seen = signal(null);
-/** The refusal that the user answered with no key: the page asks for one again when the user wants to. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
+/** The refusal that the user answered with no key, and the key that was refused: the page asks again when the user wants to, or has given another key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<{wrong: ApiFailure, key: string} | null>} */
 const declined = signal(null);
+const refusal = () => (declined.value?.key === key.value ? declined.value.wrong : null);
 let watching = false;
 
 export function serverView() {
+  const wrong = refusal();
+  if (wrong) return html`<h1>${t('server.title')}</h1>${failureBox(wrong, again)}`;
   queueMicrotask(() => void watch());
-  if (declined.value) return html`<h1>${t('server.title')}</h1>${failureBox(declined.value, again)}`;
   const facts = seen.value;
   return html`<h1>${t('server.title')}</h1>
     ${
@@ -37,12 +39,15 @@ export function serverView() {
 async function watch() {
   if (watching) return;
   watching = true;
-  while (route.value.view === 'server') {
-    if (!document.hidden) await look();
-    if (declined.value) break;
-    await new Promise((next) => setTimeout(next, EVERY));
+  try {
+    while (route.value.view === 'server') {
+      if (!document.hidden) await look();
+      if (refusal()) break;
+      await new Promise((next) => setTimeout(next, EVERY));
+    }
+  } finally {
+    watching = false;
   }
-  watching = false;
 }
 
 function again() {
@@ -59,7 +64,7 @@ async function look() {
       .then((answer) => (answer.ok ? answer.text() : null))
       .catch(() => null),
   ]);
-  if (declined.value) return;
+  if (refusal()) return;
   seen.value = {
     ready: ready.ready,
     problems: ready.problems ?? {},
@@ -71,7 +76,7 @@ async function look() {
 
 /** @param {unknown} wrong */
 function refused(wrong) {
-  if (wrong instanceof ApiFailure && wrong.declined) declined.value = wrong;
+  if (wrong instanceof ApiFailure && wrong.declined) declined.value = { wrong, key: key.value };
   return [];
 }
 
