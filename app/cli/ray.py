@@ -109,7 +109,7 @@ def _check(file: Path) -> None:
 
     try:
         check_config(yaml.safe_load(file.read_text()))
-    except (EngineError, yaml.YAMLError) as wrong:
+    except (EngineError, UnicodeDecodeError, yaml.YAMLError) as wrong:
         raise CommandError(f"{file}: {wrong}") from None
     print(f"{file} is a valid configuration of Ray Serve.")
 

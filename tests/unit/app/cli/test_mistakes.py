@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.cli import options
+from app.runtime.ray_node import RayNode
 from app.store.tables import HEAD
+from engines.errors import EngineError
 from tests.conftest import JFK
 from tests.support.command import Command, Done
 from tests.unit.app.cli.test_help import LEAVES
@@ -44,6 +48,19 @@ ODD = (
 """Odd values for every argument and option. Those that look like files exist, except for nowhere.wav."""
 HARMLESS = {"serve": ("--host", "0.0.0.0")}  # noqa: S104 - refused without keys
 """Arguments that keep a command from working for hours if the odd value is accepted."""
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`antiphon ray up` would start a cluster and wait for Ctrl-C."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise EngineError("Ray could not be started.")
+
+    monkeypatch.setattr(RayNode, "__init__", refuse)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
