@@ -136,6 +136,7 @@ def _formatter(form: str) -> logging.Formatter:
 
 def _add_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     line.pop("color_message", None)  # uvicorn's copy of the message with colours
+    line.pop("_ray_timestamp_ns", None)  # once Ray is imported, every record of the process has it
     line["request_id"] = _request.get()
     return line
 

@@ -52,7 +52,9 @@ def test_text_lines_have_the_request_id(written: Written) -> None:
 def test_json_lines_have_the_request_id_once_and_null_without_one(written: Written) -> None:
     output = written("info", "json")
     with logs.bound("req_1"):
-        logging.getLogger("app.x").info("loaded", extra={"model": "small", "status": 200})
+        logging.getLogger("app.x").info(
+            "loaded", extra={"model": "small", "status": 200, "_ray_timestamp_ns": 1}
+        )
     logging.getLogger("app.x").info("outside")
     first, second = (json.loads(line) for line in output.getvalue().splitlines())
     assert set(first) == {"time", "level", "logger", "message", "model", "status", "request_id"}
