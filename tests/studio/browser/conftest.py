@@ -75,7 +75,6 @@ def cleared(used: Visit) -> Iterator[Visit]:
     """
     used.clear()
     yield used
-    used.page.goto("about:blank")  # brings what the page has told late
     used.judge()
 
 
