@@ -29,7 +29,7 @@ serve: install ## Install, fetch the weights, migrate the database, serve on htt
 
 install: $(VENV)/.installed-$(SET) $(if $(filter 1,$(GPU)),$(VENV)/.installed-gpu) $(if $(filter 1,$(OTEL)),$(VENV)/.installed-otel) $(if $(filter 1,$(RAY)),$(VENV)/.installed-ray) ## Install what serving needs (ALL=1: every engine; GPU=1: CUDA, by itself where there is a driver; OTEL=1: traces; RAY=1: Ray)
 
-test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (about 20 minutes on two cores)
+test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them, with real models (about 25 minutes on two cores)
 	$(BIN)/antiphon models pull
 	$(MAKE) --no-print-directory style lint types arrows pytest
 
