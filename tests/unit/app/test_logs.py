@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from python_multipart.exceptions import FormParserError
@@ -52,14 +53,26 @@ def test_text_lines_have_the_request_id(written: Written) -> None:
 def test_json_lines_have_the_request_id_once_and_null_without_one(written: Written) -> None:
     output = written("info", "json")
     with logs.bound("req_1"):
-        logging.getLogger("app.x").info(
-            "loaded", extra={"model": "small", "status": 200, "_ray_timestamp_ns": 1}
-        )
+        logging.getLogger("app.x").info("loaded", extra={"model": "small", "status": 200})
     logging.getLogger("app.x").info("outside")
     first, second = (json.loads(line) for line in output.getvalue().splitlines())
     assert set(first) == {"time", "level", "logger", "message", "model", "status", "request_id"}
     assert (first["message"], first["status"], first["request_id"]) == ("loaded", 200, "req_1")
     assert second["request_id"] is None
+
+
+def test_lines_have_no_field_of_ray(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is imported, Ray sets a factory that adds a field to every record."""
+
+    class Record(logging.LogRecord):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.__dict__["_ray_timestamp_ns"] = 1
+
+    monkeypatch.setattr(logging, "_logRecordFactory", Record)
+    output = written("info", "json")
+    logging.getLogger("app.x").info("loaded")
+    assert set(json.loads(output.getvalue())) == {"time", "level", "logger", "message", "request_id"}
 
 
 def test_a_thread_has_the_id_that_it_is_given(written: Written) -> None:
