@@ -17,7 +17,7 @@ OVERGROWN = EngineDied("it took more memory than `runtime.child_bytes`")
 
 
 def oom_kills() -> int:
-    """Processes on this machine that the kernel has killed for lack of memory; 0 if not reported."""
+    """How many processes the kernel has killed because memory ran out; 0 if the system does not say."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

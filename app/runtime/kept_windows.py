@@ -80,7 +80,7 @@ class WindowBook:
     """The server's record of the windows that one process keeps. Any thread may call it."""
 
     def __init__(self, most: int) -> None:
-        """`most`: the most windows that the process may keep."""
+        """`most`: the largest number of windows that the process may keep."""
         self._most = most
         self._unneeded: deque[int] = deque()
         self._lock = threading.Lock()
