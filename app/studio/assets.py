@@ -74,13 +74,17 @@ class Page:
 def load_page() -> Page:
     """Reads the files that the package ships."""
     sources = dict(_walk(files("app.studio").joinpath("static"), ""))
+    sources[STYLE_SHEET] = b"".join(sources.pop(f"css/{name}.css") for name in STYLES)
+    mark = _digest(sources)
+    html = _index(sources.pop(INDEX).decode(), mark, sources)
+    return Page(mark, _asset(INDEX, html), {name: _asset(name, data) for name, data in sources.items()})
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name}\0{len(sources[name])}\0".encode() + sources[name])
-    mark = digest.hexdigest()[:16]
-    sources[STYLE_SHEET] = b"".join(sources.pop(f"css/{name}.css") for name in STYLES)
-    html = _index(sources.pop(INDEX).decode(), mark, sources)
-    return Page(mark, _asset(INDEX, html), {name: _asset(name, data) for name, data in sources.items()})
+    return digest.hexdigest()[:16]
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:

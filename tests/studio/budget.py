@@ -115,7 +115,8 @@ def reactions(browser: Browser, root: str) -> Row:
 
 
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-LARGEST_PAINT = """() => new Promise((resolve) => {
+LARGEST_PAINT = """() => new Promise((resolve, reject) => {
+  setTimeout(() => reject(new Error('no largest paint within 20 s')), 20_000);
   const told = (list) => resolve(list.getEntries().at(-1).startTime);
   new PerformanceObserver(told).observe({type: 'largest-contentful-paint', buffered: true});
 })"""
@@ -183,6 +184,7 @@ def ended_after(browser: Browser, seconds: float) -> Iterator[None]:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the server and the browser end
     measures: tuple[Callable[[Browser, str], Row], ...] = (first_view, reactions, two_hours)
     print(f"{SPOKEN_WORDS} words, {len(TWO_HOURS)} turns; {MEASURED_ROUNDS} rounds\n")
     print("| measure | median | least | most |\n|---|---|---|---|")

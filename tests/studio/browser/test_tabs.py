@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.studio.recorded import shown
-from tests.studio.stage import PageOf
+from tests.studio.recorded import shown, told
+from tests.studio.stage import PageOf, Visit
 from tests.support.server import Server
 
 TURN = ".turn p"
@@ -13,7 +13,10 @@ TURN = ".turn p"
 
 def both(page_of: PageOf, fake: Server) -> tuple[Page, Page]:
     """Two tabs with the same transcript."""
-    made = page_of(fake)
+    return both_of(page_of(fake))
+
+
+def both_of(made: Visit) -> tuple[Page, Page]:
     one = shown(made)
     other = made.context.new_page()
     other.goto(one.url)
@@ -60,3 +63,36 @@ def test_where_one_tab_keeps_nothing_the_other_keeps_nothing(page_of: PageOf, fa
     one.wait_for_selector("text=Kept in this browser only.")
     edit(one, 0, "Kept again.")
     other.wait_for_selector("nav.list a:text-is('harbour.wav')")
+
+
+HOLD_STORAGE = """(() => {
+  const wait = new Promise((resolve) => { window.release = resolve; });
+  const open = IDBFactory.prototype.open;
+  IDBFactory.prototype.open = function (...names) {
+    const request = open.apply(this, names);
+    const late = (then) => request.addEventListener('success', () => void wait.then(then));
+    Object.defineProperty(request, 'onsuccess', { set: late });
+    return request;
+  };
+})()"""
+"""A script: the browser's storage opens only after `release()`."""
+
+
+def test_forget_all_forgets_what_is_still_being_loaded(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    for tab in both_of(made):  # the second one has read what is kept
+        tab.close()
+    made.page = made.context.new_page()
+    made.page.add_init_script(HOLD_STORAGE)
+    page = shown(made, name="later.wav")
+    assert page.get_by_role("link", name="harbour.wav").count() == 0
+    page.get_by_role("button", name="Forget all").click()
+    page.locator("dialog[open]").get_by_role("button", name="Forget").click()
+    page.evaluate("release()")
+    page.get_by_role("link", name="later.wav").wait_for(state="detached")
+    other = made.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector(".drop")
+    other.set_input_files("input[type=file]", told("last.wav"))
+    other.wait_for_selector("nav.list a:text-is('last.wav')")
+    assert other.locator("nav.list a").all_inner_texts() == ["last.wav"]

@@ -6,7 +6,7 @@ import { callJson } from './api/client.js';
 import { loadLocale, locale, t } from './i18n/index.js';
 import { leave } from './sound/player.js';
 import { about, parseRoute, route, theme } from './state/app.js';
-import { restore, watchTabs } from './state/kept.js';
+import { restored, watchTabs } from './state/kept.js';
 import { working } from './state/library.js';
 import { recording } from './state/recordings.js';
 import { leaveTake, take } from './state/take.js';
@@ -31,10 +31,10 @@ async function begin() {
   watchDrops();
   watchMenus();
   watchTabs();
-  const restored = restore().catch(() => undefined);
+  const loaded = restored();
   await loadLocale();
   // A new browser profile takes long to open its storage; only the view of one transcript has to wait for it.
-  if (route.value.id) await restored;
+  if (route.value.id) await loaded;
   effect(() => {
     void locale.value; // the name of the view is a text of the page
     document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;

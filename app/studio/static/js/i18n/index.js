@@ -26,7 +26,8 @@ export async function setLocale(code, store = true) {
 }
 
 /**
- * The text of a key. `{name}` stands for a value; `{count|one file|# files}` for a plural.
+ * The text of a key. `{name}` stands for a value; `{count|one file|# files}` for a plural, with a third form for
+ * nothing where the language has one of its own: `{count|un mot|# mots|aucun mot}`.
  * @param {string} key
  * @param {Record<string, string | number>} [values]
  * @returns {string}
@@ -42,11 +43,12 @@ export const parts = (key, values = {}) => (texts[key] ?? key).split('`').map((p
 
 /** @param {string} text @param {Record<string, string | number>} values */
 function filled(text, values) {
-  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, other) => {
+  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^|}]*)(?:\|([^}]*))?)?\}/g, (_, name, one, other, none = other) => {
     const value = values[name] ?? '';
     if (one === undefined) return typeof value === 'number' ? number(value) : value;
     // Not by Intl.PluralRules: `one` is written for the number one, and French also takes 0 and 1.5 for singular.
-    return (Number(value) === 1 ? one : other).replace('#', number(Number(value)));
+    const count = Number(value);
+    return (count === 1 ? one : count === 0 ? none : other).replace('#', number(count));
   });
 }
 

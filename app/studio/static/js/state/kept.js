@@ -14,10 +14,18 @@ const tabs = new BroadcastChannel('antiphon');
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<boolean>} */
 export const keep = signal(localStorage.getItem(KEEP) !== 'never');
 
+/** The recordings that were forgotten since this page was opened, in any tab. @type {Set<string>} */
+const gone = new Set();
+/** @type {Promise<void> | undefined} */
+let restoring;
+
 export function watchTabs() {
   tabs.onmessage = ({ data }) => {
     if (data.saved) void reload(data.saved);
-    if (data.forgotten) recordings.value = recordings.value.filter((one) => one.id !== data.forgotten);
+    if (data.forgotten) {
+      gone.add(data.forgotten);
+      recordings.value = recordings.value.filter((one) => one.id !== data.forgotten);
+    }
     if (data.keep !== undefined) keep.value = data.keep;
   };
 }
@@ -35,17 +43,20 @@ export async function save(one) {
 
 /** @param {string} id */
 export async function unkeep(id) {
+  gone.add(id);
   await del(PREFIX + id);
   tabs.postMessage({ forgotten: id });
 }
 
-/** Loads the recordings that this browser kept. */
-export async function restore() {
+/** Loads the recordings that this browser kept, once. Resolves also where its storage cannot be read. */
+export const restored = () => (restoring ??= restore().catch(() => undefined));
+
+async function restore() {
   if (!keep.value) return;
   const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
   const stored = await Promise.all(names.map((name) => get(name)));
-  // A file may have been dropped in the meantime, and another tab may have told of a transcript.
-  const fresh = stored.filter((facts) => facts && !recording(facts.id));
+  // In the meantime a file may have been dropped, and another tab may have told of a transcript or forgotten one.
+  const fresh = stored.filter((facts) => facts && !recording(facts.id) && !gone.has(facts.id));
   const kept = fresh.map((facts) => refill(make(facts.id, facts.name, facts.size, facts.modified, null), facts));
   recordings.value = [...kept, ...recordings.value];
 }
@@ -64,7 +75,7 @@ function refill(one, facts) {
 async function reload(id) {
   const facts = await get(PREFIX + id);
   const one = recording(id);
-  if (!facts || (one && BUSY.has(one.progress.value.phase))) return;
+  if (!facts || gone.has(id) || (one && BUSY.has(one.progress.value.phase))) return;
   if (one) {
     one.past.value = [...one.past.value, one.transcript.value];
     refill(one, facts);

@@ -7,7 +7,7 @@ import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { EMPTY, received } from '../transcript/model.js';
 import { about, key } from './app.js';
-import { save, unkeep } from './kept.js';
+import { restored, save, unkeep } from './kept.js';
 import { BUSY, change, freshId, make, NEW, possible, recordings } from './recordings.js';
 
 /**
@@ -161,6 +161,12 @@ export async function forget(one) {
   one.stop.abort();
   recordings.value = recordings.value.filter((other) => other !== one);
   await unkeep(one.id);
+}
+
+/** Forgets all recordings, also those that this browser keeps and has not loaded yet. */
+export async function forgetAll() {
+  await restored();
+  await Promise.all(recordings.value.map(forget));
 }
 
 /** Applies an edit that can be undone. @param {Recording} one @param {Transcript} next */

@@ -5,7 +5,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, percent, t } from '../i18n/index.js';
 import { route } from '../state/app.js';
 import { keep, setKeep } from '../state/kept.js';
-import { forget } from '../state/library.js';
+import { forget, forgetAll } from '../state/library.js';
 import { recordings } from '../state/recordings.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
@@ -66,7 +66,7 @@ function kept() {
 function askAll() {
   const then = () => {
     location.hash = '#/transcribe';
-    for (const one of recordings.value) void forget(one);
+    void forgetAll();
   };
   dialog.value = { kind: 'ask', text: t('kept.ask'), yes: t('list.forget'), then };
 }

@@ -162,15 +162,12 @@ async function replay(pieces) {
   if (busy.value === mine) busy.value = null;
 }
 
-/** The keys 1 to 4 play the takes, except while the user types. */
+/** The keys 1 to 4 play the takes, while the view has the focus (WCAG 2.1.4) and the user does not type. */
 document.addEventListener('keydown', (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (route.value.view !== 'speak' || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (
-    !/^[1-4]$/.test(event.key) ||
-    target.closest('input:not([type=radio], [type=checkbox]), textarea, select, dialog')
-  )
-    return;
+  if (!/^[1-4]$/.test(event.key) || !target.closest('main')) return;
+  if (target.closest('input:not([type=radio], [type=checkbox]), textarea, select')) return;
   const take = takes.value[Number(event.key) - 1];
   if (take && !working()) void replay(take.pieces);
 });
