@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             {mark.name for mark in item.iter_markers()},
             item.path.relative_to(ROOT / "tests").parts[0],
         )
-        if "real" not in marks and ("slow" not in marks or part in ("unit", "contract")):
+        quick = "slow" not in marks or part in ("unit", "contract")
+        if quick and marks.isdisjoint({"real", "uncounted"}):
             item.add_marker("covered")
     slow, real = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("slow", "real"))
     items.sort(key=lambda item: (item.path in real, item.path not in slow))

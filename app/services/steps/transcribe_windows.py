@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, SpokenSegment, Transcript, TranscriptionJob
@@ -18,6 +19,19 @@ from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from engines.errors import EngineError
 from engines.types import LanguageGuess, Pcm, Segment, TranscribeOptions, Window, WindowResult
+
+UNKNOWN_AHEAD = 2
+"""Windows that are transcribed in parallel while the language is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _InWork:
+    """A window that is being transcribed."""
+
+    cut: Cut
+    task: asyncio.Task[WindowResult]
+    detects: bool
+    """Whether its language was not known when its work began."""
 
 
 class WindowTranscriber:
@@ -81,28 +95,39 @@ class WindowTranscriber:
             raise RequestTimedOut
 
     async def _results(self, cuts: AsyncGenerator[Cut, None]) -> AsyncGenerator[WindowResult, None]:
-        running: deque[tuple[asyncio.Task[WindowResult], float]] = deque()
+        running: deque[_InWork] = deque()
         try:
             async with aclosing(cuts):
                 async for cut in cuts:
-                    running.append((asyncio.create_task(self._transcribe(cut)), cut.end))
-                    # The language that the first window detects is used for the others.
-                    while len(running) >= (self._ahead if self._language else 1):
-                        yield await self._finished(*running.popleft())
+                    running.append(self._begun(cut))
+                    while len(running) >= self._most:
+                        yield await self._finished(running.popleft())
             while running:
-                yield await self._finished(*running.popleft())
+                yield await self._finished(running.popleft())
         finally:
-            for task, _ in running:
-                task.cancel()
-            await asyncio.gather(*(task for task, _ in running), return_exceptions=True)
+            for window in running:
+                window.task.cancel()
+            await asyncio.gather(*(window.task for window in running), return_exceptions=True)
 
-    async def _finished(self, task: asyncio.Task[WindowResult], end: float) -> WindowResult:
-        """Waits for the result of a window, and counts its seconds as done. `end`: of the window, in
-        seconds.
+    @property
+    def _most(self) -> int:
+        """The number of windows in work from which the first one's result is awaited."""
+        return self._ahead if self._language else min(self._ahead, UNKNOWN_AHEAD)
+
+    def _begun(self, cut: Cut) -> _InWork:
+        return _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)
+
+    async def _finished(self, window: _InWork) -> WindowResult:
+        """Waits for the result of a window, and counts its seconds as done.
+
+        The language of the first window with text is the language of the recording. A window that was begun
+        before that was known, and detected another language, is transcribed again.
         """
-        result = await task
-        self._permit.worked(end - self._done)
-        self._done = end
+        result = await window.task
+        if window.detects and self._language and result.language.code != self._language.code:
+            result = await self._transcribe(window.cut)
+        self._permit.worked(window.cut.end - self._done)
+        self._done = window.cut.end
         if (
             not self._segments and result.segments
         ):  # an English-only model gives English whatever language the request names

@@ -20,7 +20,7 @@ from tests.conftest import JFK
 from tests.support.command import Command, Done
 from tests.unit.app.cli.test_help import LEAVES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.uncounted]
 
 ODD = (
     "",

@@ -26,6 +26,7 @@ def utterances(text: str, language: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.uncounted
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_no_text_keeps_the_lock(pattern: str, language: str) -> None:

@@ -1,0 +1,101 @@
+"""Windows of one recording: how many are in work at once, and whose language counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from app.audio.cut_windows import Cut
+from app.domain import ModelSpec, TranscriptionJob
+from app.runtime.admission import Permit
+from app.services.steps.transcribe_windows import WindowTranscriber
+from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
+from tests.support.fake_runner import FakeRunner
+
+MODEL = ModelSpec("m", "transcription", "fake", Path(), 0, "")
+
+
+@dataclass
+class Languages(FakeRunner):
+    """Detects the language of each window by its start, and notes how many windows were in work at once."""
+
+    text: str = "words"
+    spoken: dict[float, str] = field(default_factory=dict)
+    silent: frozenset[float] = frozenset()
+    running: int = 0
+    most: int = 0
+
+    async def transcribe(
+        self,
+        model: ModelSpec,
+        window: Window,
+        options: TranscribeOptions,
+        permit: Permit,
+        *,
+        urgent: bool = False,
+    ) -> WindowResult:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0)
+        result = await super().transcribe(model, window, options, permit, urgent=urgent)
+        self.running -= 1
+        code = window.language or self.spoken.get(window.start, "en")
+        result = replace(result, language=LanguageGuess(code, 1.0))
+        return replace(result, segments=()) if window.start in self.silent else result
+
+
+async def transcribed(runner: Languages, count: int, *, ahead: int = 6, language: str | None = None) -> str:
+    """The language of a recording of `count` windows of a second each."""
+
+    async def cuts() -> AsyncGenerator[Cut, None]:
+        for number in range(count):
+            yield Cut(float(number), np.zeros(16_000, np.float32))
+
+    job = TranscriptionJob(model="m", language=language)
+    options = TranscribeOptions()
+    with runner.admit() as permit:
+        steps = WindowTranscriber(runner, MODEL, job, options, permit, ahead=ahead, longest=30.0)
+        starts = [segment.start async for some in steps.segments(cuts()) for segment in some]
+    assert starts == [number for number in range(count) if number not in runner.silent]
+    found = steps.transcript(float(count)).language
+    assert found
+    return found.code
+
+
+def asked(runner: Languages) -> list[tuple[float, str | None]]:
+    return [(window.start, window.language) for window in runner.windows]
+
+
+async def test_two_windows_begin_before_the_language_is_known() -> None:
+    runner = Languages(spoken=dict.fromkeys(range(5), "de"))
+    assert await transcribed(runner, 5) == "de"
+    assert asked(runner) == [(0, None), (1, None), (2, "de"), (3, "de"), (4, "de")]
+
+
+async def test_a_window_of_another_language_is_transcribed_again_in_the_first_ones() -> None:
+    runner = Languages(spoken={0: "de", 1: "nl"})
+    assert await transcribed(runner, 3) == "de"
+    assert sorted(asked(runner), key=str) == sorted([(0, None), (1, None), (1, "de"), (2, "de")], key=str)
+
+
+async def test_a_window_without_text_tells_no_language() -> None:
+    runner = Languages(spoken={0: "cy", 1: "fr", 2: "it"}, silent=frozenset({0}))
+    assert await transcribed(runner, 4) == "fr"
+    assert (2, "fr") in asked(runner)
+
+
+async def test_a_known_language_lets_all_begin() -> None:
+    runner = Languages()
+    assert await transcribed(runner, 8, language="es") == "es"
+    assert (runner.most, set(asked(runner))) == (6, {(number, "es") for number in range(8)})
+
+
+async def test_one_at_a_time_stays_one_at_a_time() -> None:
+    runner = Languages()
+    await transcribed(runner, 4, ahead=1)
+    assert runner.most == 1
+    assert [language for _, language in asked(runner)] == [None, "en", "en", "en"]
