@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.required_scopes import OPEN
+from app.services.idempotency import LONGEST_KEY
 from app.settings import Settings
 from app.wire.answer_schemas import SCHEMAS, TEXT, ref
 from app.wire.field_row import Endpoint
@@ -27,6 +28,7 @@ ERRORS = {
     403: "The key lacks the scope, or a page of another site asks, or under a name that is not the server's.",
     404: "There is no such thing.",
     408: "The upload stopped, or the work took too long.",
+    409: "The first request with this `Idempotency-Key` is still worked on. Try again later.",
     413: "The upload has too many bytes.",
     429: "The server is busy. `Retry-After` tells when to try again.",
     426: "The path is for WebSockets alone.",
@@ -37,8 +39,23 @@ ERRORS = {
 }  # fmt: skip
 READING_STATUSES = (400, 401, 403, 404, 429, 431, 500, 503)
 WORKING_STATUSES = (*READING_STATUSES, 408, 507)
-UPLOADING_STATUSES = tuple(status for status in ERRORS if status != 426)
-RETRIED_STATUSES = (429, 503, 507)
+UPLOADING_STATUSES = tuple(status for status in ERRORS if status not in (409, 426))
+CREATING_STATUSES = (*UPLOADING_STATUSES, 409)
+RETRIED_STATUSES = (409, 429, 503, 507)
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A key of the client's choice. The same request with the same key gets the first one's "
+    "answer, and nothing is made twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+}
+REPLAYED = {
+    "Idempotent-Replayed": {
+        "description": "`true`: this is the answer of an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +75,8 @@ class Operation:
     schema: str = ""
     """Name of the schema, for a body whose fields are not in the table of request fields."""
     extension: bool = False
+    creates: bool = False
+    """Whether it makes something once for each `Idempotency-Key`."""
     also: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Further answers of this route, by status."""
 
@@ -127,7 +146,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         id="createSpeech", endpoint="speech", body=JSON, answers=_SPEECH, errors=WORKING_STATUSES
     ),
     ("post", "/v1/audio/voices"): Operation(
-        id="createVoice", endpoint="voices", body=FORM, answers=_json("Voice"), errors=UPLOADING_STATUSES
+        id="createVoice",
+        endpoint="voices",
+        body=FORM,
+        answers=_json("Voice"),
+        errors=CREATING_STATUSES,
+        creates=True,
     ),
     ("get", "/v1/audio/voices"): Operation(
         id="listVoices", endpoint="list_voices", answers=_json("VoiceList"), extension=True
@@ -141,7 +165,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         endpoint="voice_consents",
         body=FORM,
         answers=_json("VoiceConsent"),
-        errors=UPLOADING_STATUSES,
+        errors=CREATING_STATUSES,
+        creates=True,
     ),
     ("get", "/v1/audio/voice_consents"): Operation(
         id="listVoiceConsents", endpoint="list_consents", answers=_json("VoiceConsentList")
@@ -227,8 +252,11 @@ def _describe(spoken: dict[str, Any], operation: Operation | None, settings: Set
         spoken[EXTENSION] = True
     paths = [given for given in spoken.get("parameters", []) if given["in"] == "path"]
     queries = parameters(operation.endpoint, settings) if operation.endpoint and not operation.body else []
-    if paths or queries:
-        spoken["parameters"] = paths + queries
+    headers = [IDEMPOTENCY_KEY] if operation.creates else []
+    if paths or queries or headers:
+        spoken["parameters"] = paths + queries + headers
+    if operation.creates:
+        spoken["responses"]["200"]["headers"] = REPLAYED
     if operation.body:
         schema = object_schema(operation.endpoint, settings) if operation.endpoint else ref(operation.schema)
         needed = operation.endpoint is not None

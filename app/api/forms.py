@@ -1,4 +1,4 @@
-"""Request bodies: multipart forms with their fields and files, and JSON.
+"""What requests bring: multipart forms with their fields and files, JSON bodies, and queries.
 
 Law: the names and media types that a client gives to its files are never used. How bytes arrive and are
 counted stands in `uploads.py`.
@@ -97,6 +97,11 @@ async def read_json(
                     await drain(chunks)
                     raise InvalidRequest(f"The body has more than {most} bytes.")
     return bytes(body)
+
+
+def query_of(request: Request) -> Fields:
+    """The parameters in the URL of a request."""
+    return Fields(request.query_params.multi_items())
 
 
 async def _parsed(parser: BoundedParser) -> FormData:

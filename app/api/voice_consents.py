@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.forms import read_form, read_json
+from app.api.forms import query_of, read_form, read_json
 from app.api.idempotency import created_once
 from app.wire.request_fields import RECORDING
 from app.wire.resources import (
@@ -42,11 +42,9 @@ async def create_consent(
 
 
 @router.get("/audio/voice_consents")
-async def list_consents(
-    services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
-) -> dict[str, Any]:
+async def list_consents(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """List the consents, newest first."""
-    wanted = page_of_consents(after, limit)
+    wanted = page_of_consents(query_of(request))
     consents, more = await services.consents.list(caller, wanted.after, wanted.limit or 1)
     return consent_page(consents, more=more)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.forms import read_form
+from app.api.forms import query_of, read_form
 from app.api.idempotency import created_once
 from app.wire.request_fields import SAMPLE
 from app.wire.resources import (
@@ -40,14 +40,12 @@ async def create_voice(request: Request, services: Services, intake: IntakeOf, c
 
 
 @router.get("/audio/voices")
-async def list_voices(
-    services: Services, caller: CallerOf, after: str | None = None, limit: str | None = None
-) -> dict[str, Any]:
+async def list_voices(request: Request, services: Services, caller: CallerOf) -> dict[str, Any]:
     """List the voices: the project's own, OpenAI's names, then every local voice by its own name.
 
     All of them, unless `limit` says less.
     """
-    wanted = page_of_voices(after, limit)
+    wanted = page_of_voices(query_of(request))
     voices = await services.voices.all(caller)
     return voice_page([listed_voice(voice) for voice in voices], wanted.after, wanted.limit)
 

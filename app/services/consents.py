@@ -1,7 +1,8 @@
 """Consents: a recording becomes one only if it says the phrase.
 
-Law: the order of the steps. What can refuse a request without work comes first; one permit, one decoding and
-one speech detection serve all checks; every outcome, refusals too, is an audit row.
+Law: the order of the steps. What can refuse a request without work comes first, models that cannot be loaded
+too; one permit, one decoding and one speech detection serve all checks; each comparison with the phrase,
+passed or not, is an audit row.
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ class ConsentService:
             f"cons_{secrets.token_hex(16)}", caller.project, name, language, int(time.time())
         )
         with self._runner.admit() as permit:
+            for needed in (self._encoder, model):
+                await self._runner.load(needed, permit)
             file = io.BytesIO(recording)
             heard = await listen(self._runner, self._threads, file, LONGEST_RECORDING, permit, "recording")
             if not len(heard.speech.samples):

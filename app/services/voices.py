@@ -1,7 +1,7 @@
 """Custom voices: a sample becomes one only with a consent of the same speaker.
 
-Law: the order of the steps. What can refuse a request without work comes first; every outcome, refusals too,
-is an audit row, and the rows of uses are written behind.
+Law: the order of the steps. What can refuse a request without work comes first, models that cannot be loaded
+too; each check of the speaker, passed or not, is an audit row, and the rows of uses are written behind.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,10 +114,13 @@ class VoiceService:
         with self._limited():
             await self._store.check_voices(caller.project, self._rules.quota)
         await self._store.check_room(len(sample) + PROFILE_BYTES)
+        cloner, model = self._cloner()
         with self._runner.admit() as permit:
-            speaker = await self._speaker(sample, permit)
+            for needed in (self._encoder, *([model] if cloner.LOADS else [])):
+                await self._runner.load(needed, permit)
+            speaker = await self._speaker(caller, consent, sample, permit)
             outcome, details = await self._judged(caller, consent, similarity(owner, speaker))
-            profile = await self._enroll(sample, speaker, consent.language, permit)
+            profile = await self._enroll(cloner, model, sample, speaker, consent.language, permit)
         voice = self._voice(name, consent, profile)
         entry = AuditEntry("voice.create", voice.id, outcome, details)
         await self._add(voice, profile.data, sample, caller, entry)
@@ -179,8 +182,12 @@ class VoiceService:
             raise SpeakerMismatch(score, self._rules.threshold)
         return "passed" if passed else "warned", details
 
-    async def _speaker(self, sample: bytes, permit: Permit) -> SpeakerVector:
-        """The speaker vector of the sample. Raises `InvalidValue` or `SeveralSpeakers`."""
+    async def _speaker(
+        self, caller: Caller, consent: VoiceConsent, sample: bytes, permit: Permit
+    ) -> SpeakerVector:
+        """The speaker vector of the sample. Raises `InvalidValue`, or `SeveralSpeakers` after it has written
+        the row of the refusal.
+        """
         rules = self._rules
         heard = await listen(self._runner, self._threads, io.BytesIO(sample), LONGEST_SAMPLE, permit, PARAM)
         seconds = heard.speech.seconds
@@ -191,23 +198,42 @@ class VoiceService:
                 param=PARAM,
             )
         pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE_SECONDS)]
-        if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < rules.one_speaker:
+        if len(pieces) > 1 and (least := _least_similarity(pieces)) < rules.one_speaker:
+            details: dict[str, str | float | bool] = {
+                "consent": consent.id,
+                "pieces_score": round(least, 4),
+                "threshold": rules.one_speaker,
+            }
+            await self._store.note(caller, AuditEntry("voice.check", "", "refused", details))
             raise SeveralSpeakers
         return SpeakerVector(self._encoder.id, await self._embed(heard.speech, permit))
 
     async def _embed(self, sound: Pcm, permit: Permit) -> Samples:
         return await self._runner.embed(self._encoder, sound, permit)
 
-    async def _enroll(
-        self, data: bytes, speaker: SpeakerVector, language: str, permit: Permit
-    ) -> VoiceProfile:
+    def _cloner(self) -> tuple[VoiceCloner, ModelSpec]:
+        """The cloner of the settings, and the model that speaks with its profiles. Raises `ApiError`."""
         try:
             cloner = self._cloners(self._rules.cloner)
+        except EngineError as failure:
+            raise from_engine(failure) from failure
+        model = self._registry.resolve(self._rules.model or cloner.MODEL)
+        return cloner, replace(model, engine=cloner.ENGINE)
+
+    async def _enroll(
+        self,
+        cloner: VoiceCloner,
+        model: ModelSpec,
+        data: bytes,
+        speaker: SpeakerVector,
+        language: str,
+        permit: Permit,
+    ) -> VoiceProfile:
+        try:
             if not cloner.LOADS:
                 sample = SpeakerSample(NOTHING, speaker.values, language)
                 return await self._threads.run(partial(cloner.enroll, sample, None))
             sound = await whole_sound(self._threads, data, LONGEST_SAMPLE, cloner.RATE, permit, PARAM)
-            model = replace(self._registry.resolve(self._rules.model or cloner.MODEL), engine=cloner.ENGINE)
             sample = SpeakerSample(sound, speaker.values, language)
             return await self._runner.enroll(model, self._rules.cloner, sample, permit)
         except EngineError as failure:
@@ -245,6 +271,12 @@ class VoiceService:
             yield
         except QuotaReached:
             raise VoiceLimit(self._rules.quota) from None
+
+
+def _least_similarity(vectors: Sequence[Samples]) -> float:
+    """The least cosine similarity of two of the vectors."""
+    stacked = np.stack(vectors)
+    return float((stacked @ stacked.T).min())
 
 
 def similarity(one: SpeakerVector, other: SpeakerVector) -> float:

@@ -22,15 +22,11 @@ from app.wire.form_fields import bounded_number
 from app.wire.json_bodies import json_object
 from app.wire.json_text import dump
 from app.wire.languages import language_tag
+from app.wire.request_fields import MOST_SEGMENTS, MOST_WORDS
 from app.wire.subtitles import make_spoken_cues, to_srt, to_vtt
 from engines.types import Word
 
 BODY_BYTES = 8 * 1024 * 1024
-MOST_SEGMENTS = 20_000
-MOST_WORDS = 100_000
-"""The most words of all segments together: about ten hours of speech. Python's garbage collector stops all
-threads while it looks through all objects; with so many words it takes less than 100 ms.
-"""
 SPARE_BRACKETS = 30_000
 """Number of brackets that the text itself may contain."""
 LONGEST_NAME = 200

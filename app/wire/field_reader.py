@@ -35,7 +35,7 @@ class FormReader(Reader):
         self._fields = fields
 
     def text(self, field: RequestField, most: float | None = None) -> str:
-        """Free text, empty if absent. `most`: the most characters, if a setting gives a limit."""
+        """Free text, empty if absent. `most`: the value of the row's `high_setting`."""
         name = self._name(field)
         text = self._fields.required(name) if field.required else self._fields.text(name)
         return _within(field, clean(text), most)
@@ -67,12 +67,14 @@ class FormReader(Reader):
         values = self._fields.choices(self._name(field), field.choices)
         return values or frozenset({str(field.default)} if field.default else ())
 
-    def flag(self, field: RequestField, *, default: bool) -> bool:
-        return self._fields.flag(self._name(field), default=default)
+    def flag(self, field: RequestField, *, default: bool | None = None) -> bool:
+        """`default`: if the row has none, because it is a setting or depends on other fields."""
+        return self._fields.flag(self._name(field), default=bool(_default(field, default)))
 
-    def number(self, field: RequestField) -> float | None:
-        """A number within the bounds of the row; None if absent."""
-        return self._fields.number(self._name(field), *_bounds(field))
+    def number(self, field: RequestField, *, default: float | None = None) -> float:
+        """A number within the bounds of the row. `default`: the value of the row's `default_setting`."""
+        value = self._fields.number(self._name(field), *_bounds(field))
+        return float(_default(field, default)) if value is None else value
 
     def integer(self, field: RequestField) -> int | None:
         """A whole number within the bounds of the row; None if absent."""
@@ -95,7 +97,7 @@ class BodyReader(Reader):
         return self._raw.get(self._name(field))
 
     def text(self, field: RequestField, most: float | None = None) -> str:
-        """Free text, empty if absent. `most`: the most characters, if a setting gives a limit."""
+        """Free text, empty if absent. `most`: the value of the row's `high_setting`."""
         read = required_text if field.required else optional_text
         return _within(field, read(self._raw, self._name(field)), most)
 
@@ -104,19 +106,24 @@ class BodyReader(Reader):
         return _model(required_text(self._raw, self._name(field)))
 
     def choice(self, field: RequestField) -> str:
-        text = optional_text(self._raw, self._name(field)) or str(field.default)
+        """The value that was sent, or the row's default."""
+        read = required_text if field.required else optional_text
+        text = read(self._raw, self._name(field)) or str(field.default)
         if text not in field.choices:
             raise invalid_choice(field.name, text, field.choices)
         return text
 
-    def flag(self, field: RequestField, *, default: bool) -> bool:
+    def flag(self, field: RequestField) -> bool:
+        """The value that was sent, or the row's default."""
         value = optional_flag(self._raw, self._name(field))
-        return default if value is None else value
+        return bool(_default(field, None)) if value is None else value
 
-    def number(self, field: RequestField) -> float | None:
-        """A number within the bounds of the row; None if absent."""
+    def number(self, field: RequestField) -> float:
+        """A number within the bounds of the row, or the row's default."""
         value = self.value(field)
-        return None if value is None else bounded_number(field.name, value, *_bounds(field))
+        if value is None:
+            return float(_default(field, None))
+        return bounded_number(field.name, value, *_bounds(field))
 
 
 def _bounds(field: RequestField) -> tuple[float, float]:
@@ -125,7 +132,17 @@ def _bounds(field: RequestField) -> tuple[float, float]:
     return field.low, field.high
 
 
+def _default(field: RequestField, given: float | None) -> float:
+    """The default of the row. `given`: the default, if the row states none."""
+    assert (field.default is None) != (given is None), field.name
+    default = field.default if given is None else given
+    assert isinstance(default, int | float), field.name
+    return default
+
+
 def _within(field: RequestField, text: str, most: float | None) -> str:
+    """The text, if it is not too long. `most`: the value of the row's `high_setting`, if it has one."""
+    assert bool(field.high_setting) != (most is None), field.name
     most = field.high if most is None else most
     if most is not None and len(text) > most:
         raise InvalidValue(f"'{field.name}' has more than {most:g} characters.", param=field.name)

@@ -29,6 +29,17 @@ LISTS = ("texts", "choices", "clips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectPart:
+    """One number of a field that is an object."""
+
+    name: str
+    kind: Literal["number", "integer"]
+    low: float
+    high: float
+    default: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestField:
     """One field, as clients see it."""
 
@@ -44,6 +55,8 @@ class RequestField:
     high_setting: str = ""
     """The setting that bounds it from above: a number, a count of characters, or bytes of a file."""
     choices: tuple[str, ...] = ()
+    parts: tuple[ObjectPart, ...] = ()
+    """The numbers that the field may have as an object, beside its `type`."""
     default: str | float | bool | None = None
     default_setting: str = ""
     """The setting whose value is the default."""

@@ -5,6 +5,7 @@ Law: pure; states no facts, but reads them from the rows and the settings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +16,7 @@ from app.wire.field_row import Endpoint, Kind, RequestField
 from app.wire.request_fields import of, setting
 
 EXTENSION = "x-antiphon-extension"
-_STRATEGY = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "enum": ["auto", "server_vad"]},
-        "threshold": {"type": "number", "minimum": 0, "maximum": 1},
-        "prefix_padding_ms": {"type": "integer", "minimum": 0, "maximum": 5000},
-        "silence_duration_ms": {"type": "integer", "minimum": 0, "maximum": 10_000},
-    },
-}
+_SETTING = re.compile(r"`([a-z_]+\.[a-z_]+)`")
 _EDITED_WORD = {
     "type": "object",
     "required": ["word", "start", "end"],
@@ -81,7 +74,8 @@ def field_schema(row: RequestField, endpoint: Endpoint, settings: Settings) -> d
 def description(row: RequestField, settings: Settings) -> str:
     """What the field does, with its bounds by the server's own settings, in plain text."""
     bound = _bound(row, settings)
-    return row.sentence.replace("`", "") + (f" {bound}." if bound else "")
+    sentence = _with_values(row, settings, lambda value, _: value)
+    return sentence.replace("`", "") + (f" {bound}." if bound else "")
 
 
 def markdown(endpoint: Endpoint, settings: Settings) -> str:
@@ -106,7 +100,7 @@ def _what(row: RequestField, settings: Settings) -> str:
     default = setting(settings, row.default_setting) if row.default_setting else row.default
     source = f" (`{row.default_setting}`)" if row.default_setting else ""
     parts = [
-        row.sentence,
+        _with_values(row, settings, lambda value, name: f"{value} ({name})"),
         f"{which} {values}." if len(row.choices) > 1 and row.kind != "strategy" else "",
         f"{bound}." if (bound := _bound(row, settings, name=True)) else "",
         f"Default: `{_written(default)}`{source}." if default is not None else "",
@@ -114,12 +108,29 @@ def _what(row: RequestField, settings: Settings) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _with_values(row: RequestField, settings: Settings, write: Callable[[str, str], str]) -> str:
+    """The sentence of a row. `write`: makes the text for a setting from its value and its quoted name."""
+
+    def written(found: re.Match[str]) -> str:
+        group = found[1].partition(".")[0]
+        known = group in Settings.model_fields
+        return write(f"{setting(settings, found[1]):,.10g}", found[0]) if known else found[0]
+
+    return _SETTING.sub(written, row.sentence)
+
+
 def _bound(row: RequestField, settings: Settings, *, name: bool = False) -> str:
     """A bound of a field, in words. `name`: whether to add the name of the setting that it comes from."""
     high = setting(settings, row.high_setting) if row.high_setting else row.high
     source = f" (`{row.high_setting}`)" if name and row.high_setting else ""
+    if row.parts:
+        quote = "`" if name else ""
+        parts = [
+            f"{quote}{p.name}{quote} ({p.low:g} to {p.high:g}, default {p.default:g})" for p in row.parts
+        ]
+        return f"An object may also have {', '.join(parts)}"
     if row.most:
-        several = f"At most {row.most} entries"
+        several = f"At most {row.most:,} entries"
         return f"{several}, each of at most {_bytes(high)}{source}" if high else several
     if high is None:
         return ""
@@ -164,6 +175,27 @@ def _list(row: RequestField, _: Settings) -> dict[str, Any]:
     return {"type": "array", "items": {"type": "string", **choices}, **most}
 
 
+def _strategy(row: RequestField, _: Settings) -> dict[str, Any]:
+    """One of the choices as a text, or as the `type` of an object with the numbers of the row."""
+    choice = {"type": "string", "enum": list(row.choices)}
+    numbers = {
+        part.name: {
+            "type": part.kind,
+            "minimum": part.low,
+            "maximum": part.high,
+            "description": f"With server_vad. Default: {part.default:g}.",
+        }
+        for part in row.parts
+    }
+    as_object = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": choice, **numbers},
+        "additionalProperties": False,
+    }
+    return {"anyOf": [choice, as_object]}
+
+
 _KINDS: dict[Kind, Callable[[RequestField, Settings], dict[str, Any]]] = {
     "file": lambda _, __: {"type": "string", "format": "binary"},
     "text": _text,
@@ -175,7 +207,12 @@ _KINDS: dict[Kind, Callable[[RequestField, Settings], dict[str, Any]]] = {
     "flag": lambda _, __: {"type": "boolean"},
     "number": _number,
     "integer": _number,
-    "strategy": lambda row, _: {"anyOf": [{"type": "string", "enum": list(row.choices)}, _STRATEGY]},
-    "segments": lambda _, __: {"type": "array", "minItems": 1, "items": _EDITED_SEGMENT},
+    "strategy": _strategy,
+    "segments": lambda row, _: {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": row.most,
+        "items": _EDITED_SEGMENT,
+    },
     "voice": lambda _, __: {"anyOf": [{"type": "string"}, _VOICE]},
 }

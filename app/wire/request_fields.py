@@ -2,7 +2,8 @@
 
 Law: data only. A parser asks for a row (`app.wire.field_reader`), so a field that is not here cannot be read.
 Tests hold that every row is read, that the document has it and that the page shows it.
-Bounds and defaults that are settings are named (`limits.prompt_characters`), never copied.
+Bounds and defaults that are settings are named (`limits.prompt_characters`), never copied: in a sentence, the
+name of a setting in backquotes stands for its value.
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ from app.wire.field_row import (
     RENDER_FORMATS,
     TRANSLATION_FORMATS,
     Endpoint,
+    ObjectPart,
     RequestField,
 )
 
 MOST_KNOWN_SPEAKERS = 4
 """The most known speakers of one request, as in OpenAI's API."""
+MOST_HOTWORDS = 200
+"""The most hot words in one request; the model uses about a hundred tokens of them."""
+MOST_SEGMENTS = 20_000
+MOST_WORDS = 100_000
+"""The most words of all segments together: about ten hours of speech. Python's garbage collector stops all
+threads while it looks through all objects; with so many words it takes less than 100 ms.
+"""
 SPEECH_TO_TEXT: tuple[Endpoint, ...] = ("transcriptions", "translations")
 TRANSCRIPTIONS: tuple[Endpoint, ...] = ("transcriptions",)
 SPEECH: tuple[Endpoint, ...] = ("speech",)
@@ -31,8 +40,8 @@ LISTINGS: tuple[Endpoint, ...] = ("list_voices", "list_consents")
 # fmt: off
 FILE = RequestField(
     name="file", kind="file", endpoints=SPEECH_TO_TEXT, required=True, high_setting="limits.upload_bytes",
-    sentence="Audio, or video with audio, in any format that FFmpeg decodes; 0.1 seconds at least, "
-    "`limits.audio_seconds` at most.",
+    sentence="Audio, or video with audio, in any format that FFmpeg decodes; 0.1 to "
+    "`limits.audio_seconds` seconds long.",
 )
 MODEL = RequestField(
     name="model", kind="id", endpoints=SPEECH_TO_TEXT, required=True,
@@ -53,12 +62,12 @@ PROMPT = RequestField(
 )
 KEYWORDS = RequestField(
     name="keywords", kind="texts", endpoints=SPEECH_TO_TEXT, extension=("translations",),
-    sentence="Words to favour.",
+    sentence=f"Words to favour. Only the first {MOST_HOTWORDS} count, together with `hotwords`.",
 )
 HOTWORDS = RequestField(
     name="hotwords", kind="texts", endpoints=SPEECH_TO_TEXT, extension=SPEECH_TO_TEXT,
     sentence="Words to favour: a list, or one text with commas. The model uses about 100 tokens of "
-    "them.",
+    f"them. Only the first {MOST_HOTWORDS} words count.",
 )
 RESPONSE_FORMAT = RequestField(
     name="response_format", kind="choice", endpoints=TRANSCRIPTIONS, choices=FORMATS, default="json",
@@ -96,9 +105,12 @@ STREAM = RequestField(
 CHUNKING = RequestField(
     name="chunking_strategy", kind="strategy", endpoints=SPEECH_TO_TEXT, extension=("translations",),
     choices=("auto", "server_vad"),
-    sentence="How speech is told from silence: `auto`, or an object of the type `server_vad` with "
-    "`threshold` (0 to 1), `prefix_padding_ms` (0 to 5000) and `silence_duration_ms` (0 to "
-    "10000).",
+    parts=(
+        ObjectPart(name="threshold", kind="number", low=0, high=1, default=0.5),
+        ObjectPart(name="prefix_padding_ms", kind="integer", low=0, high=5000, default=300),
+        ObjectPart(name="silence_duration_ms", kind="integer", low=0, high=10_000, default=200),
+    ),
+    sentence="How speech is told from silence: `auto`, or an object of the type `server_vad`.",
 )
 VAD_FILTER = RequestField(
     name="vad_filter", kind="flag", endpoints=SPEECH_TO_TEXT, extension=SPEECH_TO_TEXT,
@@ -210,7 +222,8 @@ CONSENT = RequestField(
 SAMPLE = RequestField(
     name="audio_sample", kind="file", endpoints=("voices",), required=True,
     high_setting="voices.upload_bytes",
-    sentence="1 to 30 seconds of the same speaker alone.",
+    sentence="`voices.shortest_seconds` to `voices.longest_seconds` seconds of speech, of the same speaker "
+    "alone.",
 )
 AFTER = RequestField(
     name="after", kind="id", endpoints=LISTINGS,
@@ -225,9 +238,9 @@ VOICE_LIMIT = RequestField(
     sentence="Items of a page; absent: all of them.",
 )
 SEGMENTS = RequestField(
-    name="segments", kind="segments", endpoints=("render",), required=True,
+    name="segments", kind="segments", endpoints=("render",), required=True, most=MOST_SEGMENTS,
     sentence="What was said: `start` and `end` in seconds, `text`, and if they are known `speaker` and "
-    "`words` (`word`, `start`, `end`).",
+    f"`words` (`word`, `start`, `end`; at most {MOST_WORDS:,} in all).",
 )
 RENDER_FORMAT = RequestField(
     name="format", kind="choice", endpoints=("render",), required=True, choices=RENDER_FORMATS,

@@ -54,9 +54,8 @@ def speech(reader: BodyReader, rules: SpeechRequestRules) -> SpeechRequest:
     events = reader.choice(table.STREAM_FORMAT) == "sse"
     if rules.strict:
         check_speech(model, voice, instructions, events=events)
-    stream = reader.flag(table.WHOLE, default=True)
-    speed = reader.number(table.SPEED)
-    job = SpeechJob(model, text, voice, 1.0 if speed is None else speed, instructions)
+    stream = reader.flag(table.WHOLE)
+    job = SpeechJob(model, text, voice, reader.number(table.SPEED), instructions)
     return SpeechRequest(job, form, events, whole=not stream and not events)
 
 

@@ -16,17 +16,16 @@ from app.wire.clean_text import clean
 from app.wire.cue_breaks import CueRules
 from app.wire.diarization_request import speaker_request
 from app.wire.field_reader import FormReader
-from app.wire.field_row import RequestField, ResponseFormat
-from app.wire.form_fields import Fields, bounded_number, invalid_choice
+from app.wire.field_row import ObjectPart, RequestField, ResponseFormat
+from app.wire.form_fields import Fields, bounded_integer, bounded_number, invalid_choice
 from app.wire.languages import language_code
 from app.wire.strict import check_transcription, check_translation
 from app.wire.transcription_events import EventOptions
 from engines.types import Task
 
 SUBTITLES = ("srt", "vtt")
-VAD_KEYS = {"type", "prefix_padding_ms", "silence_duration_ms", "threshold"}
-MOST_HOTWORDS = 200
-"""The most hot words in one request; the model uses about a hundred tokens of them."""
+LEAST_THRESHOLD = 0.01
+"""At a threshold of 0 everything would be speech, silence too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +68,7 @@ def transcription(reader: FormReader, rules: RequestRules) -> TranscriptionReque
     model = reader.model(table.MODEL)
     form = reader.choice(table.RESPONSE_FORMAT)
     granularities = reader.choices(table.GRANULARITIES)
-    stream = reader.flag(table.STREAM, default=False)
+    stream = reader.flag(table.STREAM)
     speakers = speaker_request(reader, form)
     if speakers and stream and "word" in granularities:
         speakers = replace(speakers, text_first=True)
@@ -105,7 +104,7 @@ def translation(reader: FormReader, rules: RequestRules) -> TranscriptionRequest
     model = reader.model(table.MODEL)
     form = reader.choice(table.TRANSLATION_FORMAT)
     job = replace(_job(reader, rules, model, "translate"), words=form in SUBTITLES)
-    stream = reader.flag(table.STREAM, default=False)
+    stream = reader.flag(table.STREAM)
     return _request(job, form, frozenset({"segment"}), stream=stream, cues=_cues(reader, rules.cues))
 
 
@@ -115,7 +114,7 @@ def _job(reader: FormReader, rules: RequestRules, model: str, task: Task) -> Tra
         task=task,
         prompt=reader.text(table.PROMPT, rules.prompt_characters),
         hotwords=_hotwords(reader),
-        temperature=reader.number(table.TEMPERATURE) or 0.0,
+        temperature=reader.number(table.TEMPERATURE),
         beam_size=reader.integer(table.BEAM_SIZE),
         vad=_vad(reader, default=rules.vad),
     )
@@ -153,7 +152,7 @@ def _hotwords(reader: FormReader) -> tuple[str, ...]:
     """OpenAI's `keywords[]` and the field's usual name, `hotwords` (a list, or one text with commas)."""
     words = [*reader.texts(table.KEYWORDS), *reader.texts(table.HOTWORDS)]
     parts = [clean(part).strip() for word in words for part in word.split(",")]
-    return tuple(part for part in parts if part)[:MOST_HOTWORDS]
+    return tuple(part for part in parts if part)[: table.MOST_HOTWORDS]
 
 
 def _vad(reader: FormReader, *, default: bool) -> VadOptions | None:
@@ -174,22 +173,27 @@ def _strategy(value: Mapping[str, Any] | str) -> VadOptions:
         raise InvalidValue(
             f"'{name}' needs a type: '{name}[type]=server_vad' with the other keys.", param=f"{name}[type]"
         )
-    if value.get("type") == "auto":
-        return VadOptions()
-    if value.get("type") != "server_vad":
-        raise invalid_choice(f"{name}[type]", _said(value.get("type")), ("server_vad",))
-    if unknown := set(value) - VAD_KEYS:
+    if value["type"] not in choices:
+        raise invalid_choice(f"{name}[type]", _said(value["type"]), choices)
+    if unknown := set(value) - {"type", *(part.name for part in table.CHUNKING.parts)}:
         raise UnsupportedValue(f"Unknown key in '{name}': '{min(unknown)[:50]}'.", param=name)
-    numbers = {
-        key: bounded_number(f"{name}[{key}]", value[key], 0, high)
-        for key, high in (("threshold", 1), ("prefix_padding_ms", 5000), ("silence_duration_ms", 10_000))
-        if key in value
-    }
+    numbers = {part.name: _part(f"{name}[{part.name}]", part, value) for part in table.CHUNKING.parts}
+    if value["type"] == "auto":
+        return VadOptions()
     return VadOptions(
-        threshold=max(numbers.get("threshold", 0.5), 0.01),
-        prefix_padding_ms=int(numbers.get("prefix_padding_ms", 300)),
-        silence_duration_ms=int(numbers.get("silence_duration_ms", 200)),
+        threshold=max(numbers["threshold"], LEAST_THRESHOLD),
+        prefix_padding_ms=int(numbers["prefix_padding_ms"]),
+        silence_duration_ms=int(numbers["silence_duration_ms"]),
     )
+
+
+def _part(name: str, part: ObjectPart, value: Mapping[str, Any]) -> float:
+    """One number of the object, or its default. `name`: for errors."""
+    if part.name not in value:
+        return part.default
+    if part.kind == "integer":
+        return bounded_integer(name, value[part.name], int(part.low), int(part.high))
+    return bounded_number(name, value[part.name], part.low, part.high)
 
 
 def _said(value: Any) -> str:
@@ -201,7 +205,7 @@ def _cues(reader: FormReader, default: CueRules) -> CueRules:
     return CueRules(
         width=reader.integer(table.LINE_WIDTH) or default.width,
         lines=reader.integer(table.LINE_COUNT) or default.lines,
-        longest=reader.number(table.CUE_SECONDS) or default.longest,
+        longest=reader.number(table.CUE_SECONDS, default=default.longest),
         shortest=default.shortest,
         speed=default.speed,
     )

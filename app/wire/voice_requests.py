@@ -13,7 +13,7 @@ from app.wire import request_fields as table
 from app.wire.clean_text import checked_id, is_id
 from app.wire.field_reader import BodyReader, FormReader
 from app.wire.field_row import RequestField
-from app.wire.form_fields import Fields, bounded_integer
+from app.wire.form_fields import Fields
 from app.wire.json_bodies import json_object
 from app.wire.languages import language_tag
 
@@ -89,14 +89,22 @@ def renamed(reader: BodyReader) -> str:
     return _label(reader.text(table.NAME))
 
 
-def page_of_consents(after: str | None, limit: str | None) -> PageRequest:
+def page_of_consents(query: Fields) -> PageRequest:
     """The wanted page of a list of consents. Raises `InvalidValue`."""
-    return _page(after, limit, table.LIMIT)
+    return page(FormReader(query, "list_consents"), table.LIMIT)
 
 
-def page_of_voices(after: str | None, limit: str | None) -> PageRequest:
+def page_of_voices(query: Fields) -> PageRequest:
     """The wanted page of a list of voices. Raises `InvalidValue`."""
-    return _page(after, limit, table.VOICE_LIMIT)
+    return page(FormReader(query, "list_voices"), table.VOICE_LIMIT)
+
+
+def page(reader: FormReader, limit: RequestField) -> PageRequest:
+    """The page that a query asks for. `limit`: the row of its size. Raises `InvalidValue`."""
+    after = reader.raw(table.AFTER)
+    start = checked_id(table.AFTER.name, after) if after else None
+    size = reader.integer(limit)
+    return PageRequest(start, int(limit.default) if size is None and limit.default else size)
 
 
 def voice_id(text: str) -> str:
@@ -111,13 +119,6 @@ def consent_id(text: str) -> str:
     if not is_id(text):
         raise ConsentNotFound(text)
     return text
-
-
-def _page(after: str | None, limit: str | None, field: RequestField) -> PageRequest:
-    start = checked_id(table.AFTER.name, after) if after else None
-    if limit is None or not limit.strip():
-        return PageRequest(start, int(field.default) if field.default else None)
-    return PageRequest(start, bounded_integer(field.name, limit, int(field.low or 1), int(field.high or 1)))
 
 
 def _label(name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.audio.cut_windows import EverythingIsSpeech
 from app.domain import ModelSpec
+from app.errors import ModelUnavailable
 from app.runtime.admission import Admission, Permit
 from app.runtime.memory_budget import ModelState
 from app.runtime.runner import RunnerSnapshot
@@ -39,6 +40,8 @@ class FakeRunner:
     calls: list[str] = field(default_factory=list)
     """The names of the calls, in order."""
     windows: list[Window] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+    """The ids of models that cannot be loaded."""
 
     def admit(self) -> Permit:
         self.calls.append("admit")
@@ -77,6 +80,8 @@ class FakeRunner:
 
     async def load(self, model: ModelSpec, permit: Permit) -> None:
         self.calls.append("load")
+        if model.id in self.missing:
+            raise ModelUnavailable(f"The weights of {model.id} are missing.", param="model")
 
     async def enroll(
         self, model: ModelSpec, cloner: str, sample: SpeakerSample, permit: Permit

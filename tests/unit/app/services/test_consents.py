@@ -19,6 +19,7 @@ from app.errors import (
     ConsentNotFound,
     InvalidValue,
     ModelNotFound,
+    ModelUnavailable,
     Overloaded,
     PhraseNotHeard,
     RequestTimedOut,
@@ -98,7 +99,7 @@ async def test_one_permit_one_decoding_one_detection(
 ) -> None:
     consent = await service.create(ME, "Ann", "en-US", CLIP)
     assert (consent.language, consent.project) == ("en-US", "mine")
-    assert runner.calls == ["admit", "detect", "transcribe", "embed"]
+    assert runner.calls == ["admit", "load", "load", "detect", "transcribe", "embed"]
     assert len(decodings) == 1
     assert runner.windows[0].language == "en"
     assert sum(window.pcm.seconds for window in runner.windows) == pytest.approx(12, abs=0.1)
@@ -202,6 +203,18 @@ async def test_a_missing_model_is_told_before_the_work(runner: FakeRunner, url: 
     assert runner.calls == []
     threads.close()
     await database.close()
+
+
+@pytest.mark.parametrize("which", ["encoder", "transcriber"])
+async def test_weights_that_are_missing_are_told_before_the_work(
+    service: ConsentService, runner: FakeRunner, decodings: list[Any], which: str
+) -> None:
+    runner.missing = {ENCODER.id if which == "encoder" else service._transcription.model("whisper-1").id}
+    with pytest.raises(ModelUnavailable):
+        await service.create(ME, "Ann", "en", CLIP)
+    assert set(runner.calls) == {"admit", "load"}
+    assert decodings == []
+    assert runner.admission.count == 0
 
 
 async def test_silence_names_the_field(service: ConsentService, runner: FakeRunner) -> None:

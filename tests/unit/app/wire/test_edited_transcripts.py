@@ -13,7 +13,8 @@ import pytest
 
 from app.errors import ApiError
 from app.wire.cue_breaks import CueRules
-from app.wire.edited_transcripts import MOST_SEGMENTS, MOST_WORDS, render_request, rendered
+from app.wire.edited_transcripts import render_request, rendered
+from app.wire.request_fields import MOST_SEGMENTS, MOST_WORDS
 
 pytestmark = pytest.mark.slow
 

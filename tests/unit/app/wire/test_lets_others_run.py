@@ -18,10 +18,11 @@ import pytest
 from app.domain import SpokenSegment, Transcript
 from app.errors import InvalidRequest
 from app.wire.cue_breaks import CueRules
-from app.wire.edited_transcripts import BODY_BYTES, MOST_SEGMENTS, MOST_WORDS, render_request, rendered
+from app.wire.edited_transcripts import BODY_BYTES, render_request, rendered
 from app.wire.field_row import RenderFormat
 from app.wire.json_text import MOST_MEMBERS, TooManyMembers, dump, load
 from app.wire.realtime import Append, client_event, decoded
+from app.wire.request_fields import MOST_SEGMENTS, MOST_WORDS
 from app.wire.transcripts import render
 from engines.types import Segment, Word
 from tests.support.holding import longest_hold

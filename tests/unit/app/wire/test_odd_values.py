@@ -99,20 +99,20 @@ def test_kinds_of_json_that_a_field_of_speech_has_not(field: str, value: object)
 )
 def test_limits_of_pages(limit: str) -> None:
     with pytest.raises(InvalidValue) as caught:
-        page_of_consents(None, limit)
+        page_of_consents(Fields([("limit", limit)]))
     assert caught.value.param == "limit"
 
 
 def test_pages_that_can_be() -> None:
-    assert page_of_consents("a", "0020") == PageRequest("a", 20)
-    assert page_of_voices("", "") == PageRequest(None, None)
+    assert page_of_consents(Fields([("after", "a"), ("limit", "0020")])) == PageRequest("a", 20)
+    assert page_of_voices(Fields([("after", ""), ("limit", "")])) == PageRequest(None, None)
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "x" * 257, "a\nb", "\x9f"])
 @pytest.mark.parametrize(
     "read",
     [
-        lambda text: page_of_consents(text, None),
+        lambda text: page_of_consents(Fields([("after", text)])),
         voice_id,
         consent_id,
         lambda text: Fields([("consent", text)]).id("consent"),
