@@ -20,7 +20,7 @@ TRANSCRIPTION_NAMES = (
 DEFAULT_ALIASES = dict.fromkeys(TRANSCRIPTION_NAMES, "whisper-base")
 """The local model that answers to each of them."""
 
-SPEECH_MODELS: dict[str, Literal["fast", "best"]] = {
+SPEECH_NAMES: dict[str, Literal["fast", "best"]] = {
     "tts-1": "fast",
     "tts-1-hd": "best",
     "gpt-4o-mini-tts": "best",

@@ -21,7 +21,7 @@ import numpy as np
 
 from app.container import Container
 from app.services.steps.recordings import chunks, listen
-from app.services.voices import PIECE_SECONDS
+from app.services.voices import SAMPLE_PIECE_SECONDS
 from app.settings.source import load_settings
 from engines.speakers import encoder
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
@@ -88,7 +88,7 @@ async def _least_likeness(container: Container, hears: encoder.CamPlusPlus, samp
     with container.runner.admit() as permit:
         file = io.BytesIO(wav(sample))
         heard = await listen(container.runner, container.threads, file, LONGEST_SAMPLE, permit, "sample")
-    pieces = np.stack([hears.embed(Pcm(piece)) for piece in chunks(heard.speech, PIECE_SECONDS)])
+    pieces = np.stack([hears.embed(Pcm(piece)) for piece in chunks(heard.speech, SAMPLE_PIECE_SECONDS)])
     return float((pieces @ pieces.T).min())
 
 

@@ -56,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranscribeOptions:
-    """How to decode; equal options may share a batch."""
+    """How to decode; windows with equal options may share a batch."""
 
     beam_size: int = 5
     greedy_first: bool = False

@@ -37,6 +37,7 @@ Joined = TypeVar("Joined", bound="Work[object, object]")
 Result = TypeVar("Result")
 Kind = Literal["transcription", "speech", "speaker", "diarization"]
 FRAMES_PER_SECOND = 100
+"""Frames of the log-mel spectrogram of one second."""
 Seen: TypeAlias = object
 """The result of a diarizer for one stretch of sound: it can be pickled, and only that diarizer knows its
 content."""

@@ -112,6 +112,11 @@ _TRANSLATIONS = _TRANSCRIPTIONS | {JSON: _any("Transcription", "VerboseTranscrip
 _SPEECH = dict.fromkeys(SPEECH_MEDIA_TYPES.values(), BINARY) | {
     EVENTS: _events("SpeechDelta", "SpeechDone", "Error")
 }
+_FILE_SCHEMAS = {JSON: {"type": "object"}, RENDERED_MEDIA_TYPES["docx"]: BINARY}
+_RENDERED = {
+    media_type: _FILE_SCHEMAS.get(media_type, TEXT)
+    for media_type in (kind.partition(";")[0] for kind in RENDERED_MEDIA_TYPES.values())
+}
 _STATUS = {
     "type": "object",
     "required": ["status"],
@@ -130,7 +135,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         id="renderTranscription",
         endpoint="render",
         body=JSON,
-        answers={media_type.partition(";")[0]: BINARY for media_type in RENDERED_MEDIA_TYPES.values()},
+        answers=_RENDERED,
         errors=WORKING_STATUSES,
         extension=True,
     ),

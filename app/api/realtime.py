@@ -42,7 +42,7 @@ PROTOCOL = "realtime"
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 LONG_FRAME = 65_536
 """Frames with more characters than this are parsed on a work thread."""
-LAST_SECONDS = 1.0
+LAST_EVENT_SECONDS = 1.0
 """Seconds that a client gets to read the last event before the close."""
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_FAULT, SERVICE_RESTART = 1001, 1008, 1011, 1012
 REFUSED_MODEL = 4000
@@ -189,7 +189,7 @@ class _Conversation:
 
     async def _last_words(self, sending: asyncio.Future[None]) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_SECONDS):
+            async with asyncio.timeout(LAST_EVENT_SECONDS):
                 await self._flushed(sending)
 
     async def _flushed(self, sending: asyncio.Future[None]) -> None:

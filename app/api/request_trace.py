@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 UNTRACED = ("/health", "/metrics")
 """Requests with these beginnings of paths are not traced, because probes send them every few seconds."""
-OPERATIONS = {
+ROUTE_OPERATIONS = {
     "/v1/audio/transcriptions": "speech_to_text",
     "/v1/audio/translations": "speech_to_text",
     "/v1/realtime": "speech_to_text",
@@ -58,7 +58,7 @@ def describe_request(
             "http.request.method": method,
             "http.route": route,
             "http.response.status_code": status,
-            "gen_ai.operation.name": OPERATIONS.get(route or ""),
+            "gen_ai.operation.name": ROUTE_OPERATIONS.get(route or ""),
             "gen_ai.request.model": str(facts.get(access_log.MODEL_SERVED, "")) or None,
             "antiphon.request_id": str(fields["request_id"]),
             "antiphon.outcome": str(facts.get("outcome", fields["outcome"])),

@@ -16,8 +16,8 @@ from app.settings.server import ServerSettings
 from app.settings.source import SettingsError
 
 log = logging.getLogger(__name__)
-BEGIN = "-----BEGIN CERTIFICATE-----"
-END = "-----END CERTIFICATE-----"
+PEM_BEGIN = "-----BEGIN CERTIFICATE-----"
+PEM_END = "-----END CERTIFICATE-----"
 LONGEST_PEM = 1 << 20
 UTC_TIME, GENERALIZED_TIME, VERSION_FIELD = 0x17, 0x18, 0xA0
 """Tags of DER (X.690) and, last, the optional first field of a certificate (RFC 5280)."""
@@ -88,7 +88,7 @@ def _stat(path: Path) -> tuple[int, int, int] | None:
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     """The TLS settings of the server, with its certificate and key. Raises `CertificateUnusable`."""
-    if BEGIN not in _text(certificate, "certificate"):
+    if PEM_BEGIN not in _text(certificate, "certificate"):
         raise CertificateUnusable(
             f"`server.certificate`: {_shown(certificate)} holds no certificate in PEM format."
         )
@@ -146,9 +146,9 @@ def _expiry(path: Path) -> float:
     Certificate -> tbsCertificate -> version, serial number, signature, issuer, validity (RFC 5280, 4.1).
     """
     text = _text(path, "certificate")
-    start = text.index(BEGIN)
+    start = text.index(PEM_BEGIN)
     try:
-        der = ssl.PEM_cert_to_DER_cert(text[start : text.index(END, start) + len(END)])
+        der = ssl.PEM_cert_to_DER_cert(text[start : text.index(PEM_END, start) + len(PEM_END)])
         _, whole = next(_fields(der))
         _, body = next(_fields(whole))
         fields = [value for tag, value in _fields(body) if tag != VERSION_FIELD]

@@ -20,8 +20,8 @@ MESSAGE_BYTES = 24 * 2**20
 """The largest message; base64 of 15 MiB of sound fits. A larger one closes the connection with 1009."""
 PING_SECONDS = 20.0
 CATCH_UP_SECONDS = 1.0
-"""A socket that is read, and that brings nothing for so long, has nothing left to read. While the answer to a
-ping may lie behind sound that was not read, this is checked again after so many seconds.
+"""If reading brings nothing for this long, the socket is empty. Also the seconds between two checks whether a
+pong has come.
 """
 LITTLE_BYTES = 2**14
 """A read that brings fewer bytes has brought all that there was: after a long pause, the system holds a whole
@@ -169,8 +169,8 @@ class Socket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def keepalive_timeout(self) -> None:
-        """Ends the connection only if everything was read that came within the time for an answer. Where more
-        sound comes than the model can follow, it is left unread, and the answer waits behind it.
+        """Closes the connection if no pong has come and the socket was read to its end. While input is left
+        unread because the model is behind, the pong may lie behind it, so the check is repeated.
         """
         now = self.loop.time()
         if not self.read_paused and now - self._active >= CATCH_UP_SECONDS:

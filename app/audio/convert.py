@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.audio.filters import Step, chain, finished
+from app.audio.filters import FilterStep, chain, finished
 from app.errors import NotAudio
 from engines.types import SAMPLE_RATE, Samples
 
@@ -136,7 +136,7 @@ def _full_scale(samples: Samples) -> float:
     return next((scale for scale in INTEGER_SCALES if loudest <= scale), 1.0)
 
 
-def _resampler(frame: AudioFrame, rate: int, first: list[Step]) -> Graph:
+def _resampler(frame: AudioFrame, rate: int, first: list[FilterStep]) -> Graph:
     source = {
         "sample_rate": str(frame.sample_rate),
         "sample_fmt": frame.format.name,

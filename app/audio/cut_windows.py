@@ -15,7 +15,7 @@ from engines.types import SAMPLE_RATE, Samples
 
 FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
-FRAMES_PER_SECOND = SAMPLE_RATE / FRAME_SAMPLES
+DETECTOR_FRAMES_PER_SECOND = SAMPLE_RATE / FRAME_SAMPLES
 QUIET_MARGIN = 0.15
 """A frame is quiet if its probability of speech is at least this much below the threshold."""
 SHORTEST_SILENCE = 3
@@ -33,7 +33,7 @@ class CutRules:
     padding: float = 0.3
     """Seconds of sound before and after speech that belong to a window."""
     silence: float = 0.5
-    """Seconds of silence at which a long window is best cut."""
+    """A long window is best cut in a silence of at least so many seconds."""
     shortest: float = 0.1
     """A window with fewer seconds of speech counts as noise and is dropped."""
     longest: float = 30.0
@@ -155,7 +155,7 @@ class WindowCutter:
 
 
 def _frames(seconds: float) -> int:
-    return int(seconds * FRAMES_PER_SECOND)
+    return int(seconds * DETECTOR_FRAMES_PER_SECOND)
 
 
 def _end_of_talk(speech: NDArray[np.int64], known: int, gap: int) -> int | None:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from av import AudioFrame
     from av.filter.graph import Graph
 
-Step = tuple[str, str | None]
+FilterStep = tuple[str, str | None]
 """Name of a filter, and its options."""
 
 
-def chain(source: Mapping[str, str], steps: Sequence[Step]) -> Graph:
+def chain(source: Mapping[str, str], steps: Sequence[FilterStep]) -> Graph:
     """A graph of FFmpeg's filters. `source`: the format of the frames, as options of FFmpeg's `abuffer`."""
     from av.filter import Graph
 
@@ -37,7 +37,7 @@ def chain(source: Mapping[str, str], steps: Sequence[Step]) -> Graph:
     return graph
 
 
-def mono_chain(rate: int, steps: Sequence[Step]) -> Graph:
+def mono_chain(rate: int, steps: Sequence[FilterStep]) -> Graph:
     """A graph of filters for mono frames of floats. `rate`: hertz."""
     return chain({"sample_rate": str(rate), "sample_fmt": "flt", "channel_layout": "mono"}, steps)
 

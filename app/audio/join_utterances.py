@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
-from app.audio.filters import Step, finished, mono_chain
+from app.audio.filters import FilterStep, finished, mono_chain
 from engines.types import Pcm, Samples
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def trimmed(sound: Pcm) -> Samples:
 
 
 def _filters(rate: int, tempo: float, gain: float) -> Graph:
-    steps: list[Step] = [
+    steps: list[FilterStep] = [
         ("aresample", str(SPEECH_RATE)),
         *[("atempo", f"{step:.6f}") for step in _tempo_steps(tempo)],
     ]

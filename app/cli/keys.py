@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 KeyId = Annotated[
     str, typer.Argument(metavar="ID", help="The id that `antiphon keys list` shows, or its beginning.")
 ]
-Scopes = Annotated[
+ScopeOption = Annotated[
     list[str] | None,
     typer.Option(
         "--scope",
@@ -62,7 +62,7 @@ def create(
     project: Annotated[
         str, typer.Option(metavar="NAME", help="Keys of one project share voices and consents.")
     ] = "default",
-    scope: Scopes = None,
+    scope: ScopeOption = None,
     expires: Expires = None,
     requests_per_minute: Requests = None,
     audio_seconds_per_minute: Audio = None,
@@ -146,7 +146,7 @@ def rotate(
 @app.command()
 def change(
     key_id: KeyId,
-    scope: Scopes = None,
+    scope: ScopeOption = None,
     expires: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="When the key ends: a date (UTC), a span such as 30d, or never."),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.services.steps.live_session import LiveSession
     from app.settings import Settings
 
-LAST_SECONDS = 30.0
+LAST_WORDS_SECONDS = 30.0
 """Seconds to wait for the last words after the sound has ended."""
 WEEK_SECONDS = 7 * 86_400.0
 """A microphone may be open for longer than a request of the server may take."""
@@ -191,7 +191,7 @@ async def _finished(session: LiveSession) -> None:
     with suppress(InvalidRequest):  # nothing was said since the last turn
         session.commit()
     try:
-        async with asyncio.timeout(LAST_SECONDS):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
             await session.settled()
     except TimeoutError:
         raise CommandError("The last words were not transcribed in time.") from None

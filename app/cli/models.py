@@ -36,12 +36,12 @@ def list_models(as_json: Json = False, config: Config = None) -> None:
     Example:
         antiphon models list
     """
-    from app.cli.tables import Row, show
+    from app.cli.tables import TableRow, show
     from app.models.catalog import catalog
     from app.settings.source import load_settings
 
     store, memory = _store(config), _in_memory(load_settings(config))
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name in sorted({*catalog(), *store.installed()}):
         entry = store.entry(name)
         rows.append(

@@ -36,9 +36,9 @@ def _installed() -> list[str]:
 
 def _names_of(kind: str) -> Iterator[str]:
     """OpenAI's names for a kind of model, the catalogue's, and models that were installed beside them."""
-    from app.openai_names import SPEECH_MODELS, TRANSCRIPTION_NAMES
+    from app.openai_names import SPEECH_NAMES, TRANSCRIPTION_NAMES
 
-    yield from TRANSCRIPTION_NAMES if kind == "transcription" else SPEECH_MODELS
+    yield from TRANSCRIPTION_NAMES if kind == "transcription" else SPEECH_NAMES
     known = _catalogue()
     yield from (name for name, entry in known.items() if entry["kind"] == kind)
     yield from (name for name in _installed() if name not in known and not name.startswith("."))

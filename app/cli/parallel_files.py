@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[float, float | None], None]
 """Callback: seconds done, seconds in all (None: unknown)."""
-Step = Callable[[Report], Coroutine[Any, Any, None]]
+FileWork = Callable[[Report], Coroutine[Any, Any, None]]
 
 
 class FileBatch:
@@ -68,14 +68,14 @@ class FileBatch:
 
 async def run_all(
     batch: FileBatch,
-    steps: Sequence[tuple[str, Step]],
+    steps: Sequence[tuple[str, FileWork]],
     jobs: int,
     sentence: Callable[[Exception], str | None],
 ) -> None:
     """Runs all steps, `jobs` at a time. A failure for which `sentence` has no text is raised at the end."""
     places = asyncio.Semaphore(jobs)
 
-    async def one(name: str, step: Step) -> None:
+    async def one(name: str, step: FileWork) -> None:
         async with places:
             with batch.file(name) as report:
                 try:

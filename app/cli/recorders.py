@@ -13,9 +13,9 @@ from pathlib import Path
 
 from app.cli.failures import CommandError
 
-PIECE_SECONDS = 0.1
-PIECE_BYTES = 3200
-"""Bytes of a piece: 0.1 s at 16 kHz."""
+SOUND_PIECE_SECONDS = 0.1
+SOUND_PIECE_BYTES = 3200
+"""Bytes that are read at once: 0.1 s at 16 kHz."""
 COMMANDS = {
     "parec": ("--raw", "--format=s16le", "--rate=16000", "--channels=1", "--latency-msec=100"),
     "arecord": ("-q", "-t", "raw", "-f", "S16_LE", "-r", "16000", "-c", "1"),
@@ -47,7 +47,7 @@ async def microphone(device: str) -> AsyncGenerator[bytes]:
     assert process.stderr
     said = asyncio.ensure_future(process.stderr.read(ERROR_BYTES))
     try:
-        while piece := await process.stdout.read(PIECE_BYTES):
+        while piece := await process.stdout.read(SOUND_PIECE_BYTES):
             yield piece
         if await process.wait():
             reason = (await said).decode(errors="replace").strip().splitlines()
@@ -69,10 +69,10 @@ async def file_at_its_pace(path: Path) -> AsyncGenerator[bytes]:
             blocks = source.blocks()
             while (block := await asyncio.to_thread(next, blocks, None)) is not None:
                 data = (block * 32_767).astype("<i2").tobytes()
-                for at in range(0, len(data), PIECE_BYTES):
+                for at in range(0, len(data), SOUND_PIECE_BYTES):
                     sent += 1
-                    await asyncio.sleep(max(began + sent * PIECE_SECONDS - loop.time(), 0))
-                    yield data[at : at + PIECE_BYTES]
+                    await asyncio.sleep(max(began + sent * SOUND_PIECE_SECONDS - loop.time(), 0))
+                    yield data[at : at + SOUND_PIECE_BYTES]
         finally:
             source.close()
 

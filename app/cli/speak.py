@@ -30,7 +30,7 @@ class SpeechFormat(StrEnum):
     pcm = "pcm"
 
 
-ENDINGS = {".ogg": SpeechFormat.opus, ".oga": SpeechFormat.opus, ".raw": SpeechFormat.pcm} | {
+SPEECH_ENDINGS = {".ogg": SpeechFormat.opus, ".oga": SpeechFormat.opus, ".raw": SpeechFormat.pcm} | {
     f".{f}": f for f in SpeechFormat
 }
 
@@ -56,7 +56,7 @@ VoiceName = Annotated[
 Model = Annotated[
     str, typer.Option(metavar="NAME", autocompletion=complete_speech_model, help="Speech model.")
 ]
-Form = Annotated[
+FormatOption = Annotated[
     SpeechFormat | None,
     typer.Option(
         "--format",
@@ -79,7 +79,7 @@ def speak(
     output: Output = None,
     voice: VoiceName = "alloy",
     model: Model = "tts-1",
-    form: Form = None,
+    form: FormatOption = None,
     speed: Speed = 1.0,
     instructions: Instructions = "",
     config: Config = None,
@@ -110,11 +110,13 @@ def speak(
 
 def _format(output: Path | None, named: SpeechFormat | None) -> SpeechFormat:
     """What `--format` or the ending of the file says. Raises `typer.BadParameter` where they disagree."""
-    by_ending = ENDINGS.get(output.suffix.lower()) if output else None
+    by_ending = SPEECH_ENDINGS.get(output.suffix.lower()) if output else None
     if named and by_ending and named is not by_ending:
         raise typer.BadParameter(f"{output} ends like {by_ending}, but --format says {named}.")
     if output and not (named or by_ending):
-        raise typer.BadParameter(f"The ending of {output} is no format; use one of {', '.join(ENDINGS)}.")
+        raise typer.BadParameter(
+            f"The ending of {output} is no format; use one of {', '.join(SPEECH_ENDINGS)}."
+        )
     return named or by_ending or SpeechFormat.mp3
 
 

@@ -23,11 +23,11 @@ def speaker_options(
 ) -> SpeakerRequest:
     """The values of `--speaker NAME=FILE` and `--speakers`. Raises `typer.BadParameter`."""
     from app.domain import SpeakerReference, SpeakerRequest
-    from app.wire.diarization_request import FORMATS
+    from app.wire.diarization_request import SPEAKER_FORMATS
     from app.wire.request_fields import MOST_KNOWN_SPEAKERS
 
-    if form not in FORMATS:
-        raise typer.BadParameter(f"{form} cannot say who speaks; choose one of {', '.join(FORMATS)}.")
+    if form not in SPEAKER_FORMATS:
+        raise typer.BadParameter(f"{form} cannot say who speaks; choose one of {', '.join(SPEAKER_FORMATS)}.")
     if translate:
         raise typer.BadParameter("A translation does not say who speaks.")
     if len(clips) > MOST_KNOWN_SPEAKERS:

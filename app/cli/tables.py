@@ -10,12 +10,12 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-Row = Mapping[str, str | int | float | bool | None]
+TableRow = Mapping[str, str | int | float | bool | None]
 """A row of a list: column -> value. All rows of a list have the same columns."""
 GAP = "  "
 
 
-def show(columns: Sequence[str], rows: Sequence[Row], *, as_json: bool) -> None:
+def show(columns: Sequence[str], rows: Sequence[TableRow], *, as_json: bool) -> None:
     """Prints a list: as JSON if asked for, in aligned columns on a terminal, else as tab-separated lines."""
     if as_json:
         print(json.dumps(list(rows), indent=2, ensure_ascii=False))

@@ -16,9 +16,9 @@ import typer
 
 from app.cli.failures import tell
 from app.cli.options import Config, Prompt, complete_transcription_model
-from app.cli.parallel_files import FileBatch, Report, Step
+from app.cli.parallel_files import FileBatch, FileWork, Report
 from app.cli.sound_files import STDIN, listed
-from app.cli.transcript_files import ENDINGS, Plan, Task, TranscriptFormat, format_of, plan
+from app.cli.transcript_files import ENDINGS, FileTask, Plan, TranscriptFormat, format_of, plan
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -31,7 +31,7 @@ WITH_WORDS = (TranscriptFormat.srt, TranscriptFormat.vtt, TranscriptFormat.verbo
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Files, folders, or - for standard input.")
 ]
-Form = Annotated[
+FormatOption = Annotated[
     TranscriptFormat | None,
     typer.Option(
         "--format",
@@ -85,7 +85,7 @@ Jobs = Annotated[
 
 def transcribe(
     files: Files,
-    form: Form = None,
+    form: FormatOption = None,
     output: Output = None,
     model: Model = "whisper-1",
     language: Language = "",
@@ -189,8 +189,8 @@ async def _tell_loading(container: Container, model: str, batch: FileBatch) -> N
 
 
 def _step(
-    container: Container, task: Task, job: TranscriptionJob, form: TranscriptFormat, batch: FileBatch
-) -> Step:
+    container: Container, task: FileTask, job: TranscriptionJob, form: TranscriptFormat, batch: FileBatch
+) -> FileWork:
     async def step(report: Report) -> None:
         from app.wire.transcripts import render
 

@@ -39,7 +39,7 @@ ENDINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class FileTask:
     """One file to transcribe, and the file for its transcript."""
 
     sound: SoundFile
@@ -51,7 +51,7 @@ class Task:
 class Plan:
     """All tasks of one command."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[FileTask, ...]
     left_out: tuple[Path, ...]
     """Files in folders that are skipped, because their ending is not one of an audio or video format."""
 
@@ -79,7 +79,7 @@ def plan(files: Sequence[str], output: Path | None, ending: str) -> Plan:
     """The transcript file for each input. Raises `typer.BadParameter`."""
     folders = [Path(name) for name in files if name != STDIN and Path(name).is_dir()]
     sounds, left_out = sound_files(files, several_folders=len(folders) > 1, passed=set(ENDINGS.values()))
-    tasks = [Task(sound, None) for sound in sounds]
+    tasks = [FileTask(sound, None) for sound in sounds]
     if not tasks:
         skipped = f" ({listed(left_out)} left out)" if left_out else ""
         raise typer.BadParameter(f"There is no audio file among these{skipped}.")
@@ -105,12 +105,12 @@ def _check_output_folder(output: Path | None) -> None:
     check_folder(output)
 
 
-def _beside(task: Task, output: Path | None, ending: str) -> Path:
+def _beside(task: FileTask, output: Path | None, ending: str) -> Path:
     folder = output / task.sound.inside if output else task.sound.path.parent
     return folder / (task.sound.path.stem + ending)
 
 
-def _named_apart(tasks: list[Task]) -> list[Task]:
+def _named_apart(tasks: list[FileTask]) -> list[FileTask]:
     """Inputs that differ in their ending only keep it: talk.mp3.srt and talk.mp4.srt."""
     shared = Counter(task.target for task in tasks)
     apart = [

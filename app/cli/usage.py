@@ -12,7 +12,7 @@ import typer
 from app.cli.options import Config, Json
 
 if TYPE_CHECKING:
-    from app.cli.tables import Row
+    from app.cli.tables import TableRow
     from app.domain import ApiKey, UsageCounts, UsageEntry
 
 DAY_FORMAT, MONTH_FORMAT = "%Y-%m-%d", "%Y-%m"
@@ -49,7 +49,7 @@ def usage(
     show(COLUMNS, rows, as_json=as_json)
 
 
-def _row(period: str, account: str, project: str, counts: UsageCounts, named: Mapping[str, str]) -> Row:
+def _row(period: str, account: str, project: str, counts: UsageCounts, named: Mapping[str, str]) -> TableRow:
     return {
         "period": period,
         "key": account,

@@ -10,7 +10,7 @@ import typer
 from app.cli.options import Config, Json, Project
 
 if TYPE_CHECKING:
-    from app.cli.tables import Row
+    from app.cli.tables import TableRow
     from app.container import Container
     from app.domain import Caller, ListedVoice
 
@@ -44,7 +44,7 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
     show(COLUMNS, rows, as_json=as_json)
 
 
-async def _rows(container: Container, caller: Caller) -> list[Row]:
+async def _rows(container: Container, caller: Caller) -> list[TableRow]:
     from app.store.schema_check import check_schema, revision_of
 
     if await revision_of(container.database) is None:  # no database yet, so there are no custom voices
@@ -53,7 +53,7 @@ async def _rows(container: Container, caller: Caller) -> list[Row]:
     return [_shown(listed) for listed in await container.services.voices.all(caller)]
 
 
-def _shown(listed: ListedVoice) -> Row:
+def _shown(listed: ListedVoice) -> TableRow:
     from app.domain import CustomVoice
 
     if isinstance(listed.voice, CustomVoice):
@@ -64,7 +64,7 @@ def _shown(listed: ListedVoice) -> Row:
     return _row(listed.name, speaks_as, voice.language, voice.gender, listed.voice.model.id, voice.rate)
 
 
-def _row(name: str, speaks_as: str, language: str, gender: str, model: str, hertz: int | None) -> Row:
+def _row(name: str, speaks_as: str, language: str, gender: str, model: str, hertz: int | None) -> TableRow:
     return dict(zip(COLUMNS, (name, speaks_as, language, gender, model, hertz), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What a limit of a key refuses."""
+"""Errors of a key that has reached one of its limits."""
 
 from __future__ import annotations
 

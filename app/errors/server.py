@@ -1,4 +1,4 @@
-"""Temporary and internal failures of the server: every 5xx."""
+"""Temporary and internal failures of the server: every 5xx but that of `connections.py`."""
 
 from __future__ import annotations
 

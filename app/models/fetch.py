@@ -51,7 +51,7 @@ class Fetcher:
         staging: Path,
         report: FetchProgress,
     ) -> None:
-        """Downloads `files` into `folder`; each file gets there when it is verified.
+        """Downloads `files` into `folder`; a file is moved there once its hash is verified.
         Raises `WeightsError`.
         """
         if self._offline and not self._folders:

@@ -100,10 +100,11 @@ class Admission:
         held: float = math.inf,
         name: str = "requests",
     ) -> None:
-        """`limit`: requests at once. `seconds`: that each may take. `name`: of the limit, for metrics.
+        """`limit`: the most requests at once. `seconds`: the longest time of one request. `name`: how metrics
+        and errors call the limit.
 
-        `queued`, `held`: the most seconds of audio, of all requests, that wait to be worked on, and that are
-        held decoded in memory.
+        Of all requests together, `queued`: the most seconds of audio that wait. `held`: the most seconds of
+        decoded audio in memory.
         """
         self.count = 0
         self.begun = 0

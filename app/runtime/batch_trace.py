@@ -16,7 +16,7 @@ from engines.work import Speak, Transcribe
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-OPERATIONS = {Transcribe: "speech_to_text", Speak: "text_to_speech"}
+WORK_OPERATIONS = {Transcribe: "speech_to_text", Speak: "text_to_speech"}
 """The attribute `gen_ai.operation.name` for each type of work; other types get none."""
 
 
@@ -33,7 +33,7 @@ def trace_batch(
     kind = type(batch[0].work)
     facts: Facts = {
         "gen_ai.request.model": model,
-        "gen_ai.operation.name": OPERATIONS.get(kind),
+        "gen_ai.operation.name": WORK_OPERATIONS.get(kind),
         "error.type": type(failure).__name__ if failure else None,
     }
     whole = {"antiphon.rows": len(batch), "antiphon.audio_seconds": sum(entry.seconds for entry in batch)}

@@ -129,7 +129,7 @@ class CallServer:
         return None
 
     def _begins(self, call: Call) -> bool:
-        """Whether the call may run now; if not, a thread takes it when its own call has ended."""
+        """Whether the call may run now. If not, it waits for the next thread that is free."""
         with self._changing:
             if self._running < self._host.calls:
                 self._running += 1

@@ -45,7 +45,7 @@ class ProcessRules:
     child_bytes: int = 0
     """Bytes of resident memory above which the process is replaced between two calls; 0: no limit."""
     kept_windows: int = 24
-    """The most windows that the process has before it transcribes them."""
+    """The most windows that are sent to the process before their batch is chosen."""
 
 
 class ProcessHost:

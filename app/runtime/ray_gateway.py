@@ -26,7 +26,7 @@ from engines.work import always
 
 log = logging.getLogger(__name__)
 START_SECONDS = 90.0
-LOOK_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 """Seconds between two requests for the states of the models."""
 SILENT_SECONDS = 60.0
 """If the gateway gives no answer for so many seconds, its process is ended."""
@@ -179,7 +179,7 @@ class Gateway:
         told = False
         while True:
             with self._changed:
-                if self._changed.wait_for(self._closing, LOOK_SECONDS):
+                if self._changed.wait_for(self._closing, WATCH_SECONDS):
                     return
                 child, apps = self._child, tuple(self._users)
             if child is None:

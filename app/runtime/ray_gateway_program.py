@@ -23,7 +23,7 @@ from app.runtime.child_values import Failure
 from app.runtime.pipe import Frame, FrameKind, Pipe
 from app.runtime.ray_deployment import model_app
 from app.runtime.ray_orders import DEPLOYMENT
-from app.runtime.ray_values import AppState, ConnectTo, DoOn, LoadOn, Packed, StatesOf
+from app.runtime.ray_values import AppState, ConnectTo, DoOn, LoadOn, PackedArray, StatesOf
 from engines.errors import ClusterDown, EngineDied, EngineError
 from engines.work import Order
 
@@ -31,7 +31,7 @@ log = logging.getLogger("ray gateway")
 PROBE_SECONDS = 3.0
 CONNECT_SECONDS = 60
 """Seconds after which an attempt to connect is given up; Ray itself goes on for minutes."""
-LOOK_SECONDS = 0.2
+CHECK_SECONDS = 0.2
 """Seconds between two checks of a model that is being started."""
 RETRY_SECONDS = 5.0
 """Seconds in `Retry-After` if no better estimate is known."""
@@ -107,11 +107,11 @@ class ServeClient:
         time.
         """
 
-    async def load(self, question: LoadOn) -> Packed:
+    async def load(self, question: LoadOn) -> PackedArray:
         handle = await self._handle(question.app, question.order, question.patience)
         return await self._answer(question.app, handle.load.remote(), question.patience)
 
-    async def do(self, question: DoOn) -> Packed:
+    async def do(self, question: DoOn) -> PackedArray:
         handle = await self._handle(question.app, question.order, question.patience)
         answer = handle.do.remote(question.work, question.alone)
         return await self._answer(question.app, answer, question.patience)
@@ -133,7 +133,7 @@ class ServeClient:
                 self._ill_since.setdefault(app, time.monotonic())
         return {app: found.get(app, AppState()) for app in question.apps}
 
-    async def _answer(self, app: str, response: Any, patience: float) -> Packed:
+    async def _answer(self, app: str, response: Any, patience: float) -> PackedArray:
         """Waits for the answer of a replica. Raises `EngineError`: `EngineDied` if the replica ended. The
         lane in the server decides which rows are tried again.
         """
@@ -141,7 +141,7 @@ class ServeClient:
         from ray.serve.exceptions import RayServeException
 
         try:
-            answer: Packed = await asyncio.wait_for(response, patience)
+            answer: PackedArray = await asyncio.wait_for(response, patience)
         except asyncio.CancelledError:
             response.cancel()
             raise
@@ -175,7 +175,7 @@ class ServeClient:
         while not (state := (await self._states()).get(app, AppState())).replicas:
             if state.problem == FAILED or self._is_ill(app):
                 raise ClusterDown("no replica of the model can be started", RETRY_SECONDS)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
         return await self._run(serve.get_deployment_handle, DEPLOYMENT, app)
 
     def _is_ill(self, app: str) -> bool:

@@ -19,14 +19,14 @@ from contextlib import asynccontextmanager, suppress
 from app.runtime.call_times import CallTimes
 from app.runtime.child_program import LOST_STATUS
 from app.runtime.child_values import Done, Failure, Loaded
-from app.runtime.ray_values import Packed, packed, unpacked
+from app.runtime.ray_values import PackedArray, packed, unpacked
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
 from engines.errors import DeviceLost
 from engines.work import Host, Order, Work
 
 UNLOADED_SECONDS = 60.0
-"""Seconds that a replica lives whose engine cannot be loaded, so that it can report why; then Ray tries
+"""A replica whose engine cannot be loaded lives for this long, so that it can report why; then Ray tries
 another machine.
 """
 
@@ -79,7 +79,7 @@ class Replica:
         self._load()
         self._pool = ThreadPoolExecutor(self._host.calls if self._host else 1)
 
-    async def load(self) -> Packed:
+    async def load(self) -> PackedArray:
         """Returns a packed `Loaded` or `Failure`."""
         await asyncio.to_thread(self._load)
         host = self._host
@@ -87,7 +87,7 @@ class Replica:
             return packed(self._failure)
         return packed(Loaded(host.calls, host.looks, host.lengths, host.device))
 
-    async def do(self, work: Packed, alone: bool) -> Packed:  # noqa: FBT001 - Ray passes it by position
+    async def do(self, work: PackedArray, alone: bool) -> PackedArray:  # noqa: FBT001 - Ray passes it by position
         """Does the work. Returns a packed `Done` or `Failure`. A call that is cancelled is dropped if the
         engine has not begun with it; else the replica stays busy until the engine has finished.
         """
@@ -118,7 +118,7 @@ class Replica:
                 except BaseException as error:  # noqa: BLE001 - an engine may raise anything
                     self._failure = Failure.of(error)
 
-    def _answer(self, data: Packed) -> Packed:
+    def _answer(self, data: PackedArray) -> PackedArray:
         host = self._host
         if host is None:
             return packed(self._failure)
@@ -143,5 +143,5 @@ class Replica:
             return _packed_failure(error)
 
 
-def _packed_failure(error: BaseException) -> Packed:
+def _packed_failure(error: BaseException) -> PackedArray:
     return packed(Failure.of(error))

@@ -17,16 +17,16 @@ import numpy.typing as npt
 from engines.catalog import EngineFinder
 from engines.work import Order
 
-Packed: TypeAlias = npt.NDArray[np.uint8]
+PackedArray: TypeAlias = npt.NDArray[np.uint8]
 """A pickled value, as an array of bytes."""
 
 
-def packed(value: object) -> Packed:
+def packed(value: object) -> PackedArray:
     """Pickles a value into an array of bytes."""
     return np.frombuffer(pickle.dumps(value, protocol=5), np.uint8)
 
 
-def unpacked(data: Packed) -> Any:
+def unpacked(data: PackedArray) -> Any:
     """The value that `packed` was given. Its arrays are copies that may be changed."""
     return pickle.loads(data.data)  # noqa: S301 - both ends have the cluster's token
 
@@ -70,9 +70,9 @@ class AppState:
 class GatewayVerbs(Protocol):
     """The questions that the gateway answers."""
 
-    async def load(self, question: LoadOn) -> Packed: ...
+    async def load(self, question: LoadOn) -> PackedArray: ...
 
-    async def do(self, question: DoOn) -> Packed: ...
+    async def do(self, question: DoOn) -> PackedArray: ...
 
     async def look(self, question: StatesOf) -> dict[str, AppState]: ...
 
@@ -103,7 +103,7 @@ class DoOn:
 
     app: str
     order: Order
-    work: Packed
+    work: PackedArray
     patience: float
     alone: bool
 

@@ -135,7 +135,7 @@ class Runner(Protocol):
         ...
 
     def crashes(self) -> Mapping[str, str]:
-        """How the processes of models ended that have no new process yet, by model id."""
+        """For each model whose process has ended without a successor yet, by its id: how it ended."""
         ...
 
     def state(self, model: ModelSpec) -> ModelState:

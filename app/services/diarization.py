@@ -25,9 +25,9 @@ SHORTEST_CLIP, LONGEST_CLIP = 2.0, 10.0
 """Seconds of the shortest and the longest clip of a known speaker; the bounds are OpenAI's."""
 CLIP_TOLERANCE = 0.05
 """Tolerance of these bounds in seconds, because audio codecs add or cut a little."""
-LEAST_SPEECH = 1.0
+LEAST_CLIP_SECONDS = 1.0
 """Seconds of speech that a clip must have."""
-PIECE_SECONDS = 1.5
+CLIP_PIECE_SECONDS = 1.5
 """Each clip is divided into pieces of so many seconds; if two of them differ too much, it
 has two speakers.
 """
@@ -90,15 +90,15 @@ class DiarizationService:
                 f"{SHORTEST_CLIP:g} to {LONGEST_CLIP:g} are needed.",
                 param=PARAM,
             )
-        if heard.speech.seconds < LEAST_SPEECH:
+        if heard.speech.seconds < LEAST_CLIP_SECONDS:
             raise InvalidValue(
                 f"The clip has {heard.speech.seconds:.1f} seconds of speech; "
-                f"{LEAST_SPEECH:g} is needed at least.",
+                f"{LEAST_CLIP_SECONDS:g} is needed at least.",
                 param=PARAM,
             )
         pieces = [
             await self._runner.know(self._model, Pcm(piece), permit)
-            for piece in chunks(heard.speech, PIECE_SECONDS)
+            for piece in chunks(heard.speech, CLIP_PIECE_SECONDS)
         ]
         if len(pieces) > 1 and float((np.stack(pieces) @ np.stack(pieces).T).min()) < self._rules.one_speaker:
             raise SeveralSpeakers

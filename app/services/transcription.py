@@ -33,7 +33,7 @@ from app.services.steps.open_upload import Source, open_source
 from app.services.steps.transcribe_windows import WindowTranscriber
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
-Progress = Callable[[float, float | None], None]
+ProgressCallback = Callable[[float, float | None], None]
 """A callback that gets the seconds decoded so far and the seconds that the file claims."""
 MOST_LEAD_SECONDS = 180.0
 """The most seconds of decoded sound by which transcription and diarization may be apart."""
@@ -97,7 +97,7 @@ class TranscriptionService:
         return opened
 
     async def transcribe(
-        self, job: TranscriptionJob, file: BinaryIO, progress: Progress | None = None
+        self, job: TranscriptionJob, file: BinaryIO, progress: ProgressCallback | None = None
     ) -> Transcript:
         """The whole transcript of one audio. Raises `ApiError`."""
         opened = await self.open(job, file)

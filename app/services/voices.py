@@ -51,7 +51,7 @@ from engines.errors import EngineError
 from engines.types import Pcm, Samples, SpeakerSample, Voice, VoiceProfile
 
 PARAM = "audio_sample"
-PIECE_SECONDS = 3.0
+SAMPLE_PIECE_SECONDS = 3.0
 """Seconds of the pieces of speech that are compared with one another."""
 LONGEST_SAMPLE = 120.0
 """The most seconds of a sample, including pauses."""
@@ -197,7 +197,9 @@ class VoiceService:
                 "are needed.",
                 param=PARAM,
             )
-        pieces = [await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, PIECE_SECONDS)]
+        pieces = [
+            await self._embed(Pcm(piece), permit) for piece in chunks(heard.speech, SAMPLE_PIECE_SECONDS)
+        ]
         if len(pieces) > 1 and (least := _least_similarity(pieces)) < rules.one_speaker:
             details: dict[str, str | float | bool] = {
                 "consent": consent.id,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.openai_names import BUILTIN_VOICES, SPEECH_MODELS
+from app.openai_names import BUILTIN_VOICES, SPEECH_NAMES
 from app.settings.base import Group, added
 
 
@@ -14,7 +14,7 @@ class SpeechSettings(Group):
     """How text is spoken."""
 
     models: dict[str, Literal["fast", "best"]] = Field(
-        SPEECH_MODELS,
+        SPEECH_NAMES,
         description="Model names that clients send. fast = the fastest engine that has the voice, best = "
         "the most natural one. The table adds to the default one; an empty value removes a name.",
     )
@@ -45,7 +45,7 @@ class SpeechSettings(Group):
     @field_validator("models", mode="before")
     @classmethod
     def _models_with_defaults(cls, given: Any) -> Any:
-        return added(SPEECH_MODELS, given)
+        return added(SPEECH_NAMES, given)
 
     @field_validator("voices", mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from app.wire.field_reader import FormReader
 
 NAMES, REFERENCES = table.SPEAKER_NAMES.name, table.SPEAKER_CLIPS.name
 NAME_CHARACTERS = 100
-FORMATS = ("diarized_json", "text", "srt", "vtt")
+SPEAKER_FORMATS = ("diarized_json", "text", "srt", "vtt")
 """Formats that can say who speaks."""
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -30,8 +30,8 @@ def speaker_request(reader: FormReader, form: str) -> SpeakerRequest | None:
     asked = reader.flag(table.DIARIZE, default=form == "diarized_json")
     if form != "diarized_json" and not asked:
         return None
-    if form not in FORMATS:
-        known = ", ".join(f"'{name}'" for name in FORMATS)
+    if form not in SPEAKER_FORMATS:
+        known = ", ".join(f"'{name}'" for name in SPEAKER_FORMATS)
         raise UnsupportedValue(
             f"The response_format '{form}' cannot say who speaks; with 'diarize' send one of {known}.",
             param="response_format",

@@ -15,7 +15,7 @@ Endpoint = Literal[
     "list_voices", "list_consents", "render",
 ]  # fmt: skip
 """`consent`: rename a consent. `render`: edited segments to a file. `list_...`: query parameters of lists."""
-Kind = Literal[
+FieldKind = Literal[
     "file", "text", "texts", "choice", "choices", "flag", "number", "integer",
     "strategy", "clips", "voice", "id", "segments",
 ]  # fmt: skip
@@ -45,7 +45,7 @@ class RequestField:
 
     name: str
     """Name of the field, without the brackets that lists have in forms."""
-    kind: Kind
+    kind: FieldKind
     endpoints: tuple[Endpoint, ...]
     sentence: str
     """What the field does. Bounds, choices and defaults are added from the other columns."""

@@ -12,7 +12,7 @@ from typing import Any
 from app.settings import Settings
 from app.settings.base import MIB
 from app.wire.clean_text import LONGEST_ID
-from app.wire.field_row import Endpoint, Kind, RequestField
+from app.wire.field_row import Endpoint, FieldKind, RequestField
 from app.wire.request_fields import of, setting
 
 EXTENSION = "x-antiphon-extension"
@@ -196,7 +196,7 @@ def _strategy(row: RequestField, _: Settings) -> dict[str, Any]:
     return {"anyOf": [choice, as_object]}
 
 
-_KINDS: dict[Kind, Callable[[RequestField, Settings], dict[str, Any]]] = {
+_KINDS: dict[FieldKind, Callable[[RequestField, Settings], dict[str, Any]]] = {
     "file": lambda _, __: {"type": "string", "format": "binary"},
     "text": _text,
     "id": lambda _, __: {"type": "string", "minLength": 1, "maxLength": LONGEST_ID},

@@ -10,7 +10,7 @@ from app.wire.json_text import MOST_COLLECTIONS, MOST_MEMBERS, TooManyCollection
 
 
 def json_object(body: bytes, most: int = MOST_COLLECTIONS) -> dict[str, Any]:
-    """The object in a body. `most`: objects and arrays. Raises `InvalidRequest`.
+    """The object in a body. `most`: the most objects and arrays in it. Raises `InvalidRequest`.
 
     JSON is UTF-8 (RFC 8259, section 8.1), whatever the content type says.
     """

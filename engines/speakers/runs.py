@@ -22,14 +22,15 @@ from engines.types import Samples
 
 RUN_PAUSE = 0.1
 """Seconds of pause that end a run."""
-PIECE_SECONDS = 1.5
-"""Seconds of the pieces in which a long run is compared; their borders are multiples of this time in the
-audio, so that overlapping windows compare the same pieces."""
+RUN_PIECE_SECONDS = 1.5
+"""A long run is divided into pieces of this length, and their vectors are compared to find two speakers in
+it. The borders are multiples of this time in the audio, so that overlapping windows compare the same pieces.
+"""
 SAME_PERSON_IN_RUN = 0.3
 """Least cosine similarity of two parts of a run; below it, they are of two speakers."""
 SHORTEST_RUN = 0.3
 """Least seconds of a run that gets a vector of its own."""
-LEAST_SPEECH = 0.2
+LEAST_SPEECH_SECONDS = 0.2
 """Least seconds of speech for any vector."""
 SAME_PERSON = 0.4
 """Least cosine similarity of two runs of one person."""
@@ -42,7 +43,7 @@ MOST_REMEMBERED = 120
 """The most runs and pieces that are remembered; a window has a few dozen at most."""
 
 Mask = NDArray[np.bool_]
-Embed = Callable[[Mask], Samples]
+EmbedFrames = Callable[[Mask], Samples]
 """A function: a mask of the window's frames -> the unit vector of the speech in these frames."""
 
 
@@ -97,7 +98,7 @@ class _Ear:
     """Length of a frame in seconds."""
     frames: int
     book: RunBook
-    embed: Embed
+    embed: EmbedFrames
 
     def seconds(self, begin: int, end: int) -> tuple[float, float]:
         return self.start + begin * self.frame, self.start + end * self.frame
@@ -118,7 +119,7 @@ class _Ear:
 
 
 def local_speakers(
-    active: Mask, start: float, frame: float, book: RunBook, embed: Embed
+    active: Mask, start: float, frame: float, book: RunBook, embed: EmbedFrames
 ) -> list[LocalSpeaker]:
     """The speakers of one window.
 
@@ -141,8 +142,10 @@ def _split(active: Mask, clean: Mask, ear: _Ear) -> Iterator[LocalSpeaker]:
         for part in _parts(begin, end, ear)
     ]
     if not runs:
-        frames = clean if clean.sum() * ear.frame >= LEAST_SPEECH else active
-        yield LocalSpeaker(active, ear.embed(frames) if frames.sum() * ear.frame >= LEAST_SPEECH else None)
+        frames = clean if clean.sum() * ear.frame >= LEAST_SPEECH_SECONDS else active
+        yield LocalSpeaker(
+            active, ear.embed(frames) if frames.sum() * ear.frame >= LEAST_SPEECH_SECONDS else None
+        )
         return
     groups = _grouped(runs)
     owners = _owners(np.flatnonzero(active), groups)
@@ -167,13 +170,14 @@ def _marks(begin: int, end: int, ear: _Ear) -> list[int]:
     """
     start, stop = ear.seconds(begin, end)
     cut_begin, cut_end = ear.cut(begin, end)
-    grid = np.arange(math.ceil(start / PIECE_SECONDS) * PIECE_SECONDS, stop, PIECE_SECONDS)
-    if stop - start < 2 * PIECE_SECONDS and (len(grid) < 2 or not (cut_begin or cut_end)):
+    grid = np.arange(math.ceil(start / RUN_PIECE_SECONDS) * RUN_PIECE_SECONDS, stop, RUN_PIECE_SECONDS)
+    if stop - start < 2 * RUN_PIECE_SECONDS and (len(grid) < 2 or not (cut_begin or cut_end)):
         return [begin, end]
     inner = [
         t
         for t in grid
-        if (cut_begin or t - start >= PIECE_SECONDS / 2) and (cut_end or stop - t >= PIECE_SECONDS / 2)
+        if (cut_begin or t - start >= RUN_PIECE_SECONDS / 2)
+        and (cut_end or stop - t >= RUN_PIECE_SECONDS / 2)
     ]
     marks = [round((t - ear.start) / ear.frame) for t in inner]
     return [*([] if cut_begin else [begin]), *marks, *([] if cut_end else [end])]

@@ -25,7 +25,7 @@ embedded in both, so longer calls cost less (the encoder runs 5 % less often tha
 wait until a call is done.
 """
 
-Segment = Callable[[Samples], NDArray[np.bool_]]
+Segmenter = Callable[[Samples], NDArray[np.bool_]]
 """A function from sound (windows, samples) to who talks (windows, frames, speakers)."""
 
 
@@ -58,7 +58,7 @@ class FoundSpeakers:
 class Windows:
     """Processes windows of one length, at a fixed distance."""
 
-    def __init__(self, segment: Segment, voices: SpeakerVoices, *, seconds: float, step: float) -> None:
+    def __init__(self, segment: Segmenter, voices: SpeakerVoices, *, seconds: float, step: float) -> None:
         """`seconds`: of a window. `step`: seconds between two."""
         self._segment = segment
         self._voices = voices

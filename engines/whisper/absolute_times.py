@@ -7,9 +7,10 @@ from __future__ import annotations
 from engines.types import Segment
 from engines.whisper.phrases import Phrase
 from engines.whisper.results import Decoded
-from engines.whisper.rows import FRAMES_PER_SECOND, Row
+from engines.whisper.rows import Row
 from engines.whisper.tokens import WhisperTokens
 from engines.whisper.words import Timed, fit_words
+from engines.work import FRAMES_PER_SECOND
 
 
 def keep(

@@ -26,9 +26,8 @@ from engines.types import (
 )
 from engines.whisper.phrases import Marks, split_phrases
 from engines.whisper.results import Decoded, passes
+from engines.work import FRAMES_PER_SECOND
 
-FRAMES_PER_SECOND = 100
-"""Frames of the log-mel spectrogram."""
 FRAMES_PER_POSITION = 2
 """Frames for each position of the encoder's output."""
 FULL_FRAMES = 3000
@@ -51,7 +50,7 @@ PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 LONG_FRAMES = 1500
 LONG_PADDING_FRAMES = 100
-"""Frames of silence in the encoder after sound of `LONG_FRAMES` and more, which makes no loops with less."""
+"""Padding after sound of at least `LONG_FRAMES`; such sound needs less silence to avoid repetition loops."""
 PADDING_UNMEASURED = 600
 """Frames of silence after the sound in a short encoding, for models that were not measured."""
 MEASURED_WIDTHS = (512,)

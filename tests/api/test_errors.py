@@ -28,6 +28,15 @@ def envelope(answer: httpx2.Response, status: int) -> dict[str, str | None]:
     return error
 
 
+async def test_the_header_counts_the_time_of_the_work(
+    client: httpx2.AsyncClient, engine: EchoTranscriber
+) -> None:
+    engine.seconds = 0.06
+    answer = await client.post("/audio/transcriptions", data={"model": "whisper-1"}, files={"file": AUDIO})
+    assert answer.status_code == 200, answer.text
+    assert int(answer.headers["openai-processing-ms"]) >= 50
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [

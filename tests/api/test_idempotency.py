@@ -187,7 +187,7 @@ async def test_a_client_that_leaves_during_the_last_write_of_its_thing_gets_it_w
 async def test_a_last_write_that_never_ends_is_given_up(
     fronts: list[IdempotencyService], making: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_write, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(last_write, "LAST_WRITE_SECONDS", 0.05)
     making.gate.clear()
     creating = fronts[0].once(ME, "k", ("a",), lambda: last_write.finished(making(), "made_1"))
     leaving = asyncio.ensure_future(creating)

@@ -7,24 +7,38 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 import httpx
 import httpx2
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
 from app.api.documents import OPERATIONS
+from app.audio.cut_windows import EverythingIsSpeech
 from app.container import Container
+from app.domain import ModelSpec
 from app.main import create_app
+from app.runtime.admission import Permit
+from app.services import consents
 from app.settings import Settings
+from app.store.migrations import upgrade
+from app.text.consent_phrases import PhraseMatch
 from app.wire import request_fields as table
-from app.wire.field_row import AUDIO_FORMATS, FORMATS, Endpoint
+from app.wire.field_row import AUDIO_FORMATS, FORMATS, RENDER_FORMATS, Endpoint
+from engines.kokoro.match import SPEAKERS
+from engines.types import Pcm, Samples
 from tests.conftest import ROOT
+from tests.support.diarizers import ToneDiarization, ToneDiarizer
+from tests.support.engines import EchoTranscriber, engines_of
 from tests.support.sound import tone, wav
 
 pytestmark = pytest.mark.slow
@@ -95,6 +109,18 @@ def test_every_route_has_the_error_model_and_no_other(document: dict[str, Any]) 
     assert "HTTPValidationError" not in json.dumps(document)
 
 
+def test_what_creates_something_can_be_sent_again(document: dict[str, Any]) -> None:
+    """The operations that take `Idempotency-Key` say so, and no others."""
+    creating = {"createVoice", "createVoiceConsent"}
+    for _, _, operation in operations(document):
+        headers = {given["name"] for given in operation.get("parameters", []) if given["in"] == "header"}
+        again = "Idempotent-Replayed" in operation["responses"].get("200", {}).get("headers", {})
+        creates = operation["operationId"] in creating
+        assert (headers == {"Idempotency-Key"}, again, "409" in operation["responses"]) == (creates,) * 3
+        creating.discard(operation["operationId"])
+    assert not creating
+
+
 def test_no_route_is_left_out(container: Container) -> None:
     """Each path of the API and of the health checks has a row in the table of operations."""
     served = {
@@ -145,6 +171,12 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 @pytest.fixture
 async def typed(generated: ModuleType, container: Container) -> AsyncIterator[Any]:
+    async with calling(generated, container) as client:
+        yield client
+
+
+@asynccontextmanager
+async def calling(generated: ModuleType, container: Container) -> AsyncIterator[Any]:
     """A generated client that calls the app in this process."""
     made = generated.Client(base_url="http://test")
     transport = httpx.ASGITransport(create_app(container))
@@ -160,8 +192,9 @@ async def call(client: Any, name: str, *path: str, **arguments: Any) -> Any:
     return await part(f"api.{name}").asyncio_detailed(*path, client=client, **arguments)
 
 
-def clip() -> Any:
-    return part("types").File(payload=io.BytesIO(wav(tone(1))), file_name="a.wav", mime_type="audio/wav")
+def clip(seconds: float = 1) -> Any:
+    file = io.BytesIO(wav(tone(seconds)))
+    return part("types").File(payload=file, file_name="a.wav", mime_type="audio/wav")
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "diarized_json"])
@@ -182,10 +215,42 @@ async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: 
     assert "word0" in answer.parsed
 
 
-async def test_a_generated_client_can_ask_who_speaks(typed: Any) -> None:
-    """There is no diarizer in this server, so the request ends with an error. That error, which is typed
-    too, shows that speakers were asked for.
-    """
+@pytest.fixture
+async def diarizing(generated: ModuleType, settings: Settings, engine: EchoTranscriber) -> AsyncIterator[Any]:
+    """A generated client of a server that tells tones apart."""
+    upgrade(settings.database_url)
+    chosen = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
+    update = {"diarization": chosen}
+    made = Container(
+        settings.model_copy(update=update),
+        lambda _: engines_of(engine),
+        diarizers=lambda _: ToneDiarization(ToneDiarizer()),
+    )
+    await made.open()
+    async with calling(generated, made) as client:
+        yield client
+    await made.close()
+
+
+async def test_a_generated_client_can_ask_who_speaks(diarizing: Any) -> None:
+    models = part("models")
+    answer = await call(
+        diarizing,
+        "audio.create_transcription",
+        body=models.CreateTranscriptionBody(
+            file=clip(3),
+            model="whisper-1",
+            vad_filter=False,
+            response_format=models.CreateTranscriptionBodyResponseFormat("diarized_json"),
+            chunking_strategy=models.CreateTranscriptionBodyChunkingStrategyType0("auto"),
+            num_speakers=1,
+        ),
+    )
+    assert answer.status_code == 200, answer.content
+    assert [segment["speaker"] for segment in json.loads(answer.content)["segments"]] == ["A"]
+
+
+async def test_a_mistake_about_speakers_is_typed(typed: Any) -> None:
     models = part("models")
     diarized = models.CreateTranscriptionBodyResponseFormat("diarized_json")
     request = models.CreateTranscriptionBody(
@@ -234,3 +299,83 @@ async def test_a_generated_client_lists_and_finds(typed: Any) -> None:
     assert (await call(typed, "audio.update_voice_consent", "cons_0", body=rename)).status_code == 404
     assert (await call(typed, "audio.delete_voice", "voice_0")).status_code == 404
     assert (await call(typed, "health.live")).parsed.status == "live"
+
+
+@pytest.fixture
+def trusting(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every recording says the phrase, and every sound is speech of one speaker, so that no weights are
+    needed.
+    """
+    with np.load(SPEAKERS) as stock:
+        speaker = np.asarray(stock["vectors"][0], np.float32)
+
+    async def embed(_: ModelSpec, __: Pcm, ___: Permit) -> Samples:
+        return speaker
+
+    async def load(_: ModelSpec, __: Permit) -> None:
+        return None
+
+    monkeypatch.setattr(container.runner, "embed", embed)
+    monkeypatch.setattr(container.runner, "load", load)
+    monkeypatch.setattr(container.runner, "detect", EverythingIsSpeech)
+    monkeypatch.setattr(consents, "match", lambda *_: PhraseMatch("yes", "yes", 1.0, negated=False))
+
+
+@pytest.mark.usefixtures("trusting")
+async def test_a_generated_client_makes_a_voice_once(typed: Any) -> None:
+    models = part("models")
+
+    async def consent() -> Any:
+        asked = models.CreateVoiceConsentBody(name="Ann", language="en", recording=clip(2))
+        return await call(typed, "audio.create_voice_consent", body=asked, idempotency_key="one")
+
+    first, again = await consent(), await consent()
+    assert first.status_code == 200, first.content
+    assert again.parsed.id == first.parsed.id
+    assert again.headers["idempotent-replayed"] == "true"
+    asked = models.CreateVoiceBody(name="Ann", consent=first.parsed.id, audio_sample=clip(2))
+    voice = await call(typed, "audio.create_voice", body=asked)
+    assert voice.status_code == 200, voice.content
+    assert (await call(typed, "audio.retrieve_voice", voice.parsed.id)).parsed.name == "Ann"
+    renamed = models.UpdateVoiceConsentBody(name="Bea")
+    assert (
+        await call(typed, "audio.update_voice_consent", first.parsed.id, body=renamed)
+    ).parsed.name == "Bea"
+    assert (await call(typed, "audio.delete_voice", voice.parsed.id)).parsed.deleted is True
+    assert (await call(typed, "audio.delete_voice_consent", first.parsed.id)).parsed.deleted is True
+
+
+@pytest.mark.parametrize("form", RENDER_FORMATS)
+async def test_a_generated_client_renders_every_file(typed: Any, form: str) -> None:
+    models = part("models")
+    segment = models.RenderTranscriptionBodySegmentsItem(start=0, end=1, text="Hello there.", speaker="A")
+    asked = models.RenderTranscriptionBody(
+        segments=[segment], format_=models.RenderTranscriptionBodyFormat(form)
+    )
+    answer = await call(typed, "audio.render_transcription", body=asked)
+    assert answer.status_code == 200, answer.content
+    assert answer.content
+
+
+async def test_a_generated_client_gets_keys_for_live_sessions(typed: Any) -> None:
+    models = part("models")
+    secret = await call(typed, "realtime.create_client_secret", body=models.ClientSecretRequest())
+    assert secret.parsed.value.startswith("ek_")
+    beta = models.TranscriptionSessionRequest()
+    session = await call(typed, "realtime.create_transcription_session", body=beta)
+    assert session.parsed.client_secret.value.startswith("ek_")
+
+
+async def test_a_generated_client_learns_about_the_server(typed: Any) -> None:
+    assert (await call(typed, "models.about")).parsed.version
+    assert (await call(typed, "models.list_audio_models")).parsed.data
+    assert (await call(typed, "health.ready")).parsed.status in ("ready", "not ready")
+    assert "antiphon_" in (await call(typed, "health.metrics")).parsed
+
+
+def test_every_operation_is_called() -> None:
+    """Each but the upgrade to a WebSocket, which no such client makes, is called by a test of this file."""
+    called = set(re.findall(r'"\w+\.(\w+)"', Path(__file__).read_text()))
+    called |= {f"{verb}_voice_consent" for verb in ("retrieve", "delete")}
+    wanted = {re.sub(r"(?<!^)([A-Z])", r"_\1", one.id).lower() for one in OPERATIONS.values()}
+    assert wanted - called == {"connect_realtime"}

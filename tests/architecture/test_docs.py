@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from app import __version__
 from tests.conftest import ROOT
 
 PAGES = [
@@ -16,6 +18,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
+TEXTS = {"", ".py", ".md", ".toml", ".yaml", ".yml", ".json", ".css", ".mjs", ".html", ".in"}
 _PATH = re.compile(r"`((?:app|engines|tests|bench|migrations|docs|deploy|stubs)/[\w./*-]+?)/?(?:::\w+)?`")
 
 
@@ -51,4 +54,17 @@ def test_the_index_lists_every_decision() -> None:
 
 
 def test_the_version_is_written_once() -> None:
-    assert "version" in re.search(r"^dynamic = .*$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]  # type: ignore[index]  # the line is there
+    """The package takes it from `app`, and no other file of the project has it but the changelog, in the
+    heading of its release.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "app/__init__.py"
+    folders = ("app", "engines", "migrations", "deploy", "docs")
+    files = [path for name in folders for path in (ROOT / name).rglob("*") if path.suffix in TEXTS]
+    files += [path for path in ROOT.iterdir() if path.suffix in TEXTS]
+    written = re.compile(rf"(?<![\d.]){re.escape(__version__)}(?![\d.])")
+    texts = {path: path.read_text(errors="replace") for path in files if path.is_file()}
+    found = {str(path.relative_to(ROOT)) for path, text in texts.items() if written.search(text)}
+    assert found - {"CHANGELOG.md"} == {"app/__init__.py"}
+    assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text()

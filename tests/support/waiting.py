@@ -1,7 +1,8 @@
 """Waits with a limit: a test that waits for something fails with a message, and never hangs.
 
-Law: the one place of the tests where a loop sleeps. A test that nothing happens (`stays`) can miss a fault on
-a slow machine, but it never fails without one.
+Law: a loop that sleeps stands here; the few others are named, with their reasons, in
+`tests/architecture/test_tests.py`. A test that nothing happens (`stays`) can miss a fault on a slow machine,
+but it never fails without one.
 """
 
 from __future__ import annotations

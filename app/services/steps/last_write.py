@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-LAST_SECONDS = 4.0
+LAST_WRITE_SECONDS = 4.0
 """Seconds that a write may still take after its request was cancelled, because the client has left or the
 server stops: less than a stopping server leaves to last answers."""
 
 
 async def finished(write: Coroutine[Any, Any, Result], made: str) -> Result:
-    """The result of a write. If the caller is cancelled, the write may go on for `LAST_SECONDS`. `made`: id
-    of the thing that it creates.
+    """The result of a write. If the caller is cancelled, it may go on for `LAST_WRITE_SECONDS`. `made`:
+    id of the thing that it creates.
     """
     writing = asyncio.ensure_future(write)
     try:
@@ -39,7 +39,7 @@ async def _last_seconds(writing: asyncio.Future[Any]) -> None:
     cancelled several times.
     """
     clock = asyncio.get_running_loop().time
-    end = clock() + LAST_SECONDS
+    end = clock() + LAST_WRITE_SECONDS
     while not writing.done():
         if clock() >= end:
             writing.cancel()

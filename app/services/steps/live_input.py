@@ -24,7 +24,7 @@ from app.services.steps.key_spending import Charge
 from engines.contracts import SpeechStream
 from engines.types import Samples
 
-PIECE_SECONDS = 10
+THREAD_STEP_SECONDS = 10
 """The most seconds of audio that a work thread processes in one step."""
 QUICK_SECONDS = 0.5
 """Audio up to this length is decoded on the event loop, because handing it to a thread would take longer."""
@@ -99,7 +99,7 @@ class LiveInput:
         except ApiError:
             self._held.clear()
             raise
-        step = PIECE_SECONDS * self._form.rate * self._form.width
+        step = THREAD_STEP_SECONDS * self._form.rate * self._form.width
         while self._held:
             samples = self._decoder.raw(bytes(self._held[:step]))
             del self._held[:step]

@@ -14,7 +14,7 @@ START_FRAMES = 2
 """Frames in a row over the threshold that begin a turn."""
 SPEECH_HYSTERESIS = 0.15
 """Within a turn, a frame is silent only if its probability is at least this much below the threshold."""
-LEAST_SPEECH = 3
+LEAST_SPEECH_FRAMES = 3
 """A stretch with fewer frames of speech is not transcribed, because models invent text for noise."""
 
 
@@ -111,7 +111,7 @@ def stretch(chances: Sequence[float], threshold: float, *, most: int, pad: int) 
     None where nobody speaks. `pad`: frames kept before and after the speech.
     """
     speech = [index for index, chance in enumerate(chances) if chance >= max(threshold, 0.01)]
-    if len(speech) < LEAST_SPEECH:
+    if len(speech) < LEAST_SPEECH_FRAMES:
         return None
     start = max(speech[0] - pad, 0)
     end = min(speech[-1] + 1 + pad, len(chances))

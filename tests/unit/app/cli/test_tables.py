@@ -13,9 +13,9 @@ import pytest
 from app.cli.failures import CommandError, sentence_of
 from app.cli.ids import whole_id
 from app.cli.parallel_files import FileBatch, Report, bars, run_all
-from app.cli.tables import Row, aligned, show
+from app.cli.tables import TableRow, aligned, show
 
-ROWS: list[Row] = [{"id": "key_" + "a" * 40, "name": "n"}, {"id": "k", "name": "鍵\x1b[2J\n"}]
+ROWS: list[TableRow] = [{"id": "key_" + "a" * 40, "name": "n"}, {"id": "k", "name": "鍵\x1b[2J\n"}]
 
 
 class Terminal(io.StringIO):
@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(*, as_json: bool = False, terminal: bool = False, rows: list[Row] = ROWS) -> str:
+def shown(*, as_json: bool = False, terminal: bool = False, rows: list[TableRow] = ROWS) -> str:
     stream = Terminal() if terminal else io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)

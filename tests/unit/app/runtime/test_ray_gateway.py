@@ -79,7 +79,7 @@ class Starts:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_gateway, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(ray_gateway, "WATCH_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from app.wire.openai_models import LOCAL, SPEECH_MODELS, TRANSCRIPTION_MODELS, t
 
 def test_every_name_that_is_served_by_default_has_its_row() -> None:
     assert set(TRANSCRIPTION_MODELS) == set(openai_names.TRANSCRIPTION_NAMES)
-    assert {name for name in openai_names.SPEECH_MODELS if name.startswith(("tts-", "gpt-"))} == set(
+    assert {name for name in openai_names.SPEECH_NAMES if name.startswith(("tts-", "gpt-"))} == set(
         SPEECH_MODELS
     )
 

@@ -107,7 +107,7 @@ def kind_of_voice() -> str:
     return "audio_sample"
 
 
-PARSED: dict[str, tuple[object, Callable[[], object]]] = {
+PARSED: dict[str, tuple[str | float | bool, Callable[[], object]]] = {
     "STREAM": (True, lambda: transcribed().stream),
     "RESPONSE_FORMAT": ("vtt", lambda: transcribed().format),
     "GRANULARITIES": ("word", lambda: next(iter(transcribed().granularities))),
