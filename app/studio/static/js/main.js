@@ -1,11 +1,11 @@
 // @ts-check
 // The page: one effect renders the view, another the player's bar, so that playing renders no text.
 import { render } from '../vendor/lit-html/lit-html.js';
-import { effect } from '../vendor/signals-core/signals-core.mjs';
-import { callJson } from './api/client.js';
+import { effect, untracked } from '../vendor/signals-core/signals-core.mjs';
+import { loadAbout } from './api/client.js';
 import { loadLocale, locale, t } from './i18n/index.js';
 import { leave } from './sound/player.js';
-import { about, parseRoute, route, theme } from './state/app.js';
+import { keyChanges, parseRoute, route, theme, untold } from './state/app.js';
 import { restored, watchTabs } from './state/kept.js';
 import { working } from './state/library.js';
 import { recording } from './state/recordings.js';
@@ -32,7 +32,7 @@ async function begin() {
   watchMenus();
   watchTabs();
   const loaded = restored();
-  await loadLocale();
+  await loadLocale().catch(() => undefined); // then the page speaks English
   // A new browser profile takes long to open its storage; only the view of one transcript has to wait for it.
   if (route.value.id) await loaded;
   effect(() => {
@@ -45,14 +45,18 @@ async function begin() {
   effect(() => keepingFocus(() => void render(shell(), view)));
   effect(() => void render(playerBar(), bar));
   watchProgress();
-  about.value = await callJson('about').catch(() => null);
+  effect(() => {
+    void keyChanges.value;
+    void untracked(loadAbout);
+  });
 }
 
 function moved() {
   const before = route.value;
   route.value = parseRoute(location.hash);
-  if (before.view !== route.value.view) leaveTake();
+  if (untold.value && !untold.value.declined) void loadAbout();
   if (before.view !== route.value.view || before.id !== route.value.id) {
+    leaveTake();
     leave();
     editing.value = 0;
   }

@@ -1,6 +1,6 @@
 // @ts-check
 // Calls of the public API. Every failure becomes an ApiFailure with the server's own words.
-import { key, keyWanted } from '../state/app.js';
+import { about, key, keyWanted, untold } from '../state/app.js';
 
 export class ApiFailure extends Error {
   /** @param {{status: number, message: string, param?: string | null, code?: string | null, requestId?: string, retryAfter?: number}} facts */
@@ -43,7 +43,38 @@ export async function call(path, options = {}) {
 
 /** @param {string} path @param {RequestInit} [options] @returns {Promise<any>} */
 export async function callJson(path, options) {
-  return (await call(path, options)).json();
+  const answer = await call(path, options);
+  const text = await reached(() => answer.text(), 'cut');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiFailure({ status: answer.status, message: '' }); // a proxy in front answered with something else
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Blob>} */
+export async function callBlob(path, options) {
+  const answer = await call(path, options);
+  return reached(() => answer.blob(), 'cut');
+}
+
+/** No upload is sent to learn that there is no key. A key that may not read may still transcribe. */
+export async function checkKey() {
+  try {
+    await call('models');
+  } catch (wrong) {
+    if (!(wrong instanceof ApiFailure && wrong.status === 403)) throw wrong;
+  }
+}
+
+/** Asks what the server says of itself, and keeps why it did not. */
+export async function loadAbout() {
+  try {
+    about.value = await callJson('about');
+    untold.value = null;
+  } catch (wrong) {
+    untold.value = failureOfAny(wrong);
+  }
 }
 
 /**
@@ -84,8 +115,13 @@ export async function explained(failure) {
 
 /** @param {Response} answer @returns {Promise<ApiFailure>} */
 export async function failureOf(answer) {
-  return failureFrom(answer.status, await answer.text(), (name) => answer.headers.get(name));
+  const text = await answer.text().catch(() => ''); // its status tells enough
+  return failureFrom(answer.status, text, (name) => answer.headers.get(name));
 }
+
+/** @param {unknown} wrong @returns {ApiFailure} */
+export const failureOfAny = (wrong) =>
+  wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
 
 /**
  * @param {number} status
@@ -109,12 +145,18 @@ export function failureFrom(status, body, header) {
   });
 }
 
-/** @template T @param {() => Promise<T>} step @returns {Promise<T>} */
-async function reached(step) {
+/**
+ * A step that needs the server: a connection that breaks is a failure as others are.
+ * @template T
+ * @param {() => Promise<T>} step
+ * @param {'unreachable' | 'cut'} [code]
+ * @returns {Promise<T>}
+ */
+export async function reached(step, code = 'unreachable') {
   try {
     return await step();
   } catch (wrong) {
     if (wrong instanceof DOMException && wrong.name === 'AbortError') throw wrong;
-    throw new ApiFailure({ status: 0, message: '', code: 'unreachable' });
+    throw new ApiFailure({ status: 0, message: '', code });
   }
 }

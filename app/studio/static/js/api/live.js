@@ -68,6 +68,13 @@ export class LiveConnection {
     this.socket.close(1000);
   }
 
+  /** Ends at once; what has not come is not waited for. */
+  drop() {
+    this.ended = true;
+    this.socket.onmessage = null;
+    this.socket.close(1000);
+  }
+
   /** @param {object} event */
   send(event) {
     this.socket.send(JSON.stringify(event));

@@ -1,6 +1,8 @@
 // @ts-check
 // Speech: PCM as it comes for listening, or a whole file for keeping.
-import { call } from './client.js';
+import { call, callBlob, reached } from './client.js';
+
+const PATH = 'audio/speech';
 
 /** @typedef {{model: string, voice: string, input: string, speed: number, response_format: string}} SpeechBody */
 
@@ -11,22 +13,22 @@ import { call } from './client.js';
  * @returns {Promise<{requestId: string}>}
  */
 export async function speakStream(body, onData, signal) {
-  const answer = await post({ ...body, response_format: 'pcm' }, signal);
+  const answer = await call(PATH, posted({ ...body, response_format: 'pcm' }, signal));
   const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reached(() => reader.read(), 'cut');
     if (done) return { requestId: answer.headers.get('x-request-id') ?? '' };
     onData(value);
   }
 }
 
 /** @param {SpeechBody} body @param {AbortSignal} signal @returns {Promise<Blob>} a file that tells its length */
-export async function speakFile(body, signal) {
-  return (await post({ ...body, stream: false }, signal)).blob();
+export function speakFile(body, signal) {
+  return callBlob(PATH, posted({ ...body, stream: false }, signal));
 }
 
-/** @param {Record<string, unknown>} body @param {AbortSignal} signal */
-function post(body, signal) {
+/** @param {Record<string, unknown>} body @param {AbortSignal} signal @returns {RequestInit} */
+function posted(body, signal) {
   const headers = { 'Content-Type': 'application/json' };
-  return call('audio/speech', { method: 'POST', headers, body: JSON.stringify(body), signal });
+  return { method: 'POST', headers, body: JSON.stringify(body), signal };
 }

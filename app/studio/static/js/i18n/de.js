@@ -22,6 +22,11 @@ export default {
   'key.label': 'API-Schlüssel',
   'key.tab': 'Für diesen Tab merken',
   'key.use': 'Diesen Schlüssel benutzen',
+  'key.another': 'Einen anderen Schlüssel benutzen',
+  'key.forget': 'Schlüssel vergessen',
+  'key.change': 'Schlüssel ändern oder vergessen',
+  'key.tells':
+    'Diese Seite benutzt einen Schlüssel für diesen Server. Geben Sie ihr einen anderen, oder lassen Sie sie diesen vergessen.',
   'error.answered': 'Der Server hat mit {status} geantwortet',
   'error.unreachable': 'Der Server ist nicht zu erreichen. Ihr Text und Ihre Änderungen sind noch hier.',
   'error.request': 'Kennung der Anfrage {id}',
@@ -48,6 +53,8 @@ export default {
   'take.no-microphone':
     'Browser geben nur Seiten über https oder auf diesem Rechner ein Mikrofon. Nehmen Sie stattdessen eine Datei.',
   'take.denied': 'Der Browser gab kein Mikrofon: {why}',
+  'take.starting': 'Warten auf das Mikrofon …',
+  'take.lost': 'Das Mikrofon ist fort. Was bis dahin aufgenommen wurde, ist noch hier.',
   'options.title': 'Optionen',
   'options.speakers': 'Sprecher unterscheiden',
   'options.no-speakers':
@@ -86,6 +93,8 @@ export default {
   'kept.off': 'Nichts wird gespeichert: Abschriften sind fort, wenn diese Seite geschlossen wird.',
   'kept.again': 'Wieder speichern',
   'kept.never': 'Nie speichern',
+  'kept.full':
+    'Dieser Browser kann diesen Text nicht speichern: Sein Speicher ist voll oder gesperrt. Exportieren Sie den Text, bevor Sie die Seite schließen.',
   'people.title': 'Personen',
   'people.rename': 'Name von Sprecher {name}',
   'people.merge': 'Dieselbe Person wie',
@@ -140,6 +149,7 @@ export default {
   'speak.title': 'Sprechen',
   'speak.text': 'Text',
   'speak.count': '{count} von {limit}',
+  'speak.count-parts': '{count|ein Zeichen|# Zeichen}, in Teilen gesprochen',
   'speak.voice': 'Stimme: {name}',
   'speak.speed': 'Tempo',
   'speak.format': 'Dateiformat',
@@ -156,6 +166,7 @@ export default {
   'speak.first': 'erster Ton nach {first}, insgesamt {all}',
   'speak.part': 'Teil {part} von {parts}',
   'speak.parts': 'In {count} Anfragen gesprochen: Die Datei ist eine wav, und der Aufruf ist der erste von ihnen.',
+  'speak.open': 'Nicht vollständig: endet in Teil {part} von {parts}.',
   'speak.too-long': 'Das sind mehr als {limit} Zeichen, das Meiste, was diese Seite auf einmal spricht.',
   'speak.own': 'eigene',
   'speak.tick': 'zum Vergleichen zwei bis vier ankreuzen',

@@ -1,6 +1,7 @@
 // @ts-check
 // Texts of the page in the user's language, with numbers and times by Intl.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { store, stored } from '../state/storage.js';
 import en from './en.js';
 
 export const LOCALES = { en: 'English', de: 'Deutsch', es: 'Español', fr: 'Français' };
@@ -13,15 +14,15 @@ export const locale = signal('en');
 /** Loads the stored language, or the browser's if the page has it. */
 export async function loadLocale() {
   const wanted =
-    localStorage.getItem(STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
+    stored('local', STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
   if (wanted && wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
 }
 
-/** @param {string} code @param {boolean} [store] */
-export async function setLocale(code, store = true) {
+/** @param {string} code @param {boolean} [keep] */
+export async function setLocale(code, keep = true) {
   texts = code === 'en' ? en : { ...en, ...(await import(`./${code}.js`)).default };
   document.documentElement.lang = code;
-  if (store) localStorage.setItem(STORED, code);
+  if (keep) store('local', STORED, code);
   locale.value = code;
 }
 

@@ -4,18 +4,21 @@
 export const LIVE_RATE = 24_000;
 
 export class Microphone {
-  /** @param {MediaStream} stream @param {AudioContext} context */
-  constructor(stream, context) {
+  /** @param {MediaStream} stream */
+  constructor(stream) {
     this.stream = stream;
-    this.context = context;
+    /** @type {AudioContext | null} */
+    this.context = null;
   }
 
-  /** @param {(piece: Int16Array) => void} got @returns {Promise<Microphone>} */
-  static async open(got) {
+  /** @param {(piece: Int16Array) => void} got @param {() => void} lost the microphone was unplugged or taken away @returns {Promise<Microphone>} */
+  static async open(got, lost) {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    const context = new AudioContext({ sampleRate: LIVE_RATE });
-    const microphone = new Microphone(stream, context);
+    const microphone = new Microphone(stream);
+    for (const track of stream.getTracks()) track.onended = lost;
     try {
+      const context = new AudioContext({ sampleRate: LIVE_RATE });
+      microphone.context = context;
       await context.audioWorklet.addModule(new URL('./pieces-worklet.js', import.meta.url));
       const pieces = new AudioWorkletNode(context, 'pieces', {
         numberOfOutputs: 0,
@@ -35,7 +38,7 @@ export class Microphone {
   /** Gives the microphone back. */
   close() {
     for (const track of this.stream.getTracks()) track.stop();
-    if (this.context.state !== 'closed') void this.context.close();
+    if (this.context && this.context.state !== 'closed') void this.context.close();
   }
 }
 

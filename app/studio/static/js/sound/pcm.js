@@ -3,49 +3,55 @@
 import { samplesOf } from './wav.js';
 
 export const RATE = 24_000;
+const BYTES_A_SECOND = 2 * RATE;
 /** Seconds of sound that are there before the first is heard, so that it does not stutter. */
-const AHEAD = 0.08;
+const FIRST_SECONDS = 0.08;
+/** Seconds that are scheduled ahead: more than the second for which the timers of a hidden tab rest, and not hours. */
+const AHEAD_SECONDS = 5;
+const LOOK_MILLISECONDS = 25;
 
 export class PcmPlayer {
-  constructor() {
+  /** @param {import('./growing.js').GrowingSound} sound @param {number} [from] byte */
+  constructor(sound, from = 0) {
+    this.sound = sound;
+    this.at = from;
     this.context = new AudioContext();
+    /** When what is scheduled has been heard. */
     this.until = 0;
-    this.rest = new Uint8Array();
-    /** @type {Uint8Array[]} everything that was played */
-    this.pieces = [];
     this.stopped = false;
+    this.heard = this.play();
   }
 
-  /** @param {Uint8Array} data any number of bytes */
-  feed(data) {
-    if (this.stopped) return;
-    const all = new Uint8Array(this.rest.length + data.length);
-    all.set(this.rest);
-    all.set(data, this.rest.length);
-    const whole = all.subarray(0, all.length & ~1);
-    this.rest = all.slice(whole.length);
-    if (!whole.length) return;
-    this.pieces.push(whole.slice());
-    const samples = samplesOf(whole);
+  /** Plays until the sound is whole and was heard, or `close`. */
+  async play() {
+    while (!this.stopped && !this.isOver()) {
+      const hungry = this.until < this.context.currentTime + AHEAD_SECONDS;
+      const piece = await this.sound.read(this.at, hungry ? BYTES_A_SECOND : 0);
+      if (this.stopped) return;
+      if (piece.length) this.schedule(piece);
+      else await new Promise((next) => setTimeout(next, LOOK_MILLISECONDS));
+    }
+    await this.close();
+  }
+
+  /** @returns {boolean} */
+  isOver() {
+    const left = this.sound.size - this.at;
+    return this.sound.whole && left < 2 && this.context.currentTime >= this.until;
+  }
+
+  /** @param {Uint8Array} piece */
+  schedule(piece) {
+    this.at += piece.length;
+    const samples = samplesOf(piece);
     const buffer = this.context.createBuffer(1, samples.length, RATE);
     buffer.copyToChannel(samples, 0);
     const source = this.context.createBufferSource();
     source.buffer = buffer;
     source.connect(this.context.destination);
-    this.until = Math.max(this.until, this.context.currentTime + AHEAD);
+    this.until = Math.max(this.until, this.context.currentTime + FIRST_SECONDS);
     source.start(this.until);
     this.until += buffer.duration;
-  }
-
-  /** Seconds of sound so far. */
-  get seconds() {
-    return this.pieces.reduce((sum, piece) => sum + piece.length, 0) / 2 / RATE;
-  }
-
-  /** Returns when everything that was fed has been heard. */
-  async finished() {
-    while (!this.stopped && this.context.currentTime < this.until) await new Promise((next) => setTimeout(next, 50));
-    if (!this.stopped) await this.close();
   }
 
   async close() {
@@ -53,3 +59,6 @@ export class PcmPlayer {
     if (this.context.state !== 'closed') await this.context.close();
   }
 }
+
+/** @param {import('./growing.js').GrowingSound} sound */
+export const secondsOf = (sound) => sound.size / BYTES_A_SECOND;

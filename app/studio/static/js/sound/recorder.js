@@ -13,6 +13,10 @@ export class Take {
     /** @type {Blob[]} */
     this.pieces = [];
     this.recorder.ondataavailable = (event) => this.pieces.push(event.data);
+    // It also ends by itself, when the microphone is unplugged or taken away.
+    this.ended = new Promise((resolve) => {
+      this.recorder.onstop = resolve;
+    });
     this.recorder.start();
     this.context = new AudioContext();
     this.analyser = new AnalyserNode(this.context, { fftSize: 1024 });
@@ -21,7 +25,18 @@ export class Take {
   }
 
   static async begin() {
-    return new Take(await navigator.mediaDevices.getUserMedia({ audio: true }));
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    try {
+      return new Take(stream);
+    } catch (wrong) {
+      for (const track of stream.getTracks()) track.stop();
+      throw wrong;
+    }
+  }
+
+  /** Whether nothing is recorded any more. */
+  get isOver() {
+    return this.recorder.state === 'inactive';
   }
 
   get seconds() {
@@ -37,9 +52,8 @@ export class Take {
 
   /** @param {string} name without its ending @returns {Promise<File>} */
   async end(name) {
-    const ended = new Promise((resolve) => (this.recorder.onstop = resolve));
-    this.recorder.stop();
-    await ended;
+    if (!this.isOver) this.recorder.stop();
+    await this.ended;
     this.close();
     const type = this.recorder.mimeType || 'audio/webm';
     return new File(this.pieces, `${name}.${type.includes('mp4') ? 'mp4' : 'webm'}`, { type });

@@ -1,12 +1,14 @@
 // @ts-check
 // The state that all views share: the current view, the API key, what the server says of itself, language and theme.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { store, stored } from './storage.js';
 
 /**
  * @typedef {{version: string, limits: Record<string, number>, features: Record<string, unknown>,
  *   organisation: string, consent_phrases: Record<string, string>}} About
  * @typedef {{view: string, id: string}} Route
- * @typedef {{message: string, retry: () => void, refuse: () => void}} KeyWanted
+ * @typedef {{message: string, retry: () => void, refuse: () => void, another?: boolean}} KeyWanted `another`: the user wants to change
+ *   the key, or to forget it
  */
 
 export const VIEWS = ['transcribe', 'speak', 'voices', 'server'];
@@ -19,9 +21,13 @@ const THEME_KEY = 'antiphon-theme';
 export const route = signal(parseRoute(location.hash));
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<About | null>} */
 export const about = signal(null);
+/** Why the server told nothing of itself. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<import('../api/client.js').ApiFailure | null>} */
+export const untold = signal(null);
 /** The API key: in memory, and in this tab's session storage if the user asks for it. Never in a URL, a cookie or an export. */
-export const key = signal(sessionStorage.getItem(TAB_KEY) ?? '');
-/** The 401 that the key dialog answers, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<KeyWanted | null>} */
+export const key = signal(stored('session', TAB_KEY) ?? '');
+/** How often the user has changed the key; what was fetched with the one before is fetched anew. */
+export const keyChanges = signal(0);
+/** Why the key dialog is open, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<KeyWanted | null>} */
 export const keyWanted = signal(null);
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<string>} One polite line for screen readers. */
 export const announcement = signal('');
@@ -40,17 +46,24 @@ export function parseRoute(hash) {
 /** @param {string} value @param {boolean} forTab */
 export function setKey(value, forTab) {
   key.value = value;
-  if (forTab) sessionStorage.setItem(TAB_KEY, value);
-  else sessionStorage.removeItem(TAB_KEY);
+  store('session', TAB_KEY, forTab ? value : null);
+}
+
+/** The user may give another key, or have this one forgotten. @param {string} message why @param {() => void} [then] what to do with another one */
+export function changeKey(message, then = () => undefined) {
+  const close = () => {
+    keyWanted.value = null;
+  };
+  keyWanted.value = { message, retry: then, refuse: close, another: true };
 }
 
 /** @param {'auto' | 'light' | 'dark'} value */
 export function setTheme(value) {
   theme.value = value;
-  localStorage.setItem(THEME_KEY, value);
+  store('local', THEME_KEY, value);
 }
 
 function storedTheme() {
-  const stored = localStorage.getItem(THEME_KEY);
-  return stored === 'light' || stored === 'dark' ? stored : 'auto';
+  const value = stored('local', THEME_KEY);
+  return value === 'light' || value === 'dark' ? value : 'auto';
 }

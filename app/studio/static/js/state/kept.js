@@ -4,15 +4,19 @@
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { BUSY, make, recording, recordings } from './recordings.js';
+import { store, stored } from './storage.js';
 
 /** @typedef {import('./recordings.js').Recording} Recording */
 
 const KEEP = 'antiphon-keep';
 const PREFIX = 'transcript:';
-const tabs = new BroadcastChannel('antiphon');
+const ASKED = 'antiphon-persist';
+const tabs = channel();
 
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<boolean>} */
-export const keep = signal(localStorage.getItem(KEEP) !== 'never');
+export const keep = signal(stored('local', KEEP) !== 'never');
+/** Whether the browser could not keep the last text: its storage is full, or the user blocks it. */
+export const unkept = signal(false);
 
 /** The recordings that were forgotten since this page was opened, in any tab. @type {Set<string>} */
 const gone = new Set();
@@ -36,15 +40,37 @@ export async function save(one) {
   const { id, name, size, modified, options: chosen } = one;
   const facts = { id, name, size, modified, options: chosen, transcript: one.transcript.value, peaks: one.peaks.value };
   if (!recording(id)) return; // forgotten in the meantime
-  await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
+  try {
+    await set(PREFIX + id, { ...facts, progress: { ...one.progress.value, failure: null } });
+  } catch {
+    unkept.value = true;
+    return;
+  }
+  unkept.value = false;
   tabs.postMessage({ saved: id });
-  void navigator.storage?.persist?.();
+  persist();
+}
+
+/** Asks the browser once not to clear away what is kept here; some browsers then ask the user. */
+function persist() {
+  if (stored('local', ASKED)) return;
+  store('local', ASKED, 'yes');
+  void navigator.storage?.persist?.().catch(() => undefined);
+}
+
+/** Where the user blocks the data of sites, there may be no word between tabs either. @returns {Pick<BroadcastChannel, 'onmessage' | 'postMessage'>} */
+function channel() {
+  try {
+    return new BroadcastChannel('antiphon');
+  } catch {
+    return { onmessage: null, postMessage: () => undefined };
+  }
 }
 
 /** @param {string} id */
 export async function unkeep(id) {
   gone.add(id);
-  await del(PREFIX + id);
+  await del(PREFIX + id).catch(() => undefined); // blocked storage keeps nothing
   tabs.postMessage({ forgotten: id });
 }
 
@@ -88,11 +114,11 @@ export async function setKeep(on) {
   keep.value = on;
   tabs.postMessage({ keep: on });
   if (on) {
-    localStorage.removeItem(KEEP);
+    store('local', KEEP, null);
     await Promise.all(recordings.value.map(save));
     return;
   }
-  localStorage.setItem(KEEP, 'never');
-  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  store('local', KEEP, 'never');
+  const names = (await keys().catch(() => [])).filter((name) => String(name).startsWith(PREFIX));
   await Promise.all(names.map((name) => del(name)));
 }

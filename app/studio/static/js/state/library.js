@@ -1,7 +1,7 @@
 // @ts-check
 // The queue of recordings, which is worked on one by one, and their edits.
 import { batch, computed } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, askForKey, callJson, explained } from '../api/client.js';
+import { ApiFailure, askForKey, checkKey, explained, loadAbout } from '../api/client.js';
 import { eventReader } from '../api/stream.js';
 import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
@@ -49,9 +49,9 @@ async function transcribe(one) {
   change(one, { since: Date.now(), failure: null, retryAt: 0 });
   const used = key.value;
   try {
-    await callJson('models'); // no upload is sent to learn that a key is missing
+    await checkKey();
     // Without a key the page knew no limits when the file was dropped.
-    about.value ??= await callJson('about').catch(() => null);
+    if (!about.value) await loadAbout();
     if (isTooLarge(one)) return change(one, { phase: 'refused' });
     one.options = possible(one.options);
     await send(one);

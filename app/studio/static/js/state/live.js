@@ -1,6 +1,6 @@
 // @ts-check
 // Live dictation: one session, its words as they become sure, and the transcript that it leaves.
-import { effect, signal } from '../../vendor/signals-core/signals-core.mjs';
+import { effect, signal, untracked } from '../../vendor/signals-core/signals-core.mjs';
 import { ApiFailure } from '../api/client.js';
 import { LiveConnection } from '../api/live.js';
 import { encoded, LIVE_RATE, loudness, Microphone } from '../sound/microphone.js';
@@ -25,10 +25,14 @@ export const level = signal(0);
 export const denied = signal('');
 /** @type {Signal<ApiFailure | null>} */
 export const failure = signal(null);
+/** Whether the microphone has ended the session by itself. */
+export const lost = signal(false);
 /** The transcript of a session that ended by itself; empty: none. */
 export const keptId = signal('');
 /** The name of a transcript that is kept now. */
 let nameNow = () => '';
+/** Counts what the user began and gave up, so that what comes too late is given back. */
+let wishes = 0;
 /** @type {LiveConnection | null} */
 let connection = null;
 /** @type {Microphone | null} */
@@ -37,23 +41,35 @@ let microphone = null;
 /** @param {string} language empty: found by the server @param {() => string} name of the transcript */
 export async function begin(language, name) {
   if (phase.value !== 'idle') return;
-  phase.value = 'starting';
+  wishes += 1;
+  const mine = wishes;
   nameNow = name;
+  clear();
+  phase.value = 'starting';
+  try {
+    const opened = await LiveConnection.begin(language, HEARS);
+    if (mine !== wishes) return opened.drop();
+    connection = opened;
+    const hears = await Microphone.open(heard, lose);
+    if (mine !== wishes) return hears.close();
+    microphone = hears;
+    phase.value = 'listening';
+  } catch (wrong) {
+    if (mine !== wishes) return;
+    if (wrong instanceof ApiFailure) failure.value = wrong;
+    else denied.value = String(/** @type {Error} */ (wrong).message);
+    connection?.drop();
+    close();
+  }
+}
+
+function clear() {
   keptId.value = '';
   said.value = [];
   seconds.value = level.value = 0;
   denied.value = '';
   failure.value = null;
-  try {
-    connection = await LiveConnection.begin(language, HEARS);
-    microphone = await Microphone.open(heard);
-    phase.value = 'listening';
-  } catch (wrong) {
-    if (wrong instanceof ApiFailure) failure.value = wrong;
-    else denied.value = String(/** @type {Error} */ (wrong).message);
-    void connection?.finish();
-    close();
-  }
+  lost.value = false;
 }
 
 /** @returns {Promise<string>} the id of the transcript; empty where nothing was said */
@@ -72,9 +88,16 @@ function kept() {
   return words.length ? keepText(nameNow(), withWords(EMPTY, words)) : '';
 }
 
-/** Ends without a transcript. */
+/** The microphone was unplugged or taken away; what was said until then stays. */
+async function lose() {
+  lost.value = true;
+  keptId.value = await end();
+}
+
+/** Ends without a transcript, also what has only begun to begin. */
 export function discard() {
-  connection?.finish();
+  wishes += 1;
+  connection?.drop();
   close();
   said.value = [];
 }
@@ -102,9 +125,12 @@ const HEARS = {
   completed: (item, text) => change(item, (one) => ({ ...one, text, done: true })),
   broken: (wrong) => {
     failure.value = wrong;
-    if (phase.value !== 'listening') return;
+    const begun = phase.value === 'listening';
+    if (!begun && phase.value !== 'starting') return;
+    wishes += 1;
+    connection?.drop();
     close();
-    keptId.value = kept();
+    if (begun) keptId.value = kept();
   },
 };
 
@@ -122,7 +148,9 @@ function timed({ text, from, until }) {
 
 // Whoever goes to another view no longer sees that the microphone is open.
 effect(() => {
-  if (route.value.view !== LIVE_VIEW && phase.peek() === 'listening') void end();
+  if (route.value.view === LIVE_VIEW) return;
+  if (phase.peek() === 'starting') untracked(discard);
+  else if (phase.peek() === 'listening') void untracked(end);
 });
 window.addEventListener('beforeunload', (event) => {
   if (phase.value !== 'idle') event.preventDefault();

@@ -1,7 +1,8 @@
 // @ts-check
 // The voices of the server: fetched once, and again after each change.
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, callJson } from '../api/client.js';
+import { callJson, failureOfAny } from '../api/client.js';
+import { keyChanges } from './app.js';
 
 /**
  * @typedef {{id: string, name?: string, language?: string, gender?: string, engine?: string, custom: boolean,
@@ -19,9 +20,10 @@ export const consents = signal(null);
 export const voice = signal(DEFAULT_VOICE);
 /** Voices that are put side by side. */
 export const compared = signal(/** @type {readonly string[]} */ ([]));
-/** Why they could not be loaded. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
+/** Why they could not be loaded. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<import('../api/client.js').ApiFailure | null>} */
 export const unloaded = signal(null);
-let asked = false;
+/** How often the key had been changed when they were asked for; -1: they were not. */
+let asked = -1;
 
 export async function loadVoices() {
   const answer = await callJson('audio/voices');
@@ -37,11 +39,16 @@ export async function loadConsents() {
   consents.value = (await callJson('audio/voice_consents?limit=100')).data;
 }
 
-/** Loads what a view needs, once. */
+/** Loads what a view needs, once for each key. */
 export function wanted() {
-  if (asked) return;
-  asked = true;
-  void load();
+  if (asked === keyChanges.value) return;
+  const other = asked >= 0;
+  asked = keyChanges.value;
+  // Not while the view is rendered, which reads them.
+  queueMicrotask(() => {
+    if (other) voices.value = consents.value = null;
+    void load();
+  });
 }
 
 export async function load() {
@@ -50,6 +57,6 @@ export async function load() {
   try {
     await loadVoices();
   } catch (wrong) {
-    unloaded.value = wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) });
+    unloaded.value = failureOfAny(wrong);
   }
 }

@@ -6,7 +6,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
-import { keyWanted, route, setKey } from '../state/app.js';
+import { key, keyChanges, keyWanted, route, setKey } from '../state/app.js';
 import { lacksSound, reattach, recording } from '../state/recordings.js';
 import { callBox } from './call.js';
 import { icon } from './icons.js';
@@ -113,17 +113,22 @@ function keyDialog(wanted) {
   const use = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-    setKey(String(form.get('key')).trim(), form.get('tab') === 'on');
-    keyWanted.value = null;
+    changed(String(form.get('key')).trim(), form.get('tab') === 'on');
     wanted.retry();
   };
-  return html`<h2 id="dialog-title">${t('key.title')}</h2>
+  const changed = (/** @type {string} */ value, /** @type {boolean} */ forTab) => {
+    setKey(value, forTab);
+    keyWanted.value = null;
+    if (wanted.another) keyChanges.value += 1;
+  };
+  return html`<h2 id="dialog-title">${t(wanted.another ? 'key.another' : 'key.title')}</h2>
     <p dir="auto">${wanted.message}</p>
     <form @submit=${use} class="stack">
       <input type="text" autocomplete="username" .value=${location.host} hidden>
       <label>${t('key.label')} <input type="password" name="key" autocomplete="current-password" required autofocus></label>
       <label class="row"><input type="checkbox" name="tab"> ${t('key.tab')}</label>
       <p class="row"><button class="main">${t('key.use')}</button>
+        ${wanted.another && key.value ? html`<button type="button" @click=${() => changed('', false)}>${t('key.forget')}</button>` : nothing}
         <button type="button" @click=${wanted.refuse}>${t('common.cancel')}</button></p>
     </form>`;
 }

@@ -2,7 +2,7 @@
 // Saves a transcript in a format that the user chooses. The server renders it, so that the page and the API have the same subtitles.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, call } from '../api/client.js';
+import { ApiFailure, callBlob } from '../api/client.js';
 import { t } from '../i18n/index.js';
 import { edit, undo } from '../state/library.js';
 import { replacedEverywhere } from '../transcript/edits.js';
@@ -77,12 +77,12 @@ export function renderBody(one, format) {
 async function save(one, format) {
   failed.value = null;
   try {
-    const answer = await call('audio/transcriptions/render', {
+    const file = await callBlob('audio/transcriptions/render', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(renderBody(one, format)),
     });
-    saveFile(await answer.blob(), `${one.name.replace(ENDING, '')}.${format}`);
+    saveFile(file, `${one.name.replace(ENDING, '')}.${format}`);
   } catch (wrong) {
     if (wrong instanceof ApiFailure) failed.value = wrong;
     else throw wrong;

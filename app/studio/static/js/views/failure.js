@@ -2,6 +2,7 @@
 // What went wrong, in the server's own words.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { t } from '../i18n/index.js';
+import { changeKey, key } from '../state/app.js';
 
 /** @param {import('../api/client.js').ApiFailure} failure @param {() => void} [again] */
 export function failureBox(failure, again) {
@@ -13,6 +14,9 @@ export function failureBox(failure, again) {
       ${failure.param ? html`${t('error.param', { name: failure.param })} · ` : nothing}
       ${failure.requestId ? html`<code>${t('error.request', { id: failure.requestId })}</code>` : nothing}
     </p>
-    ${again ? html`<button @click=${again}>${t('common.retry')}</button>` : nothing}
+    <p class="row">
+      ${again ? html`<button @click=${again}>${t('common.retry')}</button>` : nothing}
+      ${failure.status === 403 && key.value ? html`<button @click=${() => changeKey(failure.message, again)}>${t('key.another')}</button>` : nothing}
+    </p>
   </div>`;
 }

@@ -4,7 +4,7 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, percent, t } from '../i18n/index.js';
 import { route } from '../state/app.js';
-import { keep, setKeep } from '../state/kept.js';
+import { keep, setKeep, unkept } from '../state/kept.js';
 import { forget, forgetAll } from '../state/library.js';
 import { recordings } from '../state/recordings.js';
 import { dialog } from './dialogs.js';
@@ -58,6 +58,7 @@ function kept() {
     return html`<p class="quiet">${t('kept.off')} <button class="plain link" @click=${() => void setKeep(true)}>${t('kept.again')}</button></p>`;
   }
   if (!any) return nothing;
+  if (unkept.value) return html`<p class="failure" role="alert">${t('kept.full')}</p>`;
   return html`<p class="quiet">${t('kept.notice')}
     <button class="plain link" @click=${askAll}>${t('kept.forget')}</button>
     <button class="plain link" @click=${() => void setKeep(false)}>${t('kept.never')}</button></p>`;

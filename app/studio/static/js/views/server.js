@@ -2,15 +2,25 @@
 // Server: readiness and its problems, models, queue, throughput, limits. It polls only while the tab is visible.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, authorization, callJson } from '../api/client.js';
+import { ApiFailure, authorization, callJson, failureFrom, failureOfAny, loadAbout, reached } from '../api/client.js';
 import { sums } from '../code/metrics.js';
 import { clock, number, size, t } from '../i18n/index.js';
-import { about, key, route } from '../state/app.js';
+import { about, key, keyChanges, route } from '../state/app.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 
 const EVERY = 2000;
-/** @typedef {{ready: boolean, problems: Record<string, string>, models: any[], counters: Map<string, number> | null}} Seen */
+/** Statuses with which a key without the scope, or a proxy, hides the counters. */
+const HIDDEN = new Set([401, 403, 404]);
+/**
+ * @template T
+ * @typedef {T | ApiFailure} Told what was asked for, or why it was not told
+ */
+/**
+ * @typedef {{ready: boolean, problems: Record<string, string>}} Readiness
+ * @typedef {{keys: number, readiness: Told<Readiness>, models: Told<any[]>, counters: Told<Map<string, number>>}} Seen `keys`:
+ *   how often the key had been changed
+ */
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Seen | null>} */
 const seen = signal(null);
 /** The refusal that the user answered with no key, and the key that was refused: the page asks again when the user wants to, or has given another key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<{wrong: ApiFailure, key: string} | null>} */
@@ -22,17 +32,20 @@ export function serverView() {
   const wrong = refusal();
   if (wrong) return html`<h1>${t('server.title')}</h1>${failureBox(wrong, again)}`;
   queueMicrotask(() => void watch());
-  const facts = seen.value;
+  const facts = seen.value?.keys === keyChanges.value ? seen.value : null;
   return html`<h1>${t('server.title')}</h1>
-    ${
-      facts
-        ? html`<p class=${facts.ready ? 'good' : 'failure'} role="status">${icon(facts.ready ? 'check' : 'x')} ${facts.ready ? t('server.ready') : t('server.not-ready')}
-            ${about.value ? html`<span class="quiet">${t('server.version')} ${about.value.version}</span>` : nothing}</p>
-          <ul>${Object.entries(facts.problems).map(([name, why]) => html`<li><strong>${name}</strong>: ${why}</li>`)}</ul>
-          ${counters(facts.counters)} ${models(facts.models)}`
-        : nothing
-    }
-    ${facts ? nothing : html`<p class="quiet">${t('server.asking')}</p>`} ${limits()}`;
+    ${facts ? told(facts) : html`<p class="quiet">${t('server.asking')}</p>`} ${limits()}`;
+}
+
+/** @param {Seen} facts */
+function told({ readiness, models, counters }) {
+  // One word for all where nothing can be reached; it is asked again and again.
+  if (readiness instanceof ApiFailure) return failureBox(readiness);
+  const { ready, problems } = readiness;
+  return html`<p class=${ready ? 'good' : 'failure'} role="status">${icon(ready ? 'check' : 'x')} ${t(ready ? 'server.ready' : 'server.not-ready')}
+      ${about.value ? html`<span class="quiet">${t('server.version')} ${about.value.version}</span>` : nothing}</p>
+    <ul>${Object.entries(problems).map(([name, why]) => html`<li><strong>${name}</strong>: ${why}</li>`)}</ul>
+    ${figures(counters)} ${listed(models)}`;
 }
 
 /** Looks again and again while the view is open. */
@@ -55,34 +68,54 @@ function again() {
 }
 
 async function look() {
-  const [ready, models, metrics] = await Promise.all([
-    fetch('health/ready', { cache: 'no-store' })
-      .then(async (answer) => ({ ready: answer.ok, ...(await answer.json()) }))
-      .catch(() => ({ ready: false })),
-    callJson('models').then((answer) => answer.data, refused),
-    fetch('metrics', { headers: authorization(), cache: 'no-store' })
-      .then((answer) => (answer.ok ? answer.text() : null))
-      .catch(() => null),
+  const keys = keyChanges.value;
+  const [readiness, models, counters] = await Promise.all([
+    readinessNow().catch(failureOfAny),
+    callJson('models').then((answer) => answer.data ?? [], refused),
+    countersNow().catch(failureOfAny),
   ]);
   if (refusal()) return;
-  seen.value = {
-    ready: ready.ready,
-    problems: ready.problems ?? {},
-    models,
-    counters: metrics === null ? null : sums(metrics),
-  };
-  about.value ??= await callJson('about').catch(() => null);
+  seen.value = { keys, readiness, models, counters };
+  if (!about.value) await loadAbout();
 }
+
+/** @returns {Promise<Readiness>} */
+async function readinessNow() {
+  const [answer, text] = await asked('health/ready', {});
+  try {
+    const { problems } = JSON.parse(text);
+    if (answer.ok || problems) return { ready: answer.ok, problems: problems ?? {} };
+  } catch {
+    // A proxy in front answered.
+  }
+  throw failureFrom(answer.status, text, (name) => answer.headers.get(name));
+}
+
+async function countersNow() {
+  const [answer, text] = await asked('metrics', authorization());
+  if (!answer.ok) throw failureFrom(answer.status, text, (name) => answer.headers.get(name));
+  return sums(text);
+}
+
+/** @param {string} path @param {Record<string, string>} headers @returns {Promise<[Response, string]>} */
+const asked = (path, headers) =>
+  reached(async () => {
+    const answer = await fetch(path, { headers, cache: 'no-store' });
+    return [answer, await answer.text()];
+  });
 
 /** @param {unknown} wrong */
 function refused(wrong) {
-  if (wrong instanceof ApiFailure && wrong.declined) declined.value = { wrong, key: key.value };
-  return [];
+  const failure = failureOfAny(wrong);
+  if (failure.declined) declined.value = { wrong: failure, key: key.value };
+  return failure;
 }
 
-/** @param {Map<string, number> | null} all */
-function counters(all) {
-  if (!all) return html`<p class="quiet">${t('server.hidden')}</p>`;
+/** @param {Told<Map<string, number>>} all */
+function figures(all) {
+  if (all instanceof ApiFailure) {
+    return HIDDEN.has(all.status) ? html`<p class="quiet">${t('server.hidden')}</p>` : failureBox(all);
+  }
   const sound = all.get('antiphon_sound_seconds_total') ?? 0;
   const factor = sound ? (all.get('antiphon_work_seconds_total') ?? 0) / sound : 0;
   return html`<dl class="cards">
@@ -96,10 +129,12 @@ function counters(all) {
 const card = (name, value) =>
   html`<div class="sheet"><dt>${t(`server.${name}`)}</dt><dd>${value}</dd><dd class="quiet">${t(`server.${name}-means`)}</dd></div>`;
 
-/** @param {any[]} all */
-function models(all) {
+/** @param {Told<any[]>} all */
+function listed(all) {
+  const heading = html`<h2>${t('server.models')}</h2>`;
+  if (all instanceof ApiFailure) return html`${heading} ${failureBox(all)}`;
   const known = all.filter((one) => one.state);
-  return html`<h2>${t('server.models')}</h2>
+  return html`${heading}
     <table><tbody>${known.map((one) => html`<tr><th scope="row">${one.id}</th><td class="state-${one.state}">${t(`state.${one.state}`)}</td></tr>`)}</tbody></table>`;
 }
 

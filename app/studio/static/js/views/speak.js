@@ -3,13 +3,24 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure } from '../api/client.js';
-import { speakFile, speakStream } from '../api/speech.js';
 import { number, t } from '../i18n/index.js';
-import { parts } from '../sound/parts.js';
-import { PcmPlayer, RATE } from '../sound/pcm.js';
+import { RATE, secondsOf } from '../sound/pcm.js';
 import { wavFile } from '../sound/wav.js';
-import { about, route } from '../state/app.js';
+import { route } from '../state/app.js';
+import {
+  bodyOf,
+  busy,
+  failed,
+  fetched,
+  fetching,
+  format,
+  isOpen,
+  limit,
+  replay,
+  speakAll,
+  speed,
+  takes,
+} from '../state/speech.js';
 import { compared, voice, wanted } from '../state/voices.js';
 import { saveFile } from './copy.js';
 import { dialog } from './dialogs.js';
@@ -17,150 +28,93 @@ import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { nameOfVoice, voiceList } from './voice-list.js';
 
-/**
- * @typedef {{voice: string, cut: readonly string[], speed: number, first: number, seconds: number, pieces: Uint8Array[],
- *   requestId: string}} Spoken `cut`: the text, in parts that one request may hold
- */
+/** @typedef {import('../state/speech.js').Spoken} Spoken */
 
 const FORMATS = ['wav', 'mp3', 'opus', 'aac', 'flac'];
 const MOST_CHARACTERS = 100_000;
-const MODEL = 'gpt-4o-mini-tts';
+const LOOK_MILLISECONDS = 500;
 
 const text = signal('');
-const speed = signal(1);
-const format = signal('wav');
-/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<{note: string, making: boolean, stop: () => void} | null>} */
-const busy = signal(null);
-/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<readonly Spoken[]>} */
-const takes = signal([]);
-/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<ApiFailure | null>} */
-const failed = signal(null);
+const now = signal(Date.now());
+setInterval(() => {
+  if (busy.value?.step.kind === 'full') now.value = Date.now();
+}, LOOK_MILLISECONDS);
 
 export function speakView() {
   wanted();
-  const limit = about.value?.limits.input_characters ?? 4096;
   const typed = (/** @type {Event} */ event) => (text.value = /** @type {HTMLTextAreaElement} */ (event.target).value);
   return html`<h1>${t('speak.title')}</h1>
     <div class="two wide">
       <section class="sheet stack">
         <label>${t('speak.text')}<textarea rows="6" dir="auto" .value=${text.value} @input=${typed}></textarea></label>
         <p class="row between quiet"><span>${t('speak.voice', { name: nameOfVoice(voice.value) })}</span>
-          <span>${t('speak.count', { count: text.value.length, limit })}</span>
-          ${text.value.length > MOST_CHARACTERS ? t('speak.too-long', { limit: MOST_CHARACTERS }) : nothing}</p>
-        ${controls()} ${failed.value ? failureBox(failed.value) : nothing} ${results()}
+          <span>${counted(text.value.length)}</span></p>
+        ${controls()} ${failed.value ? failureBox(failed.value.wrong, failed.value.again) : nothing} ${results()}
       </section>
       <aside>${voiceList((name, sample) => void speakAll([name], sample, false))}</aside>
     </div>`;
+}
+
+/** How much of what is allowed the text has. @param {number} count characters */
+function counted(count) {
+  if (count > MOST_CHARACTERS) return t('speak.too-long', { limit: MOST_CHARACTERS });
+  return count > limit() ? t('speak.count-parts', { count }) : t('speak.count', { count, limit: limit() });
 }
 
 function controls() {
   const empty = !text.value.trim() || text.value.length > MOST_CHARACTERS;
   if (busy.value) {
     return html`<p class="row"><button data-next @click=${busy.value.stop}>${icon('square')} ${t('common.stop')}</button>
-      <span role="status">${busy.value.note}</span></p>`;
+      <span role="status">${note(busy.value.step)}</span></p>`;
   }
   return html`<div class="row making">
     <label>${t('speak.speed')} <input type="number" min="0.25" max="4" step="0.05" .value=${String(speed.value)}
       @change=${(/** @type {Event} */ event) => (speed.value = Number(/** @type {HTMLInputElement} */ (event.target).value) || 1)}></label>
     <label>${t('speak.format')} <select @change=${(/** @type {Event} */ event) => (format.value = /** @type {HTMLSelectElement} */ (event.target).value)}>
       ${FORMATS.map((name) => html`<option ?selected=${name === format.value}>${name}</option>`)}</select></label>
-    <button class="main" data-next ?disabled=${empty} @click=${() => void speakAll([voice.value])}>${icon('volume-2')} ${t('speak.go')}</button>
-    <button ?disabled=${empty || compared.value.length < 2} @click=${() => void speakAll(compared.value)}>
+    <button class="main" data-next ?disabled=${empty} @click=${() => void speakAll([voice.value], text.value)}>${icon('volume-2')} ${t('speak.go')}</button>
+    <button ?disabled=${empty || compared.value.length < 2} @click=${() => void speakAll(compared.value, text.value)}>
       ${compared.value.length ? t('speak.compare', { count: compared.value.length }) : t('speak.compare-none')}</button>
   </div>`;
 }
 
+/** What is done now. @param {import('../state/speech.js').Step} step */
+function note(step) {
+  if (step.kind === 'again') return t('speak.replay');
+  if (step.kind === 'full') return t('error.full', { count: Math.max(1, Math.ceil((step.until - now.value) / 1000)) });
+  const { cut, done, voice: name } = step.take;
+  if (step.kind === 'heard' || cut.length === 1) return nameOfVoice(name);
+  return t('speak.part', { part: done + 1, parts: cut.length });
+}
+
 function results() {
-  return html`<ul class="takes">${takes.value.map(
-    (take, index) => html`<li>
-      <kbd>${index + 1}</kbd> <strong dir="auto">${nameOfVoice(take.voice)}</strong>
-      <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(take.seconds) })}
-        ${take.cut.length > 1 ? t('speak.parts', { count: take.cut.length }) : nothing}</span>
-      <span class="row"><button @click=${() => void replay(take.pieces)} aria-label="${t('player.play')}: ${nameOfVoice(take.voice)}">${icon('play')}</button>
-        <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>
-        <button aria-label=${t('call.show')} title=${t('call.show')} @click=${() => show(take)}>${icon('code')}</button></span></li>`,
-  )}</ul>
+  const loading = fetching.value;
+  return html`<ul class="takes">${takes.value.map(result)}</ul>
+  ${
+    loading
+      ? html`<p class="row"><button @click=${loading.stop}>${icon('square')} ${t('common.stop')}</button>
+      <span role="status">${t('speak.fetching', { name: loading.name })}</span></p>`
+      : nothing
+  }
   ${takes.value.length > 1 ? html`<p class="quiet">${t('speak.keys', { count: takes.value.length })}</p>` : nothing}`;
+}
+
+/** @param {Spoken} take @param {number} index */
+function result(take, index) {
+  const name = nameOfVoice(take.voice);
+  const parts = take.cut.length;
+  return html`<li>
+    <kbd>${index + 1}</kbd> <strong dir="auto">${name}</strong>
+    <span class="quiet">${t('speak.first', { first: seconds(take.first), all: seconds(secondsOf(take.sound)) })}
+      ${isOpen(take) ? t('speak.open', { part: take.done + 1, parts }) : nothing}
+      ${parts > 1 ? t('speak.parts', { count: parts }) : nothing}</span>
+    <span class="row"><button ?disabled=${busy.value?.making} @click=${() => void replay(take)} aria-label="${t('player.play')}: ${name}">${icon('play')}</button>
+      <button @click=${() => void download(take)}>${icon('download')} ${t('speak.download')}</button>
+      <button aria-label=${t('call.show')} title=${t('call.show')} @click=${() => show(take)}>${icon('code')}</button></span></li>`;
 }
 
 /** @param {number} value */
 const seconds = (value) => number(value, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });
-
-/** @param {string} name @param {string} input @param {number} pace */
-const bodyOf = (name, input, pace) => ({
-  model: MODEL,
-  voice: name,
-  input,
-  speed: pace,
-  response_format: format.value,
-});
-
-/**
- * Speaks with one voice after the other; what is spoken now ends.
- * @param {readonly string[]} names @param {string} [input] @param {boolean} [kept] whether the results are listed
- */
-async function speakAll(names, input = text.value, kept = true) {
-  busy.value?.stop();
-  const stop = new AbortController();
-  failed.value = null;
-  if (kept) takes.value = [];
-  try {
-    for (const name of names) {
-      const made = await speakOne(name, input, stop, kept);
-      if (stop.signal.aborted) return;
-      await made.finished();
-    }
-  } catch (wrong) {
-    if (stop.signal.aborted) return;
-    if (wrong instanceof ApiFailure) failed.value = wrong;
-    else throw wrong;
-  } finally {
-    if (!stop.signal.aborted) busy.value = null;
-  }
-}
-
-/** @param {string} name @param {string} input @param {AbortController} stop @param {boolean} kept @returns {Promise<PcmPlayer>} which may still be heard */
-async function speakOne(name, input, stop, kept) {
-  const player = new PcmPlayer();
-  const halt = () => {
-    busy.value = null;
-    stop.abort();
-  };
-  stop.signal.addEventListener('abort', () => void player.close());
-  const began = performance.now();
-  const pace = speed.value;
-  const cut = parts(input, about.value?.limits.input_characters ?? 4096);
-  let first = 0;
-  let requestId = '';
-  for (const [index, part] of cut.entries()) {
-    const note = cut.length > 1 ? t('speak.part', { part: index + 1, parts: cut.length }) : nameOfVoice(name);
-    busy.value = { note, making: true, stop: halt };
-    const heard = (/** @type {Uint8Array} */ data) => {
-      first ||= (performance.now() - began) / 1000;
-      player.feed(data);
-    };
-    try {
-      requestId = (await speakStream(bodyOf(name, part, pace), heard, stop.signal)).requestId;
-    } catch (wrong) {
-      await player.close();
-      throw wrong;
-    }
-  }
-  const all = { voice: name, cut, speed: pace, first, seconds: player.seconds, pieces: player.pieces, requestId };
-  if (kept) takes.value = [...takes.value, all];
-  return player;
-}
-
-/** Plays a take again, and stops the one that is playing. @param {Uint8Array[]} pieces */
-async function replay(pieces) {
-  busy.value?.stop();
-  const player = new PcmPlayer();
-  const mine = { note: t('speak.replay'), making: false, stop: () => void player.close() };
-  busy.value = mine;
-  for (const piece of pieces) player.feed(piece);
-  await player.finished();
-  if (busy.value === mine) busy.value = null;
-}
 
 /** The keys 1 to 4 play the takes, while the view has the focus (WCAG 2.1.4) and the user does not type. */
 document.addEventListener('keydown', (event) => {
@@ -169,26 +123,16 @@ document.addEventListener('keydown', (event) => {
   if (!/^[1-4]$/.test(event.key) || !target.closest('main')) return;
   if (target.closest('input:not([type=radio], [type=checkbox]), textarea, select')) return;
   const take = takes.value[Number(event.key) - 1];
-  if (take && !working()) void replay(take.pieces);
+  // What is being made must not be stopped by a key.
+  if (take && !busy.value?.making) void replay(take);
 });
-
-/** Whether speech is being made; the keys 1 to 4 must not stop that. */
-const working = () => Boolean(busy.value?.making);
 
 /** A text of several requests is a wav file: other formats cannot be joined. @param {Spoken} take */
 async function download(take) {
   const name = fileOf(take);
-  if (name.endsWith('.wav')) return saveFile(wavFile(take.pieces, RATE), name);
-  const stop = new AbortController();
-  const mine = { note: t('speak.fetching', { name }), making: true, stop: () => stop.abort() };
-  busy.value = mine;
-  try {
-    saveFile(await speakFile(bodyOf(take.voice, take.cut[0], take.speed), stop.signal), name);
-  } catch (wrong) {
-    if (wrong instanceof ApiFailure) failed.value = wrong;
-  } finally {
-    if (busy.value === mine) busy.value = null;
-  }
+  if (name.endsWith('.wav')) return saveFile(wavFile(take.sound.blob(), RATE), name);
+  const file = await fetched(take, name, () => void download(take));
+  if (file) saveFile(file, name);
 }
 
 /** @param {Spoken} take */
@@ -196,10 +140,6 @@ const fileOf = (take) => `${nameOfVoice(take.voice)}.${take.cut.length > 1 ? 'wa
 
 /** @param {Spoken} take */
 function show(take) {
-  const shown = /** @type {const} */ ({
-    kind: 'speech',
-    body: bodyOf(take.voice, take.cut[0], take.speed),
-    file: fileOf(take),
-  });
+  const shown = /** @type {const} */ ({ kind: 'speech', body: bodyOf(take, take.cut[0]), file: fileOf(take) });
   dialog.value = { kind: 'call', call: { shown, requestId: take.requestId } };
 }

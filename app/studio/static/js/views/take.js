@@ -3,7 +3,7 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, t } from '../i18n/index.js';
 import { canRecord } from '../sound/recorder.js';
-import { begin, denied, discard, end, level, seconds, take } from '../state/take.js';
+import { begin, denied, discard, end, level, lost, seconds, starting, take } from '../state/take.js';
 import { icon } from './icons.js';
 
 /**
@@ -13,6 +13,8 @@ import { icon } from './icons.js';
 export function recordButton({ name, got, done, keep = false }) {
   if (!canRecord()) return nothing;
   const press = async () => got(await end(name));
+  const cancel = html`<button @click=${discard}>${t('common.cancel')}</button>`;
+  if (starting.value) return html`<span role="status">${t('take.starting')}</span> ${cancel}`;
   if (!take.value) {
     const start = () => void begin(keep ? () => void press() : undefined);
     return html`<button data-next @click=${start}>${icon('mic')} ${t('take.record')}</button>`;
@@ -20,11 +22,12 @@ export function recordButton({ name, got, done, keep = false }) {
   return html`<button class="main" data-next @click=${() => void press()}>${icon('square')} ${done}</button>
     <span class="row recording"><span class="time">${clock(seconds.value)}</span>
       <meter min="0" max="1" .value=${level.value} aria-label=${t('take.level')}></meter></span>
-    <button @click=${discard}>${t('common.cancel')}</button>`;
+    ${cancel}`;
 }
 
 /** Why there is no microphone. */
 export function microphoneNote() {
   if (!canRecord()) return html`<p class="quiet">${t('take.no-microphone')}</p>`;
+  if (take.value && lost.value) return html`<p class="failure" role="alert">${t('take.lost')}</p>`;
   return denied.value ? html`<p class="failure" role="alert">${t('take.denied', { why: denied.value })}</p>` : nothing;
 }

@@ -2,9 +2,9 @@
 // Voices: read the phrase, see what was heard, make the voice, try it, withdraw the consent.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { computed, signal } from '../../vendor/signals-core/signals-core.mjs';
-import { ApiFailure, callJson } from '../api/client.js';
+import { ApiFailure, callJson, loadAbout } from '../api/client.js';
 import { locale, t } from '../i18n/index.js';
-import { about, announcement } from '../state/app.js';
+import { about, announcement, untold } from '../state/app.js';
 import { take } from '../state/take.js';
 import { loadConsents, loadVoices, voice, voices, wanted } from '../state/voices.js';
 import { differences } from '../transcript/align.js';
@@ -17,7 +17,7 @@ import { microphoneNote, recordButton } from './take.js';
 /** @typedef {'consent' | 'sample' | 'try'} Step */
 
 /** @returns {Record<string, string>} */
-const phrases = () => about.value?.consent_phrases ?? { en: '' };
+const phrases = () => about.value?.consent_phrases ?? {};
 
 const chosen = signal('');
 const step = signal(/** @type {Step} */ ('consent'));
@@ -62,6 +62,11 @@ function maker() {
 }
 
 function consentStep() {
+  if (!phrase()) {
+    return untold.value
+      ? failureBox(untold.value, () => void loadAbout())
+      : html`<p class="quiet">${t('server.asking')}</p>`;
+  }
   const names = new Intl.DisplayNames(locale.value, { type: 'language' });
   const codes = Object.keys(phrases());
   return html`<label>${t('voices.language')} <select @change=${(/** @type {Event} */ event) => (chosen.value = /** @type {HTMLSelectElement} */ (event.target).value)}>
