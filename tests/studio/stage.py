@@ -33,7 +33,6 @@ PATIENCE_MILLISECONDS = 60_000
 """What a busy machine may take for a step."""
 FLAGS = (
     "--no-sandbox",
-    "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--mute-audio",

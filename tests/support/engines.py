@@ -121,6 +121,17 @@ class ToneSynthesizer:
         self.closed = True
 
 
+class SlowlySpeaking(ToneSynthesizer):
+    """Takes a second and a half for each utterance with the word `slowly`."""
+
+    WORD = "slowly"
+
+    def synthesize(self, utterance: Utterance) -> Pcm:
+        made = super().synthesize(utterance)
+        time.sleep(1.5 * (self.WORD in utterance.text))
+        return made
+
+
 TONES = (
     Voice("low", "en-US", "male", 22_050),
     Voice("high", "en-US", "female", 24_000),

@@ -117,7 +117,7 @@ def main() -> None:
     from app.settings.source import load_settings
     from app.store import migrations, schema_check
     from tests.support.diarizers import ToneDiarization, ToneDiarizer
-    from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+    from tests.support.engines import EchoTranscriber, SlowlySpeaking, ToneEngine, engines_of
     from tests.support.scripted import FINDER
 
     scripted = os.environ["FAKE_ENGINES"] == "scripted"
@@ -127,7 +127,7 @@ def main() -> None:
     migrations.upgrade(settings.database_url)
     set_up_logging(settings.log.level, settings.log.format)
     transcriber = EchoTranscriber(float(os.environ["FAKE_SECONDS"]))
-    engine, speakers = ToneEngine(ToneSynthesizer()), ToneDiarization(ToneDiarizer())
+    engine, speakers = ToneEngine(SlowlySpeaking()), ToneDiarization(ToneDiarizer())
     if scripted:  # the finders must be picklable
         container = Container(settings, FINDER.transcribers, FINDER.synthesizers, FINDER.diarizers)
     else:

@@ -69,11 +69,12 @@ def used(browser: Browser, fake: Server) -> Iterator[Visit]:
 
 @pytest.fixture
 def cleared(used: Visit) -> Iterator[Visit]:
-    """A visit that has been used and is as good as new: nothing stored, nothing intercepted.
+    """A visit that has been used and is as good as new: nothing stored, intercepted or allowed.
 
     It costs half of a new one. For tests that need no options and add nothing to the page that would stay.
     """
     used.clear()
+    used.allowed = ()
     yield used
     used.judge()
 

@@ -64,14 +64,14 @@ def test_34_the_call_of_speech_runs(page_of: PageOf, locked: Server, tmp_path: P
 
 def test_32_no_view_shows_data_before_a_key(page_of: PageOf, locked: Server) -> None:
     made = page_of(locked, allowed=(401,))
-    for view in ("transcribe", "speak", "voices", "server"):
+    with locked.client(key="") as client:
+        words = client.get("models").json()["error"]["message"]
+    assert "API key" in words
+    for view in ("transcribe", "speak", "voices", "live", "server"):
         page = made.open(view)
-        page.wait_for_selector("dialog[open]")
-        assert (
-            "Incorrect API key" in page.locator("dialog").inner_text()
-            or "API key" in page.locator("dialog").inner_text()
-        )
-        assert page.locator("main .voices li, main table").count() == 0
+        page.locator("dialog[open]").get_by_text(words).wait_for()
+        page.wait_for_selector("h1")
+        assert page.locator("main :is(.voices li, table, .cards, .facts, blockquote)").count() == 0
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("alert").get_by_text("API key").wait_for()
     asked = len(made.paths())
@@ -88,7 +88,17 @@ def test_32_no_view_shows_data_before_a_key(page_of: PageOf, locked: Server) -> 
     page.wait_for_selector("table tr")
 
 
-STORES = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+STORES = """() => new Promise((resolve, reject) => {
+  const opening = indexedDB.open('keyval-store');
+  opening.onerror = reject;
+  opening.onsuccess = () => {
+    const store = opening.result.transaction('keyval').objectStore('keyval');
+    const all = store.getAll();
+    all.onerror = reject;
+    all.onsuccess = () => resolve(JSON.stringify(
+      [{...localStorage}, {...sessionStorage}, document.cookie, location.href, all.result]));
+  };
+})"""
 
 
 def test_33_the_key_is_nowhere(page_of: PageOf, locked: Server) -> None:
@@ -103,6 +113,19 @@ def test_33_the_key_is_nowhere(page_of: PageOf, locked: Server) -> None:
     assert KEY not in saving.value.path().read_text()
     page.get_by_role("button", name="Show the call").click()
     page.wait_for_selector("dialog[open] pre")
+    assert KEY not in page.content()
+    page.wait_for_function(f"async () => (await ({STORES})()).includes('word0 ')")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("link", name="Speak").click()
+    page.get_by_role("textbox", name="Text").fill("Good day.")
+    page.get_by_role("button", name="Speak", exact=True).click()
+    page.wait_for_selector(".takes li")
+    page.get_by_role("button", name="Show the call").click()
+    page.wait_for_selector("dialog[open] pre")
+    for view in ("speak", "voices", "live", "server"):
+        page = made.open(view)
+        assert KEY not in page.content()
+    page.wait_for_selector("table td")
     assert KEY not in page.content()
     assert KEY not in page.evaluate(STORES)
     assert KEY not in "".join(lines)

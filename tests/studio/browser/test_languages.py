@@ -68,22 +68,69 @@ def everywhere(page_of: PageOf, fake: Server, code: str) -> set[str]:
     page.wait_for_selector("details.menu")
     told |= words(page)
     fits(page, f"{code} transcript")
-    page.locator(".calls").click()
-    page.wait_for_selector("dialog[open] pre")
+    for opens, shown in DIALOGS.items():
+        page.locator(opens).first.evaluate("button => button.click()")
+        page.wait_for_selector(f"dialog[open] {shown}")
+        told |= words(page)
+        fits(page, f"{code} {opens}")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
+    made.allowed = (400, 401, 429, 503)
+    for status in (429, 400):
+        fail_with(page, status)
+        page.locator("input[type=file]").first.set_input_files(
+            {"name": "harbour.wav", "mimeType": "audio/wav", "buffer": SOUND}
+        )
+        page.wait_for_selector(f".sheet [role=alert]{'' if status == 429 else ' strong'}")
+        told |= words(page)
+        fits(page, f"{code} {status}")
+        page.locator(".list li button").last.evaluate("button => button.click()")
+    page.route("**/health/ready", lambda route: route.fulfill(status=503, json={"problems": PROBLEMS}))
+    page.route("**/v1/models", lambda route: route.fulfill(status=401, json={"error": WRONG}))
+    page = made.open("server")
+    page.wait_for_selector("dialog[open] input[type=password]")
     told |= words(page)
+    fits(page, f"{code} key")
     return told
+
+
+DIALOGS = {
+    ".calls": "pre",
+    ".helps": "dl.keys",
+    ".whose": "[role=group]",
+    ".list li button": "h2",
+}
+"""What opens each dialog, and what is in it."""
+WRONG = {"message": "4711", "param": "file", "code": "invalid_value"}
+PROBLEMS = {"storage": "4711"}
+
+
+def fail_with(page: Page, status: int) -> None:
+    """Every upload is answered so."""
+    page.route(
+        "**/v1/audio/transcriptions",
+        lambda route: route.fulfill(status=status, headers={"retry-after": "60"}, json={"error": WRONG}),
+    )
 
 
 def fits(page: Page, what: str) -> None:
     """No sideways scrolling, and no control whose text is wider than the control."""
     width = SIZES["phone"]["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width, what
-    cut = page.evaluate(
-        """() => [...document.querySelectorAll('button, .button, nav a, th, td')]
-          .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
-          .map((one) => one.innerText)"""
-    )
-    assert cut == [], what
+    assert page.evaluate(CUT) == [], what
+    for box in page.evaluate(BOXES):
+        assert 0 <= box["left"] < box["right"] <= width, what
+        assert box["inner"] <= box["outer"], what
+
+
+CUT = """() => [...document.querySelectorAll('button, .button, nav a, th, td')]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.innerText)"""
+BOXES = """() => [...document.querySelectorAll('dialog[open], .failure')].map((one) => {
+  const { left, right } = one.getBoundingClientRect();
+  return { left, right, inner: one.scrollWidth, outer: one.clientWidth };
+})"""
+"""Dialogs and failures: where they begin and end, and whether something in them is wider."""
 
 
 @pytest.fixture(scope="module")

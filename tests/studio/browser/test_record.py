@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events
-from tests.studio.stage import ELSEWHERE, PageOf
+from tests.studio.stage import ELSEWHERE, PageOf, Visit
 from tests.support.server import Server
 
 NO_MICROPHONE = "Browsers give a microphone to pages over https or on this machine only"
@@ -20,8 +20,8 @@ def recording(page: Page) -> None:
     page.wait_for_selector(".recording .time:text-is('00:01')")
 
 
-def test_a_take_is_transcribed(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_a_take_is_transcribed(cleared: Visit) -> None:
+    page = cleared.open()
     recording(page)
     page.get_by_role("button", name="Stop and transcribe").click()
     page.wait_for_selector("text=done in")
@@ -29,21 +29,26 @@ def test_a_take_is_transcribed(page_of: PageOf, fake: Server) -> None:
     assert page.locator("[data-at]").count() >= 1
 
 
-def test_a_take_can_be_thrown_away(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
-    page = made.open()
+def test_a_take_can_be_thrown_away(cleared: Visit) -> None:
+    page = cleared.open()
     recording(page)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Record", exact=True).wait_for()
-    assert made.paths("POST") == []
+    assert cleared.paths("POST") == []
 
 
-def test_a_take_is_not_lost_by_going_to_another_view(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_a_take_is_not_lost_by_going_to_another_view_or_recording(cleared: Visit) -> None:
+    page = cleared.open()
     recording(page)
     page.get_by_role("link", name="Server").click()
     page.wait_for_selector("h1:text('recording ')")
     page.wait_for_selector("text=done in")
+    page.get_by_role("link", name="Antiphon").click()
+    recording(page)
+    page.locator("nav.list a").click()
+    page.wait_for_selector("nav.list li:nth-child(2) a[aria-current=true]")
+    page.wait_for_selector("text=done in")
+    assert len(cleared.paths("POST")) == 2
 
 
 def test_a_browser_without_a_microphone_says_why(page_of: PageOf, fake: Server) -> None:

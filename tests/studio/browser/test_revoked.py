@@ -144,3 +144,30 @@ def test_32_an_answer_to_a_request_without_the_key_does_not_ask_again(
     refused(held[0])
     page.wait_for_selector("table tr")
     assert page.locator("dialog").count() == 0
+
+
+def test_a_key_that_may_only_transcribe_does_so_and_another_one_is_taken_where_it_may_not(
+    page_of: PageOf, revoking: Server, folder: Path
+) -> None:
+    """And the page forgets a key when its user says so."""
+    secret = run_cli(folder, "keys", "create", "typist", "--scope", "transcribe").stdout.strip()
+    wait_until(lambda: answers(revoking, secret) == 403, 60)
+    made, page = unlocked(page_of, revoking, secret)
+    made.allowed = (401, 403)
+    drop(page)
+    page.wait_for_selector("text=done in")
+    page.get_by_role("link", name="Speak").click()
+    page.get_by_role("alert").get_by_role("button", name="Use another key").click()
+    use(page, KEY)
+    page.wait_for_selector(".voices li")
+    assert page.get_by_role("alert").count() == 0
+    page.get_by_role("link", name="Server").click()
+    page.wait_for_selector("table td")
+    page.get_by_role("button", name="Change or forget the key").click()
+    page.get_by_role("button", name="Forget the key").click()
+    page.locator("dialog[open]", has_text="This server asks for a key").wait_for()
+    assert page.locator("main :is(table, .cards)").count() == 0
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name="Speak").click()
+    page.wait_for_selector("dialog[open]")
+    assert page.locator(".voices li").count() == 0

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, Route
 
 from tests.studio.access import LOOKS, SIZES, looked_at
 from tests.studio.recorded import HARBOUR, SOUND, STAND_STILL, answer_with, body, events
-from tests.studio.stage import PageOf, Visit
-from tests.support.server import Server
+from tests.studio.stage import PageOf, Visit, with_about
+from tests.support.server import KEY, Server
 
 FULL = {"message": "The server is full.", "type": "server_error", "param": None, "code": "overloaded"}
 WRONG = {"message": "No sound could be decoded from it.", "type": "invalid_request_error", "param": "file"}
@@ -115,6 +115,55 @@ def consenting(page: Page) -> None:
     page.wait_for_selector("dl.compared mark")
 
 
+def refused(page: Page) -> None:
+    """A file above the limit, which is not sent."""
+    with_about(page, lambda about: about["limits"].update(upload_bytes=1000))
+    page.reload()
+    page.wait_for_selector("text=up to 1 kB")
+    drop(page)
+    page.wait_for_selector("text=limits.upload_bytes")
+
+
+def stopped(page: Page) -> None:
+    working(page)
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector("text=/^Stopped/")
+
+
+def calling(page: Page) -> None:
+    done(page)
+    page.get_by_role("button", name="Show the call").click()
+    page.wait_for_selector("dialog[open] pre")
+
+
+def choosing(page: Page) -> None:
+    done(page)
+    page.get_by_role("button", name="Who speaks").first.click()
+    page.wait_for_selector("dialog[open] [role=group]")
+
+
+def silent(page: Page) -> None:
+    """A file that the browser cannot play."""
+    answer_with(page, body(events(HARBOUR)))
+    page.set_input_files("input[type=file]", {"name": "a.amr", "mimeType": "audio/amr", "buffer": b"#!AMR"})
+    page.wait_for_selector("text=cannot play")
+
+
+def dictating(page: Page) -> None:
+    page.get_by_role("link", name="Live").click()
+    page.get_by_role("button", name="Start speaking").click()
+    page.wait_for_selector("meter")
+
+
+def unready(page: Page) -> None:
+    problems = {"storage": "The disk of this server is full."}
+    page.route("**/health/ready", lambda route: route.fulfill(status=503, json={"problems": problems}))
+    page.get_by_role("link", name="Server").click()
+    page.wait_for_selector("text=Not ready")
+
+
+ONCE: tuple[Callable[[Page], None], ...] = (refused, stopped, calling, choosing, silent, dictating, unready)
+"""They are made of parts that other states have too: one look is enough."""
 STATES: tuple[Callable[[Page], None], ...] = (
     working,
     failed,
@@ -133,12 +182,12 @@ STATES: tuple[Callable[[Page], None], ...] = (
 
 def test_37_39_every_state_on_a_phone_and_on_a_desktop(page_of: PageOf, fake: Server) -> None:
     found: dict[str, list[str]] = {}
-    made = page_of(fake, allowed=(400, 401, 429))
+    made = page_of(fake, allowed=(400, 401, 429, 503))
     made.page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
-    for state in STATES:
+    for state in (*STATES, *ONCE):
         page = begin(made)
         state(page)
-        found[state.__name__] = looked_at(page, LOOKS[:2])
+        found[state.__name__] = looked_at(page, LOOKS[: 1 if state in ONCE else 2])
     assert not any(found.values()), found
 
 
@@ -146,6 +195,11 @@ def test_37_39_the_dialog_of_the_key(page_of: PageOf, locked: Server) -> None:
     page = page_of(locked, allowed=(401,)).open()
     page.wait_for_selector("dialog[open]")
     assert looked_at(page, LOOKS[:2]) == []
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Use this key").click()
+    page.get_by_role("button", name="Change or forget the key").click()
+    page.get_by_role("button", name="Forget the key").wait_for()
+    assert looked_at(page, LOOKS[:1]) == [], "with one more button in the header"
 
 
 def begin(made: Visit) -> Page:

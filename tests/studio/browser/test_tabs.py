@@ -31,12 +31,22 @@ def edit(page: Page, turn: int, text: str) -> None:
     page.wait_for_selector("textarea", state="detached")
 
 
+COUNT = """
+window.persisted = [];
+navigator.storage.persist = async () => window.persisted.push(1) > 0;
+"""
+
+
 def test_an_edit_in_one_tab_is_kept_by_an_edit_in_the_other(page_of: PageOf, fake: Server) -> None:
-    one, other = both(page_of, fake)
+    """The browser is asked once to keep what is there; some ask the user each time."""
+    made = page_of(fake)
+    made.context.add_init_script(COUNT)
+    one, other = both_of(made)
     edit(one, 0, "Edited in one tab.")
     other.locator(TURN, has_text="Edited in one tab.").wait_for()
     edit(other, 1, "And in the other.")
     one.locator(TURN, has_text="And in the other.").wait_for()
+    assert [len(tab.evaluate("window.persisted")) for tab in (one, other)] == [1, 0]
     one.reload()
     one.wait_for_selector(TURN)
     assert one.locator(TURN).all_inner_texts()[:2] == ["Edited in one tab.", "And in the other."]
