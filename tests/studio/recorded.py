@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import FilePayload, Locator, Page, Route
@@ -94,6 +95,39 @@ def answer_with(page: Page, text: str) -> None:
     page.route("**/v1/audio/transcriptions", answer)
 
 
+class Stream:
+    """The transcriptions of a page from now on: a test gives their answers piece by piece, and nothing is
+    sent.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        page.evaluate(FEED)
+
+    def tell(self, told: Iterable[dict[str, Any]], upload: int = 0) -> None:
+        """The upload with this number, which may begin later, is answered with these events."""
+        self._page.wait_for_function("upload => window.uploads.length > upload", arg=upload)
+        self._page.evaluate(
+            "([upload, text]) => window.uploads[upload].tell(text)", [upload, body(told, whole=False)]
+        )
+
+    def end(self, told: Iterable[dict[str, Any]] = (), upload: int = 0) -> None:
+        self.tell(told, upload)
+        self._page.evaluate("upload => window.uploads[upload].end()", upload)
+
+
+FEED = """() => {
+  window.uploads = [];
+  XMLHttpRequest.prototype.send = function () {
+    let answer = '';
+    Object.defineProperties(this, { status: { value: 200 }, responseText: { get: () => answer } });
+    this.getResponseHeader = () => 'req_recorded';
+    window.uploads.push({
+      tell: (text) => { answer += text; this.onprogress(); },
+      end: () => { answer += 'data: [DONE]\\n\\n'; this.onload(); },
+    });
+  };
+}"""
 LISTEN = """(() => {
   const played = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };
@@ -101,16 +135,33 @@ LISTEN = """(() => {
 """A script: what is played is `window.heard`."""
 
 
+BEGUN = """() => new Promise((resolve, reject) => {
+  setTimeout(() => reject(new Error('nothing was heard within 50 s')), 50_000);
+  const look = () => {
+    const last = (window.heard?.played.length ?? 0) - 1;
+    const heard = last >= 0 && window.heard.played.end(last) > window.heard.played.start(last);
+    if (heard) resolve(window.heard.played.start(last));
+    else setTimeout(look, 20);
+  };
+  look();
+})"""
+"""The second from which the sound was heard, however late it is looked at."""
+
+
 def told(name: str) -> FilePayload:
     return {"name": name, "mimeType": "audio/wav", "buffer": SOUND}
 
 
-def shown(made: Visit, turns: list[Turn] = HARBOUR, name: str = "harbour.wav") -> Page:
-    """The page with a recording whose transcript is `turns`."""
+def shown(
+    made: Visit, turns: list[Turn] = HARBOUR, name: str = "harbour.wav", file: Path | None = None
+) -> Page:
+    """The page with a recording whose transcript is `turns`. `file`: one that keeps its date, instead of a
+    file of this name that is made now.
+    """
     made.page.add_init_script(LISTEN)
     page = made.open()
     answer_with(page, body(events(turns)))
-    page.set_input_files("input[type=file]", told(name))
+    page.set_input_files("input[type=file]", file or told(name))
     page.wait_for_selector("text=done in")
     return page
 
@@ -119,6 +170,49 @@ def word(page: Page, text: str) -> Locator:
     return page.locator("[data-at]", has_text=re.compile(f"^{re.escape(text)}$")).first
 
 
+def long_file(page: Page, seconds: int, selector: str = "input[type=file]") -> None:
+    """Drops `long.wav`: silence that is made in the browser, because it would take long to get there."""
+    page.eval_on_selector(selector, LONG_FILE, seconds)
+
+
+def scrolled(page: Page) -> list[int]:
+    """Scrolls to the end and back, with a stop at each twentieth. Gives the number of the turn in the middle
+    of the window at each stop; -1 if none is drawn there.
+    """
+    turns: list[int] = page.evaluate(SCROLLED)
+    return turns
+
+
+LONG_FILE = """(input, seconds) => {
+  const rate = 3000;
+  const data = new Uint8Array(44 + seconds * rate).fill(128);
+  const view = new DataView(data.buffer);
+  const words = (at, text) => data.set(new TextEncoder().encode(text), at);
+  words(0, 'RIFF');
+  view.setUint32(4, data.length - 8, true);
+  words(8, 'WAVEfmt ');
+  [16, 0x10001, rate, rate, 0x80001].forEach((value, index) => view.setUint32(16 + 4 * index, value, true));
+  words(36, 'data');
+  view.setUint32(40, data.length - 44, true);
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([data], 'long.wav', {type: 'audio/wav'}));
+  input.files = dropped.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+}"""
+SCROLLED = """async () => {
+  const seen = [];
+  const turns = [...document.querySelectorAll('.turn')];
+  const frame = () => new Promise((next) => requestAnimationFrame(next));
+  const middle = document.querySelector('.transcript').getBoundingClientRect().left + 60;
+  for (const stop of [...Array(21).keys(), ...[...Array(20).keys()].reverse()]) {
+    const top = ((document.documentElement.scrollHeight - innerHeight) * stop) / 20;
+    scrollTo({top, behavior: 'instant'});
+    await frame();
+    await frame();
+    seen.push(turns.indexOf(document.elementFromPoint(middle, innerHeight / 2)?.closest('.turn')));
+  }
+  return seen;
+}"""
 STAND_STILL = """
 const send = XMLHttpRequest.prototype.send;
 XMLHttpRequest.prototype.send = function (form) {

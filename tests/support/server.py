@@ -114,7 +114,17 @@ def run_cli(
 
 def waiting_jobs(server: Server) -> float:
     """Number of waiting windows and utterances, from the server's metrics."""
+    return _measured(server, "antiphon_queue_jobs", "gauge")
+
+
+def worked_seconds(server: Server) -> float:
+    """Seconds of sound that models have worked on, from the server's metrics."""
+    return _measured(server, "antiphon_sound_seconds_total", "counter")
+
+
+def _measured(server: Server, name: str, kind: str) -> float:
+    """The sum of a metric over its labels."""
     told = httpx2.get(f"{server.root}/metrics", headers={"Authorization": f"Bearer {KEY}"}, timeout=60).text
-    assert "# TYPE antiphon_queue_jobs gauge" in told
-    counts = [line.split()[-1] for line in told.splitlines() if line.startswith("antiphon_queue_jobs")]
+    assert f"# TYPE {name} {kind}" in told
+    counts = [line.split()[-1] for line in told.splitlines() if line.startswith(name)]
     return sum(map(float, counts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.studio.recorded import shown, told
+from tests.studio.recorded import HARBOUR, Stream, events, shown, told
 from tests.studio.stage import PageOf, Visit
 from tests.support.server import Server
 
@@ -50,6 +50,27 @@ def test_an_edit_in_one_tab_is_kept_by_an_edit_in_the_other(page_of: PageOf, fak
     one.reload()
     one.wait_for_selector(TURN)
     assert one.locator(TURN).all_inner_texts()[:2] == ["Edited in one tab.", "And in the other."]
+
+
+def test_what_one_tab_transcribes_another_shows_and_edits(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    one = made.open()
+    stream = Stream(one)
+    one.set_input_files("input[type=file]", told("harbour.wav"))
+    every = list(events(HARBOUR))
+    stream.tell(every[:2])
+    edit(one, 0, "And so we came back.")
+    other = made.context.new_page()
+    other.goto(one.url)
+    other.wait_for_selector("text=Another tab is transcribing it")
+    stream.tell(every[2:4])
+    edit(other, 0, "So we came back.")
+    one.locator(TURN, has_text="So we came back. Which harbour was that? The old one").wait_for()
+    stream.end(every[4:])
+    other.wait_for_selector("text=done in")
+    expected = ["So we came back.", *[" ".join(turn.words) for turn in HARBOUR[1:]]]
+    assert one.locator(TURN).all_inner_texts() == expected
+    assert other.locator(TURN).all_inner_texts() == expected
 
 
 def test_what_one_tab_forgets_is_gone_from_the_other(page_of: PageOf, fake: Server) -> None:

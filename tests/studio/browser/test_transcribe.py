@@ -9,9 +9,10 @@ from pathlib import Path
 from playwright.sync_api import FilePayload, Page, Route
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events
-from tests.studio.stage import PageOf, with_about
-from tests.support.server import Server, waiting_jobs
-from tests.support.sound import tone, wav
+from tests.studio.stage import PageOf, Visit, with_about
+from tests.support.line import line_to
+from tests.support.server import Server, waiting_jobs, worked_seconds
+from tests.support.sound import encode, tone, wav
 from tests.support.waiting import wait_until
 
 UPLOAD = "**/v1/audio/transcriptions"
@@ -19,6 +20,8 @@ HUM = wav(tone(3))
 LONG_SECONDS = 300
 LONG = wav(tone(LONG_SECONDS)[::2], 8_000)
 """Half of the usual samples: each upload is copied four times before the server has it."""
+LONGER_SECONDS = 1_200
+GROWTHS = 3
 
 
 def payload(name: str, data: bytes = HUM) -> FilePayload:
@@ -29,8 +32,8 @@ def drop(page: Page, *files: FilePayload) -> None:
     page.locator("input[type=file]").first.set_input_files(list(files))
 
 
-def test_5_a_dropped_file_is_named_and_its_text_appears(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_5_a_dropped_file_is_named_and_its_text_appears(cleared: Visit) -> None:
+    page = cleared.open()
     data = page.evaluate_handle(
         """bytes => {
           const data = new DataTransfer();
@@ -39,36 +42,60 @@ def test_5_a_dropped_file_is_named_and_its_text_appears(page_of: PageOf, fake: S
         }""",
         list(HUM),
     )
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/models", hold, times=1)
     page.dispatch_event(".drop", "drop", {"dataTransfer": data})
     page.wait_for_selector("h1:text-is('dropped.wav')")
-    assert page.title() == "dropped.wav · Antiphon"
+    assert page.title() == "dropped.wav · Antiphon", "before the server has answered anything"
+    held[0].continue_()
     page.wait_for_selector("text=3 words")
     assert page.locator(".turn p").all_inner_texts() == ["word0 word1 word2"]
 
 
 def test_6_while_it_runs_text_time_and_stop_are_there_and_text_grows(page_of: PageOf, slow: Server) -> None:
+    """And the page asks before it leaves its work."""
     page = page_of(slow).open()
+    assert page.evaluate(LEAVING) is False
     drop(page, payload("long.wav", LONG))
     page.wait_for_selector("text=/0\\d:\\d\\d of 05:00/")
     page.wait_for_selector("[data-at]")
-    before = page.locator("[data-at]").count()
-    page.wait_for_function("count => document.querySelectorAll('[data-at]').length > count", arg=before)
+    for _ in range(GROWTHS):
+        before = page.locator("[data-at]").count()
+        page.wait_for_function("count => document.querySelectorAll('[data-at]').length > count", arg=before)
+        assert before < LONG_SECONDS, "the text came as a whole"
     page.wait_for_selector("text=/about .* left|nearly done/")
-    assert page.get_by_role("button", name="Stop").is_visible()
+    assert page.evaluate(LEAVING) is True
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector("text=/^Stopped/")
+    assert page.evaluate(LEAVING) is False
 
 
-def test_7_stop_keeps_the_text_and_empties_the_queue(page_of: PageOf, slow: Server) -> None:
+LEAVING = """() => {
+  const leaving = new Event('beforeunload', {cancelable: true});
+  window.dispatchEvent(leaving);
+  return leaving.defaultPrevented;
+}"""
+
+
+def test_7_stop_keeps_the_text_and_ends_the_work(page_of: PageOf, slow: Server) -> None:
     page = page_of(slow).open()
-    drop(page, payload("long.wav", LONG))
+    before = worked_seconds(slow)
+    longer = encode(tone(LONGER_SECONDS), "flac", "flac", rate=8_000)
+    drop(page, {"name": "longer.flac", "mimeType": "audio/flac", "buffer": longer})
     page.wait_for_selector("[data-at]")
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector("text=/^Stopped. The text so far is kept/")
     count = page.locator("[data-at]").count()
-    assert 0 < count < LONG_SECONDS
+    assert 0 < count < LONGER_SECONDS
     wait_until(lambda: waiting_jobs(slow) == 0, 60)
     assert page.locator("[data-at]").count() == count
+    worked = worked_seconds(slow) - before
+    print(f"{worked:.0f} s of {LONGER_SECONDS} s were worked on")
+    assert worked < LONGER_SECONDS / 2
 
 
 def test_7_what_waits_for_its_turn_can_be_stopped(page_of: PageOf, slow: Server) -> None:
@@ -86,8 +113,8 @@ def test_7_what_waits_for_its_turn_can_be_stopped(page_of: PageOf, slow: Server)
     assert made.paths("POST") == ["/v1/audio/transcriptions"]
 
 
-def test_8_a_file_above_the_limit_is_refused_and_not_sent(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
+def test_8_a_file_above_the_limit_is_refused_and_not_sent(cleared: Visit) -> None:
+    made = cleared
     with_about(made.page, lambda about: about["limits"].update(upload_bytes=50_000))
     page = made.open()
     page.wait_for_selector("text=50 kB")
@@ -123,26 +150,8 @@ def test_8_limits_that_come_after_the_file_count_too(page_of: PageOf, fake: Serv
     assert made.paths("POST") == []
 
 
-def test_the_page_asks_before_it_leaves_its_work(page_of: PageOf, slow: Server) -> None:
-    page = page_of(slow).open()
-    assert page.evaluate(LEAVING) is False
-    drop(page, payload("long.wav", LONG))
-    page.wait_for_selector("[data-at]")
-    assert page.evaluate(LEAVING) is True
-    page.get_by_role("button", name="Stop").click()
-    page.wait_for_selector("text=/^Stopped/")
-    assert page.evaluate(LEAVING) is False
-
-
-LEAVING = """() => {
-  const leaving = new Event('beforeunload', {cancelable: true});
-  window.dispatchEvent(leaving);
-  return leaving.defaultPrevented;
-}"""
-
-
-def test_a_screen_reader_hears_that_it_began_and_ended(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_a_screen_reader_hears_that_it_began_and_ended(cleared: Visit) -> None:
+    page = cleared.open()
     page.evaluate(HEARD)
     drop(page, payload("a.wav"))
     page.wait_for_selector("text=3 words")
@@ -173,9 +182,9 @@ def test_9_what_is_no_sound_gets_the_api_s_own_words(page_of: PageOf, fake: Serv
     assert request_id in Path(fake.settings["LOG"]).read_text()
 
 
-def test_10_three_files_are_a_queue(page_of: PageOf, fake: Server) -> None:
+def test_10_three_files_are_a_queue(cleared: Visit) -> None:
     """One is added while the first is worked on, and one is taken out."""
-    page = page_of(fake).open()
+    page = cleared.open()
     order: list[str] = []
     held: list[Route] = []
 
@@ -204,8 +213,8 @@ def test_10_three_files_are_a_queue(page_of: PageOf, fake: Server) -> None:
     assert order == ["begun", "ended"] * 2, "one after the other"
 
 
-def test_13_without_diarization_the_switch_is_off_and_says_why(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
+def test_13_without_diarization_the_switch_is_off_and_says_why(cleared: Visit) -> None:
+    made = cleared
     with_about(made.page, lambda about: about["features"].update(diarization=False))
     page = made.open()
     page.locator("summary", has_text="Options").click()
@@ -261,16 +270,31 @@ def test_35_the_countdown_can_be_stopped(page_of: PageOf, fake: Server) -> None:
     page.wait_for_selector("text=3 words")
 
 
-def test_35_a_stream_that_breaks_off_keeps_its_text_and_says_so(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_35_a_stream_that_breaks_off_keeps_its_text_and_says_so(cleared: Visit) -> None:
+    page = cleared.open()
     answer_with(page, body(list(events(HARBOUR))[:3], whole=False))
     drop(page, payload("a.wav"))
     page.wait_for_selector("text=The text is missing from")
     assert re.match("And so we went", page.locator(".turn p").first.inner_text())
 
 
-def test_35_an_error_in_the_stream_keeps_the_text(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_35_a_connection_that_is_cut_keeps_text_and_edits(page_of: PageOf, slow: Server) -> None:
+    with line_to(slow) as line:
+        page = page_of(line.root).open()
+        drop(page, payload("long.wav", LONG))
+        page.wait_for_selector("[data-at]")
+        page.get_by_role("button", name="Edit this turn").first.click()
+        page.get_by_role("textbox", name="Text of this turn").fill("We went back.")
+        page.keyboard.press("Escape")
+        line.cut()
+        page.wait_for_selector("text=The connection broke off before the end.")
+        page.wait_for_selector("text=The text is missing from")
+        assert page.locator(".turn p").first.inner_text().startswith("We went back.")
+        page.get_by_role("button", name="Try again").wait_for()
+
+
+def test_35_an_error_in_the_stream_keeps_the_text(cleared: Visit) -> None:
+    page = cleared.open()
     late = {"error": {"message": "The speakers could not be told apart.", "type": "server_error"}}
     answer_with(page, body([*list(events(HARBOUR, told=False))[:-1], late], whole=False))
     drop(page, payload("a.wav"))

@@ -7,7 +7,7 @@ import { loadLocale, locale, t } from './i18n/index.js';
 import { leave } from './sound/player.js';
 import { keyChanges, parseRoute, route, theme, untold } from './state/app.js';
 import { restored, watchTabs } from './state/kept.js';
-import { working } from './state/library.js';
+import { settle, working } from './state/library.js';
 import { recording } from './state/recordings.js';
 import { leaveTake, take } from './state/take.js';
 import { watchProgress } from './views/announce.js';
@@ -17,7 +17,6 @@ import { watchMenus } from './views/menu.js';
 import { playerBar } from './views/player.js';
 import { shell } from './views/shell.js';
 import { watchDrops } from './views/transcribe.js';
-import { editing } from './views/transcript.js';
 
 async function begin() {
   window.addEventListener('hashchange', moved);
@@ -44,6 +43,7 @@ async function begin() {
   view.replaceChildren();
   effect(() => keepingFocus(() => void render(shell(), view)));
   effect(() => void render(playerBar(), bar));
+  effect(silence);
   watchProgress();
   effect(() => {
     void keyChanges.value;
@@ -52,15 +52,20 @@ async function begin() {
 }
 
 function moved() {
+  settle(); // not every browser tells that a field which vanishes loses the focus
   const before = route.value;
   route.value = parseRoute(location.hash);
   if (untold.value && !untold.value.declined) void loadAbout();
   if (before.view !== route.value.view || before.id !== route.value.id) {
     leaveTake();
     leave();
-    editing.value = 0;
   }
   element('main').focus();
+}
+
+/** Another tab may have forgotten what is heard here. */
+function silence() {
+  if (!recording(route.value.id)) untracked(leave);
 }
 
 /** @param {string} id @returns {HTMLElement} */

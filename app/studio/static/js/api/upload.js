@@ -44,12 +44,7 @@ export function fieldsOf(chosen) {
 export function upload(path, form, watch) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    let read = 0;
-    const pass = () => {
-      if (request.status !== 200) return;
-      watch.onText(request.responseText.slice(read));
-      read = request.responseText.length;
-    };
+    const pass = passing(request, watch.onText, reject);
     request.open('POST', `v1/${path}`);
     for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => watch.onSent(event.lengthComputable ? event.loaded / event.total : 0);
@@ -61,7 +56,7 @@ export function upload(path, form, watch) {
       if (request.status === 200) resolve({ requestId: header('x-request-id') ?? '' });
       else reject(failureFrom(request.status, request.responseText, header));
     };
-    request.onerror = () => reject(new ApiFailure({ status: 0, message: '', code: 'unreachable' }));
+    request.onerror = () => reject(new ApiFailure({ status: 0, message: '', code: pass() ? 'cut' : 'unreachable' }));
     const stop = () => {
       request.abort(); // it tells nothing of a request that has just ended
       reject(new DOMException('stopped', 'AbortError'));
@@ -70,4 +65,26 @@ export function upload(path, form, watch) {
     if (watch.signal.aborted) stop();
     else request.send(form);
   });
+}
+
+/**
+ * Passes on what has come since the last call, and gives the number of characters so far. An answer that cannot be
+ * understood is read no further.
+ * @param {XMLHttpRequest} request @param {(text: string) => void} onText @param {(wrong: unknown) => void} failed
+ * @returns {() => number}
+ */
+function passing(request, onText, failed) {
+  let read = 0;
+  return () => {
+    if (request.status !== 200) return read;
+    const text = request.responseText.slice(read);
+    read = request.responseText.length;
+    try {
+      onText(text);
+    } catch (wrong) {
+      failed(wrong);
+      request.abort();
+    }
+    return read;
+  };
 }

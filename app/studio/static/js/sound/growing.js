@@ -41,12 +41,8 @@ export class GrowingSound {
   async read(from, most) {
     const until = Math.min(from + most, this.size);
     const bytes = Math.max(0, until - from) & ~1;
-    return new Uint8Array(
-      bytes
-        ? await this.blob()
-            .slice(from, from + bytes)
-            .arrayBuffer()
-        : 0,
-    );
+    if (!bytes) return new Uint8Array();
+    const part = this.blob().slice(from, from + bytes);
+    return new Uint8Array(await part.arrayBuffer());
   }
 }

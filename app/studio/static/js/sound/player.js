@@ -15,6 +15,13 @@ let loaded = null;
 let followed = { words: [], elements: [] };
 /** @type {Element | null} */
 let marked = null;
+/** The least distance of the marked word from the middle of the window since it was marked. */
+let nearest = 0;
+/** Until then the view scrolls to a word far away. On such a way, turns get their true heights, which moves the word. */
+let travelling = 0;
+/** A line of text: a word that goes further away was scrolled away by the user. */
+const SLACK = 24;
+const TRAVEL_MILLISECONDS = 1500;
 
 export const playing = signal(false);
 /** Whole tenths of a second, so that the bar is not rendered at every frame. */
@@ -115,11 +122,35 @@ function mark() {
   marked?.classList.remove('heard');
   element?.classList.add('heard');
   marked = element;
-  if (element && following.value && !audio.paused) scrollTo(element);
+  if (!element) return;
+  nearest = away(element);
+  if (following.value && !audio.paused) scrollTo(element);
+}
+
+/** How far an element is from the middle of the window. @param {Element} element */
+function away(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return Math.abs((top + bottom - innerHeight) / 2);
+}
+
+/** The document was scrolled, by `scrollTo` or by the user, who may use the scrollbar: then the view no longer scrolls with the sound. */
+export function scrolled() {
+  if (!marked?.isConnected || audio.paused || performance.now() < travelling) return;
+  const now = away(marked);
+  nearest = Math.min(nearest, now);
+  if (now > nearest + SLACK) following.value = false;
+}
+
+/** Back to the word that is heard. */
+export function back() {
+  following.value = true;
+  if (marked?.isConnected) scrollTo(marked);
 }
 
 /** @param {Element} element */
 function scrollTo(element) {
+  nearest = away(element);
+  if (nearest > innerHeight) travelling = performance.now() + TRAVEL_MILLISECONDS;
   // Where the user wants no motion, the text jumps, and only when the word is out of sight.
   if (still.matches) element.scrollIntoView({ block: 'nearest', behavior: 'instant' });
   else element.scrollIntoView({ block: 'center', behavior: 'smooth' });

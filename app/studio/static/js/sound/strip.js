@@ -2,8 +2,9 @@
 // The picture of a recording: a row for each speaker, and its loudness. Pure: values to SVG paths.
 import { endOf, startOf } from '../transcript/model.js';
 
-export const LANE = 10;
-const PEAK_HEIGHT = 24;
+/** Heights in sixteenths of a rem. */
+export const LANE = 14;
+const PEAK_HEIGHT = 20;
 
 /**
  * @param {import('../transcript/model.js').Transcript} transcript
@@ -12,7 +13,7 @@ const PEAK_HEIGHT = 24;
  * @returns {string} path data; one unit is a second across
  */
 export function lanePath(transcript, speaker, lane) {
-  const y = PEAK_HEIGHT + 4 + lane * LANE;
+  const y = PEAK_HEIGHT + 4 + (lane + 0.5) * LANE;
   return transcript.turns
     .filter((turn) => turn.speaker === speaker)
     .map((turn) => `M${startOf(turn).toFixed(2)} ${y}h${Math.max(0.2, endOf(turn) - startOf(turn)).toFixed(2)}`)

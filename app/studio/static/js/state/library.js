@@ -5,10 +5,11 @@ import { ApiFailure, askForKey, checkKey, explained, loadAbout } from '../api/cl
 import { eventReader } from '../api/stream.js';
 import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
-import { EMPTY, received } from '../transcript/model.js';
+import { rewritten } from '../transcript/edits.js';
+import { EMPTY, textOf } from '../transcript/model.js';
 import { about, key } from './app.js';
-import { restored, save, unkeep } from './kept.js';
-import { BUSY, change, freshId, make, NEW, possible, recordings } from './recordings.js';
+import { drop, restored, save, saveSoon, unkeep } from './kept.js';
+import { BUSY, catchUp, change, draft, freshId, make, NEW, possible, recordings, stepOf } from './recordings.js';
 
 /**
  * @typedef {import('../transcript/model.js').Transcript} Transcript
@@ -99,8 +100,11 @@ async function send(one) {
 
 /** The text of the try before stays until there is a new one; undo brings it back. @param {Recording} one */
 function beginAnew(one) {
-  if (one.transcript.value.turns.length) one.past.value = [...one.past.value, one.transcript.value];
+  if (draft.value?.one === one) settle();
+  if (one.transcript.value.turns.length) one.past.value = [...one.past.value, stepOf(one)];
   one.transcript.value = EMPTY;
+  one.events = [];
+  one.had = 0;
 }
 
 /** @param {Recording} one @param {any} event */
@@ -111,15 +115,16 @@ function progressed(one, event) {
 /** @param {Recording} one @param {any} event */
 function written(one, event) {
   if (one.progress.value.phase !== 'listening') change(one, { phase: 'listening' });
-  one.transcript.value = received(one.transcript.value, event);
+  one.events.push(event);
+  catchUp(one);
+  saveSoon(one);
 }
 
 /** @param {Recording} one @param {unknown} wrong @param {string} used the key of its requests */
 async function ended(one, wrong, used) {
-  if (wrong instanceof DOMException) return change(one, { phase: 'stopped' });
-  const failure = await explained(
-    wrong instanceof ApiFailure ? wrong : new ApiFailure({ status: 0, message: String(wrong) }),
-  );
+  if (wrong instanceof DOMException && wrong.name === 'AbortError') return change(one, { phase: 'stopped' });
+  const garbled = () => new ApiFailure({ status: 0, message: String(wrong), code: 'garbled' });
+  const failure = await explained(wrong instanceof ApiFailure ? wrong : garbled());
   one.requestId.value = failure.requestId;
   if (failure.status === 401 && !failure.declined) {
     change(one, { phase: 'waiting' });
@@ -158,8 +163,7 @@ export function again(one) {
 
 /** @param {Recording} one */
 export async function forget(one) {
-  one.stop.abort();
-  recordings.value = recordings.value.filter((other) => other !== one);
+  drop(one);
   await unkeep(one.id);
 }
 
@@ -172,18 +176,50 @@ export async function forgetAll() {
 /** Applies an edit that can be undone. @param {Recording} one @param {Transcript} next */
 export function edit(one, next) {
   if (next === one.transcript.value) return;
-  one.past.value = [...one.past.value, one.transcript.value];
+  one.past.value = [...one.past.value, stepOf(one)];
   one.transcript.value = next;
   void save(one);
 }
 
-/** @param {Recording} one */
+/** Takes back the last edit, and nothing that the server has told since. @param {Recording} one */
 export function undo(one) {
-  const before = one.past.value.at(-1);
-  if (!before) return;
-  one.past.value = one.past.value.slice(0, -1);
-  one.transcript.value = before;
+  settle();
+  const step = one.past.value.at(-1);
+  // The text of the try before comes back only when this try has ended.
+  if (!step || (BUSY.has(one.progress.value.phase) && step.events !== one.events)) return;
+  batch(() => {
+    one.past.value = one.past.value.slice(0, -1);
+    one.transcript.value = step.transcript;
+    one.events = step.events;
+    one.had = step.had;
+    catchUp(one);
+  });
   void save(one);
+}
+
+/** Makes a turn a text field. @param {Recording} one @param {number} turn */
+export function openField(one, turn) {
+  settle();
+  const found = one.transcript.value.turns.find(({ id }) => id === turn);
+  if (found) draft.value = { one, turn, text: textOf(found) };
+}
+
+/** @param {string} text what stands in the field now */
+export function typed(text) {
+  if (!draft.value) return;
+  draft.value.text = text;
+  saveSoon(draft.value.one);
+}
+
+/** Closes the text field, keeps what stands in it, and lets the text go on. @param {(transcript: Transcript) => Transcript} [then] what else the same edit does */
+export function settle(then = (transcript) => transcript) {
+  const open = draft.value;
+  if (!open) return;
+  batch(() => {
+    draft.value = null;
+    edit(open.one, then(rewritten(open.one.transcript.value, open.turn, open.text)));
+    catchUp(open.one);
+  });
 }
 
 /** A transcript that has no recording. @param {string} name @param {Transcript} transcript @returns {string} its id */

@@ -1,12 +1,21 @@
 // @ts-check
 // What a user may change in a transcript. Pure: each edit takes a transcript and returns the next one.
 import { realigned } from './align.js';
-import { endOf, startOf, textOf } from './model.js';
+import { endOf, received, startOf, textOf } from './model.js';
 
 /**
  * @typedef {import('./model.js').Transcript} Transcript
  * @typedef {import('./model.js').Turn} Turn
+ * @typedef {{transcript: Transcript, events: any[], had: number}} Step a text to go back to, the events of its stream,
+ *   and how many of them it had
  */
+
+/**
+ * The text of a step with all that its stream has brought since then, as if it had stood there in the meantime.
+ * @param {Step} step @returns {Transcript}
+ */
+export const caughtUp = ({ transcript, events, had }) =>
+  events.slice(had).reduce((text, event) => received(text, event), transcript);
 
 /** @param {Transcript} transcript @param {string} speaker @param {string} name @returns {Transcript} */
 export function renamed(transcript, speaker, name) {

@@ -7,7 +7,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { key, keyChanges, keyWanted, route, setKey } from '../state/app.js';
-import { lacksSound, reattach, recording } from '../state/recordings.js';
+import { lacksSound, reattach, recording, resembles } from '../state/recordings.js';
 import { callBox } from './call.js';
 import { icon } from './icons.js';
 
@@ -33,8 +33,8 @@ const KEYS = [
   ['Esc', 'escape'],
   ['?', 'help'],
 ];
-/** The name of a file that was chosen and is another one. */
-const other = signal('');
+/** A file that was chosen and is another one. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<File | null>} */
+const other = signal(null);
 /** What had the focus before the dialog. @type {Element | null} */
 let opener = null;
 
@@ -135,23 +135,25 @@ function keyDialog(wanted) {
 
 function forgetSound() {
   player.missing.value = -1;
-  other.value = '';
+  other.value = null;
 }
 
 /** The sound is not kept: whoever wants to hear it chooses the file again. @param {import('../state/recordings.js').Recording} one */
 function soundDialog(one) {
-  const choose = (/** @type {Event} */ event) => {
-    const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];
+  const use = (/** @type {File | null | undefined} */ file, /** @type {boolean} */ copy) => {
     if (!file) return;
-    other.value = reattach(one, file) ? '' : file.name;
+    other.value = reattach(one, file, copy) ? null : file;
     if (other.value) return;
     player.open(file);
     player.seek(player.missing.value, true);
     forgetSound();
   };
+  const choose = (/** @type {Event} */ event) => use(/** @type {HTMLInputElement} */ (event.target).files?.[0], false);
+  const copy = other.value && resembles(one, other.value);
   return html`<h2 id="dialog-title">${t('sound.title')}</h2>
     <p dir="auto">${t('sound.tells', { name: one.name })}</p>
-    ${other.value ? html`<p class="failure" role="alert" dir="auto">${t('sound.other', { name: other.value })}</p>` : nothing}
+    ${other.value ? html`<p class="failure" role="alert" dir="auto">${t(copy ? 'sound.copy' : 'sound.other', { name: other.value.name })}</p>` : nothing}
+    ${copy ? html`<p><button @click=${() => use(other.value, true)}>${t('sound.use')}</button></p>` : nothing}
     <p class="row"><label class="button main">${icon('file-audio')} ${t('drop.choose')}
       <input class="unseen" type="file" autofocus @change=${choose}></label>
       <button @click=${forgetSound}>${t('common.cancel')}</button></p>`;

@@ -24,9 +24,12 @@ const told = signal({ id: '', text: '' });
 
 /** @param {Recording} one */
 export function exportMenu(one) {
-  if (!one.transcript.value.turns.length) return nothing;
+  const empty = !one.transcript.value.turns.length;
+  if (empty && !one.past.value.length) return nothing;
+  const back = html`<button aria-label=${t('common.undo')} ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} <span class="spare">${t('common.undo')}</span></button>`;
+  if (empty) return back;
   return html`<div class="row">
-      <button aria-label=${t('common.undo')} ?disabled=${!one.past.value.length} @click=${() => undo(one)}>${icon('undo-2')} <span class="spare">${t('common.undo')}</span></button>
+      ${back}
       ${menu(html`${icon('replace')} <span class="spare">${t('replace.title')}</span>`, replaceForm(one), t('replace.title'))}
       ${menu(
         html`${icon('download')} ${t('export.title')}`,

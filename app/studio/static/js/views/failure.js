@@ -4,11 +4,16 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { t } from '../i18n/index.js';
 import { changeKey, key } from '../state/app.js';
 
+/** @param {import('../api/client.js').ApiFailure} failure */
+function title({ status, code }) {
+  if (status !== 0) return t('error.answered', { status });
+  return code === 'cut' || code === 'garbled' ? t(`error.${code}`) : t('error.unreachable');
+}
+
 /** @param {import('../api/client.js').ApiFailure} failure @param {() => void} [again] */
 export function failureBox(failure, again) {
-  const reached = failure.status !== 0;
   return html`<div class="failure" role="alert">
-    <p><strong>${reached ? t('error.answered', { status: failure.status }) : t('error.unreachable')}</strong></p>
+    <p><strong>${title(failure)}</strong></p>
     ${failure.message ? html`<p dir="auto">${failure.message}</p>` : nothing}
     <p class="quiet">
       ${failure.param ? html`${t('error.param', { name: failure.param })} · ` : nothing}

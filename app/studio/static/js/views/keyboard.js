@@ -7,13 +7,14 @@ import { recording } from '../state/recordings.js';
 import { reassigned } from '../transcript/edits.js';
 import { speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
-import { editing, focusWord } from './transcript.js';
+import { begin, focusWord } from './transcript.js';
 
 const SCROLLS = new Set(['PageUp', 'PageDown', 'Home', 'End']);
 
 export function watchKeys() {
   document.addEventListener('keydown', pressed);
   for (const name of ['wheel', 'touchmove']) document.addEventListener(name, scrolled, { passive: true });
+  document.addEventListener('scroll', player.scrolled, { passive: true });
 }
 
 /** The user has scrolled to another place: the view no longer scrolls with the sound. */
@@ -45,12 +46,7 @@ function pressed(event) {
  */
 function spoken(key, one, turn) {
   if (!turn) return undefined;
-  if (key === 'e') {
-    return () => {
-      player.pause();
-      editing.value = turn;
-    };
-  }
+  if (key === 'e') return () => begin(one, turn);
   const speaker = /^[1-9]$/.test(key) ? speakers(one.transcript.value)[Number(key) - 1] : undefined;
   return speaker ? () => edit(one, reassigned(one.transcript.value, turn, speaker)) : undefined;
 }

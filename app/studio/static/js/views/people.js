@@ -1,7 +1,7 @@
 // @ts-check
 // The people of a recording: names instead of letters, and who is the same person.
 
-import { live } from '../../vendor/lit-html/directives/live.js';
+import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { percent, t } from '../i18n/index.js';
 import { edit } from '../state/library.js';
@@ -18,14 +18,21 @@ export function peopleBox(one) {
   if (!all.length) return nothing;
   const share = shares(transcript);
   return html`<section class="people"><h2>${t('people.title')}</h2>
-    <ul>${all.map((speaker) => person(one, speaker, share.get(speaker) ?? 0, all))}</ul></section>`;
+    <ul>${repeat(
+      all,
+      (speaker) => speaker,
+      (speaker) => person(one, speaker, share.get(speaker) ?? 0, all),
+    )}</ul></section>`;
 }
 
 /** @param {Recording} one @param {string} speaker @param {number} share @param {string[]} all */
 function person(one, speaker, share, all) {
   const transcript = one.transcript.value;
-  const name = (/** @type {Event} */ event) =>
-    edit(one, renamed(transcript, speaker, /** @type {HTMLInputElement} */ (event.target).value));
+  const name = (/** @type {Event} */ event) => {
+    const field = /** @type {HTMLInputElement} */ (event.target);
+    edit(one, renamed(one.transcript.value, speaker, field.value));
+    field.value = nameOf(one.transcript.value, speaker); // a name that is only spaces becomes the letter again
+  };
   const same = `${nameOf(transcript, speaker)}: ${t('people.merge')}`;
   const others = all.filter((other) => other !== speaker);
   const choices = others.map((other) => ({
@@ -37,7 +44,7 @@ function person(one, speaker, share, all) {
   };
   return html`<li class="speaker-${tint(all, speaker)}">
     <span class="badge" aria-hidden="true">${speaker.slice(0, 2)}</span>
-    <input aria-label=${t('people.rename', { name: speaker })} .value=${live(nameOf(transcript, speaker))} @change=${name}>
+    <input aria-label=${t('people.rename', { name: speaker })} .value=${nameOf(transcript, speaker)} @change=${name}>
     <span class="quiet" aria-label=${t('people.share', { share: percent(share) })} title=${t('people.share', { share: percent(share) })}>${percent(share)}</span>
     ${others.length ? html`<button class="plain whose" aria-label=${same} @click=${ask}>${t('people.merge')} …</button>` : nothing}
   </li>`;

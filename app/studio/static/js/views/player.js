@@ -10,7 +10,7 @@ import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
 import { route } from '../state/app.js';
 import { isDictation, recording } from '../state/recordings.js';
-import { speakers } from '../transcript/model.js';
+import { nameOf, speakers } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
@@ -24,7 +24,7 @@ export function playerBar() {
   const all = Math.max(player.length.value, one.transcript.value.seconds, one.progress.value.expected);
   return html`<footer class="bar">
     ${player.silent.value ? html`<p class="quiet">${t('player.silent')}</p>` : controls(all)}
-    <div class="strip">${strip(one, all)} ${seeker(all)}</div>
+    <div class="strip">${laneNames(one.transcript.value)} <div class="picture">${strip(one, all)} ${seeker(all)}</div></div>
     <button class="calls" aria-label=${t('call.show')} @click=${() => show(one)}>${icon('code')} <span>${t('call.show')}</span></button>
     ${helpButton()}
   </footer>`;
@@ -57,7 +57,7 @@ function controls(all) {
     ${
       player.following.value
         ? nothing
-        : html`<button @click=${() => player.seek(player.at.value)}>
+        : html`<button @click=${player.back}>
       ${t('player.follow', { time: clock(player.at.value) })}</button>`
     }
   </div>`;
@@ -69,11 +69,21 @@ function strip(one, all) {
   const people = speakers(transcript);
   return guard([transcript, one.peaks.value, all], () => {
     const lanes = people.length ? people : [''];
-    return html`<svg viewBox="0 0 ${Math.max(all, 1)} ${stripHeight(lanes.length)}" preserveAspectRatio="none" aria-hidden="true">
+    const height = stripHeight(lanes.length);
+    return html`<svg viewBox="0 0 ${Math.max(all, 1)} ${height}" height="${height / 16}rem" preserveAspectRatio="none" aria-hidden="true">
       ${svg`<path class="peaks" d=${peakPath(one.peaks.value, all)}></path>`}
       ${lanes.map((speaker, lane) => svg`<path class="lane speaker-${tint(people, speaker)}" stroke-width=${LANE - 4} d=${lanePath(transcript, speaker, lane)}></path>`)}
     </svg>`;
   });
+}
+
+/** Who each lane is of. @param {import('../transcript/model.js').Transcript} transcript */
+function laneNames(transcript) {
+  const people = speakers(transcript);
+  if (!people.length) return nothing;
+  return html`<ul class="lanes" aria-hidden="true">${people.map(
+    (speaker) => html`<li class="speaker-${tint(people, speaker)}" dir="auto">${nameOf(transcript, speaker)}</li>`,
+  )}</ul>`;
 }
 
 /** @param {number} all */

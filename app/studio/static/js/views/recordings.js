@@ -39,6 +39,7 @@ function badge(one) {
     return html`<span class="quiet">${percent(expected ? Math.min(1, seconds / expected) : 0)}</span>`;
   if (phase === 'waiting' || phase === 'queued') return html`<span class="quiet">${t('list.waiting')}</span>`;
   if (phase === 'done') return html`<span class="quiet">${clock(Math.max(seconds, expected))}</span>`;
+  if (phase === 'elsewhere') return html`<span class="quiet">${t('list.elsewhere')}</span>`;
   return html`<span class="quiet warned">${t(`list.${phase}`)}</span>`;
 }
 

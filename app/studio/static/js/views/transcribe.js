@@ -56,15 +56,30 @@ function take(files) {
 /** The whole page takes files, so that one dropped beside the zone does not make the browser leave. */
 export function watchDrops() {
   const drag = (/** @type {DragEvent} */ event) => {
+    const files = event.dataTransfer?.types.includes('Files');
+    // Text may be dragged into a text field.
+    const { target } = event;
+    if (!files && target instanceof Element && target.closest('input, textarea')) return;
     event.preventDefault();
-    over.value = event.type === 'dragover';
+    over.value = event.type === 'dragover' && Boolean(files);
+    const here = files && (route.value.view === 'transcribe' || chooserHere());
+    if (event.dataTransfer && !here) event.dataTransfer.dropEffect = 'none';
   };
   for (const name of /** @type {const} */ (['dragover', 'dragleave'])) document.addEventListener(name, drag);
   document.addEventListener('drop', (event) => {
     drag(event);
-    take([...(event.dataTransfer?.files ?? [])]);
+    const files = event.dataTransfer?.files;
+    if (!files?.length) return;
+    if (route.value.view === 'transcribe') return take([...files]);
+    const input = chooserHere();
+    if (!input) return;
+    input.files = files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
   });
 }
+
+/** What takes a file in another view. @returns {HTMLInputElement | null} */
+const chooserHere = () => document.querySelector('main input[type=file]');
 
 function dropZone() {
   return html`<section class="drop ${over.value ? 'over' : ''}">
@@ -146,10 +161,11 @@ function left(one) {
 function summary(one) {
   const { phase, seconds, expected, took } = one.progress.value;
   const transcript = one.transcript.value;
+  if (phase === 'elsewhere') return t('phase.elsewhere', { at: clock(seconds), all: clock(expected) });
   if (phase === 'stopped') return t('phase.stopped', { at: clock(transcript.seconds) });
   if (phase === 'failed' && transcript.turns.length) return t('phase.failed', { at: clock(transcript.seconds) });
   if (phase !== 'done') return '';
-  if (!transcript.turns.length) return t('phase.silent');
+  if (!transcript.turns.length) return t(transcript.seconds ? 'phase.cleared' : 'phase.silent');
   const all = clock(Math.max(seconds, expected, transcript.seconds));
   if (isDictation(one)) return t('phase.said', { words: wordCount(transcript), seconds: all });
   const spent = number(took, { style: 'unit', unit: 'second', maximumFractionDigits: 1 });

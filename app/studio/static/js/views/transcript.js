@@ -5,11 +5,11 @@ import { guard } from '../../vendor/lit-html/directives/guard.js';
 import { ref } from '../../vendor/lit-html/directives/ref.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
-import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { clock, locale, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
-import { edit } from '../state/library.js';
-import { joined, merged, reassigned, rewritten, split } from '../transcript/edits.js';
+import { edit, openField, settle, typed } from '../state/library.js';
+import { draft } from '../state/recordings.js';
+import { joined, merged, reassigned, split } from '../transcript/edits.js';
 import { nameOf, speakers, startOf, textOf } from '../transcript/model.js';
 import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
@@ -21,8 +21,6 @@ import { tint } from './people.js';
  * @typedef {import('../transcript/model.js').Transcript} Transcript
  */
 
-/** The turn that is a text field now; 0: none. */
-export const editing = signal(0);
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'.split('');
 /** The element that holds the text, while it is shown. @type {Element | undefined} */
 let shown;
@@ -37,24 +35,17 @@ export function transcriptView(one) {
   const transcript = one.transcript.value;
   const all = speakers(transcript);
   const names = all.join();
+  const field = draft.value?.turn;
   player.open(one.file);
   return html`<div class="transcript" role="group" aria-label=${t('turn.text')} ${ref(keepElement)} @click=${clicked}>
-    ${guard([transcript, editing.value, locale.value], () => {
+    ${guard([transcript, field, locale.value], () => {
       queueMicrotask(() => follow(one));
       return repeat(
         transcript.turns,
         (turn) => turn.id,
         (turn, index) => {
           const first = transcript.turns[index - 1]?.speaker !== turn.speaker;
-          const facts = [
-            turn,
-            first,
-            editing.value === turn.id,
-            transcript.names,
-            names,
-            transcript.told,
-            locale.value,
-          ];
+          const facts = [turn, first, field === turn.id, transcript.names, names, transcript.told, locale.value];
           return guard(facts, () => turnView(one, turn, first, all));
         },
       );
@@ -65,7 +56,7 @@ export function transcriptView(one) {
 /** Tells the player which element is which word, and makes one word reachable by the Tab key. @param {Recording} one */
 function follow(one) {
   if (!shown) return;
-  const words = one.transcript.value.turns.flatMap((turn) => (turn.id === editing.value ? [] : [...turn.words]));
+  const words = one.transcript.value.turns.flatMap((turn) => (turn.id === draft.value?.turn ? [] : [...turn.words]));
   const elements = [...shown.querySelectorAll('[data-at]')];
   player.follow(words, elements);
   if (!shown.querySelector('[data-at][tabindex="0"]')) elements[0]?.setAttribute('tabindex', '0');
@@ -88,18 +79,18 @@ function turnView(one, turn, first, all) {
       ${turn.speaker && first ? html`<span class="badge" aria-hidden="true">${turn.speaker.slice(0, 2)}</span><strong dir="auto">${name}</strong>` : nothing}
       <button class="plain time" aria-label=${t('turn.play', { time })} @click=${() => player.seek(startOf(turn), true)}>${time}</button>
       <span class="row quietly">
-        <button class="plain" aria-label="${t('turn.edit')}, ${time}" title=${t('turn.edit')} @click=${() => begin(turn)}>${icon('pencil')}</button>
+        <button class="plain" aria-label="${t('turn.edit')}, ${time}" title=${t('turn.edit')} @click=${() => begin(one, turn.id)}>${icon('pencil')}</button>
         ${transcript.told ? whose(one, turn, all, time) : nothing}
       </span>
     </header>
-    ${editing.value === turn.id ? editor(one, turn) : words(turn)}
+    ${draft.value?.turn === turn.id ? editor(one, turn) : words(turn)}
   </article>`;
 }
 
-/** @param {Turn} turn */
-function begin(turn) {
+/** @param {Recording} one @param {number} turn */
+export function begin(one, turn) {
   player.pause();
-  editing.value = turn.id;
+  openField(one, turn);
 }
 
 /**
@@ -153,36 +144,33 @@ const takeFocus = (element) => {
 
 /** @param {Recording} one @param {Turn} turn */
 function editor(one, turn) {
-  const save = (/** @type {Event} */ event) => {
-    if (editing.value !== turn.id) return;
-    editing.value = 0;
-    edit(one, rewritten(one.transcript.value, turn.id, /** @type {HTMLTextAreaElement} */ (event.target).value));
+  const left = () => {
+    if (draft.value?.turn === turn.id) settle();
   };
+  const input = (/** @type {Event} */ event) => typed(/** @type {HTMLTextAreaElement} */ (event.target).value);
   const rows = Math.min(12, 2 + Math.ceil(textOf(turn).length / 70));
-  return html`<textarea rows=${rows} aria-label=${t('edit.label')} dir="auto" .value=${textOf(turn)} ${ref(takeFocus)}
-    @blur=${save} @keydown=${(/** @type {KeyboardEvent} */ event) => typed(event, one, turn)}></textarea>
+  return html`<textarea rows=${rows} aria-label=${t('edit.label')} dir="auto" .value=${draft.value?.text ?? ''} ${ref(takeFocus)}
+    @blur=${left} @input=${input} @keydown=${(/** @type {KeyboardEvent} */ event) => pressed(event, one, turn)}></textarea>
     <p class="quiet">${t('edit.hint')}</p>`;
 }
 
 /** @param {KeyboardEvent} event @param {Recording} one @param {Turn} turn */
-function typed(event, one, turn) {
+function pressed(event, one, turn) {
   const area = /** @type {HTMLTextAreaElement} */ (event.target);
   const before = one.transcript.value.turns;
-  const done = (/** @type {Transcript} */ next, /** @type {number} */ id) => {
+  const done = (/** @type {number} */ id, /** @type {((now: Transcript) => Transcript) | undefined} */ then) => {
     event.preventDefault();
-    editing.value = 0;
-    edit(one, next);
+    settle(then);
     focusTurn(id);
   };
-  const written = () => rewritten(one.transcript.value, turn.id, area.value);
-  if (event.key === 'Escape') return done(written(), turn.id);
+  if (event.key === 'Escape') return done(turn.id, undefined);
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     const index = area.value.slice(0, area.selectionStart).split(/\s+/).filter(Boolean).length;
-    return done(split(written(), turn.id, index), turn.id);
+    return done(turn.id, (now) => split(now, turn.id, index));
   }
   const previous = before[before.findIndex((other) => other.id === turn.id) - 1];
   if (event.key === 'Backspace' && previous && area.selectionStart === 0 && area.selectionEnd === 0) {
-    done(joined(written(), turn.id), previous.id);
+    done(previous.id, (now) => joined(now, turn.id));
   }
 }
 
