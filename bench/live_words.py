@@ -32,6 +32,8 @@ from bench.live_measures import word_errors
 from tests.support.sound import RATE, Floats, decode
 
 MODEL = "whisper-1"
+STEPS = 20
+"""Turns of the event loop within which a session begins its next look, if one is due."""
 
 
 @dataclass
@@ -57,12 +59,12 @@ class Looks:
 
     async def ended(self) -> None:
         """Returns when no look is running, nor about to begin."""
-        for _ in range(6):
+        for _ in range(STEPS):
             await asyncio.sleep(0)
         while self.running:
             await asyncio.sleep(0.002)
             if not self.running:
-                for _ in range(6):
+                for _ in range(STEPS):
                     await asyncio.sleep(0)
 
 

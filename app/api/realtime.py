@@ -21,13 +21,14 @@ from app.api.deps import Intake, IntakeOf, Services
 from app.api.key_check import OPENED_BY
 from app.api.live_outbox import Outbox, SlowReader
 from app.api.live_requests import changed_settings, check_enabled
-from app.api.websockets import END, REST
+from app.api.websockets import END, LEFT, REST
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (
     ApiError,
     InvalidRequest,
     InvalidValue,
     OriginNotAllowed,
+    ShuttingDown,
     UpgradeRequired,
 )
 from app.logs import note
@@ -129,10 +130,13 @@ class _Conversation:
         reading = asyncio.ensure_future(self._read(session))
         sending = asyncio.ensure_future(self._outbox.run())
         stopping = asyncio.ensure_future(self._services.live_sessions.stopping.wait())
-        tasks = (reading, sending, stopping)
+        left = self._socket.scope.get("extensions", {}).get(LEFT, {}).get("left", asyncio.Event().wait)
+        gone = asyncio.ensure_future(left())
+        tasks = (reading, sending, stopping, gone)
         try:
             await asyncio.wait(tasks, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
-            await self._leave(session, reading, sending, stopping)
+            if reading.done() or not gone.done():
+                await self._leave(session, reading, sending, stopping)
         except SlowReader:
             await self._end(POLICY_VIOLATION, "events were not read")
         except (asyncio.CancelledError, OSError):
@@ -169,21 +173,25 @@ class _Conversation:
             await self._finish(session, sending)
             await self._end(SERVICE_RESTART, "the server stops")
         else:
-            await self._expire(sending)
+            await self._expire(session, sending)
 
     async def _finish(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
         """At a shutdown of the server: gives audio that was committed before it some seconds to be
-        transcribed.
+        transcribed. What is not complete then fails.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._rules.shutdown_seconds):
                 await session.settled()
                 await self._flushed(sending)
+        await session.give_up(ShuttingDown())
+        await self._last_words(sending)
 
-    async def _expire(self, sending: asyncio.Future[None]) -> None:
+    async def _expire(self, session: LiveSession, sending: asyncio.Future[None]) -> None:
         minutes = self._seconds / 60
         message = f"Your session hit the maximum duration of {minutes:g} minutes."
-        self._outbox.put(wire.error_event(InvalidRequest(message, code="session_expired")))
+        expired = InvalidRequest(message, code="session_expired")
+        await session.give_up(expired)
+        self._outbox.put(wire.error_event(expired))
         await self._last_words(sending)
         await self._end(GOING_AWAY, "session expired")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import select
 from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -45,8 +46,16 @@ BURST_BYTES = 2**16
 """A client that sends so many bytes between two reads sends faster than people speak; its socket is read
 without pauses.
 """
+WATCH_SECONDS = 1.0
+"""How often a connection whose messages wait is checked for a client that has left. Its socket is not read
+then, so nothing else would tell.
+"""
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+"""The system's flag for a client that has closed its side; 0 where there is none."""
 END = "antiphon.end"
 """ASGI extension: a callable that ends the connection with a code, also while its client does not read."""
+LEFT = "antiphon.left"
+"""ASGI extension: a coroutine function that returns once the connection has ended, even if messages wait."""
 REST = "antiphon.rest"
 """ASGI extension: a callable after which the socket is not read for some seconds, once what has been read is
 received. What the client sends meanwhile is then read in one go, which takes a fraction of the time.
@@ -65,6 +74,8 @@ class Socket(WebSocketsSansIOProtocol):
         self._pause = 0.0  # seconds between two reads while nobody speaks
         self._burst = False
         self._waking: asyncio.TimerHandle | None = None
+        self._left = asyncio.Event()
+        self._watching: asyncio.TimerHandle | None = None
         self._received = 0  # number of messages received
         self._caught_up = 0.0  # time of the loop when everything that the client had sent was read last
         self._active = 0.0  # time of the loop when something was read, or reading was resumed, last
@@ -139,6 +150,8 @@ class Socket(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, Any]", self.scope["extensions"])
             extensions[END] = {"end": self._end}
             extensions[REST] = {"rest": self._rest}
+            extensions[LEFT] = {"left": self._left.wait}
+            self._watch()
 
     async def send(self, message: Any) -> None:
         await super().send(message)
@@ -149,9 +162,26 @@ class Socket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pause = 0.0
-        if self._waking:
-            self._waking.cancel()
+        for timer in (self._waking, self._watching):
+            if timer:
+                timer.cancel()
+        self._left.set()
         super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Ends the connection if the client has left while its messages wait. Repeats itself."""
+        if self.read_paused and not self.queue.empty() and self._has_hung_up():
+            self.transport.abort()
+        else:
+            self._watching = self.loop.call_later(WATCH_SECONDS, self._watch)
+
+    def _has_hung_up(self) -> bool:
+        socket = self.transport.get_extra_info("socket")
+        if not _HUNG_UP or socket is None or self.transport.is_closing():
+            return False
+        poll = select.poll()
+        poll.register(socket.fileno(), _HUNG_UP)
+        return bool(poll.poll(0))
 
     def _rest(self, seconds: float) -> None:
         """Waits `seconds` before each further read from now on; 0 ends the waiting."""

@@ -66,6 +66,10 @@ class PieceDecoder:
         self._resampler = None
         return _joined(frames)
 
+    def forget(self) -> None:
+        """Drops half a sample that waits for its second byte."""
+        self._rest = b""
+
     def raw(self, data: bytes) -> Samples16:
         """The samples of a piece, at the rate of the stream. A lone last byte waits for the next piece."""
         if self._form.encoding == "pcmu":

@@ -6,6 +6,7 @@ mistake.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from app.runtime.work_threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
-from app.services.live import LiveService
+from app.services.live import LiveService, LiveSessions
 from app.services.speech import SpeechRules, SpeechService
 from app.services.steps.live_session import LiveRules
 from app.services.steps.live_transcriber import LookRules
@@ -169,6 +170,14 @@ def live(base: SharedParts) -> LiveService:
         ahead_seconds=chosen.ahead_seconds,
     )
     return LiveService(base.runner, base.threads, base.registry, rules, LIVE_MODELS)
+
+
+def live_sessions(settings: Settings) -> LiveSessions:
+    """The places of live sessions. By default they leave half of the requests to others, because a session
+    may last for an hour.
+    """
+    automatic = min(4 * (os.cpu_count() or 1), max(1, settings.limits.requests // 2))
+    return LiveSessions(settings.realtime.sessions or automatic)
 
 
 def speech_request_rules(settings: Settings) -> SpeechRequestRules:

@@ -7,7 +7,6 @@ use cases (`services`), never what they are built on.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -28,7 +27,6 @@ from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
-from app.services.live import LiveSessions
 from app.services.metrics import MetricsService
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
@@ -166,7 +164,7 @@ class Container:
             transcription=transcription,
             speech=builders.speech(base, self.voices, custom, self.loudness),
             live=builders.live(base),
-            live_sessions=LiveSessions(self.settings.realtime.sessions or 4 * (os.cpu_count() or 1)),
+            live_sessions=builders.live_sessions(self.settings),
             models=ModelListService(self.registry, self.runner),
             voices=VoiceListService(self.voices, custom, self.threads),
             custom_voices=custom,

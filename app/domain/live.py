@@ -64,8 +64,9 @@ class LiveSettings:
     """The name that the client sent."""
     format: SoundFormat = SoundFormat()
     language: str | None = None
-    """Language code; None: the language is detected."""
+    """Language code; None: see `languages`."""
     languages: tuple[str, ...] = ()
+    """A single one counts as `language`; otherwise the language is detected."""
     prompt: str = ""
     keywords: tuple[str, ...] = ()
     delay: Delay | None = None
@@ -74,6 +75,11 @@ class LiveSettings:
     turns: ServerTurns | SemanticTurns | None = ServerTurns()
     """How turns end. None: a turn ends only when the client commits it."""
     logprobs: bool = False
+
+    @property
+    def spoken(self) -> str | None:
+        """The language of all speech; None: it is detected."""
+        return self.language or (self.languages[0] if len(self.languages) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ class Permit:
         """
         self._admission.claim(self, queued, held)
 
+    def release(self, held: float) -> None:
+        """Gives back so many of the claimed seconds of decoded audio."""
+        self._admission.release(self, held)
+
     def worked(self, seconds: float) -> None:
         """Counts `seconds` of the request's audio as done."""
         self._admission.worked(self, seconds)
@@ -135,14 +139,21 @@ class Admission:
     def claim(self, permit: Permit, queued: float, held: float) -> None:
         """Claims seconds of audio for a request. Raises `Overloaded` if too many are claimed already.
 
-        A request that is alone is never refused, because its own limits bound it.
+        A request that is alone is never refused, because its own limits bound it. A claim is refused only for
+        what it would add to.
         """
-        much = max(self.queued + queued - self._most_queued, 0.0)
-        full = self.held + held > self._most_held
-        if (much and self.queued) or (full and self.held):
+        much = max(self.queued + queued - self._most_queued, 0.0) if queued and self.queued else 0.0
+        full = held and self.held and self.held + held > self._most_held
+        if much or full:
             raise self._overloaded(self.pace.time_for(much or held), "seconds" if much else "memory")
         self.queued, permit.queued = self.queued + queued, permit.queued + queued
         self.held, permit.held = self.held + held, permit.held + held
+
+    def release(self, permit: Permit, held: float) -> None:
+        """Gives back seconds of decoded audio, at most as many as the request claimed."""
+        known = min(held, permit.held)
+        permit.held -= known
+        self.held -= known
 
     def worked(self, permit: Permit, seconds: float) -> None:
         """Counts `seconds` of audio as done, which may be more than the request claimed."""

@@ -26,7 +26,7 @@ from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
 from app.runtime.orders import EngineSettings, Orders, size_of
 from app.runtime.queue import Result_co
-from app.runtime.runner import LaneSnapshot, RunnerSnapshot
+from app.runtime.runner import LaneSnapshot, RowWatch, RunnerSnapshot
 from app.runtime.work_threads import WorkThreads
 from engines import catalog
 from engines.contracts import SpeechDetector, SpeechStream
@@ -116,10 +116,11 @@ class LaneRunner:
         permit: Permit,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> WindowResult:
         window, key = await self._prepared(model, window, options, permit)
-        work = Transcribe((window,), options)
-        result = await self._row(model, work, window.pcm.seconds, permit, key=key, urgent=urgent)
+        work, seconds = Transcribe((window,), options), window.pcm.seconds
+        result = await self._row(model, work, seconds, permit, key=key, urgent=urgent, watch=watch)
         self._meters.transcribed(model.id, result)
         return result
 
@@ -239,12 +240,15 @@ class LaneRunner:
         key: Hashable = None,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> Result_co:
         """The result of one row. At the deadline this returns, even if the batch still waits or runs.
 
         Raises `EngineError` or `ApiError`.
         """
         future = self._lane(model).submit(work, key=key, seconds=seconds, permit=permit, urgent=urgent)
+        if watch:
+            watch.follow(lambda: future.running() or future.done())
         left = permit.cancel.left
         try:
             async with asyncio.timeout(left if math.isfinite(left) else None):

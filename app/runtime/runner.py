@@ -6,7 +6,7 @@ Law: the protocol and its values; which thread, process or machine does the work
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,6 +68,22 @@ class RunnerSnapshot:
         return not (self.requests or self.waiting or self.running)
 
 
+class RowWatch:
+    """Tells the caller whether its row of work still waits for a batch. Used on the event loop."""
+
+    def __init__(self) -> None:
+        self._begun: Callable[[], bool] | None = None
+
+    def follow(self, begun: Callable[[], bool]) -> None:
+        """The row is in the queue of its model. `begun`: whether a batch has begun with it."""
+        self._begun = begun
+
+    @property
+    def waits(self) -> bool:
+        """Whether no batch has begun with the row, so that nothing is lost if it is given up."""
+        return self._begun is None or not self._begun()
+
+
 class Runner(Protocol):
     """What services may ask for."""
 
@@ -83,9 +99,11 @@ class Runner(Protocol):
         permit: Permit,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> WindowResult:
         """Transcribes one window. `urgent`: serves it before other windows, as far as the fair share of its
-        request allows. Raises `EngineError` or `ApiError`; closing the permit cancels it.
+        request allows. `watch`: follows its row. Raises `EngineError` or `ApiError`; closing the permit
+        cancels it.
         """
         ...
 

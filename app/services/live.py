@@ -11,11 +11,13 @@ from contextlib import contextmanager
 
 from app.domain import ModelSpec
 from app.domain.live import LiveEvent, LiveSettings
-from app.errors import Overloaded, ShuttingDown
+from app.errors import ApiError, ModelUnavailable, Overloaded, ShuttingDown
 from app.models.registry import Registry
+from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
-from app.services.steps.live_session import CLAIM_SECONDS, LiveRules, LiveSession
+from app.services.steps.live_claim import SoundClaim
+from app.services.steps.live_session import LiveRules, LiveSession
 
 
 class LiveService:
@@ -48,17 +50,30 @@ class LiveService:
 
     async def open(self, settings: LiveSettings, tell: Callable[[LiveEvent], None]) -> LiveSession:
         """Opens a session, which the caller must close. Raises `ApiError`."""
-        self.model(settings.model)
+        model = self.model(settings.model)
         permit = self._runner.admit()
         try:
-            permit.claim(0.0, CLAIM_SECONDS / 2)  # half: a session keeps 16 bits of each sample, not 32
+            await self._check(model, permit)
+            claim = SoundClaim(permit)
             stream = await self._threads.run(self._runner.detect)
             return LiveSession(
-                self._runner, self._threads, self.model, self.rules, permit, stream, settings, tell
+                self._runner, self._threads, self.model, self.rules, permit, claim, stream, settings, tell
             )
         except BaseException:
             permit.close()
             raise
+
+    async def _check(self, model: ModelSpec, permit: Permit) -> None:
+        """Tries once more to load a model that could not be loaded. Raises `ApiError` with the status 503."""
+        if self._runner.state(model) != "failed":
+            return
+        try:
+            await self._runner.load(model, permit)
+        except ApiError as failure:
+            if failure.status == ModelUnavailable.status:
+                raise
+            message = f"The model `{model.id}` cannot be loaded at the moment."
+            raise ModelUnavailable(message, param="model") from failure
 
     async def load(self, name: str) -> None:
         """Returns when the model of that name is in memory. Raises `ApiError`."""

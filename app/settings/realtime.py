@@ -19,7 +19,10 @@ class RealtimeSettings(Group):
         description="Longest session, in seconds. `limits.request_seconds` applies too.",
     )
     sessions: int = Field(
-        0, ge=0, description="Number of sessions at once. A further one gets 429. 0 = four for each core."
+        0,
+        ge=0,
+        description="Number of sessions at once. A further one gets 429. 0 = four for each core, at most "
+        "half of `limits.requests`.",
     )
     buffer_seconds: float = Field(
         600, ge=1, description="Seconds of audio that a session may hold before the client commits it."

@@ -141,6 +141,31 @@ def test_a_client_that_leaves_in_mid_turn_leaves_no_work(tmp_path: Path, speech:
         wait_until(lambda: queued(server) == 0 and can_open(server), 10, "an empty queue and a place")
 
 
+def test_a_client_that_leaves_while_the_model_is_far_behind_leaves_its_place(
+    tmp_path: Path, speech: bytes
+) -> None:
+    """The server does not read its socket then, and would not see the end of the connection before all sound
+    that came earlier was transcribed: here, for more than a minute.
+    """
+    settings = {"REALTIME_SESSIONS": "1", "REALTIME_AHEAD_SECONDS": "1"}
+    with (
+        serving(tmp_path, seconds=3, REALTIME_ENABLED="true", **settings) as server,
+        opened(server) as socket,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        update(socket, format=WIDE, turn_detection=None)
+        pool.submit(_sends_much, socket, speech)
+        wait_until(lambda: queued(server) is not None, 20, "a look")
+        socket.socket.shutdown(sockets.SHUT_WR)  # it still reads: words that it did not read would tell too
+        wait_until(lambda: can_open(server), 30, "a free place")
+
+
+def _sends_much(socket: ClientConnection, speech: bytes) -> None:
+    with suppress(ConnectionClosed, OSError):
+        for _ in range(40):
+            append(socket, speech)
+
+
 def queued(server: Server) -> float | None:
     """Number of waiting windows, from /metrics; None before the first window."""
     with server.client() as client:

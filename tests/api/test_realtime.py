@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from app.audio.decode import open_audio
 from tests.conftest import JFK
@@ -20,6 +21,7 @@ from tests.support.live_client import (
     COMPLETED,
     CREATED,
     DELTA,
+    FAILED,
     WIDE,
     append,
     can_open,
@@ -169,21 +171,39 @@ def test_clients_that_vanish_in_a_turn_leave_their_places(live: Server, speech: 
     wait_until(lambda: can_open(live), 10, "a free place")
 
 
-def test_a_session_ends_with_its_time(tmp_path: Path) -> None:
+def test_a_session_ends_with_its_time_and_what_is_not_complete_fails(tmp_path: Path, speech: bytes) -> None:
     with (
-        serving(tmp_path, REALTIME_ENABLED="true", REALTIME_SESSION_SECONDS="1") as server,
+        serving(tmp_path, seconds=4.0, REALTIME_ENABLED="true", REALTIME_SESSION_SECONDS="2") as server,
         opened(server) as socket,
     ):
+        commit(socket, speech[:64_000])
+        assert until(socket, FAILED)[-1]["error"]["code"] == "session_expired"
         assert until(socket, "error")[-1]["error"]["code"] == "session_expired"
         assert closing_code(socket) == 1001
+
+
+def test_what_is_not_complete_when_the_server_stops_fails(tmp_path: Path, speech: bytes) -> None:
+    with serving(tmp_path, seconds=3.0, REALTIME_ENABLED="true", REALTIME_SHUTDOWN_SECONDS="0.2") as server:
+        with opened(server) as socket:
+            commit(socket, speech[:64_000])
+            until(socket, "conversation.item.done")
+            server.process.send_signal(signal.SIGTERM)
+            assert until(socket, FAILED)[-1]["error"]["code"] == "shutting_down"
+            assert closing_code(socket) == 1012
+        server.process.wait(30)
+
+
+def commit(socket: ClientConnection, data: bytes) -> None:
+    """Sends speech at 16 kHz and ends its item."""
+    update(socket, format=WIDE, turn_detection=None)
+    append(socket, data)
+    say(socket, {"type": "input_audio_buffer.commit"})
 
 
 def test_a_stop_lets_committed_audio_end_and_closes_with_1012(tmp_path: Path, speech: bytes) -> None:
     with serving(tmp_path, seconds=1.0, REALTIME_ENABLED="true") as server:
         with opened(server) as socket:
-            update(socket, format=WIDE, turn_detection=None)
-            append(socket, speech[:64_000])
-            say(socket, {"type": "input_audio_buffer.commit"})
+            commit(socket, speech[:64_000])
             until(socket, "conversation.item.done")
             server.process.send_signal(signal.SIGTERM)
             assert until(socket, COMPLETED)[-1]["transcript"]

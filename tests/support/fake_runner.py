@@ -12,7 +12,7 @@ from app.domain import ModelSpec
 from app.errors import ModelUnavailable
 from app.runtime.admission import Admission, Permit
 from app.runtime.memory_budget import ModelState
-from app.runtime.runner import RunnerSnapshot
+from app.runtime.runner import RowWatch, RunnerSnapshot
 from engines.contracts import SpeechStream
 from engines.types import (
     Diarization,
@@ -55,6 +55,7 @@ class FakeRunner:
         permit: Permit,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> WindowResult:
         self.calls.append("transcribe")
         self.windows.append(window)

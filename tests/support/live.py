@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from app.domain import ModelSpec
-from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, SoundFormat
+from app.domain.live import ItemCompleted, ItemFailed, ItemText, LiveEvent, LiveSettings, SoundFormat
 from app.runtime.admission import Permit
+from app.runtime.runner import RowWatch
 from app.runtime.work_threads import WorkThreads
+from app.services.steps.live_claim import SoundClaim
 from app.services.steps.live_session import LiveRules, LiveSession
 from app.services.steps.live_transcriber import LookRules
+from engines.contracts import SpeechStream
 from engines.types import (
     SAMPLE_RATE,
     LanguageGuess,
@@ -27,10 +30,15 @@ from engines.types import (
     Word,
 )
 from tests.support.fake_runner import FakeRunner
+from tests.support.waiting import until
 
 WORDS_MODEL = ModelSpec("whisper-base", "transcription", "fake", Path("/nowhere"), 0, "")
 WIDE = SoundFormat("pcm", SAMPLE_RATE)
 FRAME_SAMPLES = 512
+LOOKS = LookRules(quick=TranscribeOptions(beam_size=1), careful=TranscribeOptions())
+MANUAL = LiveSettings(model="whisper-1", format=WIDE, turns=None)
+TURN = ["SpeechStarted", "SpeechStopped", "ItemCommitted", "ItemCompleted"]
+"""The names of the events of a turn, apart from its text."""
 
 
 class LoudIsSpeech:
@@ -62,6 +70,12 @@ class WordRunner(FakeRunner):
     requests: set[int] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Transcriptions wait while this is not set."""
+    begun: bool = False
+    """Whether a batch has begun with the transcriptions that wait for `gate`; else they are in a queue."""
+    ending: str = ""
+    """What follows the last word of each transcription."""
+    language: str = "en"
+    """The language that it finds."""
     failures: list[Exception] = field(default_factory=list)
     """Errors that the next transcriptions raise, one each."""
     given_up: int = 0
@@ -75,7 +89,10 @@ class WordRunner(FakeRunner):
         permit: Permit,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> WindowResult:
+        if watch:
+            watch.follow(lambda: self.begun or self.gate.is_set())
         self.windows.append(window)
         self.urgent.append(urgent)
         self.requests.add(permit.number)
@@ -91,8 +108,10 @@ class WordRunner(FakeRunner):
             Word(f" w{second}", float(second), second + 0.9, 0.9)
             for second in range(round(window.start + 0.1), int(window.end + 0.5))
         )
+        if words:
+            words = (*words[:-1], replace(words[-1], text=words[-1].text + self.ending))
         segment = Segment(window.start, window.end, "".join(word.text for word in words), words=words)
-        return WindowResult((segment,), LanguageGuess(window.language or "en", 1.0))
+        return WindowResult((segment,), LanguageGuess(window.language or self.language, 1.0))
 
 
 @dataclass
@@ -120,28 +139,33 @@ class Stage:
         return [event.text for event in self.events if isinstance(event, ItemCompleted)]
 
 
+async def completed(stage: Stage, count: int = 1) -> None:
+    """Returns once so many items have ended."""
+    await until(lambda: len(stage.of(ItemCompleted, ItemFailed)) >= count, 20, "the end of an item")
+
+
 @asynccontextmanager
 async def staged(
-    settings: LiveSettings | None = None, *, buffer: float = 600, ahead: float = 30, gate: bool = True
+    settings: LiveSettings | None = None,
+    *,
+    buffer: float = 600,
+    ahead: float = 30,
+    gate: bool = True,
+    stream: SpeechStream | None = None,
 ) -> AsyncIterator[Stage]:
-    """Opens a session at 16 kHz. `gate`: whether the model answers at once."""
+    """Opens a session at 16 kHz. `gate`: whether the model answers at once. `stream`: of another detector."""
     runner, threads, events = WordRunner(), WorkThreads(2), list[LiveEvent]()
     if gate:
         runner.gate.set()
-    quick, careful = TranscribeOptions(beam_size=1), TranscribeOptions()
-    rules = LiveRules(
-        model="whisper-1",
-        looks=LookRules(quick=quick, careful=careful),
-        buffer_seconds=buffer,
-        ahead_seconds=ahead,
-    )
+    permit = runner.admit()
     session = LiveSession(
         runner,
         threads,
         lambda _: WORDS_MODEL,
-        rules,
-        runner.admit(),
-        LoudIsSpeech(),
+        LiveRules(model="whisper-1", looks=LOOKS, buffer_seconds=buffer, ahead_seconds=ahead),
+        permit,
+        SoundClaim(permit),
+        stream or LoudIsSpeech(),
         settings or LiveSettings(model="whisper-1", format=WIDE),
         events.append,
     )

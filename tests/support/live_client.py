@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.server import KEY, Server
 
 COMPLETED = "conversation.item.input_audio_transcription.completed"
+FAILED = "conversation.item.input_audio_transcription.failed"
 DELTA = "conversation.item.input_audio_transcription.delta"
 CREATED, UPDATED = "session.created", "session.updated"
 Event = dict[str, Any]

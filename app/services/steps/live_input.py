@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -93,12 +94,7 @@ class LiveInput:
         that matter once somebody speaks; None if all of it does: a turn goes on, or the model has not yet
         heard one.
         """
-        seconds = self.seconds(len(self._held))
-        try:
-            Charge("heard", seconds).settle(seconds)
-        except ApiError:
-            self._held.clear()
-            raise
+        self._charge()
         step = THREAD_STEP_SECONDS * self._form.rate * self._form.width
         while self._held:
             samples = self._decoder.raw(bytes(self._held[:step]))
@@ -113,7 +109,11 @@ class LiveInput:
             yield hearing() if quick else await self._threads.run(hearing)
 
     def take(self) -> Heard:
-        """Decodes all bytes that wait, in one step."""
+        """Decodes all bytes that wait, in one step. If a limit of the key does not allow them, they are
+        dropped.
+        """
+        with suppress(ApiError):
+            self._charge()
         samples = self._decoder.raw(bytes(self._held))
         self._held.clear()
         return self._decoded(*self._woken(samples))
@@ -122,6 +122,23 @@ class LiveInput:
         """The samples that the resampler has kept. Call `take` before."""
         samples = self._decoder.flush()
         return Heard(0, samples, self._gate.feed(samples))
+
+    def forget(self) -> None:
+        """Drops half a sample that waits for its second byte. Call `take` and `flush` before."""
+        self._decoder.forget()
+
+    def _charge(self) -> None:
+        """Counts what is held against the limits of the key. Raises `ApiError`; then what is held is
+        dropped.
+        """
+        if not self._held:
+            return
+        seconds = self.seconds(len(self._held))
+        try:
+            Charge("heard", seconds).settle(seconds)
+        except ApiError:
+            self._held.clear()
+            raise
 
     def _sleep(self, samples: Samples16, keep: float) -> None:
         self._asleep.append(samples)

@@ -31,9 +31,21 @@ PAUSE_SECONDS = 0.4
 SENTENCE_PAUSE = 0.3
 """The same where the text decides whether the turn ends. A turn whose text ends a sentence ends then."""
 
+PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
+"""Seconds of silence that end any other turn, by `eagerness`: a quarter of OpenAI's longest wait."""
+
 
 class LiveItem:
     """One item of a live session. `changed` is set when another look may be due."""
+
+    over = False
+    """Whether the client was told its whole text, or that it failed."""
+    failed = 0
+    """Position up to which speech was part of a look that failed."""
+    hurried = False
+    """Whether a look should begin although less than the usual speech is new."""
+    detected: str | None = None
+    """The language of the last look, as the model found it."""
 
     def __init__(self, name: str, start: int, settings: LiveSettings, model: ModelSpec) -> None:
         """`start`: position of the first sample of the item."""
@@ -47,15 +59,19 @@ class LiveItem:
         """Position before which all words have been sent to the client."""
         self.heard = 0
         """Position where the latest speech ends so far."""
+        self._now = start
+        """Position up to which its audio is known."""
         self.looked = start
         """Position up to which speech was part of a look."""
         self.changed = asyncio.Event()
+        self.ended = asyncio.Event()
+        """Set once `end` is known."""
         self.told: list[LiveWord] = []
         self.sure: list[LiveWord] = []
         """Words that were sent to the client and are within the audio of the next look."""
         self.guess: list[LiveWord] = []
         """Words that the last look gave after the final ones, and that are not final yet."""
-        self.language = settings.language
+        self.language = settings.spoken
         self.prompt_tokens = 0
 
     @property
@@ -73,36 +89,55 @@ class LiveItem:
 
     @property
     def ends_sentence(self) -> bool:
-        return self.said.rstrip().endswith(SENTENCE_ENDS)
+        """Whether all speech so far has been part of a look, and its text ends a sentence."""
+        return self.looked >= self.heard and self.said.rstrip().endswith(SENTENCE_ENDS)
 
     @property
-    def semantic(self) -> bool:
-        return isinstance(self.settings.turns, SemanticTurns)
+    def silence(self) -> float:
+        """Seconds of silence that end its turn now."""
+        turns = self.settings.turns
+        if isinstance(turns, SemanticTurns):
+            return SENTENCE_PAUSE if self.ends_sentence else PATIENCE_SECONDS[turns.eagerness]
+        return turns.silence_duration_ms / 1000 if turns else 0.0
 
     @property
     def pause(self) -> float:
         """Seconds of silence after which a look begins at once."""
-        return SENTENCE_PAUSE if self.semantic else PAUSE_SECONDS
+        return SENTENCE_PAUSE if isinstance(self.settings.turns, SemanticTurns) else PAUSE_SECONDS
 
     @property
     def behind(self) -> float:
         """Seconds of speech that no look has included yet."""
-        return max(self.heard - self.looked, 0) / SAMPLE_RATE
+        return max(self.heard - max(self.looked, self.failed), 0) / SAMPLE_RATE
+
+    def finish(self, end: int) -> None:
+        """Notes that all of its audio is known. `end`: position after the last sample."""
+        self.end = end
+        self.ended.set()
+        self.changed.set()
 
     def note(self, buffer: SoundBuffer, frame: int, chance: float) -> None:
         """Takes the speech probability of the next frame of the audio."""
-        after = (frame + 1) * buffer.frame
+        after = self._now = (frame + 1) * buffer.frame
         if chance >= max(self.threshold, 0.01):
             if not self.heard:
                 self.looked = max(self.start, after - buffer.frame)
             self.heard = after
-        if self._due(after):
+        if self.due:
             self.changed.set()
 
-    def _due(self, now: int) -> bool:
-        if not self.heard or self.heard <= self.looked:
+    def hurry(self) -> None:
+        """Makes a look due, if there is any new speech."""
+        self.hurried = True
+        self.changed.set()
+
+    @property
+    def due(self) -> bool:
+        """Whether there is enough new speech for another look."""
+        if not self.behind:
             return False
-        return self.behind >= self._step() or now - self.heard >= self.pause * SAMPLE_RATE
+        paused = self._now - self.heard >= self.pause * SAMPLE_RATE
+        return self.hurried or paused or self.behind >= self._step()
 
     def _step(self) -> float:
         """Seconds of new speech before the next look."""

@@ -16,20 +16,21 @@ from dataclasses import dataclass
 from app.domain import ModelSpec
 from app.domain.live import (
     ItemCommitted,
+    ItemFailed,
     LiveEvent,
     LiveSettings,
-    SemanticTurns,
     ServerTurns,
     SpeechStarted,
     SpeechStopped,
 )
-from app.errors import InvalidRequest, Overloaded
+from app.errors import ApiError, InvalidRequest
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_buffer import SoundBuffer
+from app.services.steps.live_claim import SoundClaim
 from app.services.steps.live_input import HELD_SECONDS, Heard, LiveInput
-from app.services.steps.live_item import SENTENCE_PAUSE, LiveItem
+from app.services.steps.live_item import LiveItem
 from app.services.steps.live_transcriber import ItemTranscriber, LookRules
 from app.services.steps.live_turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream
@@ -41,10 +42,6 @@ LEAST_COMMIT = 0.1
 """The least seconds of audio in an item."""
 IDLE_SECONDS = 2.0
 """Seconds of the audio between two turns that are kept, in addition to the padding."""
-CLAIM_SECONDS = 30.0
-"""Seconds of sound for which a session claims memory at once."""
-PATIENCE_SECONDS = {"low": 2.0, "medium": 1.0, "auto": 1.0, "high": 0.5}
-"""Seconds of silence that end any other turn, by `eagerness`: a quarter of OpenAI's longest wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +67,7 @@ class LiveSession:
         model_of: Callable[[str], ModelSpec],
         rules: LiveRules,
         permit: Permit,
+        claim: SoundClaim,
         stream: SpeechStream,
         settings: LiveSettings,
         tell: Callable[[LiveEvent], None],
@@ -80,7 +78,7 @@ class LiveSession:
         self._permit = permit
         self._tell = tell
         self.settings = settings
-        self._claimed = CLAIM_SECONDS  # claimed when the session was opened
+        self._claim = claim
         self._input = LiveInput(threads, stream, settings.format)
         self._buffer = SoundBuffer(stream.frame)
         self._from = 0  # position of the first sample that is not committed
@@ -112,36 +110,24 @@ class LiveSession:
         self._advance(self._input.take())
         if settings.format != self.settings.format:
             self._input.reformat(settings.format)
-        turns_changed = settings.turns != self.settings.turns
-        self.settings = settings
+        turns_changed, self.settings = settings.turns != self.settings.turns, settings
         if turns_changed and self._open is None:
             self._finder = self._new_finder()
 
     async def append(self, data: bytes) -> None:
         """Takes further audio. Waits while too much audio is waiting for the model. Raises `ApiError`."""
         seconds = self._input.seconds(len(data))
-        if self.settings.turns is None and self._uncommitted() + seconds > self._rules.buffer_seconds:
+        if not self._finds_turns and self._uncommitted() + seconds > self._rules.buffer_seconds:
             raise InvalidRequest(
                 f"The buffer holds {self._rules.buffer_seconds:g} seconds and is full. Commit or clear it.",
                 code="input_audio_buffer_full",
             )
-        new = self._input.held + seconds
-        self._claim(self._buffer.seconds + (min(new, LONGEST_TURN) if self.settings.turns else new))
+        self._claim.reach(self._needed(self._input.held + seconds))
         if self._input.hold(data):
             return
         async for heard in self._input.heard(lambda: None if self._waiting or not self._idle else self._kept):
             self._advance(heard)
             await self._keep_up()
-
-    def _claim(self, seconds: float) -> None:
-        """Memory for so many seconds of sound. Raises `InvalidRequest` if the server has none to give."""
-        while seconds > self._claimed:
-            try:
-                self._permit.claim(0.0, CLAIM_SECONDS / 2)
-            except Overloaded:
-                message = "The server has no room for more audio now. Commit or clear what is there."
-                raise InvalidRequest(message, code="input_audio_buffer_full") from None
-            self._claimed += CLAIM_SECONDS
 
     def commit(self) -> None:
         """Makes an item of the uncommitted audio. Raises `InvalidRequest` if there is too little of it."""
@@ -160,6 +146,7 @@ class LiveSession:
     def clear(self) -> None:
         """Drops the uncommitted audio."""
         self._flush()
+        self._input.forget()
         dropped, self._open = self._open, None
         if dropped and dropped in self._waiting:
             if self._running and self._waiting[0] is dropped:
@@ -176,9 +163,20 @@ class LiveSession:
             self._eased.clear()
             await self._eased.wait()
 
+    async def give_up(self, reason: ApiError) -> None:
+        """Ends the work. Each item that is committed and not complete fails for this reason."""
+        await self._stop()
+        for item in self._waiting:
+            if item.end is not None and not item.over:
+                self._tell(ItemFailed(item.name, "server_error", reason.code, reason.message))
+        self._waiting.clear()
+
     async def close(self) -> None:
         """Cancels the running work and frees everything that the session holds."""
         self._permit.close()
+        await self._stop()
+
+    async def _stop(self) -> None:
         for task in (self._worker, self._running):
             if task:
                 task.cancel()
@@ -202,7 +200,8 @@ class LiveSession:
         for chance in chances:
             frame, self._seen = self._seen, self._seen + 1
             if self._open is None or self._open.settings.turns is not None:
-                for edge in self._finder.feed(frame, chance, self._silence()):
+                silence = self._frames(self._open.silence if self._open else 0.0)
+                for edge in self._finder.feed(frame, chance, silence):
                     self._turn(edge.kind, edge.frame * self._buffer.frame)
             if self._open:
                 self._open.note(self._buffer, frame, chance)
@@ -212,6 +211,7 @@ class LiveSession:
         milliseconds = position * 1000 // SAMPLE_RATE
         if kind == "start" and self.settings.turns is not None:
             item = self._begin(max(position, self._from))
+            self._finder.begin(position // self._buffer.frame)  # it may be new, if a long turn was cut
             self._tell(SpeechStarted(item.name, milliseconds))
             for frame in range(position // self._buffer.frame, self._seen - 1):
                 (chance,) = self._buffer.chances(frame, frame + 1) or (0.0,)
@@ -229,19 +229,27 @@ class LiveSession:
         return item
 
     def _end(self, item: LiveItem, end: int) -> None:
-        item.end = end
+        item.finish(end)
         self._from = end
         self._open = None
         if self.settings.turns != item.settings.turns:
             self._finder = self._new_finder()
         self._tell(ItemCommitted(item.name, self._previous))
         self._previous = item.name
-        item.changed.set()
 
     @property
     def _idle(self) -> bool:
         """Whether the server finds the turns, and there is none now."""
         return self._open is None and self.settings.turns is not None
+
+    @property
+    def _finds_turns(self) -> bool:
+        """Whether the server, and not the client, ends the turn that is open and those that follow."""
+        return self.settings.turns is not None and (not self._open or self._open.settings.turns is not None)
+
+    def _needed(self, new: float) -> float:
+        """Seconds of memory that are needed. `new`: seconds of audio that are not in the buffer yet."""
+        return self._buffer.seconds + (min(new, LONGEST_TURN) if self._finds_turns else new)
 
     @property
     def _kept(self) -> float:
@@ -252,14 +260,6 @@ class LiveSession:
     def _uncommitted(self) -> float:
         """Seconds of audio that the client has not committed."""
         return (self._buffer.end - self._from) / SAMPLE_RATE + self._input.held
-
-    def _silence(self) -> int:
-        """Frames of silence that end a turn now."""
-        turns = self._open.settings.turns if self._open else self.settings.turns
-        if isinstance(turns, SemanticTurns):
-            ended = self._open is not None and self._open.ends_sentence
-            return self._frames(SENTENCE_PAUSE if ended else PATIENCE_SECONDS[turns.eagerness])
-        return self._frames(turns.silence_duration_ms / 1000) if turns else 0
 
     def _new_finder(self) -> TurnFinder:
         turns = self.settings.turns if isinstance(self.settings.turns, ServerTurns) else ServerTurns()
@@ -275,12 +275,13 @@ class LiveSession:
         if self._idle:
             self._from = max(self._from, self._buffer.end - round(self._kept * SAMPLE_RATE))
         self._buffer.drop(min([self._from, *(item.done for item in self._waiting)]))
+        self._claim.fit(self._needed(self._input.held))
 
     async def _keep_up(self) -> None:
         """Returns when at most `ahead_seconds` of speech wait for the model."""
         while sum(item.behind for item in self._waiting) > self._rules.ahead_seconds:
             self._eased.clear()
-            self._waiting[0].changed.set()
+            self._waiting[0].hurry()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._eased.wait(), 0.1)
 
@@ -295,4 +296,5 @@ class LiveSession:
             await asyncio.wait({self._running})
             self._running = None
             self._waiting.popleft()
+            self._drop()
             self._eased.set()

@@ -5,6 +5,7 @@ Law: one look at the audio at a time. Words that were told are never changed: th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from app.domain import Transcript
 from app.domain.live import ItemCompleted, ItemFailed, ItemText, LiveEvent, LiveWord
 from app.errors import ApiError, from_engine
 from app.runtime.admission import Permit
-from app.runtime.runner import Runner
+from app.runtime.runner import RowWatch, Runner
 from app.services.steps.live_agreement import (
     WITHOUT_SPACES,
     agreed,
@@ -76,32 +77,53 @@ class ItemTranscriber:
         self._buffer = buffer
         self._rules = rules
         self._tell = tell
+        self._row = RowWatch()
 
     async def run(self, item: LiveItem) -> None:
         """Transcribes an item again and again, until its last words have been sent."""
         try:
             while item.end is None:
-                await item.changed.wait()
-                item.changed.clear()
-                if item.end is None:
+                if item.due:
                     await self._look_early(item)
+                else:  # `changed` may have been set for the look before
+                    await item.changed.wait()
+                    item.changed.clear()
             while await self._look(item, last=True):
                 pass
         except ApiError as failure:
-            self._tell(ItemFailed(item.name, "server_error", failure.code, failure.message))
+            self._end(item, ItemFailed(item.name, "server_error", failure.code, failure.message))
         except Exception:
             log.exception("a live item failed")
-            self._tell(ItemFailed(item.name, "server_error", None, "The server had an error."))
+            self._end(item, ItemFailed(item.name, "server_error", None, "The server had an error."))
         else:
-            self._tell(self._completed(item))
+            self._end(item, self._completed(item))
+
+    def _end(self, item: LiveItem, event: LiveEvent) -> None:
+        item.over = True
+        self._tell(event)
 
     async def _look_early(self, item: LiveItem) -> None:
+        """Looks at audio that is not complete. A failure costs nothing but this look. If the audio ends while
+        the look still waits for the model, the look is given up, because the last one, which is urgent,
+        includes its audio.
+        """
+        spoken, self._row, item.hurried = item.heard, RowWatch(), False
+        look = asyncio.ensure_future(self._look(item, last=False))
+        ended = asyncio.ensure_future(item.ended.wait())
         try:
-            await self._look(item, last=False)
-        except ApiError as failure:
+            await asyncio.wait({look, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if look.done() or not self._row.waits:
+                await look
+        except Exception as failure:
             if self._permit.cancel.is_set():
                 raise
-            log.warning("a look at live audio failed: %s", failure.message)
+            item.failed = spoken
+            told = isinstance(failure, ApiError)
+            log.warning("a look at live audio failed: %s", failure, exc_info=not told)
+        finally:
+            ended.cancel()
+            look.cancel()
+            await asyncio.gather(look, return_exceptions=True)
 
     async def _look(self, item: LiveItem, *, last: bool) -> bool:
         """Transcribes once. Returns whether there may be more audio to transcribe."""
@@ -128,7 +150,7 @@ class ItemTranscriber:
         if part.full:
             item.done, item.sure = (first + part.end) * frame, []
         elif trims:
-            self._trim(item)
+            self._trim(item, spoken)
         return part.full
 
     def _speech(self, item: LiveItem, first: int, end: int) -> SpeechSpan | None:
@@ -169,15 +191,18 @@ class ItemTranscriber:
         )
         result = await self._transcribed(item, window, options, urgent=item.end is not None)
         item.prompt_tokens = max(item.prompt_tokens, result.prompt_tokens)
-        if not item.language and result.segments and (not options.draft or len(sound) >= 2 * SAMPLE_RATE):
-            item.language = result.language.code
+        item.detected = result.language.code if result.segments else item.detected
+        if not options.draft or len(sound) >= 2 * SAMPLE_RATE:
+            item.language = item.language or item.detected
         return words_of(result.segments)
 
     async def _transcribed(
         self, item: LiveItem, window: Window, options: TranscribeOptions, *, urgent: bool
     ) -> WindowResult:
         try:
-            return await self._runner.transcribe(item.model, window, options, self._permit, urgent=urgent)
+            return await self._runner.transcribe(
+                item.model, window, options, self._permit, urgent=urgent, watch=self._row
+            )
         except EngineError as failure:
             raise from_engine(failure) from failure
 
@@ -199,11 +224,12 @@ class ItemTranscriber:
         if words:
             item.told += words
             item.sure += words
+            item.language = item.language or item.detected  # further words are of the same language
             self._tell(ItemText(item.name, tuple(words), item.settings.logprobs))
 
-    def _trim(self, item: LiveItem) -> None:
-        """Makes the next look begin after the final words."""
-        latest = item.heard / SAMPLE_RATE - TRIM_AGE
+    def _trim(self, item: LiveItem, heard: int) -> None:
+        """Makes the next look begin after the final words. `heard`: where the speech of this look ends."""
+        latest = heard / SAMPLE_RATE - TRIM_AGE
         old = [index for index, word in enumerate(item.sure) if word.end <= latest]
         ends = [index for index in old if item.sure[index].text.rstrip().endswith(SENTENCE_ENDS)]
         if old:

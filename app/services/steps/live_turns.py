@@ -75,6 +75,11 @@ class TurnFinder:
             self._above = 0
         return True
 
+    def begin(self, frame: int) -> None:
+        """Notes that a turn has begun at this frame, which another finder has found."""
+        self._start = frame
+        self._above = self._silent = 0
+
     def end(self, frame: int) -> None:
         """Ends the turn, if there is one, because the client committed it."""
         self._stop(frame)

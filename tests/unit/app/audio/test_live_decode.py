@@ -47,6 +47,13 @@ def test_the_resampler_is_never_given_long_pieces(monkeypatch: pytest.MonkeyPatc
     assert max(given) == 12_000, "its buffers are as long as the longest piece, and stay so"
 
 
+def test_a_lone_byte_can_be_forgotten() -> None:
+    decoder = PieceDecoder(SoundFormat("pcm", 16_000))
+    decoder.feed(b"\1\2\3")
+    decoder.forget()
+    assert decoder.feed(b"\1\0").tolist() == [1]
+
+
 def test_a_lone_byte_waits_for_the_next_piece() -> None:
     decoder = PieceDecoder(SoundFormat("pcm", 16_000))
     assert decoder.feed(b"\x01").tolist() == []

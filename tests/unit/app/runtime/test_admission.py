@@ -53,6 +53,33 @@ def test_memory_is_bounded() -> None:
     assert admission.held == pytest.approx(100.0)
 
 
+def test_a_claim_is_refused_only_for_what_it_would_add_to() -> None:
+    """Live sessions claim memory alone. A long file, which may exceed the queue's bound while it is alone,
+    must not take their audio away.
+    """
+    admission = Admission(limit=10, seconds=60, queued=100.0, held=100.0)
+    long, live = admission.admit(), admission.admit()
+    long.claim(40_000.0, 10.0)
+    live.claim(0.0, 15.0)
+    assert admission.held == pytest.approx(25.0)
+    with pytest.raises(Overloaded):
+        live.claim(0.0, 80.0)
+    with pytest.raises(Overloaded):
+        live.claim(1.0, 0.0)
+
+
+def test_memory_can_be_given_back_before_the_end() -> None:
+    admission = Admission(limit=10, seconds=60, held=100.0)
+    first, second = admission.admit(), admission.admit()
+    first.claim(1.0, 90.0)
+    first.release(60.0)
+    second.claim(1.0, 70.0)
+    first.release(1000.0)
+    assert admission.held == pytest.approx(70.0), "not more than was claimed"
+    first.close()
+    assert admission.held == pytest.approx(70.0)
+
+
 def test_more_work_than_was_announced_is_no_debt() -> None:
     admission = Admission(limit=10, seconds=60, queued=100.0)
     liar, other = admission.admit(), admission.admit()

@@ -8,20 +8,8 @@ import numpy as np
 import pytest
 
 from app.audio.steady_level import SteadyLevel
-from app.domain.live import (
-    ItemCompleted,
-    ItemFailed,
-    LiveSettings,
-    SoundFormat,
-    SpeechStarted,
-    SpeechStopped,
-)
-from tests.support.live import Stage, staged
-from tests.support.waiting import until
-
-
-async def completed(stage: Stage, count: int = 1) -> None:
-    await until(lambda: len(stage.of(ItemCompleted, ItemFailed)) >= count, 20, "the end of an item")
+from app.domain.live import LiveSettings, SoundFormat, SpeechStarted, SpeechStopped
+from tests.support.live import Stage, completed, staged
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000])

@@ -1,10 +1,10 @@
-"""One live session: turns and items, an hour of silence, slow models, clients that leave in mid turn."""
+"""One live session: turns and items, an hour of silence, other settings, clients that leave in mid turn."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app.domain.live import (
@@ -12,24 +12,18 @@ from app.domain.live import (
     ItemCompleted,
     ItemFailed,
     ItemText,
-    LiveSettings,
     ServerTurns,
     SpeechStarted,
     SpeechStopped,
 )
 from app.errors import InvalidRequest
 from app.services.steps import live_session
-from engines.errors import EngineError
-from engines.types import TranscribeOptions
-from tests.support.live import WIDE, Stage, staged
+from engines import catalog
+from engines.types import SAMPLE_RATE
+from tests.conftest import JFK
+from tests.support.live import MANUAL, TURN, completed, staged
+from tests.support.sound import decode
 from tests.support.waiting import until
-
-TURN = ["SpeechStarted", "SpeechStopped", "ItemCommitted", "ItemCompleted"]
-MANUAL = LiveSettings(model="whisper-1", format=WIDE, turns=None)
-
-
-async def completed(stage: Stage, count: int = 1) -> None:
-    await until(lambda: len(stage.of(ItemCompleted, ItemFailed)) >= count, 10, "the end of an item")
 
 
 async def test_a_turn_is_told_in_order_and_its_text_is_that_of_its_deltas() -> None:
@@ -41,13 +35,6 @@ async def test_a_turn_is_told_in_order_and_its_text_is_that_of_its_deltas() -> N
         assert stage.names() == TURN
         told = "".join(word.text for event in stage.of(ItemText) for word in event.words)  # type: ignore[union-attr]
         assert stage.texts() == [told] == ["w1 w2 w3 w4 w5"]
-
-
-async def test_words_are_told_while_the_speaker_speaks() -> None:
-    async with staged() as stage:
-        await stage.hear("speech", 4)
-        await until(lambda: stage.of(ItemText), 5, "a delta")
-        assert not stage.of(SpeechStopped)
 
 
 async def test_an_hour_of_silence_tells_nothing_keeps_nothing_and_then_a_sentence_is_heard() -> None:
@@ -65,17 +52,22 @@ async def test_an_hour_of_silence_tells_nothing_keeps_nothing_and_then_a_sentenc
         assert 3_599_500 <= start.milliseconds <= 3_600_000
 
 
-async def test_half_an_hour_in_one_event_claims_no_more_memory_than_a_turn() -> None:
-    """A claim lasts as long as its session. If long events claimed all of their length, a few sessions
-    would leave no memory for other requests.
-    """
-    async with staged() as stage:
-        await stage.hear("silence", 1_800, piece=900)
-        assert stage.session._permit.held <= live_session.LONGEST_TURN
-        await stage.hear("speech", 5)
-        await stage.hear("silence", 1)
+async def test_an_hour_of_silence_and_of_noise_is_silence_for_the_real_detector() -> None:
+    """Half an hour of no sound at all, half an hour of a microphone's noise, and then somebody speaks."""
+    hiss = np.random.default_rng(7).normal(0, 30, SAMPLE_RATE * 10).astype("<i2").tobytes()
+    speech = (decode(JFK.read_bytes()) * 32_767).astype("<i2").tobytes()
+    async with staged(stream=catalog.speech_detector("silero")().open()) as stage:
+        for piece in (bytes(len(hiss)), hiss):
+            for _ in range(180):
+                await stage.session.append(piece)
+        assert stage.events == []
+        assert stage.runner.windows == []
+        assert stage.session._buffer.seconds <= 4
+        await stage.session.append(speech + hiss)
         await completed(stage)
-        assert stage.names() == TURN
+        start = stage.of(SpeechStarted)[0]
+        assert isinstance(start, SpeechStarted)
+        assert 3_599_500 <= start.milliseconds <= 3_601_500
 
 
 async def test_sound_that_is_sent_at_once_gives_the_same_turns() -> None:
@@ -90,31 +82,6 @@ async def test_sound_that_is_sent_at_once_gives_the_same_turns() -> None:
             edges.append([e.milliseconds for e in stage.of(SpeechStarted, SpeechStopped)])  # type: ignore[union-attr]
     assert edges[0] == edges[1] == edges[2]
     assert len(edges[0]) == 6
-
-
-async def test_while_a_look_waits_no_other_is_asked_for() -> None:
-    async with staged(gate=False) as stage:
-        await stage.hear("speech", 12)
-        await until(lambda: stage.runner.windows, 5, "the first look")
-        assert len(stage.runner.windows) == 1
-        stage.runner.gate.set()
-        await stage.hear("silence", 1)
-        await completed(stage)
-        assert stage.texts() == [" ".join(f"w{n}" for n in range(12))]
-        assert len(stage.runner.windows) <= 4
-
-
-async def test_the_last_look_of_a_turn_goes_before_others() -> None:
-    async with staged() as stage:
-        await stage.hear("speech", 3)
-        await until(lambda: stage.of(ItemText), 5, "a delta")
-        stage.runner.gate.clear()
-        await stage.hear("speech", 1.5)
-        stage.session.commit()
-        stage.runner.gate.set()
-        await completed(stage)
-        assert stage.runner.urgent[-1]
-        assert not any(stage.runner.urgent[:2])
 
 
 async def test_what_was_dropped_is_not_transcribed_and_its_look_is_given_up() -> None:
@@ -143,29 +110,6 @@ async def test_a_client_that_leaves_in_mid_turn_leaves_nothing_behind() -> None:
         assert stage.runner.admission.count == 0
         assert stage.session._permit.cancel.is_set()
         assert not stage.of(ItemCommitted, ItemCompleted, ItemFailed)
-
-
-async def test_a_failed_look_costs_nothing_and_a_failed_last_look_fails_its_item_only() -> None:
-    async with staged() as stage:
-        stage.runner.failures.append(EngineError("no"))
-        await stage.hear("speech", 3)
-        await until(lambda: not stage.runner.failures, 5, "the failed look")
-        await stage.hear("speech", 2)
-        await stage.hear("silence", 1)
-        await completed(stage)
-        assert stage.texts() == ["w0 w1 w2 w3 w4"]
-        stage.runner.gate.clear()
-        await stage.hear("speech", 1)
-        stage.runner.failures += [EngineError("no"), EngineError("no"), EngineError("no")]
-        stage.session.commit()
-        stage.runner.gate.set()
-        await until(lambda: stage.of(ItemFailed), 5, "the failure")
-        stage.runner.failures.clear()
-        await stage.hear("silence", 1)
-        await stage.hear("speech", 2)
-        await stage.hear("silence", 1)
-        await completed(stage, 3)
-        assert len(stage.texts()) == 2
 
 
 async def test_further_settings_hold_from_the_next_item_on() -> None:
@@ -197,31 +141,6 @@ async def test_turn_detection_may_change_between_turns() -> None:
         assert stage.texts() == ["w0 w1", "w4 w5"]
 
 
-async def test_a_full_buffer_drops_the_append_alone() -> None:
-    async with staged(MANUAL, buffer=5) as stage:
-        await stage.hear("speech", 4.9)
-        with pytest.raises(InvalidRequest) as caught:
-            await stage.hear("speech", 0.2, piece=0.2)
-        assert caught.value.code == "input_audio_buffer_full"
-        stage.session.commit()
-        await completed(stage)
-        assert stage.texts() == ["w0 w1 w2 w3 w4"]
-
-
-async def test_the_client_waits_while_the_model_is_far_behind() -> None:
-    async with staged(MANUAL, ahead=5, gate=False) as stage:
-        sending = asyncio.ensure_future(stage.hear("speech", 30))
-        await until(lambda: stage.runner.windows, 5, "a look")
-        await asyncio.sleep(0.3)
-        assert not sending.done()
-        stage.runner.gate.set()
-        async with asyncio.timeout(10):
-            await sending
-        stage.session.commit()
-        await completed(stage)
-        assert stage.texts() == [" ".join(f"w{n}" for n in range(30))]
-
-
 async def test_unbroken_speech_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_session, "LONGEST_TURN", 10.0)
     async with staged() as stage:
@@ -234,6 +153,52 @@ async def test_unbroken_speech_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         assert " ".join(stage.texts()) == " ".join(f"w{n}" for n in range(15))
 
 
+async def test_speech_that_is_cut_after_other_settings_came_is_one_further_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_session, "LONGEST_TURN", 10.0)
+    async with staged() as stage:
+        await stage.hear("speech", 1)
+        turns = ServerTurns(silence_duration_ms=700)
+        stage.session.update(replace(stage.session.settings, turns=turns))
+        await stage.hear("speech", 14, piece=0.5)
+        await stage.hear("silence", 1)
+        await completed(stage, 2)
+        assert len(stage.of(SpeechStarted)) == len(stage.of(SpeechStopped)) == 2
+        assert " ".join(stage.texts()) == " ".join(f"w{n}" for n in range(15))
+        await stage.hear("speech", 2)
+        await stage.hear("silence", 1)
+        await completed(stage, 3)
+        assert len(stage.texts()) == 3
+
+
+async def test_clear_forgets_half_a_sample() -> None:
+    """Otherwise all that follows would be noise, with the halves of its samples swapped."""
+    async with staged(MANUAL) as stage:
+        await stage.session.append(b"\1" * 3201)
+        stage.session.clear()
+        await stage.hear("speech", 1)
+        assert stage.session._buffer.sound(0, 10**6).max() == pytest.approx(8000 / 32_768)
+
+
+async def test_items_that_are_not_complete_at_the_end_of_a_session_fail_once() -> None:
+    async with staged(MANUAL) as stage:
+        await stage.hear("speech", 2)
+        stage.session.commit()
+        await completed(stage)
+        stage.runner.gate.clear()
+        for _ in range(2):
+            await stage.hear("speech", 2)
+            stage.session.commit()
+        await stage.hear("speech", 2)
+        await stage.session.give_up(InvalidRequest("Time is over.", code="session_expired"))
+        stage.runner.gate.set()
+        ends = stage.of(ItemCompleted, ItemFailed)
+        assert [type(event) for event in ends] == [ItemCompleted, ItemFailed, ItemFailed]
+        assert [event.item for event in ends] == [event.item for event in stage.of(ItemCommitted)]
+        assert {(event.code, event.message) for event in ends[1:]} == {("session_expired", "Time is over.")}  # type: ignore[union-attr]
+
+
 async def test_a_session_is_one_request_for_the_fair_share() -> None:
     async with staged() as stage:
         for number in range(3):
@@ -242,30 +207,3 @@ async def test_a_session_is_one_request_for_the_fair_share() -> None:
             await completed(stage, number + 1)
         assert len(stage.runner.windows) >= 6
         assert len(stage.runner.requests) == 1
-
-
-async def test_exact_times_of_words_are_asked_for_only_where_the_audio_may_be_cut() -> None:
-    async with staged() as stage:
-        await stage.hear("speech", 10)
-        await until(lambda: len(stage.runner.options) >= 3, 10, "three looks")
-        assert not any(options.words for options in stage.runner.options)
-        await stage.hear("speech", 8)
-        await until(lambda: any(options.words for options in stage.runner.options), 10, "a look at 12 s")
-
-
-async def test_looks_have_a_beam_until_the_first_word_is_told() -> None:
-    """Before that, a look is the only chance to hear those words right: afterwards they stay."""
-    async with staged() as stage:
-        await stage.hear("speech", 10)
-        await until(lambda: len(stage.runner.options) >= 3, 10, "three looks")
-        beams = [options.beam_size for options in stage.runner.options]
-        assert beams[0] == beams[1] == TranscribeOptions().beam_size
-        assert beams[-1] == 1
-        assert stage.of(ItemText)
-
-
-async def test_a_language_without_spaces_needs_the_times_of_its_words() -> None:
-    async with staged(LiveSettings(model="whisper-1", format=WIDE, language="ja")) as stage:
-        await stage.hear("speech", 5)
-        await until(lambda: stage.runner.options, 10, "a look")
-        assert all(options.words for options in stage.runner.options)

@@ -51,6 +51,13 @@ def test_a_turn_that_the_client_ended_gives_no_stop_and_the_next_one_begins_afte
     assert [(e.kind, e.frame) for e in later] == [("start", 4)]
 
 
+def test_a_turn_that_another_finder_found_ends_as_any_other() -> None:
+    finder = TurnFinder(TurnRules(threshold=0.5, padding=5, longest=100), 4)
+    finder.begin(4)
+    later = [e for f in range(4, 12) for e in finder.feed(f, 0.9 if f < 8 else 0.0, 3)]
+    assert [(e.kind, e.frame) for e in later] == [("stop", 11)]
+
+
 def chances(digits: str) -> list[float]:
     return [int(digit) / 10 for digit in digits]
 

@@ -12,6 +12,7 @@ import numpy as np
 from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
 from app.runtime.admission import Permit
+from app.runtime.runner import RowWatch
 from app.services.steps.transcribe_windows import WindowTranscriber
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
 from tests.support.fake_runner import FakeRunner
@@ -37,11 +38,12 @@ class Languages(FakeRunner):
         permit: Permit,
         *,
         urgent: bool = False,
+        watch: RowWatch | None = None,
     ) -> WindowResult:
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(0)
-        result = await super().transcribe(model, window, options, permit, urgent=urgent)
+        result = await super().transcribe(model, window, options, permit, urgent=urgent, watch=watch)
         self.running -= 1
         code = window.language or self.spoken.get(window.start, "en")
         result = replace(result, language=LanguageGuess(code, 1.0))
