@@ -107,6 +107,7 @@ test('live: what was said before the microphone was unplugged is kept', async ()
   told({ type: 'input_audio_buffer.speech_started', item_id, audio_start_ms: 0 });
   told({ type: 'conversation.item.input_audio_transcription.completed', item_id, transcript: 'Good day.' });
   world.tracks[0].onended();
+  told({ type: 'error', error: { code: 'input_audio_buffer_commit_empty', event_id: 'last' } });
   await until(() => live.keptId.value !== '');
   assert.deepEqual([live.lost.value, live.phase.value], [true, 'idle']);
 });

@@ -4,14 +4,20 @@ import { ApiFailure, callJson } from './client.js';
 
 const COMPLETED = 'conversation.item.input_audio_transcription.completed';
 const FAILED = 'conversation.item.input_audio_transcription.failed';
+const STARTED = 'input_audio_buffer.speech_started';
+const STOPPED = 'input_audio_buffer.speech_stopped';
+const COMMITTED = 'input_audio_buffer.committed';
+/** The id of the commit at the end. An error that answers it repeats the id. */
+const LAST_COMMIT = 'last';
 const DELTA = 'conversation.item.input_audio_transcription.delta';
 /** Milliseconds that the last words may take. */
 const LAST_MILLISECONDS = 15_000;
 
 /**
- * @typedef {{delta: (item: string, text: string) => void, started: (item: string, at: number) => void,
- *   completed: (item: string, text: string) => void, broken: (failure: ApiFailure) => void}} Hears
- *   `started`: milliseconds of the sound at which somebody begins to speak
+ * @typedef {{delta: (item: string, text: string) => void, started: (item: string, at: number | null) => void,
+ *   completed: (item: string, text: string | null) => void, broken: (failure: ApiFailure) => void}} Hears
+ *   `started`: milliseconds of the sound at which somebody begins to speak; null: not known.
+ *   `completed`: the whole text; null: no further words come
  */
 
 export class LiveConnection {
@@ -21,6 +27,12 @@ export class LiveConnection {
     this.hears = hears;
     /** @type {Set<string>} Items whose text is not complete. */
     this.open = new Set();
+    /** @type {Set<string>} Items that were told. */
+    this.known = new Set();
+    /** @type {Set<string>} Items whose end the server has found by itself. */
+    this.stopped = new Set();
+    /** Whether the server has answered the commit at the end. */
+    this.answered = false;
     /** @type {(() => void) | null} */
     this.settled = null;
     this.ended = false;
@@ -55,15 +67,21 @@ export class LiveConnection {
     if (this.socket.readyState === WebSocket.OPEN) this.send({ type: 'input_audio_buffer.append', audio });
   }
 
-  /** Returns when everything that was said is complete, or no answer comes. */
+  /**
+   * Returns when everything that was said is complete, or no answer comes. What was said last may be a turn that the
+   * server has not announced yet, so there is a commit in any case, and its answer is waited for.
+   */
   async finish() {
     this.ended = true;
-    if (this.open.size && this.socket.readyState === WebSocket.OPEN) {
-      this.send({ type: 'input_audio_buffer.commit' });
+    if (this.socket.readyState === WebSocket.OPEN) {
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let timer;
       await new Promise((resolve) => {
         this.settled = () => resolve(undefined);
-        setTimeout(resolve, LAST_MILLISECONDS);
+        timer = setTimeout(resolve, LAST_MILLISECONDS);
+        this.send({ type: 'input_audio_buffer.commit', event_id: LAST_COMMIT });
       });
+      clearTimeout(timer);
     }
     this.socket.close(1000);
   }
@@ -83,22 +101,48 @@ export class LiveConnection {
   /** @param {any} event */
   receive(event) {
     const item = event.item_id;
-    if (event.type === 'input_audio_buffer.speech_started') {
-      this.open.add(item);
-      this.hears.started(item, event.audio_start_ms);
-    } else if (event.type === DELTA) this.hears.delta(item, event.delta);
-    else if (event.type === COMPLETED || event.type === FAILED) {
+    if (event.type === STARTED) this.begun(item, event.audio_start_ms);
+    else if (event.type === STOPPED) this.stopped.add(item);
+    else if (event.type === COMMITTED) this.committed(item);
+    else if (event.type === DELTA) {
+      this.begun(item, null);
+      this.hears.delta(item, event.delta);
+    } else if (event.type === COMPLETED || event.type === FAILED) {
+      if (event.transcript) this.begun(item, null);
+      this.hears.completed(item, event.transcript ?? null);
       this.open.delete(item);
-      this.hears.completed(item, event.transcript ?? '');
-      if (!this.open.size) this.settled?.();
+      this.settle();
     } else if (event.type === 'error') this.failed(event.error);
+  }
+
+  /** @param {string} item @param {number | null} at */
+  begun(item, at) {
+    if (this.known.has(item)) return;
+    this.known.add(item);
+    this.open.add(item);
+    this.hears.started(item, at);
+  }
+
+  /** @param {string} item */
+  committed(item) {
+    if (this.stopped.has(item)) return;
+    this.open.add(item);
+    this.answered = true;
+  }
+
+  settle() {
+    if (this.answered && !this.open.size) this.settled?.();
   }
 
   /** @param {any} error */
   failed(error) {
-    // A commit that meets silence is refused: nothing is missing then.
-    if (error.code === 'input_audio_buffer_commit_empty') this.settled?.();
-    else this.hears.broken(new ApiFailure({ status: 400, ...error }));
+    if (error.event_id !== LAST_COMMIT) {
+      this.hears.broken(new ApiFailure({ status: 400, ...error }));
+      return;
+    }
+    // Nothing was said since the last turn.
+    this.answered = true;
+    this.settle();
   }
 
   lost() {

@@ -12,6 +12,8 @@ import { keepText } from './library.js';
  * @template T
  * @typedef {import('../../vendor/signals-core/signals-core.mjs').Signal<T>} Signal
  */
+/** Seconds before the end in which a turn that the server had not announced is taken to have begun. */
+const LAST_SECONDS = 2;
 /** @typedef {{item: string, from: number, until: number, text: string, done: boolean}} Said seconds */
 
 /** @type {Signal<'idle' | 'starting' | 'listening' | 'finishing'>} */
@@ -118,11 +120,11 @@ function heard(piece) {
 /** @type {import('../api/live.js').Hears} */
 const HEARS = {
   started: (item, at) => {
-    const from = at / 1000;
+    const from = at === null ? Math.max(said.value.at(-1)?.until ?? 0, seconds.value - LAST_SECONDS) : at / 1000;
     said.value = [...said.value, { item, from, until: from, text: '', done: false }];
   },
   delta: (item, text) => change(item, (one) => ({ ...one, text: one.text + text, until: seconds.value })),
-  completed: (item, text) => change(item, (one) => ({ ...one, text, done: true })),
+  completed: (item, text) => change(item, (one) => ({ ...one, text: text ?? one.text, done: true })),
   broken: (wrong) => {
     failure.value = wrong;
     const begun = phase.value === 'listening';
