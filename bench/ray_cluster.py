@@ -1,5 +1,5 @@
 """What the placement `ray` costs against `threads`, on a cluster on this machine, with engines that do
-nothing or sleep; and what a killed replica and a killed head cost.
+nothing or sleep; how two servers share a replica; and what a killed replica and a killed head cost.
 
     .venv/bin/python -m bench.ray_cluster [--windows 200] [--weights data/weights/whisper-base]
 
@@ -15,6 +15,7 @@ import signal
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.support.scripted import FINDER
 from tests.support.sound import decode
 
 SLEEP_SECONDS = 0.2
+SHARED_SECONDS = 10
 LONGER_SECONDS = 0.3
 """About as long as Whisper base takes for a window on one core."""
 HEAD_SECONDS = "5"
@@ -87,6 +89,25 @@ async def pace(side: Side, count: int) -> float:
     began = time.perf_counter()
     await asyncio.gather(*(side.window(permit, f"sleep:{SLEEP_SECONDS}") for permit in permits))
     return count / (time.perf_counter() - began)
+
+
+async def shared(sides: Sequence[Side]) -> None:
+    """Two servers that always have work ask one replica."""
+    until = time.perf_counter() + SHARED_SECONDS
+
+    async def answers(side: Side) -> int:
+        count = 0
+        with side.runner.admit() as permit:
+            while time.perf_counter() < until:
+                await side.window(permit, f"sleep:{SLEEP_SECONDS}")
+                count += 1
+        return count
+
+    counts = await asyncio.gather(*map(answers, sides))
+    least = min(counts) / sum(counts)
+    used = sum(counts) * SLEEP_SECONDS / SHARED_SECONDS
+    print(f"two servers, one replica, {SHARED_SECONDS} s: {counts} answers, the fewer are {least:.2f} of all")
+    print(f"the replica worked {used:.2f} of the time")
 
 
 async def replicas(cluster: RayCluster, folder: Path, count: int) -> Side:
@@ -168,9 +189,12 @@ async def main(count: int, weights: Path | None) -> None:
                 print(
                     f"{number} replicas, {1000 * SLEEP_SECONDS:g} ms a window: {rate / one:.2f} of one's pace"
                 )
+            other = Side(cluster.another_server(1), folder, rows=1, suffix="-1")
+            await other.window(other.runner.admit())
+            await shared((more[0], other))
             await killed(more[1], cluster)
             await headless(sides["ray"], cluster)
-            for side in (*sides.values(), *more):
+            for side in (*sides.values(), *more, other):
                 await asyncio.to_thread(side.runner.close)
                 side.threads.close()
 

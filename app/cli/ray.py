@@ -19,24 +19,33 @@ STARTED = """The cluster runs at {}. In another terminal, with the same settings
     ANTIPHON_RUNTIME_PLACEMENT=ray antiphon serve
 Ctrl-C ends the cluster."""
 
+Processors = Annotated[
+    float,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Processors that replicas may reserve. Each model reserves `ray.cpus`; for a try there may be "
+        "more than the machine has.",
+    ),
+]
+
 app = typer.Typer(help="Run models in a Ray cluster (experimental).", no_args_is_help=True)
 
 
 @app.command()
 def up(
-    cpus: Annotated[
-        float, typer.Option(metavar="N", min=1, help="Processors that replicas may reserve.")
-    ] = 2,
+    cpus: Processors = 16,
     gpus: Annotated[float, typer.Option(metavar="N", min=0, help="GPUs that replicas may reserve.")] = 0,
     config: Config = None,
 ) -> None:
     """Start a cluster on this machine, for a try.
 
-    It listens on a loopback address only, asks for a token, which is kept in the storage
-    folder, and ends with Ctrl-C. Linux only.
+    It asks for a token, which is kept in the storage folder, and ends with Ctrl-C. Ray
+    listens on all addresses of the machine, and only the token guards its ports: try it
+    where a firewall keeps others out. Linux only.
 
     Example:
-        antiphon ray up --cpus 4
+        antiphon ray up
     """
     from tempfile import TemporaryDirectory
 
@@ -59,6 +68,37 @@ def up(
             print("The cluster is ended.")
         finally:
             node.kill()
+
+
+@app.command()
+def down(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Models; default: all that begin with `ray.prefix`."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """End models in the cluster, and free what they reserve.
+
+    Servers leave models in the cluster when they stop. One that still uses a model deploys it
+    again with its next request.
+
+    Examples:
+        antiphon ray down
+        antiphon ray down whisper-base
+    """
+    from app.container.placement import cluster_rules
+    from app.runtime.ray_deployment import delete_apps
+    from app.runtime.ray_orders import app_name
+    from app.settings.source import load_settings
+
+    _require_ray()
+    settings = load_settings(config)
+    rules = cluster_rules(settings)
+    names = [app_name(order, rules) for order in _orders(settings, models)] if models else []
+    _join(settings)
+    ended = delete_apps(names, rules.prefix)
+    print("\n".join(f"{name} is ended." for name in ended) or "There is no such model in the cluster.")
 
 
 @app.command("config")
@@ -98,6 +138,23 @@ def write_config(
     made = config_of(orders, cluster_rules(settings))
     check_config(made)
     print(yaml.safe_dump(made, sort_keys=False), end="")
+
+
+def _join(settings: Settings) -> None:
+    """Makes this process a client of the cluster."""
+    import os
+
+    from app.cli.failures import CommandError
+    from app.runtime.ray_join import join
+    from app.runtime.ray_node import ENVIRONMENT, found_token
+    from engines.errors import ClusterDown
+
+    os.environ.update({"RAY_AUTH_TOKEN": found_token(settings.folder) or "", **ENVIRONMENT})
+    address = settings.ray.address
+    try:
+        join(address)
+    except ClusterDown as failure:
+        raise CommandError(f"The cluster at {address} does not answer: {failure.why}.") from None
 
 
 def _check(file: Path) -> None:

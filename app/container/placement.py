@@ -22,7 +22,8 @@ def place(settings: Settings, finder: catalog.EngineFinder, meters: Meters) -> P
         return ThreadsPlacement(finder)
     if runtime.placement == "ray":
         cluster = cluster_rules(settings)
-        return RayPlacement(cluster, gateway_to(cluster, finder, found_token(settings.folder) or ""))
+        gateway = gateway_to(cluster, finder, found_token(settings.folder) or "")
+        return RayPlacement(cluster, gateway, meters)
     rules = ProcessRules(
         stuck_seconds=runtime.stuck_seconds,
         child_bytes=runtime.child_bytes,
@@ -41,5 +42,6 @@ def cluster_rules(settings: Settings) -> ClusterRules:
         gpus=chosen.gpus,
         replicas=chosen.replicas,
         most_replicas=chosen.most_replicas,
+        deploy=chosen.deploy,
         stuck_seconds=settings.runtime.stuck_seconds,
     )

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from app.container.builders import diarization_model, model_registry
 from app.models.registry import Registry
-from app.runtime.ray_node import found_token
+from app.runtime.ray_node import found_token, unreadable_token
 from app.services.keys import KeyService
 from app.settings import Settings
 from app.settings.server import is_loopback
@@ -72,6 +72,8 @@ def check_ray(settings: Settings) -> None:
             '`runtime.placement` is "ray", and Ray is not installed. Install it with `make install RAY=1` or '
             "`pip install 'antiphon[ray]'`."
         )
+    if file := unreadable_token():
+        raise StartRefused(f"RAY_AUTH_TOKEN_PATH names {file}: it is empty, or this user cannot read it.")
     if not found_token(settings.folder):
         raise StartRefused(
             '`runtime.placement` is "ray", and there is no token for the cluster. `antiphon ray up` makes '

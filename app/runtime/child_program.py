@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import threading
 import time
@@ -20,7 +19,6 @@ from app.runtime.child_guard import guard
 from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.kept_windows import SentWork, WindowKeeper, feature_threads
 from app.runtime.pipe import FrameKind, Pipe
-from app.runtime.shared_buffer import SharedBuffer
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.errors import DeviceLost
 from engines.heap import QUIET_SECONDS, return_free_memory
@@ -186,11 +184,7 @@ class CallServer:
 def main() -> None:
     """Arguments: the id of the server's process, the descriptors of the socket and of the shared memory."""
     guard(int(sys.argv[1]))
-    numbers = [int(number) for number in sys.argv[2:]]
-    shared = SharedBuffer(numbers[1]) if len(numbers) > 1 else None  # not every system has some
-    if shared:
-        shared.close_file()
-    pipe = Pipe(socket.socket(fileno=numbers[0]), incoming=shared)
+    pipe = Pipe.inherited(*map(int, sys.argv[2:]))
     order = pipe.receive()
     if order is None:
         return

@@ -14,7 +14,7 @@ from app.runtime.child_process import ChildProcess
 from app.runtime.child_values import Done, Loaded
 from app.runtime.kept_windows import SentWork, WindowBook
 from app.runtime.pipe import FrameKind
-from app.runtime.shared_buffer import SharedBuffer
+from app.runtime.shared_buffer import shared_with_child
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import Window
@@ -41,15 +41,11 @@ class Child(ChildProcess):
         self._windows = WindowBook(windows)
         self._asked_at: float | None = None
         """Time of the oldest ping that has no answer yet; None if all have one."""
-        shared = SharedBuffer.create()
-        inherited = [shared.file] if shared else []
-        try:
+        with shared_with_child() as shared:
+            inherited = [shared.file] if shared else []
             super().__init__(
                 name, PROGRAM, (finder, order), variables=variables, inherited=inherited, shared=shared
             )
-        finally:
-            if shared:
-                shared.close_file()
 
     @property
     def loaded(self) -> Future[Loaded]:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -108,6 +108,16 @@ class Pipe:
         with suppress(OSError):
             end.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SEND_SECONDS, 0))
+
+    @classmethod
+    def inherited(cls, end: int, memory: int | None = None) -> Self:
+        """The end that this process inherited: descriptors of the socket and, where there is some, of shared
+        memory that the other end writes.
+        """
+        shared = None if memory is None else SharedBuffer(memory)
+        if shared:
+            shared.close_file()
+        return cls(socket.socket(fileno=end), incoming=shared)
 
     def send(self, call: int, kind: FrameKind, value: object) -> int:
         """Sends one frame, and returns the number of its bytes.

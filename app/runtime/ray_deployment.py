@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
-from app.runtime.ray_orders import DEPLOYMENT, deployment_options
+from app.runtime.ray_orders import ARGUMENTS, DEPLOYMENT, IMPORT_PATH, deployment_options, fingerprint
 from app.runtime.ray_replica import Replica
 from app.runtime.ray_values import ConnectTo
 from engines.errors import EngineError
 from engines.types import EngineOptions
 from engines.work import Order
+
+NAMESPACE = "antiphon"
+"""Of our keys in the cluster's own table of keys and values."""
 
 
 def configured_app(args: dict[str, Any]) -> Any:
@@ -45,6 +49,20 @@ def check_config(config: object) -> None:
     unknown = list(_unknown_keys(config, ServeDeploySchema, ""))
     if unknown:
         raise EngineError(f"Ray Serve does not know {', '.join(unknown)}.")
+    for application in config["applications"]:  # type: ignore[index]  # it has just been validated
+        if application["import_path"] == IMPORT_PATH:
+            check_arguments(application["name"], application.get("args", {}))
+
+
+def check_arguments(name: str, given: dict[str, Any]) -> None:
+    """Raises `EngineError` if `configured_app` would not understand its arguments."""
+    known = [one.name for one in fields(EngineOptions)]
+    asked = {"args": (given, ARGUMENTS), "args.options": (given.get("options"), known)}
+    for place, (found, wanted) in asked.items():
+        wrong = set(found if isinstance(found, dict) else {}) ^ set(wanted)
+        if wrong:
+            names = ", ".join(f"`{one}`" for one in sorted(wrong))
+            raise EngineError(f"`{place}` of the application `{name}` has too much, or lacks: {names}.")
 
 
 def _unknown_keys(value: Any, schema: Any, path: str) -> Iterator[str]:
@@ -70,13 +88,52 @@ def _models_in(annotation: Any) -> Iterator[Any]:
 
 
 def model_app(name: str, order: Order, first: ConnectTo) -> None:
-    """Deploys a model without waiting until it runs."""
+    """Deploys a model without waiting until it runs, and notes of what it was made."""
     from ray import serve
     from ray.exceptions import ActorAlreadyExistsError
 
-    with suppress(ActorAlreadyExistsError):  # another server is deploying it at the same time
+    with suppress(ActorAlreadyExistsError):  # another server is starting Ray Serve at the same time
         serve.start(proxy_location="Disabled")
     rules = first.rules
     deployment = serve.deployment(Replica, **deployment_options(order, rules))
     app = deployment.bind(order, first.finder, rules.stuck_seconds)
     serve.run_many([serve.RunTarget(app, name=name, route_prefix=None)], wait_for_applications_running=False)
+    at = serve.status().applications[name].last_deployed_time_s
+    _put(f"made {name}", f"{fingerprint(order, rules)} {at!r}")
+
+
+def note_of(name: str) -> tuple[str, float]:
+    """The fingerprint of what a server deployed last under this name, and when; empty and 0 if none has."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    made, _, at = (_internal_kv_get(f"made {name}", namespace=NAMESPACE) or b"").decode().partition(" ")
+    return made, float(at or 0)
+
+
+def begin_deploying(name: str, late: bool) -> bool:  # noqa: FBT001 - called on a thread, by position
+    """Whether this server may deploy the model now: no other one does. `late`: that other one is gone."""
+    return not _put(f"deploying {name}", "", overwrite=late) or late
+
+
+def end_deploying(name: str) -> None:
+    from ray.experimental.internal_kv import _internal_kv_del
+
+    _internal_kv_del(f"deploying {name}", namespace=NAMESPACE)
+
+
+def _put(key: str, value: str, *, overwrite: bool = True) -> bool:
+    """Writes a value into the cluster's own table. Returns whether there was one."""
+    from ray.experimental.internal_kv import _internal_kv_put
+
+    return bool(_internal_kv_put(key, value, overwrite, namespace=NAMESPACE))
+
+
+def delete_apps(names: list[str], prefix: str) -> list[str]:
+    """Ends the applications with these names, or all whose names begin with `prefix`. Returns which."""
+    from ray import serve
+
+    found = [name for name in serve.status().applications if name.startswith(prefix)]
+    ended = [name for name in found if not names or name in names]
+    for name in ended:
+        serve.delete(name)
+    return ended

@@ -52,6 +52,11 @@ class Gateway:
         """The process, once it is connected to the cluster."""
         self._latest: ChildProcess | None = None
         self._states: dict[str, AppState] = {}
+        self._heard: dict[str, Callable[[int], None]] = {}
+        """For each model: what is told its number of replicas."""
+        self._joined_at: float | None = None
+        self._answered = False
+        """Whether the process has answered a question, so that it is worth starting it again at once."""
         self._down = False
         """Whether the last attempt to connect failed."""
         self._threads: list[threading.Thread] = []
@@ -67,10 +72,13 @@ class Gateway:
         """The state of a model, as the gateway last reported it."""
         return self._states.get(app, AppState())
 
-    def loaded(self, app: str) -> None:
-        """Notes that a replica of the model has answered, before the gateway reports it."""
-        if not self.state(app).replicas:
-            self._states = {**self._states, app: AppState(1, "")}
+    def loaded(self, app: str, heard: Callable[[int], None]) -> None:
+        """Notes that a replica of the model has answered, before the gateway reports it. `heard`: told the
+        number of replicas from now on.
+        """
+        with self._changed:
+            self._heard[app] = heard
+            self._tell(self._states if self.state(app).replicas else {**self._states, app: AppState(1, "")})
 
     def enter(self, app: str) -> None:
         """Adds a user for the model `app`; the first user of all starts the process."""
@@ -92,6 +100,8 @@ class Gateway:
                 self._users[app] -= 1
                 if not self._users[app]:
                     del self._users[app]
+                    if heard := self._heard.pop(app, None):
+                        heard(0)
                 if self._users:
                     return
                 threads, self._threads = self._threads, []
@@ -110,13 +120,15 @@ class Gateway:
         until = time.monotonic() + patience + GRACE_SECONDS
         child = self._joined_child(patience, wanted)
         try:
-            return _answer(child, child.begin(question), until, wanted)
+            answer = _answer(child, child.begin(question), until, wanted)
         except EngineDied as died:
             if child.alive:
                 raise
             # This is not the fault of the work: it may be tried again as often as after a replica that was
             # killed.
             raise EngineDied("the gateway to its cluster ended", signal=SIGKILL) from died
+        self._answered = True
+        return answer
 
     def _joined_child(self, patience: float, wanted: Callable[[], bool]) -> ChildProcess:
         """Waits until the process has joined the cluster, and returns it."""
@@ -141,11 +153,14 @@ class Gateway:
         while not self._closing():
             death = self._lived()
             with self._changed:
-                connected, self._child, self._latest, self._states = self._child is not None, None, None, {}
+                joined_at, self._joined_at, self._child, self._latest = self._joined_at, None, None, None
+                answered, self._answered = self._answered, False
+                self._tell({})
                 if self._closing():
                     return
-                self._down = not connected
-                pause = self._history.died(time.monotonic(), death, up=0.0, worked=connected)
+                self._down = joined_at is None
+                now = time.monotonic()
+                pause = self._history.died(now, death, up=now - (joined_at or now), worked=answered)
                 log.error("the gateway to the Ray cluster ended: %s; it starts again in %g s", death, pause)
                 self._changed.notify_all()
                 self._changed.wait_for(self._closing, pause)
@@ -171,7 +186,7 @@ class Gateway:
         """Called when the process is connected to the cluster, or could not be."""
         with self._changed:
             if opened.exception() is None:
-                self._child, self._down = child, False
+                self._child, self._down, self._joined_at = child, False, time.monotonic()
             self._changed.notify_all()
 
     def _watch(self) -> None:
@@ -193,7 +208,15 @@ class Gateway:
                     log.warning("the Ray cluster does not tell how the models are: %s", failure)
                 told = True
             else:
-                self._states, told = states, False
+                told = False
+                with self._changed:
+                    self._tell(states)
+
+    def _tell(self, states: dict[str, AppState]) -> None:
+        """Keeps the states of the models, and tells those who want to hear."""
+        self._states = states
+        for app, heard in self._heard.items():
+            heard(self.state(app).replicas)
 
 
 def _answer(child: ChildProcess, answer: Future[Any], until: float, wanted: Callable[[], bool]) -> Any:

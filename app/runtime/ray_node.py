@@ -1,6 +1,8 @@
 """Starts nodes of a Ray cluster on this machine, for trying it out and for tests.
 
-Law: starts `ray start` as a program and ends it; imports no Ray. It listens on the loopback address only.
+Law: starts `ray start` as a program and ends it; imports no Ray. Its processes talk over a loopback address,
+but Ray listens on all addresses of the machine unless its own is exactly 127.0.0.1: the token alone guards
+its ports.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ LOOPBACK = ("127.0.0.2", "127.0.0.3")
 """Addresses of the first and the second node. Ray replaces 127.0.0.1 by one that other machines reach."""
 OBJECT_STORE_BYTES = 100 << 20
 """Shared memory for the sound of running calls: 50 windows."""
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -50,6 +52,16 @@ def found_token(folder: Path) -> str | None:
         with suppress(OSError):
             if text := file.read_text().strip():
                 return text
+    return None
+
+
+def unreadable_token() -> str | None:
+    """The file that RAY_AUTH_TOKEN_PATH names, if it cannot be read or is empty."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if named and not os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        with suppress(OSError):
+            return None if Path(named).read_text().strip() else named
+        return named
     return None
 
 
@@ -105,6 +117,11 @@ class RayNode:
                 self.kill()
                 raise EngineError(f"Ray could not be started; {self._log} says why.")
             time.sleep(0.1)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the command that keeps the node has ended."""
+        return self._process.poll() is not None
 
     def wait(self) -> int:
         """Blocks until the node has ended."""

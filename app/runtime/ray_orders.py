@@ -6,17 +6,30 @@ has to read it without Ray.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
+from app import __version__
 from app.models.weights import slug
 from app.runtime.ray_values import ClusterRules
 from engines.work import Order
 
 DEPLOYMENT = "Replica"
+ARGUMENTS = ("kind", "engine", "folder", "name", "options", "stuck_seconds")
+"""Of the function at `IMPORT_PATH`."""
 IMPORT_PATH = "app.runtime.ray_deployment:configured_app"
+ROUTER = "app.runtime.ray_router:LeastBusyRouter"
+WAITING_CALLS = 64
+"""Calls that may wait in a replica: one of each server, and each of those that a client just gave up. Ray
+Serve refuses further ones, and the server that is refused tries again with growing pauses.
+"""
+REPLICA_VARIABLES = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+"""Environment of replicas: their code is short and runs on Ray Serve's event loop, since the engine works on
+a thread anyway.
+"""
 HEALTH_SECONDS = 5.0
 HEALTH_PATIENCE_SECONDS = 30.0
 DOWNSCALE_SECONDS = 600.0
@@ -35,24 +48,39 @@ def replica_order(order: Order, rules: ClusterRules) -> Order:
     """The order for a replica: it sees the GPUs that Ray gave it, and uses the processors it reserved."""
     options = order.options
     threads = options.threads or max(1, math.ceil(rules.cpus))
+    devices = tuple(range(max(1, int(rules.gpus))))
     return replace(
-        order, options=replace(options, devices=(0,), workers=options.workers or 1, threads=threads)
+        order, options=replace(options, devices=devices, workers=options.workers or 1, threads=threads)
     )
+
+
+def fingerprint(order: Order, rules: ClusterRules) -> str:
+    """Tells what a model was deployed from: the version of Antiphon, the order, the rules for replicas."""
+    made_of = (__version__, order, deployment_options(order, rules), rules.stuck_seconds)
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()
+
+
+def calls_of(order: Order) -> int:
+    """The calls that the engine of a replica does at once."""
+    options = order.options
+    return max(1, options.workers) * len(options.devices) if order.kind == "transcription" else 1
 
 
 def deployment_options(order: Order, rules: ClusterRules) -> dict[str, Any]:
     """The options of the deployment of a model, in the words of Ray Serve's configuration files."""
-    calls = max(1, order.options.workers) if order.kind == "transcription" else 1
+    calls = calls_of(order)
     options: dict[str, Any] = {
         "name": DEPLOYMENT,
-        "max_ongoing_requests": calls,
+        "max_ongoing_requests": calls + WAITING_CALLS,
+        "request_router_config": {"request_router_class": ROUTER},
+        "logging_config": {"enable_access_log": False},
         "health_check_period_s": HEALTH_SECONDS,
         "health_check_timeout_s": HEALTH_PATIENCE_SECONDS,
         "graceful_shutdown_timeout_s": GOODBYE_SECONDS,
         "ray_actor_options": {
             "num_cpus": rules.cpus,
             "num_gpus": rules.gpus,
-            "runtime_env": {"env_vars": dict(rules.variables)},
+            "runtime_env": {"env_vars": {**REPLICA_VARIABLES, **rules.variables}},
         },
     }
     if rules.most_replicas > rules.replicas:

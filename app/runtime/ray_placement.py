@@ -6,21 +6,33 @@ that ends costs the batches that it worked on, and nothing that waits.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from threading import TIMEOUT_MAX, Event
 from typing import Any
 
+from app.runtime.child_death import death_label
 from app.runtime.child_process import ChildProcess
 from app.runtime.child_values import Done, Failure, Loaded
+from app.runtime.meters import ChildMeter, Meters
 from app.runtime.ray_gateway import Gateway
 from app.runtime.ray_node import ENVIRONMENT
 from app.runtime.ray_orders import app_name, replica_order
 from app.runtime.ray_values import ClusterRules, ConnectTo, DoOn, LoadOn, packed, unpacked
+from app.runtime.shared_buffer import shared_with_child
 from engines.catalog import EngineFinder
+from engines.errors import EngineDied
 from engines.types import Window
 from engines.work import Host, Kind, Order, Result, Work, always
 
 PROGRAM = "app.runtime.ray_gateway_program"
+GATEWAY_VARIABLES = {
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_QUEUE_LENGTH_CACHE_TIMEOUT_S": "1",
+}
+"""Environment of the gateway: Ray Serve's router runs on the loop of the calls, and what it knows of the
+calls of other servers counts for a second.
+"""
 LOAD_SECONDS = 600.0
 """Seconds until a replica must run. A cluster may have to start a machine first."""
 
@@ -29,10 +41,18 @@ def gateway_to(rules: ClusterRules, finder: EngineFinder, token: str) -> Gateway
     """The gateway to a cluster. `finder`: finds the engine in each replica, so it must be picklable. `token`:
     of the cluster.
     """
-    variables = {"RAY_AUTH_TOKEN": token, **ENVIRONMENT}
+    variables = {"RAY_AUTH_TOKEN": token, **ENVIRONMENT, **GATEWAY_VARIABLES}
 
     def start() -> ChildProcess:
-        return ChildProcess("the Ray gateway", PROGRAM, ConnectTo(rules, finder), variables=variables)
+        with shared_with_child() as shared:
+            return ChildProcess(
+                "the Ray gateway",
+                PROGRAM,
+                ConnectTo(rules, finder),
+                variables=variables,
+                inherited=[shared.file] if shared else [],
+                shared=shared,
+            )
 
     return Gateway(start)
 
@@ -40,8 +60,9 @@ def gateway_to(rules: ClusterRules, finder: EngineFinder, token: str) -> Gateway
 class RayPlacement:
     """Loads engines in a Ray cluster."""
 
-    def __init__(self, rules: ClusterRules, gateway: Gateway) -> None:
+    def __init__(self, rules: ClusterRules, gateway: Gateway, meters: Meters | None = None) -> None:
         self._rules, self._gateway = rules, gateway
+        self._meters = meters or Meters()
         self._stopping = Event()
 
     def check(self, kind: Kind, engine: str) -> None:
@@ -56,8 +77,9 @@ class RayPlacement:
             question = LoadOn(app, order, LOAD_SECONDS)
             answer = self._gateway.ask(question, LOAD_SECONDS, lambda: not self._stopping.is_set())
             facts: Loaded = _value(answer)
-            self._gateway.loaded(app)
-            return RayHost(self._gateway, app, order, facts, self._stopping)
+            meter = self._meters.child(order.name or order.folder.name, facts.device)
+            self._gateway.loaded(app, meter.up)
+            return RayHost(self._gateway, app, order, facts, self._stopping, meter)
         except BaseException:
             self._gateway.leave(app)
             raise
@@ -69,9 +91,12 @@ class RayPlacement:
 class RayHost:
     """A model that runs in a Ray cluster."""
 
-    def __init__(self, gateway: Gateway, app: str, order: Order, facts: Loaded, stopping: Event) -> None:
+    def __init__(
+        self, gateway: Gateway, app: str, order: Order, facts: Loaded, stopping: Event, meter: ChildMeter
+    ) -> None:
         """`stopping`: set when the server stops, after which no call waits for a replica."""
         self._gateway, self._app, self._order, self._stopping = gateway, app, order, stopping
+        self._meter = meter
         self._calls = facts.calls
         self.looks, self.lengths, self.device = facts.looks, facts.lengths, facts.device
 
@@ -103,14 +128,18 @@ class RayHost:
         def needed() -> bool:
             return wanted() and not (self._stopping.is_set() and self.problem)
 
-        done: Done = _value(self._gateway.ask(question, patience, needed))
+        began = time.monotonic()
+        try:
+            done: Done = _value(self._gateway.ask(question, patience, needed))
+        except EngineDied as died:
+            self._meter.restarted(death_label(died))
+            raise
+        self._meter.called(max(0.0, time.monotonic() - began - done.seconds), 0)
         results: Sequence[Result] = done.value
         return results
 
     def close(self) -> None:
-        """Does not end the replicas, because other servers may use them. Ray Serve ends replicas that nobody
-        uses.
-        """
+        """Does not end the replicas, because other servers may use them: `antiphon ray down` does."""
         self._gateway.leave(self._app)
 
 

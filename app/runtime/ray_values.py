@@ -1,7 +1,7 @@
 """What the server, the gateway and the replicas of a Ray cluster tell each other, as values.
 
-Law: imports no Ray, so that the server can. Work and results travel as one array of bytes, which the gateway
-passes on as it is, and which Ray hands over without a copy.
+Law: imports no Ray, so that the server can. Work and results travel as bytes, which the gateway passes on as
+they are: a pickle, and beside it its large arrays (protocol 5), which neither the pickle nor Ray copies.
 """
 
 from __future__ import annotations
@@ -14,21 +14,39 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from app.runtime.pipe import SMALL_BYTES
 from engines.catalog import EngineFinder
 from engines.work import Order
 
-PackedArray: TypeAlias = npt.NDArray[np.uint8]
-"""A pickled value, as an array of bytes."""
+PackedValue: TypeAlias = tuple[bytes, tuple[npt.NDArray[np.uint8], ...]]
+"""A pickled value, and its large arrays as bytes. A class of our own could not be read by another version."""
 
 
-def packed(value: object) -> PackedArray:
-    """Pickles a value into an array of bytes."""
-    return np.frombuffer(pickle.dumps(value, protocol=5), np.uint8)
+def packed(value: object) -> PackedValue:
+    """Pickles a value; its large arrays are not copied."""
+    arrays: list[npt.NDArray[np.uint8]] = []
+
+    def travels_within(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < SMALL_BYTES:
+            return True
+        arrays.append(np.frombuffer(raw, np.uint8))
+        return False
+
+    return pickle.dumps(value, protocol=5, buffer_callback=travels_within), tuple(arrays)
 
 
-def unpacked(data: PackedArray) -> Any:
-    """The value that `packed` was given. Its arrays are copies that may be changed."""
-    return pickle.loads(data.data)  # noqa: S301 - both ends have the cluster's token
+def unpacked(parcel: PackedValue) -> Any:
+    """The value that `packed` was given. Its arrays may be changed: those that Ray gives are copied."""
+    data, arrays = parcel
+    buffers = [array if array.flags.writeable else array.copy() for array in arrays]
+    return pickle.loads(data, buffers=buffers)  # noqa: S301 - both ends have the cluster's token
+
+
+def packed_bytes(parcel: PackedValue) -> int:
+    """The number of its bytes."""
+    data, arrays = parcel
+    return len(data) + sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +71,8 @@ class ClusterRules:
     """A call that takes more seconds than this, and longer than usual, is stuck: Ray then replaces the
     replica.
     """
+    deploy: bool = True
+    """Whether a server deploys models that the cluster does not have; else it waits for somebody else."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the replicas."""
 
@@ -70,9 +90,9 @@ class AppState:
 class GatewayVerbs(Protocol):
     """The questions that the gateway answers."""
 
-    async def load(self, question: LoadOn) -> PackedArray: ...
+    async def load(self, question: LoadOn) -> PackedValue: ...
 
-    async def do(self, question: DoOn) -> PackedArray: ...
+    async def do(self, question: DoOn) -> PackedValue: ...
 
     async def look(self, question: StatesOf) -> dict[str, AppState]: ...
 
@@ -103,7 +123,7 @@ class DoOn:
 
     app: str
     order: Order
-    work: PackedArray
+    work: PackedValue
     patience: float
     alone: bool
 

@@ -16,8 +16,8 @@ import mmap
 import os
 import struct
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -86,3 +86,16 @@ class SharedBuffer:
             at += size
         NUMBER.pack_into(self._memory, 0, number)
         return arrays
+
+
+@contextmanager
+def shared_with_child() -> Iterator[SharedBuffer | None]:
+    """New memory for a process that is started within the block and inherits `file`; None where there is
+    none.
+    """
+    shared = SharedBuffer.create()
+    try:
+        yield shared
+    finally:
+        if shared:
+            shared.close_file()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.settings.base import Group
 
@@ -29,9 +29,21 @@ class RaySettings(Group):
     most_replicas: int = Field(
         1,
         ge=1,
-        description="Largest number of replicas of a model. Between the two, Ray Serve decides by the work "
-        "that waits.",
+        description="Largest number of replicas of a model. Between the two, Ray Serve adds one when all "
+        "have been busy for a while, and ends those that were idle for ten minutes.",
     )
+    deploy: bool = Field(
+        default=True,
+        description="Whether a server deploys a model that the cluster does not have, or that was deployed "
+        "with other settings. Without it, a server waits until somebody else has: KubeRay, `serve deploy`.",
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _share_or_whole(cls, value: float) -> float:
+        if value > 1 and value % 1:
+            raise ValueError("Ray gives a part of one GPU, or whole ones: 0.5, 1, 2")
+        return value
 
     @model_validator(mode="after")
     def _most_is_most(self) -> RaySettings:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -8,14 +10,18 @@ import yaml
 
 from app.cli import ray
 from app.cli.failures import CommandError
+from app.runtime.ray_deployment import check_arguments
+from app.runtime.ray_join import probe
+from app.runtime.ray_node import LOOPBACK, found_token
 from app.runtime.ray_orders import config_of
 from app.runtime.ray_values import ClusterRules
 from app.settings import Settings
+from engines.errors import EngineError
 from engines.types import EngineOptions
 from engines.work import Order
 from tests.conftest import ROOT
 from tests.support.ray_cluster import RAY
-from tests.support.server import ANTIPHON
+from tests.support.server import ANTIPHON, free_port
 
 ORDER = Order("speech", "piper", Path("/data/weights/x"), EngineOptions(), "model")
 
@@ -29,6 +35,59 @@ def test_it_starts_no_cluster_on_another_machine() -> None:
 def test_a_name_for_several_models_is_refused(settings: Settings) -> None:
     with pytest.raises(CommandError, match="`tts-1` stands for several models"):
         ray._orders(settings, ["tts-1"])
+
+
+def test_misspelt_arguments_of_an_application_are_refused() -> None:
+    rules = ClusterRules(address="head:6379")
+    (application,) = config_of([ORDER], rules)["applications"]
+    arguments = application["args"]
+    check_arguments("model", arguments)
+    for wrong in (
+        arguments | {"stuck_second": 1},
+        {name: value for name, value in arguments.items() if name != "kind"},
+        arguments | {"options": arguments["options"] | {"treads": 1}},
+        arguments | {"options": None},
+        {},
+    ):
+        with pytest.raises(EngineError, match="`model` has too much, or lacks: `"):
+            check_arguments("model", wrong)
+
+
+class TestCluster:
+    """`antiphon ray up` as the docs have it."""
+
+    pytestmark = RAY
+
+    def test_it_runs_until_it_is_interrupted_and_keeps_strangers_out(self, tmp_path: Path) -> None:
+        port = free_port()
+        environment = os.environ | {
+            "ANTIPHON_STORAGE_FOLDER": str(tmp_path),
+            "ANTIPHON_RAY_ADDRESS": f"{LOOPBACK[0]}:{port}",
+        }
+        for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+            environment.pop(name, None)
+        started = subprocess.Popen(
+            [ANTIPHON, "ray", "up"], env=environment, stdout=subprocess.PIPE, text=True, process_group=0
+        )
+        with started as process:
+            try:
+                assert process.stdout
+                assert f"runs at {LOOPBACK[0]}:{port}" in process.stdout.readline()
+                token = found_token(tmp_path)
+                assert token
+                probe(f"{LOOPBACK[0]}:{port}")
+                ended = subprocess.run(
+                    [ANTIPHON, "ray", "down"],
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=60,
+                )
+                assert "no such model" in ended.stdout, ended.stderr
+            finally:
+                process.send_signal(signal.SIGINT)
+            assert "The cluster is ended." in process.stdout.read()
 
 
 class TestConfiguration:

@@ -7,28 +7,36 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from app.errors import ApiError
 from app.runtime.admission import Admission
+from app.runtime.ray_node import ENVIRONMENT
+from app.runtime.ray_orders import config_of
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
 from engines.errors import EngineDied
 from engines.types import DiarizeOptions, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import Order, Place, Transcribe
-from tests.conftest import JFK
+from tests.conftest import JFK, ROOT
 from tests.contract import test_runner as suite
 from tests.support import live_client
 from tests.support.fake_server import serving
 from tests.support.live_client import COMPLETED, WIDE
 from tests.support.ray_cluster import RAY, RayCluster
-from tests.support.runner_setting import Setting
-from tests.support.scripted import LOOK
+from tests.support.runner_setting import SECOND, Setting
+from tests.support.scripted import BROKEN, LOOK
 from tests.support.server import Server
 from tests.support.sound import decode, tone, wav
 from tests.support.waiting import until, wait_until
@@ -112,7 +120,31 @@ async def test_the_cluster_gets_as_much_as_it_takes_and_the_rest_waits_in_the_se
     assert len(await asyncio.gather(busy, *waiting)) == 10
 
 
-async def test_a_replica_that_is_killed_loses_no_request(pair: Setting, cluster: RayCluster) -> None:
+def test_two_servers_that_always_have_work_get_the_same_share_of_a_replica(loaded: RayCluster) -> None:
+    order = loaded.order("transcription")
+    hosts = [place.open(order) for place in (loaded.place, loaded.another_server())]
+    answers = [0, 0]
+
+    def ask(number: int) -> None:
+        work = Transcribe((Window(SECOND, prompt="sleep:0.05"),), TranscribeOptions())
+        while sum(answers) < 40:
+            hosts[number].do(work, LOAD_SECONDS)
+            answers[number] += 1
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(ask, range(2)))
+    for host in hosts:
+        host.close()
+    assert min(answers) >= 0.4 * sum(answers)
+
+
+async def test_a_replica_that_is_killed_loses_no_request_and_none_if_its_successor_cannot_load(
+    pair: Setting, cluster: RayCluster
+) -> None:
+    model = pair.model("transcription")
+    host, broken = pair.runner._lanes[model.id].life.host, model.folder / BROKEN
+    await until(lambda: host is not None and host.calls == 2, LOAD_SECONDS)
+    broken.touch()
     permits = [pair.runner.admit() for _ in range(10)]
     says = (pair.say(permits[i % 10], start=i, prompt="sleep:0.05") for i in range(100))
     tasks = [asyncio.create_task(say) for say in says]
@@ -121,6 +153,11 @@ async def test_a_replica_that_is_killed_loses_no_request(pair: Setting, cluster:
     assert not all(task.done() for task in tasks)
     texts = await asyncio.gather(*tasks)
     assert [text.split()[0] for text in texts] == [str(i) for i in range(100)]
+    await until(lambda: len(cluster.replicas("transcription-pair")) == 2, LOAD_SECONDS)
+    await until(lambda: host is not None and host.calls == 2, LOAD_SECONDS, "Ray Serve takes the successor")
+    more = (pair.say(permits[i % 10], start=i, prompt="sleep:0.02") for i in range(50))
+    assert len(await asyncio.gather(*more)) == 50
+    broken.unlink()
 
 
 async def test_a_row_that_kills_replicas_fails_alone(pair: Setting) -> None:
@@ -154,8 +191,29 @@ async def test_replicas_are_added_while_work_waits_and_share_one_long_audio(
         assert len(set(noted.read_text().split())) == 2
 
 
+DEPLOY = """
+import sys, yaml
+from app.runtime.ray_join import join
+join(sys.argv[1])
+from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ServeDeploySchema
+serve.start(proxy_location="Disabled")
+_get_global_client().deploy_apps(ServeDeploySchema.model_validate(yaml.safe_load(sys.stdin)))
+"""
+"""Does what `serve deploy` asks the dashboard for, which nodes in tests do not have."""
+
+
+def deploy(cluster: RayCluster, config: dict[str, Any]) -> None:
+    """Deploys the applications of a configuration file of Ray Serve."""
+    environment = os.environ | {"RAY_AUTH_TOKEN": cluster.token, **ENVIRONMENT}
+    command = [sys.executable, "-c", DEPLOY, cluster.rules.address]
+    text = yaml.safe_dump(config).encode()
+    subprocess.run(command, env=environment, cwd=ROOT, input=text, check=True, timeout=LOAD_SECONDS)
+
+
 @pytest.mark.real
-def test_a_real_engine_says_the_same(storage: Path, tmp_path: Path) -> None:
+def test_a_real_engine_that_a_file_has_deployed_says_the_same(storage: Path, tmp_path: Path) -> None:
     with RayCluster(tmp_path, nodes=1) as cluster:
         _a_real_engine_says_the_same(cluster, storage)
 
@@ -170,10 +228,15 @@ def _a_real_engine_says_the_same(cluster: RayCluster, storage: Path) -> None:
         "real",
     )
     work = Transcribe((Window(Pcm(decode(JFK.read_bytes()))),), TranscribeOptions(words=True))
+    deploy(cluster, config_of([order], replace(cluster.rules, replicas=2)))
     said = []
-    for place in (ThreadsPlacement(), cluster.with_replicas(1, EngineFinder())):
+    here = ThreadsPlacement()
+    for place in (here, cluster.with_replicas(1, EngineFinder())):
         host = place.open(order)
         said.append([(row.segments, row.language) for row in host.do(work, 60.0)])
+        if place is not here:
+            reason = "the server uses what the file says"
+            wait_until(lambda: host.calls == 2, LOAD_SECONDS, reason)  # noqa: B023 - ends in this round
         host.close()
     assert said[0] == said[1]
     assert "ask" in said[0][0][0][0].text.lower()
@@ -220,9 +283,8 @@ def test_a_server_uses_the_cluster_and_survives_the_death_of_its_head(
     status, pause = transcribed()
     assert (status, int(pause) > 0) == (503, True)
     assert status_of(server, "/health/live") == 200
-    cluster.stop()
-    cluster.start(1)
-    wait_until(lambda: transcribed()[0] == 200, 2 * LOAD_SECONDS, "the model is deployed again")
+    with cluster.tended():
+        wait_until(lambda: transcribed()[0] == 200, 2 * LOAD_SECONDS, "the model is deployed again")
     assert server.process.poll() is None
 
 

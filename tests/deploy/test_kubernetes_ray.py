@@ -125,6 +125,7 @@ def test_servers_find_the_head() -> None:
     values = {item["name"]: item.get("value") for item in server["env"]}
     assert values["ANTIPHON_RAY_ADDRESS"] == address
     assert values["ANTIPHON_RUNTIME_PLACEMENT"] == "ray"
+    assert values["ANTIPHON_RAY_DEPLOY"] == "false", "else they might deploy before KubeRay does"
 
 
 def test_the_version_is_the_locked_one() -> None:

@@ -6,9 +6,10 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,9 +61,11 @@ class RayCluster:
     def start(self, count: int | None = None) -> None:
         """Starts all nodes, or so many, the head first."""
         for number in range(count or self._count):
-            node = RayNode(self.port, self.token, self._base, head=number == 0, variables=self._variables)
-            self.nodes.append(node)
-            node.wait_until_up()
+            self.nodes.append(self._node(number))
+            self.nodes[-1].wait_until_up()
+
+    def _node(self, number: int) -> RayNode:
+        return RayNode(self.port, self.token, self._base, head=number == 0, variables=self._variables)
 
     def order(self, kind: str) -> Order:
         folder = self.folder / kind
@@ -83,10 +86,17 @@ class RayCluster:
         """A placement whose models have one replica, and up to `most` soon after all are busy."""
         return self._placement(replace(self.rules, most_replicas=most, grow_seconds=0.5), FINDER)
 
+    def another_server(self, replicas: int = 1) -> RayPlacement:
+        """A placement as of another server: with a gateway of its own."""
+        return self._new_gateway(replace(self.rules, replicas=replicas), FINDER)
+
     def _placement(self, rules: ClusterRules, finder: EngineFinder) -> RayPlacement:
         for known, its_finder, gateway in self._gateways:
             if (known, its_finder) == (rules, finder):
                 return RayPlacement(rules, gateway)
+        return self._new_gateway(rules, finder)
+
+    def _new_gateway(self, rules: ClusterRules, finder: EngineFinder) -> RayPlacement:
         gateway = gateway_to(rules, finder, self.token)
         gateway.enter(KEEPER)
         self._gateways.append((rules, finder, gateway))
@@ -97,8 +107,28 @@ class RayCluster:
         return replica_processes(f"{self.rules.prefix}{model}:")
 
     def lose_head(self) -> None:
-        """Kills the node that the others need; they end when their patience does."""
+        """Kills the node that the others need, and nothing else; they end when their patience does."""
         self.nodes[0].kill()
+
+    @contextmanager
+    def tended(self) -> Iterator[None]:
+        """Starts each node again, the head too, a second after it has ended, as systemd does."""
+        stop = threading.Event()
+
+        def tend() -> None:
+            while not stop.wait(1):
+                for number, node in enumerate(self.nodes):
+                    if node.ended:
+                        node.kill()
+                        self.nodes[number] = self._node(number)
+
+        thread = threading.Thread(target=tend)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def stop(self) -> None:
         """Ends all nodes at once."""

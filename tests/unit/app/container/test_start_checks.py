@@ -139,5 +139,8 @@ def test_a_ray_cluster_needs_its_extra_and_a_token(
     monkeypatch.setattr(start_checks, "find_spec", lambda name: name)
     with pytest.raises(StartRefused, match="no token"):
         check_ray(wanted)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(StartRefused, match="cannot read it"):
+        check_ray(wanted)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of the cluster")
     check_ray(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any, cast
@@ -108,6 +109,17 @@ def test_it_is_started_again_when_it_ends(gateway: Gateway, starts: Starts) -> N
     starts.children[0].ended.set()
     wait_until(lambda: len(starts.children) == 2)
     assert gateway.ask("again", 10) == "again"
+
+
+def test_one_that_joins_and_ends_without_an_answer_is_started_with_pauses(
+    gateway: Gateway, starts: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crash_history, "FIRST_PAUSE_SECONDS", 30.0)
+    wait_until(lambda: bool(starts.children))
+    starts.children[0].ended.set()
+    wait_until(lambda: len(starts.children) == 2)
+    starts.children[1].ended.set()
+    wait_until(lambda: gateway._history.pause(time.monotonic()) > 10)
 
 
 @pytest.mark.parametrize(("question", "killed"), [("end", True), ("replica", False)])

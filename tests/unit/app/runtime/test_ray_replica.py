@@ -12,7 +12,7 @@ from app.runtime import ray_replica
 from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.ray_replica import Replica, Turns
 from app.runtime.ray_values import packed, unpacked
-from engines.errors import EngineError
+from engines.errors import ClusterDown, EngineError
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import Order, Transcribe
 from tests.support.scripted import BROKEN, FINDER
@@ -51,28 +51,55 @@ async def test_an_engine_that_cannot_be_loaded_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / BROKEN).touch()
+    monkeypatch.setattr(ray_replica, "RELOAD_SECONDS", 0.2)
     made = replica(tmp_path)
+    assert await made.record_replica_metadata() == {"loaded": False}
     assert isinstance(unpacked(await made.load()), Failure)
     assert isinstance(unpacked(await made.do(packed(work()), alone=False)), Failure)
+    assert await made.record_routing_stats() == {"loaded": False}
+    (tmp_path / BROKEN).unlink()
+    both = asyncio.gather(*(made.do(packed(work()), alone=False) for _ in range(2)))
+    assert [type(unpacked(answer)) for answer in await both] == [Done, Done]
+    assert await made.record_routing_stats() == {"loaded": True}
+    await made.check_health()
+
+
+async def test_a_look_at_its_health_loads_an_engine_late_and_gives_up_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_replica, "RELOAD_SECONDS", 0.2)
+    (tmp_path / BROKEN).touch()
+    made = replica(tmp_path)
     await made.check_health()
     monkeypatch.setattr(ray_replica, "UNLOADED_SECONDS", 0.0)
     with pytest.raises(RuntimeError, match="cannot be loaded"):
         await made.check_health()
     (tmp_path / BROKEN).unlink()
-    assert isinstance(unpacked(await made.load()), Loaded)
+    await until(lambda: made._host is not None)
     await made.check_health()
 
 
-async def test_a_call_that_is_stuck_is_bad_health(tmp_path: Path) -> None:
-    made = replica(tmp_path, stuck_seconds=0.0)
+async def test_work_that_cannot_be_read_is_an_answer(tmp_path: Path) -> None:
+    """A server of another version may send classes that this replica does not have."""
+    failed = unpacked(await replica(tmp_path).do((b"of another version", ()), alone=False))
+    assert isinstance(failed, Failure)
+    with pytest.raises(ClusterDown, match="another version"):
+        raise failed.rebuilt()
+
+
+async def test_a_call_that_is_stuck_ends_the_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends itself: what Ray ends would not count as a fault of the call."""
+    made, ends = replica(tmp_path, stuck_seconds=0.0), list[str]()
+    monkeypatch.setattr(made, "_end", ends.append)
     go, begun = tmp_path / "go", tmp_path / "begun"
     running = asyncio.create_task(made.do(packed(work(f"touch:{begun} wait:{go}")), alone=False))
     await until(begun.exists)
-    with pytest.raises(RuntimeError, match="stuck"):
-        await made.check_health()
+    await made.check_health()
+    assert ends == ["a call is stuck"]
     go.touch()
     assert isinstance(unpacked(await running), Done)
     await made.check_health()
+    assert len(ends) == 1
 
 
 async def test_a_call_that_is_cancelled_is_dropped_or_ends_before_the_next(tmp_path: Path) -> None:
