@@ -40,7 +40,8 @@ async def asset(request: Request, digest: str, name: str) -> Response:
 
 
 async def _loaded() -> Page:
-    return await asyncio.to_thread(_page)
+    """The page. Only reading its files takes a thread, which would be a third of the time of an answer."""
+    return _page() if _page.cache_info().currsize else await asyncio.to_thread(_page)
 
 
 def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:

@@ -152,8 +152,8 @@ def test_a_key_that_may_only_transcribe_does_so_and_another_one_is_taken_where_i
     """And the page forgets a key when its user says so."""
     secret = run_cli(folder, "keys", "create", "typist", "--scope", "transcribe").stdout.strip()
     wait_until(lambda: answers(revoking, secret) == 403, 60)
-    made, page = unlocked(page_of, revoking, secret)
-    made.allowed = (401, 403)
+    page = page_of(revoking, allowed=(401, 403)).open()
+    use(page, secret)
     drop(page)
     page.wait_for_selector("text=done in")
     page.get_by_role("link", name="Speak").click()
@@ -164,7 +164,7 @@ def test_a_key_that_may_only_transcribe_does_so_and_another_one_is_taken_where_i
     page.get_by_role("link", name="Server").click()
     page.wait_for_selector("table td")
     page.get_by_role("button", name="Change or forget the key").click()
-    page.get_by_role("button", name="Forget the key").click()
+    page.get_by_role("button", name="Forget the key", exact=True).click()
     page.locator("dialog[open]", has_text="This server asks for a key").wait_for()
     assert page.locator("main :is(table, .cards)").count() == 0
     page.get_by_role("button", name="Cancel").click()

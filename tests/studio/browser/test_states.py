@@ -198,7 +198,7 @@ def test_37_39_the_dialog_of_the_key(page_of: PageOf, locked: Server) -> None:
     page.get_by_label("API key").fill(KEY)
     page.get_by_role("button", name="Use this key").click()
     page.get_by_role("button", name="Change or forget the key").click()
-    page.get_by_role("button", name="Forget the key").wait_for()
+    page.get_by_role("button", name="Forget the key", exact=True).wait_for()
     assert looked_at(page, LOOKS[:1]) == [], "with one more button in the header"
 
 

@@ -1,6 +1,6 @@
 // @ts-check
 // The page: one effect renders the view, another the player's bar, so that playing renders no text.
-import { render } from '../vendor/lit-html/lit-html.js';
+import { nothing, render } from '../vendor/lit-html/lit-html.js';
 import { effect, untracked } from '../vendor/signals-core/signals-core.mjs';
 import { loadAbout } from './api/client.js';
 import { loadLocale, locale, t } from './i18n/index.js';
@@ -8,13 +8,12 @@ import { leave } from './sound/player.js';
 import { keyChanges, parseRoute, route, theme, untold } from './state/app.js';
 import { restored, watchTabs } from './state/kept.js';
 import { settle, working } from './state/library.js';
-import { recording } from './state/recordings.js';
+import { recording, recordings } from './state/recordings.js';
 import { leaveTake, take } from './state/take.js';
 import { watchProgress } from './views/announce.js';
 import { keepingFocus } from './views/focus.js';
-import { watchKeys } from './views/keyboard.js';
+import { later } from './views/later.js';
 import { watchMenus } from './views/menu.js';
-import { playerBar } from './views/player.js';
 import { shell } from './views/shell.js';
 import { watchDrops } from './views/transcribe.js';
 
@@ -26,29 +25,42 @@ async function begin() {
   effect(() => {
     document.documentElement.dataset.theme = theme.value;
   });
-  watchKeys();
   watchDrops();
   watchMenus();
   watchTabs();
   const loaded = restored();
   await loadLocale().catch(() => undefined); // then the page speaks English
   // A new browser profile takes long to open its storage; only the view of one transcript has to wait for it.
-  if (route.value.id) await loaded;
+  if (route.value.id) {
+    later('opened');
+    await loaded;
+  }
   effect(() => {
     void locale.value; // the name of the view is a text of the page
     document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;
   });
-  const view = element('app');
-  const bar = element('player');
-  view.replaceChildren();
-  effect(() => keepingFocus(() => void render(shell(), view)));
-  effect(() => void render(playerBar(), bar));
+  draw();
   effect(silence);
   watchProgress();
   effect(() => {
     void keyChanges.value;
     void untracked(loadAbout);
   });
+}
+
+/** Draws the view and the player's bar, now and after each change. */
+function draw() {
+  const view = element('app');
+  const bar = element('player');
+  view.replaceChildren();
+  effect(() => keepingFocus(() => void render(shell(), view)));
+  effect(() => void render(recordings.value.length ? later('opened')?.playerBar() : nothing, bar));
+  effect(() => {
+    // They are there before the server may no longer be reached.
+    if (recordings.value.length) later('dialogs');
+  });
+  // After the first view is painted.
+  requestAnimationFrame(() => setTimeout(() => later('opened')));
 }
 
 function moved() {

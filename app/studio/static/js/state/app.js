@@ -29,6 +29,8 @@ export const key = signal(stored('session', TAB_KEY) ?? '');
 export const keyChanges = signal(0);
 /** Why the key dialog is open, and what to do once there is a key. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<KeyWanted | null>} */
 export const keyWanted = signal(null);
+/** The dialog that is open, besides those for a key and for a sound that is missing. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<import('../views/dialogs.js').Dialog | null>} */
+export const dialog = signal(null);
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<string>} One polite line for screen readers. */
 export const announcement = signal('');
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<'auto' | 'light' | 'dark'>} */

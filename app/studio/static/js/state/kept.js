@@ -113,16 +113,24 @@ export function drop(one) {
 /** @param {string} id */
 export async function unkeep(id) {
   gone.add(id);
-  await del(PREFIX + id).catch(() => undefined); // blocked storage keeps nothing
+  try {
+    await del(PREFIX + id);
+  } catch {
+    // Blocked storage keeps nothing.
+  }
   tabs.postMessage({ forgotten: id });
 }
 
 /** Loads the recordings that this browser kept, once. Resolves also where its storage cannot be read. */
 export const restored = () => (restoring ??= restore().catch(() => undefined));
 
+async function namesKept() {
+  return (await keys()).filter((name) => String(name).startsWith(PREFIX));
+}
+
 async function restore() {
   if (!keep.value) return;
-  const names = (await keys()).filter((name) => String(name).startsWith(PREFIX));
+  const names = await namesKept();
   const stored = await Promise.all(names.map((name) => get(name)));
   // In the meantime a file may have been dropped, and another tab may have told of a transcript or forgotten one.
   const fresh = stored.filter((facts) => facts && !recording(facts.id) && !gone.has(facts.id));
@@ -188,6 +196,6 @@ export async function setKeep(on) {
     return;
   }
   store('local', KEEP, 'never');
-  const names = (await keys().catch(() => [])).filter((name) => String(name).startsWith(PREFIX));
+  const names = await namesKept().catch(() => []);
   await Promise.all(names.map((name) => del(name)));
 }

@@ -6,7 +6,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
-import { key, keyChanges, keyWanted, route, setKey } from '../state/app.js';
+import { dialog, key, keyChanges, keyWanted, route, setKey } from '../state/app.js';
 import { lacksSound, reattach, recording, resembles } from '../state/recordings.js';
 import { callBox } from './call.js';
 import { icon } from './icons.js';
@@ -16,8 +16,6 @@ import { icon } from './icons.js';
  * @typedef {{kind: 'call', call: import('./call.js').Call} | {kind: 'keys'} | {kind: 'ask', text: string, yes: string, then: () => void}
  *   | {kind: 'choose', text: string, groups: readonly Group[]}} Dialog
  */
-/** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Dialog | null>} */
-export const dialog = signal(null);
 
 const KEYS = [
   ['Space', 'space'],

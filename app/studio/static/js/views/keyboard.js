@@ -1,12 +1,11 @@
 // @ts-check
 // Keys of the keyboard, only while the transcript or the player has the focus (WCAG 2.1.4).
 import * as player from '../sound/player.js';
-import { route } from '../state/app.js';
+import { dialog, route } from '../state/app.js';
 import { edit, undo } from '../state/library.js';
 import { recording } from '../state/recordings.js';
 import { reassigned } from '../transcript/edits.js';
 import { speakers } from '../transcript/model.js';
-import { dialog } from './dialogs.js';
 import { begin, focusWord } from './transcript.js';
 
 const SCROLLS = new Set(['PageUp', 'PageDown', 'Home', 'End']);

@@ -8,9 +8,11 @@ import { begin, denied, discard, end, failure, keptId, level, lost, phase, said,
 import { options } from '../state/recordings.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
+import { later } from './later.js';
 import { rich } from './rich.js';
 
 export function liveView() {
+  later('opened'); // the text will be shown there
   return html`<section class="sheet dictation">
     <h1>${t('live.title')}</h1>
     <p class="quiet">${t('live.tells')}</p>

@@ -3,8 +3,8 @@
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { call } from '../api/client.js';
 import { percent, t } from '../i18n/index.js';
+import { dialog } from '../state/app.js';
 import { consents, load, loadConsents, loadVoices, unloaded, voices } from '../state/voices.js';
-import { dialog } from './dialogs.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { languageName } from './voice-list.js';

@@ -4,10 +4,10 @@
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { percent, t } from '../i18n/index.js';
+import { dialog } from '../state/app.js';
 import { edit } from '../state/library.js';
 import { merged, renamed } from '../transcript/edits.js';
 import { nameOf, shares, speakers } from '../transcript/model.js';
-import { dialog } from './dialogs.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */
 

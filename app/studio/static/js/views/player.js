@@ -8,10 +8,9 @@ import { fieldsOf } from '../api/upload.js';
 import { clock, number, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
 import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
-import { route } from '../state/app.js';
+import { dialog, route } from '../state/app.js';
 import { isDictation, recording } from '../state/recordings.js';
 import { nameOf, speakers } from '../transcript/model.js';
-import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
 

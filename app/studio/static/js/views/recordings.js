@@ -3,11 +3,10 @@
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, percent, t } from '../i18n/index.js';
-import { route } from '../state/app.js';
+import { dialog, route } from '../state/app.js';
 import { keep, setKeep, unkept } from '../state/kept.js';
 import { forget, forgetAll } from '../state/library.js';
 import { recordings } from '../state/recordings.js';
-import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */

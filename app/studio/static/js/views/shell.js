@@ -1,26 +1,33 @@
 // @ts-check
 // The frame of every view: name, navigation, language, theme, dialogs, and the live region for screen readers.
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
-import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { LOCALES, locale, setLocale, t } from '../i18n/index.js';
-import { about, announcement, changeKey, key, LIVE_VIEW, route, setTheme, theme, untold, VIEWS } from '../state/app.js';
-import { dialogs } from './dialogs.js';
+import { missing } from '../sound/player.js';
+import {
+  about,
+  announcement,
+  changeKey,
+  dialog,
+  key,
+  keyWanted,
+  LIVE_VIEW,
+  route,
+  setTheme,
+  theme,
+  untold,
+  VIEWS,
+} from '../state/app.js';
 import { icon } from './icons.js';
+import { later, unloaded } from './later.js';
 import { transcribeView } from './transcribe.js';
 
-/** The views that are loaded; the others are loaded when they are first opened. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Record<string, () => unknown>>} */
-const ready = signal({ transcribe: transcribeView });
-/** @type {Record<string, (again: string) => Promise<() => unknown>>} */
-const LATER = {
-  speak: async (again) => (await import(`./speak.js${again}`)).speakView,
-  voices: async (again) => (await import(`./voices.js${again}`)).voicesView,
-  live: async (again) => (await import(`./live.js${again}`)).liveView,
-  server: async (again) => (await import(`./server.js${again}`)).serverView,
-};
-/** How often each view could not be loaded. @type {import('../../vendor/signals-core/signals-core.mjs').Signal<Record<string, number>>} */
-const failures = signal({});
-/** @type {Set<string>} */
-const loading = new Set();
+/** The views that are loaded when they are first opened, and the name of what draws them. */
+const LATER = /** @type {const} */ ({
+  speak: 'speakView',
+  voices: 'voicesView',
+  live: 'liveView',
+  server: 'serverView',
+});
 /** In an order in which each press but the last changes what is seen. */
 const THEMES = /** @type {const} */ ({ light: ['auto', 'dark', 'light'], dark: ['auto', 'light', 'dark'] });
 const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
@@ -52,29 +59,14 @@ function views(view) {
 
 /** @param {string} view */
 function shown(view) {
-  const draw = ready.value[view];
-  if (draw) return draw();
-  if (!failures.value[view]) void load(view);
-  else
-    return html`<h1>${t(`nav.${view}`)}</h1><div class="failure" role="alert"><p>${t('error.stale')}</p>
-      <button data-next @click=${() => void load(view)}>${t('common.retry')}</button></div>`;
-  return html`<h1>${t(`nav.${view}`)}</h1>`;
+  if (view === 'transcribe') return transcribeView();
+  const name = /** @type {keyof typeof LATER} */ (view);
+  return later(name)?.[LATER[name]]() ?? html`<h1>${t(`nav.${view}`)}</h1>${unloaded(name)}`;
 }
 
-/** @param {string} view */
-async function load(view) {
-  if (loading.has(view)) return;
-  loading.add(view);
-  const before = failures.value[view] ?? 0;
-  try {
-    // Some browsers keep in mind that an address could not be loaded: each try has another one.
-    const loaded = await LATER[view](before ? `?${before}` : '');
-    ready.value = { ...ready.value, [view]: loaded };
-  } catch {
-    failures.value = { ...failures.value, [view]: before + 1 };
-  } finally {
-    loading.delete(view);
-  }
+function dialogs() {
+  if (!keyWanted.value && !dialog.value && missing.value < 0) return nothing;
+  return later('dialogs')?.dialogs() ?? unloaded('dialogs');
 }
 
 function languages() {

@@ -6,7 +6,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { number, t } from '../i18n/index.js';
 import { RATE, secondsOf } from '../sound/pcm.js';
 import { wavFile } from '../sound/wav.js';
-import { route } from '../state/app.js';
+import { dialog, route } from '../state/app.js';
 import {
   bodyOf,
   busy,
@@ -23,7 +23,6 @@ import {
 } from '../state/speech.js';
 import { compared, voice, wanted } from '../state/voices.js';
 import { saveFile } from './copy.js';
-import { dialog } from './dialogs.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
 import { nameOfVoice, voiceList } from './voice-list.js';

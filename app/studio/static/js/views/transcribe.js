@@ -10,15 +10,13 @@ import * as library from '../state/library.js';
 import { isDictation, reattach, recording, recordings } from '../state/recordings.js';
 import { take as taken } from '../state/take.js';
 import { wordCount } from '../transcript/model.js';
-import { exportMenu } from './export.js';
 import { failureBox } from './failure.js';
 import { icon } from './icons.js';
+import { later, unloaded } from './later.js';
 import { optionsBox } from './options.js';
-import { peopleBox } from './people.js';
 import { recordingList } from './recordings.js';
 import { rich } from './rich.js';
 import { microphoneNote, recordButton } from './take.js';
-import { transcriptView } from './transcript.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */
 
@@ -37,10 +35,12 @@ setInterval(() => {
 export function transcribeView() {
   const open = recording(route.value.id);
   if (!open) return html`${dropZone()} ${recordings.value.length || !keep.value ? recordingList(nothing) : nothing}`;
+  const more = later('opened');
+  if (!more) return html`<h1 dir="auto">${open.name}</h1>${unloaded('opened')}`;
   return html`<div class="two">
     <details class="side" ?open=${wide.value}><summary>${t('list.side')}</summary>
-      ${recordingList(chooser(t('list.add')))} ${peopleBox(open)}</details>
-    <section class="sheet">${head(open)} ${transcriptView(open)}</section>
+      ${recordingList(chooser(t('list.add')))} ${more.peopleBox(open)}</details>
+    <section class="sheet">${head(open, more.exportMenu)} ${more.transcriptView(open)}</section>
   </div>`;
 }
 
@@ -133,8 +133,8 @@ function phaseText(one) {
   return phase === 'waiting' ? t('phase.waiting') : phase === 'queued' ? t('phase.queued') : '';
 }
 
-/** @param {Recording} one */
-function head(one) {
+/** @param {Recording} one @param {(one: Recording) => unknown} exportMenu */
+function head(one, exportMenu) {
   const { phase, sent, seconds, expected } = one.progress.value;
   const busy = ['waiting', 'sending', 'queued', 'listening'].includes(phase);
   const share = phase === 'sending' ? sent : expected ? seconds / expected : 0;

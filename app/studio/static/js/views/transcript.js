@@ -7,11 +7,11 @@ import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, locale, t } from '../i18n/index.js';
 import * as player from '../sound/player.js';
+import { dialog } from '../state/app.js';
 import { edit, openField, settle, typed } from '../state/library.js';
 import { draft } from '../state/recordings.js';
 import { joined, merged, reassigned, split } from '../transcript/edits.js';
 import { nameOf, speakers, startOf, textOf } from '../transcript/model.js';
-import { dialog } from './dialogs.js';
 import { icon } from './icons.js';
 import { tint } from './people.js';
 
