@@ -133,13 +133,17 @@ class _Conversation:
         left = self._socket.scope.get("extensions", {}).get(LEFT, {}).get("left", asyncio.Event().wait)
         gone = asyncio.ensure_future(left())
         tasks = (reading, sending, stopping, gone)
+        # A model that was loaded for the session has used some of its time.
+        seconds = min(self._seconds, session.left - LAST_EVENT_SECONDS)
         try:
-            await asyncio.wait(tasks, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
             if reading.done() or not gone.done():
                 await self._leave(session, reading, sending, stopping)
         except SlowReader:
             await self._end(POLICY_VIOLATION, "events were not read")
-        except (asyncio.CancelledError, OSError):
+        except (asyncio.CancelledError, OSError):  # the server stops at once, or the socket is gone
+            await session.give_up(ShuttingDown())
+            await self._last_words(sending)
             await self._end(SERVICE_RESTART, "the server stops")
         except Exception as failure:  # noqa: BLE001 - a fault of ours; the client is told and the trace logged
             faults.internal(failure)

@@ -19,6 +19,9 @@ from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_claim import SoundClaim
 from app.services.steps.live_session import LiveRules, LiveSession
 
+LOAD_SECONDS = 20.0
+"""A client that opens a session waits at most so many seconds for a model that could not be loaded before."""
+
 
 class LiveService:
     """Opens live sessions."""
@@ -68,9 +71,10 @@ class LiveService:
         if self._runner.state(model) != "failed":
             return
         try:
-            await self._runner.load(model, permit)
-        except ApiError as failure:
-            if failure.status == ModelUnavailable.status:
+            async with asyncio.timeout(LOAD_SECONDS):
+                await self._runner.load(model, permit)
+        except (ApiError, TimeoutError) as failure:
+            if isinstance(failure, ApiError) and failure.status == ModelUnavailable.status:
                 raise
             message = f"The model `{model.id}` cannot be loaded at the moment."
             raise ModelUnavailable(message, param="model") from failure

@@ -22,13 +22,15 @@ class SoundClaim:
         self._step()
 
     def reach(self, seconds: float) -> None:
-        """Claims memory for so many seconds of audio. Raises `InvalidRequest` if the server has none to
-        give.
+        """Claims memory for so many seconds of audio, or for none of them. Raises `InvalidRequest` if the
+        server has not enough to give.
         """
+        before = self._seconds
         while seconds > self._seconds:
             try:
                 self._step()
             except Overloaded:
+                self.fit(before)
                 message = "The server has no room for more audio now. Commit or clear what is there."
                 raise InvalidRequest(message, code="input_audio_buffer_full") from None
 

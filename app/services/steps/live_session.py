@@ -171,6 +171,11 @@ class LiveSession:
                 self._tell(ItemFailed(item.name, "server_error", reason.code, reason.message))
         self._waiting.clear()
 
+    @property
+    def left(self) -> float:
+        """Seconds until the models take no more work of this session."""
+        return self._permit.cancel.left
+
     async def close(self) -> None:
         """Cancels the running work and frees everything that the session holds."""
         self._permit.close()

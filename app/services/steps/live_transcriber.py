@@ -115,8 +115,6 @@ class ItemTranscriber:
             if look.done() or not self._row.waits:
                 await look
         except Exception as failure:
-            if self._permit.cancel.is_set():
-                raise
             item.failed = spoken
             told = isinstance(failure, ApiError)
             log.warning("a look at live audio failed: %s", failure, exc_info=not told)
@@ -191,9 +189,10 @@ class ItemTranscriber:
         )
         result = await self._transcribed(item, window, options, urgent=item.end is not None)
         item.prompt_tokens = max(item.prompt_tokens, result.prompt_tokens)
-        item.detected = result.language.code if result.segments else item.detected
-        if not options.draft or len(sound) >= 2 * SAMPLE_RATE:
-            item.language = item.language or item.detected
+        if result.segments:
+            item.detected = result.language.code
+            if not options.draft or len(sound) >= 2 * SAMPLE_RATE:
+                item.language = item.language or item.detected
         return words_of(result.segments)
 
     async def _transcribed(
