@@ -131,6 +131,7 @@ def test_15_exactly_one_word_is_marked_and_it_follows(cleared: Visit) -> None:
     back.wait_for(state="detached")
     page.set_viewport_size({"width": 1280, "height": 430})
     page.locator("[data-at]").first.click()
+    page.wait_for_function("() => document.querySelector('[data-at]').classList.contains('heard')")
     page.evaluate("scrollBy({top: 200, behavior: 'instant'})")  # as the scrollbar does, without a wheel
     back.wait_for()
     back.click()
