@@ -32,8 +32,6 @@ FAILED = "DEPLOY_FAILED"
 UNPLACED = "to be scheduled"
 """Ray Serve's words, after 30 s, for a replica for which no machine has room."""
 NO_ROOM = "no machine of it has room for the model, of which each replica reserves {}"
-AHEAD: dict[str, int] = {}
-"""For each call that a replica has taken, by its name in Ray Serve: the calls that it had before."""
 CRASHED = "Worker exit type: SYSTEM_ERROR"
 """Ray's words for a process that ended without being asked to."""
 
@@ -44,6 +42,28 @@ class ModelCalls:
 
     load: Any
     do: Any
+
+
+@dataclass(slots=True)
+class TakenCall:
+    """A call that a replica has taken."""
+
+    replica: Any
+    ahead: int
+    """The calls that the replica had before it."""
+    followed: bool = False
+    """Whether the replica has taken another call of this server since."""
+
+
+TAKEN: dict[str, TakenCall] = {}
+"""The calls of this server that replicas have, by their names in Ray Serve."""
+
+
+def note_taken(name: str, replica: Any, ahead: int) -> None:
+    """Called by the router when a replica has taken a call."""
+    for other in TAKEN.values():
+        other.followed = other.followed or other.replica == replica
+    TAKEN[name] = TakenCall(replica, ahead)
 
 
 class ServeClient:
@@ -62,12 +82,12 @@ class ServeClient:
 
     async def load(self, question: LoadOn) -> PackedValue:
         model = await self._model(question.app, question.order, question.patience)
-        return await self._answer(question.app, model.load.remote(), question.patience, 1)
+        return await self._answer(question.app, model.load.remote(), question.patience)
 
     async def do(self, question: DoOn) -> PackedValue:
         model = await self._model(question.app, question.order, question.patience)
         answer = model.do.remote(question.work, question.alone)
-        calls = 1 if question.alone else calls_of(question.order)
+        calls = 0 if question.alone else calls_of(question.order)
         return await self._answer(question.app, answer, question.patience, calls)
 
     async def look(self, question: StatesOf) -> dict[str, AppState]:
@@ -91,10 +111,10 @@ class ServeClient:
                 self._ill_since.setdefault(app, time.monotonic())
         return {app: found.get(app, AppState()) for app in question.apps}
 
-    async def _answer(self, app: str, response: Any, patience: float, calls: int) -> PackedValue:
+    async def _answer(self, app: str, response: Any, patience: float, calls: int = 0) -> PackedValue:
         """Waits for the answer of a replica. Raises `EngineError`: `EngineDied` if the replica ended. The
-        lane in the server decides which rows are tried again. `calls`: that the replica does at once; a call
-        that had to wait for others is not held responsible for the end of its replica.
+        lane in the server decides which rows are tried again. `calls`: that the replica does at the same
+        time; 0: it does this one alone.
         """
         from ray.exceptions import RayError
         from ray.serve.exceptions import RayServeException
@@ -111,12 +131,11 @@ class ServeClient:
             self._models.pop(app, None)
             raise ClusterDown("the model is not deployed", RETRY_SECONDS) from error
         except RayError as error:
-            began = AHEAD.get(response.request_id, calls) < calls
-            if died := death_of(error, began=began):
+            if died := death_of(error, began=_began(TAKEN.get(response.request_id), calls)):
                 raise died from error
             raise
         finally:
-            AHEAD.pop(response.request_id, None)
+            TAKEN.pop(response.request_id, None)
         return answer
 
     async def _model(self, app: str, order: Order, patience: float) -> ModelCalls:
@@ -211,6 +230,16 @@ def _state(app: Any) -> AppState:
         return AppState(problem=str(app.status.value))
     running = sum(count for state, count in deployment.replica_states.items() if state == "RUNNING")
     return AppState(running, UNPLACED if UNPLACED in deployment.message else str(deployment.status.value))
+
+
+def _began(taken: TakenCall | None, calls: int) -> bool:
+    """Whether a replica that has ended was certainly at this call. A call that had to wait for others may not
+    have begun. One that was done alone may have ended, and its answer was lost when the replica ended at the
+    next call.
+    """
+    if taken is None:
+        return False
+    return taken.ahead < calls if calls else not (taken.ahead or taken.followed)
 
 
 def death_of(error: Any, *, began: bool) -> EngineDied | None:

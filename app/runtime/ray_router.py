@@ -58,9 +58,9 @@ class LeastBusyRouter(FIFOMixin, RequestRouter):  # type: ignore[misc]  # Ray ha
 
     def on_request_routed(self, pending_request: Any, replica_id: Any, result: Any) -> None:
         """Ray Serve calls this right after the replica has told how many calls it has with this one."""
-        from app.runtime.ray_models import AHEAD  # not a copy: this class is pickled with its module's values
+        from app.runtime.ray_models import note_taken  # this class is pickled with its module's own values
 
-        AHEAD[pending_request.metadata.request_id] = self._told - 1
+        note_taken(pending_request.metadata.request_id, replica_id, self._told - 1)
 
     def update_replicas(self, replicas: list[Any]) -> None:
         super().update_replicas(replicas)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.runtime import ray_models
-from app.runtime.ray_models import CRASHED, ServeClient, death_of
+from app.runtime.ray_models import CRASHED, ServeClient, TakenCall, death_of
 from app.runtime.ray_orders import DEPLOYMENT, fingerprint
 from app.runtime.ray_values import ClusterRules, ConnectTo, StatesOf
 from engines.catalog import EngineFinder
@@ -148,6 +148,24 @@ async def test_a_controller_that_is_away_is_no_fault_of_the_gateway(cluster: Fak
     client._applications = applications  # type: ignore[method-assign]
     with pytest.raises(ClusterDown, match="does not tell its models"):
         await client.look(StatesOf(("model",)))
+
+
+@pytest.mark.parametrize(
+    ("taken", "calls", "began"),
+    [
+        (None, 1, False),
+        (TakenCall("a", 0), 1, True),
+        (TakenCall("a", 1), 1, False),
+        (TakenCall("a", 1, followed=True), 2, True),
+        (TakenCall("a", 0), 0, True),
+        (TakenCall("a", 1), 0, False),
+        (TakenCall("a", 0, followed=True), 0, False),
+    ],
+)
+def test_only_a_call_that_was_certainly_at_work_is_held_responsible(
+    taken: TakenCall | None, calls: int, began: bool
+) -> None:
+    assert ray_models._began(taken, calls) is began
 
 
 @pytest.mark.slow

@@ -97,12 +97,15 @@ async def test_a_replica_without_its_engine_is_not_named_until_it_has_it(
 
 
 async def test_it_notes_the_calls_that_were_there_before(router: Any, replicas: list[FakeReplica]) -> None:
-    from app.runtime.ray_models import AHEAD
+    from app.runtime.ray_models import TAKEN
 
-    call = SimpleNamespace(metadata=SimpleNamespace(request_id="a call"))
-    router.on_new_queue_len_info(replicas[0].replica_id, 3)
-    router.on_request_routed(call, replicas[0].replica_id, None)
-    assert AHEAD.pop("a call") == 2
+    for name, calls in (("a call", 3), ("another", 4)):
+        call = SimpleNamespace(metadata=SimpleNamespace(request_id=name))
+        router.on_new_queue_len_info(replicas[0].replica_id, calls)
+        router.on_request_routed(call, replicas[0].replica_id, None)
+    first, second = TAKEN.pop("a call"), TAKEN.pop("another")
+    assert (first.ahead, first.followed) == (2, True)
+    assert (second.ahead, second.followed) == (3, False)
 
 
 async def test_replicas_that_are_gone_are_forgotten(router: Any, replicas: list[FakeReplica]) -> None:
