@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from ray.serve.request_router import FIFOMixin, RequestRouter
@@ -58,9 +59,11 @@ class LeastBusyRouter(FIFOMixin, RequestRouter):  # type: ignore[misc]  # Ray ha
 
     def on_request_routed(self, pending_request: Any, replica_id: Any, result: Any) -> None:
         """Ray Serve calls this right after the replica has told how many calls it has with this one."""
-        from app.runtime.ray_models import note_taken  # this class is pickled with its module's own values
+        # This class is pickled with its module's own values, and by a server that may be of another version.
+        with suppress(ImportError):
+            from app.runtime.ray_models import note_taken
 
-        note_taken(pending_request.metadata.request_id, replica_id, self._told - 1)
+            note_taken(pending_request.metadata.request_id, replica_id, self._told - 1)
 
     def update_replicas(self, replicas: list[Any]) -> None:
         super().update_replicas(replicas)
