@@ -40,7 +40,7 @@ async def asset(request: Request, digest: str, name: str) -> Response:
 
 
 async def _loaded() -> Page:
-    """The page. Only reading its files takes a thread, which would be a third of the time of an answer."""
+    """The page. Only reading its files takes a thread."""
     return _page() if _page.cache_info().currsize else await asyncio.to_thread(_page)
 
 
