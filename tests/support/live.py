@@ -35,7 +35,7 @@ from tests.support.waiting import until
 WORDS_MODEL = ModelSpec("whisper-base", "transcription", "fake", Path("/nowhere"), 0, "")
 WIDE = SoundFormat("pcm", SAMPLE_RATE)
 FRAME_SAMPLES = 512
-LOOKS = LookRules(quick=TranscribeOptions(beam_size=1), careful=TranscribeOptions())
+LOOKS = LookRules(quick=TranscribeOptions(beam_size=1, draft=True), careful=TranscribeOptions())
 MANUAL = LiveSettings(model="whisper-1", format=WIDE, turns=None)
 TURN = ["SpeechStarted", "SpeechStopped", "ItemCommitted", "ItemCompleted"]
 """The names of the events of a turn, apart from its text."""

@@ -23,7 +23,7 @@ from engines.types import SAMPLE_RATE
 from tests.conftest import JFK
 from tests.support.live import MANUAL, TURN, completed, staged
 from tests.support.sound import decode
-from tests.support.waiting import until
+from tests.support.waiting import rounds, until
 
 
 async def test_a_turn_is_told_in_order_and_its_text_is_that_of_its_deltas() -> None:
@@ -179,6 +179,18 @@ async def test_clear_forgets_half_a_sample() -> None:
         stage.session.clear()
         await stage.hear("speech", 1)
         assert stage.session._buffer.sound(0, 10**6).max() == pytest.approx(8000 / 32_768)
+
+
+async def test_an_item_that_was_told_a_moment_before_the_end_of_its_session_does_not_fail() -> None:
+    async with staged(MANUAL) as stage:
+        await stage.hear("speech", 2)
+        stage.session.commit()
+        for _ in range(1000):
+            if stage.of(ItemCompleted):
+                break
+            await rounds(1)
+        await stage.session.give_up(InvalidRequest("Time is over.", code="session_expired"))
+        assert [type(event) for event in stage.of(ItemCompleted, ItemFailed)] == [ItemCompleted]
 
 
 async def test_items_that_are_not_complete_at_the_end_of_a_session_fail_once() -> None:
