@@ -11,6 +11,7 @@ from tests.studio.calls import run, shown
 from tests.studio.stage import PageOf, Visit
 from tests.support.server import KEY, Server
 from tests.support.sound import tone, wav
+from tests.support.waiting import wait_until
 
 HUM = wav(tone(3))
 
@@ -114,7 +115,7 @@ def test_33_the_key_is_nowhere(page_of: PageOf, locked: Server) -> None:
     page.get_by_role("button", name="Show the call").click()
     page.wait_for_selector("dialog[open] pre")
     assert KEY not in page.content()
-    page.wait_for_function(f"async () => (await ({STORES})()).includes('word0 ')")
+    wait_until(lambda: '"word0"' in page.evaluate(STORES), 60)
     page.get_by_role("button", name="Close").click()
     page.get_by_role("link", name="Speak").click()
     page.get_by_role("textbox", name="Text").fill("Good day.")

@@ -51,6 +51,7 @@ def test_5_a_dropped_file_is_named_and_its_text_appears(cleared: Visit) -> None:
     page.dispatch_event(".drop", "drop", {"dataTransfer": data})
     page.wait_for_selector("h1:text-is('dropped.wav')")
     assert page.title() == "dropped.wav · Antiphon", "before the server has answered anything"
+    wait_until(lambda: page.evaluate("true") and held, 60)  # Playwright calls `hold` while it is asked
     held[0].continue_()
     page.wait_for_selector("text=3 words")
     assert page.locator(".turn p").all_inner_texts() == ["word0 word1 word2"]

@@ -1,44 +1,16 @@
 // Recordings while the server works: no text is lost, whatever the user, another tab or the server does meanwhile.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { hear, messages, stored, turn, until, uploads } from './page.mjs';
+import { messages, stored, turn, until } from './page.mjs';
+import { begun, delta, ended, inStore, phase, segment, sent, storedText, texts } from './queue.mjs';
 
 const JS = '../../../app/studio/static/js';
 const library = await import(`${JS}/state/library.js`);
 const kept = await import(`${JS}/state/kept.js`);
 const { draft, recording, recordings, reattach } = await import(`${JS}/state/recordings.js`);
 const { renamed, rewritten } = await import(`${JS}/transcript/edits.js`);
-const { textOf } = await import(`${JS}/transcript/model.js`);
 
 kept.watchTabs();
-
-const delta = (text, start) => ({
-  type: 'transcript.text.delta',
-  words: text.split(' ').map((word, index) => ({ word, start: start + index, end: start + index + 0.5 })),
-});
-const segment = (speaker, start, end) => ({ type: 'transcript.text.segment', speaker, start, end });
-const texts = (one) => one.transcript.value.turns.map((turn) => [turn.speaker, textOf(turn)]);
-const phase = (one) => one.progress.value.phase;
-const inStore = (one) => stored.get(`transcript:${one.id}`);
-const storedText = (one) => inStore(one)?.transcript.turns.map(textOf).join(' / ');
-
-/** A recording that is being transcribed, and its upload. */
-async function begun(name = 'a.wav') {
-  const [one] = library.add([new File(['x'], name, { lastModified: 7 })]);
-  return { one, upload: await sent() };
-}
-
-let seen = 0;
-/** The next upload. */
-async function sent() {
-  await until(() => uploads.length > seen);
-  return uploads[seen++];
-}
-
-async function ended(one, upload) {
-  upload.end();
-  await until(() => phase(one) === 'done');
-}
 
 test('kept recordings come in the order in which they were added; what was interrupted is stopped', async () => {
   const facts = (id, added, phase) => ({
@@ -205,60 +177,6 @@ for (const [name, bad] of [
     await ended(next, await sent());
   });
 }
-
-test('what another tab forgets is not transcribed any more', async () => {
-  const { one, upload } = await begun();
-  upload.tell(delta('one', 0));
-  library.openField(one, 1);
-  hear({ forgotten: one.id });
-  assert.ok(upload.aborted);
-  assert.equal(draft.value, null);
-  assert.ok(!library.working.value);
-});
-
-test('what another tab transcribes is no stopped one, until that tab ends it or is gone', async () => {
-  const { one, upload } = await begun('elsewhere.wav');
-  upload.tell(delta('one', 0));
-  library.stop(one);
-  await until(() => inStore(one));
-  const tell = async (phase, text) => {
-    const facts = inStore(one);
-    const turns = [{ ...facts.transcript.turns[0], words: [{ text, start: 0, end: 1 }] }];
-    stored.set(`transcript:${one.id}`, {
-      ...facts,
-      transcript: { ...facts.transcript, turns },
-      progress: { ...facts.progress, phase },
-    });
-    hear({ saved: one.id });
-    await until(() => texts(one)[0][1] === text);
-  };
-  await tell('listening', 'two');
-  assert.equal(phase(one), 'elsewhere');
-  assert.equal(one.past.value.length, 0, 'text that comes is no edit');
-  assert.ok(!library.working.value);
-  hear({ left: [one.id] });
-  assert.equal(phase(one), 'stopped');
-  await tell('sending', 'three');
-  await tell('done', 'four');
-  assert.equal(phase(one), 'done');
-  await tell('done', 'five');
-  assert.equal(one.past.value.length, 1);
-});
-
-test('an edit of another tab goes into what this one transcribes', async () => {
-  const { one, upload } = await begun();
-  upload.tell(delta('one too', 0));
-  hear({ asked: [one.id] });
-  await until(() => storedText(one) === 'one too');
-  upload.tell(delta('three', 2));
-  const facts = inStore(one);
-  stored.set(`transcript:${one.id}`, { ...facts, transcript: rewritten(facts.transcript, 1, 'one two') });
-  hear({ saved: one.id });
-  await until(() => texts(one)[0][1] === 'one two three');
-  upload.tell(delta('four', 3));
-  await ended(one, upload);
-  assert.equal(storedText(one), 'one two three four');
-});
 
 test('the same file has the same date, unless the user says that it is a copy', async () => {
   const { one, upload } = await begun('dated.wav');

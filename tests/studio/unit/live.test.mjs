@@ -6,6 +6,7 @@ import { allow, until, world } from './browser.mjs';
 const JS = '../../../app/studio/static/js';
 const { route } = await import(`${JS}/state/app.js`);
 const live = await import(`${JS}/state/live.js`);
+const { recording } = await import(`${JS}/state/recordings.js`);
 const BUFFER = 'input_audio_buffer.';
 const TEXT = 'conversation.item.input_audio_transcription.';
 
@@ -52,6 +53,32 @@ test('words whose turn was not announced are waited for', async () => {
   told(`${TEXT}completed`, { item_id: 'a', transcript: 'Yes.' });
   assert.notEqual(await ending, '');
   assert.deepEqual(turns(), ['Yes.']);
+});
+
+test('words that come all at once have the time until then', async () => {
+  const ending = pressed();
+  live.seconds.value = 10;
+  told(`${BUFFER}committed`, { item_id: 'a' });
+  told(`${TEXT}completed`, { item_id: 'a', transcript: 'Oh yes.' });
+  const [turn] = recording(await ending).transcript.value.turns;
+  assert.deepEqual(turn.words, [
+    { text: 'Oh', start: 8, end: 9 },
+    { text: 'yes.', start: 9, end: 10 },
+  ]);
+});
+
+test('a microphone that is lost before it is open ends what has begun', async () => {
+  live.discard();
+  const begun = live.begin('', () => 'dictation');
+  await until(() => world.asked.length === 1);
+  allow();
+  const track = world.tracks.at(-1);
+  for (let times = 0; !track.onended && times < 100; times += 1) await null;
+  assert.equal(live.phase.value, 'starting');
+  track.onended();
+  await begun;
+  assert.deepEqual([live.phase.value, live.lost.value], ['idle', true]);
+  assert.equal(track.readyState, 'ended');
 });
 
 test('a turn that ends meanwhile is no answer to the commit', async () => {

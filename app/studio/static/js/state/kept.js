@@ -2,8 +2,8 @@
 // What this browser keeps of the recordings, in IndexedDB. All tabs of this page share it: without word from the others, a
 // tab would write back a transcript that another one has deleted, or an older text of one.
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
-import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { BUSY, catchUp, change, draft, make, recording, recordings, stepOf, whole } from './recordings.js';
+import { effect, signal } from '../../vendor/signals-core/signals-core.mjs';
+import { adopt, BUSY, change, draft, isSame, make, recording, recordings, stepOf, whole } from './recordings.js';
 import { store, stored } from './storage.js';
 
 /** @typedef {import('./recordings.js').Recording} Recording */
@@ -26,12 +26,19 @@ const gone = new Set();
 const pending = new Map();
 /** @type {Promise<void> | undefined} */
 let restoring;
+/** Resolves when all that other tabs have told is shown here, one after the other. @type {Promise<unknown>} */
+let shown = Promise.resolve();
+/** A recording that goes on elsewhere and has an open field here, and its text then. @type {{one: Recording, transcript: object} | null} */
+let held = null;
 
 export function watchTabs() {
   tabs.onmessage = ({ data }) => {
-    if (data.saved) void reload(data.saved);
+    if (data.saved) inTurn(() => reload(data.saved));
     if (data.asked) for (const one of busy()) if (data.asked.includes(one.id)) void save(one);
-    for (const id of data.left ?? []) ended(recording(id));
+    for (const id of data.left ?? []) {
+      inTurn(() => reload(id, true));
+      inTurn(() => ended(recording(id)));
+    }
     if (data.forgotten) {
       gone.add(data.forgotten);
       drop(recording(data.forgotten));
@@ -41,7 +48,25 @@ export function watchTabs() {
   // Storing takes longer than the page lives once it goes, so it begins as early as the browser tells.
   for (const name of ['beforeunload', 'pagehide']) window.addEventListener(name, keepNow);
   document.addEventListener('visibilitychange', keepNow);
-  window.addEventListener('pagehide', () => tabs.postMessage({ left: busy().map((one) => one.id) }));
+  window.addEventListener('pagehide', () => {
+    const left = recordings.value.filter((one) => one.events.length || BUSY.has(one.progress.value.phase));
+    tabs.postMessage({ left: left.map((one) => one.id) });
+  });
+  effect(() => {
+    if (!draft.value) release();
+  });
+}
+
+/** @param {() => unknown} work */
+function inTurn(work) {
+  shown = shown.then(work).catch(() => undefined); // a storage that fails keeps nothing
+}
+
+/** Shows what was held back. An edit made here is on its way to the tab that transcribes, which adds what came since. */
+function release() {
+  const before = held;
+  held = null;
+  if (before && before.one.transcript.peek() === before.transcript) inTurn(() => reload(before.one.id));
 }
 
 const busy = () => recordings.value.filter((one) => BUSY.has(one.progress.value.phase));
@@ -63,7 +88,7 @@ export async function save(one) {
   if (!recording(id)) return; // forgotten in the meantime
   const had = Math.max(one.had, one.events.length);
   try {
-    await set(PREFIX + id, { ...facts, had, progress: { ...one.progress.value, failure: null } });
+    await set(PREFIX + id, { ...facts, had, told: one.told, progress: { ...one.progress.value, failure: null } });
   } catch {
     unkept.value = true;
     return;
@@ -159,31 +184,53 @@ function filled(facts, alive) {
 function refill(one, facts, alive) {
   one.options = facts.options;
   one.transcript.value = facts.transcript;
+  one.events = []; // they are of the text before
   one.had = facts.had ?? 0;
+  one.told = teller(facts);
   one.peaks.value = facts.peaks ?? new Uint8Array();
   const open = alive ? 'elsewhere' : 'stopped';
   one.progress.value = { ...facts.progress, phase: unfinished(facts) ? open : facts.progress.phase };
 }
 
-/** Another tab has kept a transcript: this one shows it, so that a later edit here does not write an older text. @param {string} id */
-async function reload(id) {
+/**
+ * Another tab has kept a transcript: this one shows it, so that a later edit here does not write an older text.
+ * @param {string} id @param {boolean} [last] whether that tab is gone
+ */
+async function reload(id, last = false) {
+  const before = recording(id)?.past.value;
   const facts = await get(PREFIX + id);
   const one = recording(id);
   if (!facts || gone.has(id)) return;
   if (!one) return list([filled(facts, true)]);
-  const { phase, since } = one.progress.value;
-  if (BUSY.has(phase)) return facts.progress.since === since ? merge(one, facts) : undefined;
+  // An edit that was made here in the meantime is kept after this one.
+  if (before && one.past.value !== before) return;
+  if (transcribes(one, facts)) return merge(one, facts);
+  const comes = one.progress.value.phase === 'elsewhere' || unfinished(facts);
+  if (comes && !last && draft.value?.one === one) {
+    held ??= { one, transcript: one.transcript.value };
+    return;
+  }
   // Undo takes back edits, and not what came while it was transcribed.
-  if (phase !== 'elsewhere' && !unfinished(facts)) one.past.value = [...one.past.value, stepOf(one)];
+  if (!isSame(one, facts)) one.past.value = comes ? [] : [...one.past.value, stepOf(one)];
   refill(one, facts, true);
 }
 
-/** Another tab has edited what this one is transcribing: the edit stays, and what has come since is added to it. @param {Recording} one @param {any} facts */
+/** The try that told a text; older pages did not keep it. @param {any} facts @returns {number} */
+const teller = (facts) => facts.told ?? facts.progress.since;
+
+/** Whether this tab has the stream of a text, or will have it. @param {Recording} one @param {any} facts */
+function transcribes(one, facts) {
+  const { phase, since } = one.progress.value;
+  return BUSY.has(phase) || (one.events.length > 0 && facts.progress.since === since);
+}
+
+/** Another tab has edited what this one transcribes: the edit stays, unless a new try has told other text. @param {Recording} one @param {any} facts */
 function merge(one, facts) {
-  one.past.value = [...one.past.value, stepOf(one)];
-  one.transcript.value = facts.transcript;
-  one.had = facts.had;
-  catchUp(one);
+  const { phase, since } = one.progress.value;
+  const told = teller(facts);
+  const fits = told === one.told || one.told !== since;
+  if (fits && !isSame(one, facts)) adopt(one, { transcript: facts.transcript, had: facts.had ?? 0, told });
+  if (!fits || facts.had !== one.had || facts.progress.phase !== phase) saveSoon(one);
 }
 
 /** Whether transcripts are kept from now on. Turning it off takes those that are kept out of the browser's storage. @param {boolean} on */

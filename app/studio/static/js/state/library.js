@@ -105,6 +105,7 @@ function beginAnew(one) {
   one.transcript.value = EMPTY;
   one.events = [];
   one.had = 0;
+  one.told = one.progress.value.since;
 }
 
 /** @param {Recording} one @param {any} event */
@@ -192,6 +193,7 @@ export function undo(one) {
     one.transcript.value = step.transcript;
     one.events = step.events;
     one.had = step.had;
+    one.told = step.told;
     catchUp(one);
   });
   void save(one);

@@ -93,7 +93,8 @@ function kept() {
 /** The microphone was unplugged or taken away; what was said until then stays. */
 async function lose() {
   lost.value = true;
-  keptId.value = await end();
+  if (phase.value === 'starting') discard();
+  else keptId.value = await end();
 }
 
 /** Ends without a transcript, also what has only begun to begin. */
@@ -124,7 +125,11 @@ const HEARS = {
     said.value = [...said.value, { item, from, until: from, text: '', done: false }];
   },
   delta: (item, text) => change(item, (one) => ({ ...one, text: one.text + text, until: seconds.value })),
-  completed: (item, text) => change(item, (one) => ({ ...one, text: text ?? one.text, done: true })),
+  completed: (item, text) =>
+    change(item, (one) => {
+      const until = one.until > one.from ? one.until : seconds.value;
+      return { ...one, text: text ?? one.text, until, done: true };
+    }),
   broken: (wrong) => {
     failure.value = wrong;
     const begun = phase.value === 'listening';

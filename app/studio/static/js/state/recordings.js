@@ -1,8 +1,8 @@
 // @ts-check
 // The recordings of this tab, each a set of signals.
-import { signal } from '../../vendor/signals-core/signals-core.mjs';
+import { batch, signal } from '../../vendor/signals-core/signals-core.mjs';
 import { caughtUp, rewritten } from '../transcript/edits.js';
-import { EMPTY } from '../transcript/model.js';
+import { EMPTY, startOf } from '../transcript/model.js';
 import { about } from './app.js';
 
 /**
@@ -18,10 +18,10 @@ import { about } from './app.js';
  *   failure: import('../api/client.js').ApiFailure | null, retryAt: number}} Progress `retryAt`: milliseconds, 0 if it does not try again
  * @typedef {import('../api/upload.js').Options} Options
  * @typedef {{id: string, name: string, size: number, modified: number, added: number, file: File | null, options: Options,
- *   progress: Signal<Progress>, transcript: Signal<Transcript>, events: any[], had: number,
+ *   progress: Signal<Progress>, transcript: Signal<Transcript>, events: any[], had: number, told: number,
  *   past: Signal<readonly Step[]>, peaks: Signal<Uint8Array>, requestId: Signal<string>, stop: AbortController}} Recording
  *   `events` of the stream that change the text, and how many of them the transcript `had`: an open text field holds
- *   them back, so that the text does not change under the user
+ *   them back, so that the text does not change under the user; `told`: the try that told the text, by its `since`
  */
 
 /** @type {Progress} */
@@ -60,6 +60,7 @@ export function make(id, name, size, modified, file, added = now()) {
     transcript: signal(EMPTY),
     events: [],
     had: 0,
+    told: 0,
     past: signal([]),
     peaks: signal(new Uint8Array()),
     requestId: signal(''),
@@ -79,7 +80,12 @@ export function change(one, facts) {
 }
 
 /** @param {Recording} one @returns {Step} */
-export const stepOf = (one) => ({ transcript: one.transcript.value, events: one.events, had: one.had });
+export const stepOf = (one) => ({
+  transcript: one.transcript.value,
+  events: one.events,
+  had: one.had,
+  told: one.told,
+});
 
 /** Brings the text up to date, unless a text field is open in it. @param {Recording} one */
 export function catchUp(one) {
@@ -88,11 +94,39 @@ export function catchUp(one) {
   one.had = Math.max(one.had, one.events.length);
 }
 
+/** Whether it has the text that a tab kept. @param {Recording} one @param {{transcript: Transcript}} facts */
+export const isSame = (one, facts) => JSON.stringify(one.transcript.value) === JSON.stringify(facts.transcript);
+
+/** The text with what stands in its open field. @param {Recording} one @returns {Transcript} */
+function typedIn(one) {
+  const open = draft.value;
+  return open?.one === one ? rewritten(one.transcript.value, open.turn, open.text) : one.transcript.value;
+}
+
+/**
+ * Takes a text that another tab has edited, and adds what the stream has brought since. The other tab may have given
+ * the id of the turn that is a field here to another turn; where the turn is not found, undo brings back what was typed.
+ * @param {Recording} one @param {{transcript: Transcript, had: number, told: number}} facts
+ */
+export function adopt(one, { transcript, had, told }) {
+  const open = draft.value?.one === one ? draft.value : null;
+  const old = open && one.transcript.value.turns.find(({ id }) => id === open.turn);
+  const events = told === one.told ? one.events : [];
+  const shown = Math.max(had, told === one.told ? one.had : 0);
+  const next = caughtUp({ transcript, events: events.slice(0, shown), had });
+  const field = old && next.turns.find((turn) => startOf(turn) === startOf(old));
+  batch(() => {
+    one.past.value = [...one.past.value, { ...stepOf(one), transcript: field ? one.transcript.value : typedIn(one) }];
+    if (open && field?.id !== open.turn) draft.value = field ? { ...open, turn: field.id } : null;
+    one.transcript.value = next;
+    Object.assign(one, { events, had: shown, told });
+    catchUp(one);
+  });
+}
+
 /** The text with what stands in the open field, up to date. @param {Recording} one @returns {Transcript} */
 export function whole(one) {
-  const open = draft.value;
-  if (open?.one !== one) return caughtUp(stepOf(one));
-  return caughtUp({ ...stepOf(one), transcript: rewritten(one.transcript.value, open.turn, open.text) });
+  return caughtUp({ ...stepOf(one), transcript: typedIn(one) });
 }
 
 /** Whether it never had a file. @param {Recording} one */

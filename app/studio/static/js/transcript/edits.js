@@ -6,13 +6,13 @@ import { endOf, received, startOf, textOf } from './model.js';
 /**
  * @typedef {import('./model.js').Transcript} Transcript
  * @typedef {import('./model.js').Turn} Turn
- * @typedef {{transcript: Transcript, events: any[], had: number}} Step a text to go back to, the events of its stream,
- *   and how many of them it had
+ * @typedef {{transcript: Transcript, events: any[], had: number, told: number}} Step a text to go back to, the events of
+ *   its stream, how many of them it had, and the try that told it
  */
 
 /**
  * The text of a step with all that its stream has brought since then, as if it had stood there in the meantime.
- * @param {Step} step @returns {Transcript}
+ * @param {Omit<Step, 'told'>} step @returns {Transcript}
  */
 export const caughtUp = ({ transcript, events, had }) =>
   events.slice(had).reduce((text, event) => received(text, event), transcript);
