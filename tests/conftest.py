@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ UNTIMED = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.
 hypothesis_settings.register_profile("same", UNTIMED, derandomize=True)
 hypothesis_settings.register_profile("explore", UNTIMED, max_examples=1000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# A shell lets what it starts in the background ignore SIGINT, and every server of a test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AT_THE_START = set(os.environ)
 ROOT = Path(__file__).parents[1]
