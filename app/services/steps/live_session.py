@@ -1,7 +1,6 @@
 """One live session: pieces of sound -> turns, and the items that they make.
 
-Law: a session is one request with one permit. Its pieces are given one after the other; the time of the
-audio, not of the clock, decides where turns are.
+Law: a session is one request with one permit. The time of the audio decides where turns are, not the clock.
 """
 
 from __future__ import annotations
@@ -118,10 +117,9 @@ class LiveSession:
         """Takes further audio. Waits while too much audio is waiting for the model. Raises `ApiError`."""
         seconds = self._input.seconds(len(data))
         if not self._finds_turns and self._uncommitted() + seconds > self._rules.buffer_seconds:
-            raise InvalidRequest(
-                f"The buffer holds {self._rules.buffer_seconds:g} seconds and is full. Commit or clear it.",
-                code="input_audio_buffer_full",
-            )
+            most = f"{self._rules.buffer_seconds:g} seconds"
+            message = f"The buffer holds {most} and is full. Commit or clear it."
+            raise InvalidRequest(message, code="input_audio_buffer_full")
         self._claim.reach(self._needed(self._input.held + seconds))
         if self._input.hold(data):
             return
@@ -166,9 +164,8 @@ class LiveSession:
     async def give_up(self, reason: ApiError) -> None:
         """Ends the work. Each item that is committed and not complete fails for this reason."""
         await self._stop()
-        for item in self._waiting:
-            if item.end is not None and not item.over:
-                self._tell(ItemFailed(item.name, "server_error", reason.code, reason.message))
+        for item in (one for one in self._waiting if one.end is not None and not one.over):
+            self._tell(ItemFailed(item.name, "server_error", reason.code, reason.message))
         self._waiting.clear()
 
     @property
@@ -182,11 +179,10 @@ class LiveSession:
         await self._stop()
 
     async def _stop(self) -> None:
-        for task in (self._worker, self._running):
-            if task:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        for task in filter(None, (self._worker, self._running)):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     def _flush(self) -> None:
         self._advance(self._input.take())
@@ -227,8 +223,7 @@ class LiveSession:
 
     def _begin(self, start: int) -> LiveItem:
         name, model = f"item_{secrets.token_hex(10)}", self._model_of(self.settings.model)
-        item = LiveItem(name, start, self.settings, model)
-        self._open = item
+        self._open = item = LiveItem(name, start, self.settings, model)
         self._waiting.append(item)
         self._more.set()
         return item
