@@ -43,10 +43,12 @@ def serving(
     (folder / "model").mkdir(parents=True, exist_ok=True)
     (folder / "weights" / "tones").mkdir(parents=True, exist_ok=True)
     (folder / "weights" / "tones" / "tone.onnx").touch()
+    # Consents and voices load the model that tells voices apart before they read a recording.
+    names = ", ".join(f'"{name}" = "{folder / "model"}"' for name in ("whisper-1", "pyannote-starter"))
     usual = {
         "AUTH_KEYS": KEY,
         "SERVER_PORT": str(port),
-        "MODELS_ALIASES": f'{{ "whisper-1" = "{folder / "model"}" }}',
+        "MODELS_ALIASES": f"{{ {names} }}",
         "MODELS_PRELOAD": "[]",
         "TRANSCRIPTION_VAD": "false",
         "DIARIZATION_MODEL": str(folder / "weights"),

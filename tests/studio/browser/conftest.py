@@ -36,19 +36,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The real HTTP server with fakes as engines, and no keys.
-
-    Consents load the model that tells voices apart before they hear the phrase, so that is a fake.
-    """
+    """The real HTTP server with fakes as engines, and no keys."""
     folder = tmp_path_factory.mktemp("fake")
-    names = ", ".join(f'"{name}" = "{folder / "model"}"' for name in ("whisper-1", "pyannote-starter"))
-    with serving(
-        folder,
-        AUTH_KEYS="",
-        SPEECH_VOICES=VOICES,
-        SERVER_ALLOWED_HOSTS=HOSTS,
-        MODELS_ALIASES=f"{{ {names} }}",
-    ) as server:
+    with serving(folder, AUTH_KEYS="", SPEECH_VOICES=VOICES, SERVER_ALLOWED_HOSTS=HOSTS) as server:
         yield server
 
 
