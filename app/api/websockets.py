@@ -34,7 +34,7 @@ UNREAD_BYTES = 4 * 2**20
 """The most bytes that were sent and that the client has not read, including answers to its pings."""
 LINGER_SECONDS = 5.0
 """Seconds that the client gets to read the close frame."""
-PIECE_BYTES = 8 * 2**10
+PIECE_BYTES = 4 * 2**10
 """Bytes that are parsed in one turn of the event loop. 40,000 frames fit into one read of 256 kB."""
 TOGETHER_SECONDS = 0.1
 """Sockets that are read after a pause are read at multiples of so many seconds of the loop's time, so that
