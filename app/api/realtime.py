@@ -133,7 +133,7 @@ class _Conversation:
         left = self._socket.scope.get("extensions", {}).get(LEFT, {}).get("left", asyncio.Event().wait)
         gone = asyncio.ensure_future(left())
         tasks = (reading, sending, stopping, gone)
-        # A model that was loaded for the session has used some of its time.
+        # The permit began before the model was loaded, so it may end before the time of the session.
         seconds = min(self._seconds, session.left - LAST_EVENT_SECONDS)
         try:
             await asyncio.wait(tasks, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)

@@ -78,7 +78,7 @@ def down(
     ] = None,
     config: Config = None,
 ) -> None:
-    """End models in the cluster, and free what they reserve.
+    """Stop models in the cluster and free their memory and GPUs.
 
     Servers leave models in the cluster when they stop. One that still uses a model deploys it
     again with its next request.

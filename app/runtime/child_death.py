@@ -17,7 +17,7 @@ OVERGROWN = EngineDied("it took more memory than `runtime.child_bytes`")
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has killed because memory ran out; 0 if the system does not say."""
+    """The number of processes that the kernel has killed because memory ran out; 0 if it cannot be read."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

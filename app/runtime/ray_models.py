@@ -38,7 +38,7 @@ CRASHED = "Worker exit type: SYSTEM_ERROR"
 
 @dataclass(frozen=True, slots=True)
 class ModelCalls:
-    """The calls of a deployed model. Making them takes longer than some answers, so they are kept."""
+    """What calls a deployed model. It is kept, because making it takes longer than some calls."""
 
     load: Any
     do: Any
@@ -222,7 +222,7 @@ class ServeClient:
 
 
 def _state(app: Any) -> AppState:
-    """The state of an application in Ray Serve's words; None: there is none."""
+    """The state of an application, as Ray Serve calls it. `app`: None if there is no such application."""
     if app is None:
         return AppState()
     deployment = app.deployments.get(DEPLOYMENT)

@@ -106,7 +106,7 @@ class BodyReader(Reader):
         return _model(required_text(self._raw, self._name(field)))
 
     def choice(self, field: RequestField) -> str:
-        """The value that was sent, or the row's default."""
+        """One of the row's choices. If the request has none, the row's default."""
         read = required_text if field.required else optional_text
         text = read(self._raw, self._name(field)) or str(field.default)
         if text not in field.choices:
@@ -114,7 +114,7 @@ class BodyReader(Reader):
         return text
 
     def flag(self, field: RequestField) -> bool:
-        """The value that was sent, or the row's default."""
+        """True or false. If the request does not have the field, the row's default."""
         value = optional_flag(self._raw, self._name(field))
         return bool(_default(field, None)) if value is None else value
 

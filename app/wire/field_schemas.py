@@ -109,7 +109,9 @@ def _what(row: RequestField, settings: Settings) -> str:
 
 
 def _with_values(row: RequestField, settings: Settings, write: Callable[[str, str], str]) -> str:
-    """The sentence of a row. `write`: makes the text for a setting from its value and its quoted name."""
+    """The description of a request field. A setting that it names in backticks is replaced by what `write`
+    makes of the value and the name.
+    """
 
     def written(found: re.Match[str]) -> str:
         group = found[1].partition(".")[0]

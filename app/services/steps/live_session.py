@@ -170,7 +170,7 @@ class LiveSession:
 
     @property
     def left(self) -> float:
-        """Seconds until the models take no more work of this session."""
+        """Seconds until the session's permit ends; after that, no model works for it."""
         return self._permit.cancel.left
 
     async def close(self) -> None:

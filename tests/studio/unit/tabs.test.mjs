@@ -202,13 +202,19 @@ test('a turn of another tab with the id of the open field does not get its text'
   await ended(one, upload);
 });
 
-test('an edit of the text before goes into a try that has brought nothing', async () => {
+/** A recording whose first try failed, and its second try, which has brought nothing yet. */
+async function triedAgain() {
   const { one, upload } = await begun();
   upload.tell(delta('one too', 0));
   upload.onerror();
   await until(() => phase(one) === 'failed' && storedText(one) === 'one too');
   library.again(one);
   const second = await sent();
+  return { one, second };
+}
+
+test('an edit of the text before goes into a try that has brought nothing', async () => {
+  const { one, second } = await triedAgain();
   elsewhere(one.id, (old) => ({ ...old, transcript: rewritten(old.transcript, 1, 'one two') }));
   await until(() => texts(one)[0][1] === 'one two');
   assert.equal(phase(one), 'sending');
@@ -218,12 +224,7 @@ test('an edit of the text before goes into a try that has brought nothing', asyn
 });
 
 test('an edit of the text before does not go into a try that has brought text', async () => {
-  const { one, upload } = await begun();
-  upload.tell(delta('one too', 0));
-  upload.onerror();
-  await until(() => phase(one) === 'failed' && storedText(one) === 'one too');
-  library.again(one);
-  const second = await sent();
+  const { one, second } = await triedAgain();
   second.tell(delta('anew', 0));
   elsewhere(one.id, (old) => ({ ...old, transcript: rewritten(old.transcript, 1, 'one two') }));
   await settled();
