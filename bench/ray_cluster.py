@@ -3,7 +3,8 @@ nothing or sleep; how two servers share a replica; and what a killed replica and
 
     .venv/bin/python -m bench.ray_cluster [--windows 200] [--weights data/weights/whisper-base]
 
-Needs the extra `ray`. The cluster is two nodes on loopback addresses, so its figures are of one machine.
+Needs the extra `ray`. The cluster is two nodes on loopback addresses, so its figures are of one machine. The
+servers are on the head and all replicas on the other node, as where a machine has the GPUs.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ async def main(count: int, weights: Path | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places: dict[str, Place] = {}
-        with RayCluster(folder, nodes=2) as cluster:
+        with RayCluster(folder, nodes=2, head_cpus=0) as cluster:
             places = {"threads": ThreadsPlacement(FINDER), "ray": cluster.place}
             sides = {kind: Side(place, folder) for kind, place in places.items()}
             await added(sides, count)

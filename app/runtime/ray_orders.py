@@ -14,7 +14,7 @@ from typing import Any
 
 from app import __version__
 from app.models.weights import slug
-from app.runtime.ray_values import ClusterRules
+from app.runtime.ray_values import MESSAGE_VARIABLES, ClusterRules
 from engines.work import Order
 
 DEPLOYMENT = "Replica"
@@ -26,7 +26,7 @@ WAITING_CALLS = 64
 """Calls that may wait in a replica: one of each server, and each of those that a client just gave up. Ray
 Serve refuses further ones, and the server that is refused tries again with growing pauses.
 """
-REPLICA_VARIABLES = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+REPLICA_VARIABLES = {**MESSAGE_VARIABLES, "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 """Environment of replicas: their code is short and runs on Ray Serve's event loop, since the engine works on
 a thread anyway.
 """

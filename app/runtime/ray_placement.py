@@ -18,7 +18,16 @@ from app.runtime.meters import ChildMeter, Meters
 from app.runtime.ray_gateway import Gateway
 from app.runtime.ray_node import ENVIRONMENT
 from app.runtime.ray_orders import app_name, replica_order
-from app.runtime.ray_values import ClusterRules, ConnectTo, DoOn, LoadOn, packed, unpacked
+from app.runtime.ray_values import (
+    MESSAGE_BYTES,
+    MESSAGE_VARIABLES,
+    ClusterRules,
+    ConnectTo,
+    DoOn,
+    LoadOn,
+    packed,
+    unpacked,
+)
 from app.runtime.shared_buffer import shared_with_child
 from engines.catalog import EngineFinder
 from engines.errors import EngineDied
@@ -27,11 +36,15 @@ from engines.work import Host, Kind, Order, Result, Work, always
 
 PROGRAM = "app.runtime.ray_gateway_program"
 GATEWAY_VARIABLES = {
+    **MESSAGE_VARIABLES,
+    "MALLOC_MMAP_THRESHOLD_": str(2 * MESSAGE_BYTES),
+    "MALLOC_TRIM_THRESHOLD_": str(8 * MESSAGE_BYTES),
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     "RAY_SERVE_QUEUE_LENGTH_CACHE_TIMEOUT_S": "1",
 }
-"""Environment of the gateway: Ray Serve's router runs on the loop of the calls, and what it knows of the
-calls of other servers counts for a second.
+"""Environment of the gateway. It keeps the memory of a few messages, because new pages for each of the copies
+that Ray makes take 3 ms for a window. Ray Serve's router runs on the loop of the calls, and what it knows of
+the calls of other servers counts for a second.
 """
 LOAD_SECONDS = 600.0
 """Seconds until a replica must run. A cluster may have to start a machine first."""

@@ -18,6 +18,13 @@ from app.runtime.pipe import SMALL_BYTES
 from engines.catalog import EngineFinder
 from engines.work import Order
 
+MESSAGE_BYTES = 4_000_000
+"""Up to so many bytes, twice those of a window of 30 s, work and results travel in Ray's messages. From
+machine to machine that is quicker than through Ray's object stores, which Ray uses from 100 kB on; for larger
+ones it is slower.
+"""
+MESSAGE_VARIABLES = {"RAY_max_direct_call_object_size": str(MESSAGE_BYTES)}
+"""Environment of whoever sends work or results."""
 PackedValue: TypeAlias = tuple[bytes, tuple[npt.NDArray[np.uint8], ...]]
 """A pickled value, and its large arrays as bytes. A class of our own could not be read by another version."""
 

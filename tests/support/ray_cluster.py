@@ -39,12 +39,17 @@ KEEPER = "tests"
 class RayCluster:
     """A cluster of nodes on this machine, and a placement that uses it."""
 
-    def __init__(self, folder: Path, *, nodes: int = 1, variables: dict[str, str] | None = None) -> None:
-        """`folder`: for models. `variables`: environment variables of the nodes."""
+    def __init__(
+        self, folder: Path, *, nodes: int = 1, variables: dict[str, str] | None = None, head_cpus: int = 2
+    ) -> None:
+        """`folder`: for models. `variables`: environment variables of the nodes. `head_cpus`: with 0, all
+        replicas run on the other nodes.
+        """
         self.folder = folder
         self._base = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # sockets need a short path
         self.token = secrets.token_hex(32)
         self.port = _free_port()
+        self._head_cpus = head_cpus
         self._count, self._variables = nodes, {"PYTHONPATH": str(ROOT), **(variables or {})}
         self.nodes: list[RayNode] = []
         self.rules = ClusterRules(address=f"{LOOPBACK[0]}:{self.port}", prefix=f"t{self.port}-", cpus=0.1)
@@ -65,7 +70,10 @@ class RayCluster:
             self.nodes[-1].wait_until_up()
 
     def _node(self, number: int) -> RayNode:
-        return RayNode(self.port, self.token, self._base, head=number == 0, variables=self._variables)
+        cpus = 2 if number else self._head_cpus
+        return RayNode(
+            self.port, self.token, self._base, head=number == 0, cpus=cpus, variables=self._variables
+        )
 
     def order(self, kind: str) -> Order:
         folder = self.folder / kind

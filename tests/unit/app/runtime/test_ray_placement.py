@@ -13,8 +13,9 @@ import pytest
 from app.runtime.child_values import Done, Loaded
 from app.runtime.meters import Meters
 from app.runtime.ray_gateway import Gateway
-from app.runtime.ray_placement import RayPlacement
-from app.runtime.ray_values import AppState, ClusterRules, LoadOn, packed, unpacked
+from app.runtime.ray_orders import REPLICA_VARIABLES
+from app.runtime.ray_placement import GATEWAY_VARIABLES, RayPlacement
+from app.runtime.ray_values import AppState, ClusterRules, LoadOn, packed, packed_bytes, unpacked
 from engines.errors import SIGKILL, EngineDied
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import LengthClasses, Order, Transcribe
@@ -81,3 +82,13 @@ def test_large_arrays_are_not_copied_into_the_pickle_and_come_back_writable() ->
         array.flags.writeable = False
     back: Transcribe = unpacked((data, arrays))
     back.rows[0].pcm.samples[0] = 1
+
+
+def test_a_whole_window_travels_in_a_message_and_the_answers_do_the_same() -> None:
+    window = Window(Pcm(np.zeros(30 * SAMPLE_RATE, np.float32)))
+    limits = {
+        int(variables["RAY_max_direct_call_object_size"])
+        for variables in (GATEWAY_VARIABLES, REPLICA_VARIABLES)
+    }
+    assert packed_bytes(packed(Transcribe((window,), TranscribeOptions()))) < limits.pop()
+    assert not limits
