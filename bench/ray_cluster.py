@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from app.errors import ApiError
+from app.errors import ApiError, from_engine
 from app.runtime.threads_placement import ThreadsPlacement
 from bench.placements import WORK_SECONDS, Side, quantiles, times
 from engines.catalog import EngineFinder
@@ -145,30 +145,33 @@ async def headless(side: Side, cluster: RayCluster) -> None:
     """Kills all nodes, and starts new ones."""
     cluster.stop()
     began = time.perf_counter()
-    answers: dict[str, int] = {}
+    answers: dict[int, int] = {}
     refused_after = 0.0
     while time.perf_counter() - began < 20:
         asked = time.perf_counter()
         answer = await asked_once(side)
         answers[answer] = answers.get(answer, 0) + 1
-        if answer == "ClusterDown" and not refused_after:
+        if answer == 503 and not refused_after:
             refused_after = asked - began
         await asyncio.sleep(0.5)
-    print(f"without a head: {answers}, refused from {refused_after:.1f} s on")
+    print(f"without a head: answers by their status {answers}, refused from {refused_after:.1f} s on")
     await asyncio.to_thread(cluster.start)
     began = time.perf_counter()
-    while (answer := await asked_once(side)) != "ok":
+    while await asked_once(side) != 200:
         await asyncio.sleep(0.5)
     print(f"a new head: the first answer {time.perf_counter() - began:.1f} s after it is up")
 
 
-async def asked_once(side: Side) -> str:
+async def asked_once(side: Side) -> int:
+    """The status that a client would get."""
     with side.runner.admit() as permit:
         try:
             await side.window(permit)
-        except (EngineError, ApiError) as failure:
-            return type(failure).__name__
-    return "ok"
+        except EngineError as failure:
+            return from_engine(failure).status
+        except ApiError as failure:
+            return failure.status
+    return 200
 
 
 async def main(count: int, weights: Path | None) -> None:

@@ -247,11 +247,17 @@ def _down(error: engine_errors.EngineError) -> ApiError:
     return failure
 
 
+def _died(error: engine_errors.EngineError) -> ApiError:
+    """Whoever kills the processes of an engine from outside is not the request, which may come again."""
+    killed = isinstance(error, engine_errors.EngineDied) and error.killed
+    return _down(error) if killed else EngineCrashed()
+
+
 _TOLD: dict[type[engine_errors.EngineError], Callable[[engine_errors.EngineError], ApiError]] = {
     engine_errors.DeviceLost: lambda error: ModelUnavailable(str(error), param="model"),
     engine_errors.EngineMissing: lambda error: EngineUnavailable(str(error), param="model"),
     engine_errors.EngineOutOfMemory: lambda _: OutOfMemory(),
-    engine_errors.EngineDied: lambda _: EngineCrashed(),
+    engine_errors.EngineDied: _died,
     engine_errors.EngineDown: _down,
     engine_errors.GivenUp: lambda _: ShuttingDown(),
     engine_errors.LibraryBroken: lambda error: ModelUnavailable(str(error), param="model"),
