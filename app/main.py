@@ -16,7 +16,7 @@ from app import __version__
 from app.api import (
     about,
     client_secrets,
-    faults,
+    error_envelope,
     health,
     index,
     models,
@@ -27,17 +27,17 @@ from app.api import (
     voice_consents,
     voices,
 )
-from app.api.browsers import BrowserCheck, Cors
+from app.api.authentication import KeyCheck
 from app.api.deps import Intake
-from app.api.documents import openapi_document
-from app.api.key_check import KeyCheck
+from app.api.every_request import EveryRequest, LastResort
+from app.api.host_and_origin import BrowserCheck, Cors
 from app.api.key_limits import UseCount
-from app.api.request_frame import LastResort, RequestFrame
+from app.api.openapi_document import openapi_document
 from app.api.required_scopes import ScopeCheck
 from app.container import Container
 from app.services.use_cases import UseCases
 from app.settings import Settings
-from app.settings.source import load_settings
+from app.settings.load import load_settings
 
 UNUSED_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -77,7 +77,7 @@ def create_app(container: Container | None = None) -> FastAPI:
     app.openapi = partial(openapi_document, app, container.settings)  # type: ignore[method-assign]  # FastAPI's hook
     _add_routes(app, page=container.settings.studio.enabled)
     _add_middleware(app, container.services, container.settings)
-    faults.install(app)
+    error_envelope.install(app)
     return app
 
 
@@ -85,10 +85,6 @@ def _intake(container: Container) -> Intake:
     settings = container.settings
     return Intake(
         limits=settings.request_limits,
-        uploads=container.uploads,
-        threads=container.threads,
-        files=container.files,
-        file_threads=container.file_threads,
         recording_bytes=settings.voices.upload_bytes,
         transcriptions=container.request_rules,
         speech=container.speech_rules,
@@ -122,4 +118,4 @@ def _add_middleware(app: FastAPI, services: UseCases, settings: Settings) -> Non
         app.add_middleware(
             Cors, origins=server.cors_origins
         )  # outside of the error handlers, because pages must be able to read errors
-    app.add_middleware(RequestFrame, meters=services.meters)
+    app.add_middleware(EveryRequest, meters=services.meters)

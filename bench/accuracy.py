@@ -24,8 +24,8 @@ import jiwer
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from tests.conftest import JFK, JFK_TEXT
 
 LIBRISPEECH = Path(__file__).with_name("librispeech.tsv")

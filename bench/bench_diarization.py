@@ -34,8 +34,8 @@ from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
 from app.runtime.diarizer_stretches import DiarizerStretches
 from app.services.steps.join_speakers import SpeakerJoiner
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from bench.diarization_results import FileResult, Results
 from bench.diarization_scores import Turns, Words, jer, read_rttm, read_stm
 from bench.made_conversations import make_kokoro

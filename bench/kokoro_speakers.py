@@ -10,7 +10,7 @@ import time
 import av
 import numpy as np
 
-from app.audio.filters import samples
+from app.audio.frame_samples import samples
 from engines.kokoro import engine as kokoro
 from engines.kokoro import match as kokoro_match
 from engines.speakers import encoder

@@ -24,8 +24,8 @@ from app.container import Container
 from app.domain import TranscriptionJob
 from app.domain.live import ItemCompleted, LiveEvent, LiveSettings, ServerTurns, SoundFormat
 from app.services.steps import live_item, live_transcriber
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from bench.accuracy import SOUND, ours, reference
 from bench.live_client import PIECE_SECONDS, hiss
 from bench.live_measures import word_errors

@@ -22,8 +22,8 @@ import numpy as np
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from bench import dvector
 from bench.accuracy import plain
 from bench.kokoro_speakers import at_16_khz

@@ -22,14 +22,14 @@ from pathlib import Path
 
 from app.errors import ApiError, from_engine
 from app.runtime.threads_placement import ThreadsPlacement
-from bench.placements import WORK_SECONDS, Side, quantiles, times
+from bench.placement_overhead import WORK_SECONDS, Side, quantiles, times
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import Order, Place, Transcribe
 from tests.conftest import JFK
 from tests.support.ray_cluster import RayCluster
-from tests.support.scripted import FINDER
+from tests.support.scripted_engines import FINDER
 from tests.support.sound import decode
 
 SLEEP_SECONDS = 0.2

@@ -16,8 +16,8 @@ import jiwer
 
 from app.container import Container
 from app.domain import SpeechJob, TranscriptionJob, VadOptions
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from bench.accuracy import plain
 from tests.conftest import ROOT
 

@@ -22,7 +22,7 @@ import numpy as np
 from app.container import Container
 from app.services.steps.recordings import chunks, listen
 from app.services.voices import SAMPLE_PIECE_SECONDS
-from app.settings.source import load_settings
+from app.settings.load import load_settings
 from engines.speakers import encoder
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 from tests.conftest import ROOT

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from app.container import Container
 from app.domain import TranscriptionJob, VadOptions
+from app.settings.load import load_settings
 from app.settings.one_process import in_one_process
-from app.settings.source import load_settings
 from bench.stt_pairs import Goal, Spent, compared, in_turn, spent, timed
 from bench.stt_sides import CLIENTS, Ours, Plain, Remote, Speech
 from tests.support.sound import RATE, encode, wav

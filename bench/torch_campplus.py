@@ -149,7 +149,9 @@ class _DenseLayer(nn.Module):
 
 
 class _ContextMask(nn.Module):
-    """A convolution whose channels are weighed by what the whole utterance and the two seconds around say."""
+    """A convolution whose channels are weighted by a mask, computed from the means of the whole utterance and
+    of the two seconds around each frame.
+    """
 
     def __init__(self, dilation: int) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from engines.pyannote.engine import PyannoteDiarizer
 from engines.speakers import clustering
 from engines.speakers.encoder import WEIGHTS
 from engines.speakers.engine import SEGMENTATION
-from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
+from engines.speakers.similar_voices import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Samples
 
 
@@ -31,9 +31,9 @@ def load(folder: Path, options: EngineOptions) -> PyannoteDiarizer:
 def networks(folder: Path, options: EngineOptions) -> tuple[Any, CamPlusPlus]:
     """The segmentation model and the speaker encoder."""
     setup.prepare(options)
-    from engines.pyannote import checkpoints
+    from engines.pyannote import safe_loading
 
-    model = checkpoints.read_model(folder / SEGMENTATION, checkpoints.SEGMENTATION)
+    model = safe_loading.read_model(folder / SEGMENTATION, safe_loading.SEGMENTATION)
     return model, load_encoder(folder / WEIGHTS)
 
 

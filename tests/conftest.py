@@ -16,9 +16,10 @@ from app.container import Container
 from app.main import create_app
 from app.models.weights import WeightsStore
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.pyannote.setup import QUIET
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.command import Command
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.postgres import emptied, running_postgres
 from tests.support.server import Server, running
 
@@ -134,6 +135,14 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def antiphon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command in an empty working folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Command(folder, monkeypatch, capsys)
+
+
+@pytest.fixture
 def synthesizer() -> ToneSynthesizer:
     return ToneSynthesizer()
 
@@ -160,7 +169,7 @@ async def container(
     settings: Settings, engine: EchoTranscriber, synthesizer: ToneSynthesizer
 ) -> AsyncIterator[Container]:
     """All of the app but the real engine, on a migrated database."""
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), lambda _: ToneEngine(synthesizer))
     await made.open()
     yield made

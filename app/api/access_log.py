@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from app.api import faults
+from app.api import error_envelope
 from app.domain import Caller
 from app.runtime.http_meters import HttpMeters
 
@@ -66,7 +66,7 @@ def outcome_of(status: int, *, complete: bool) -> str:
     """How a request ended. `left`: the client closed the connection before the end; `cut`: the answer broke
     off; `refused`: the answer is an error.
     """
-    if status in (0, faults.CLIENT_GONE):
+    if status in (0, error_envelope.CLIENT_GONE):
         return "left"
     if not complete:
         return "cut"

@@ -17,8 +17,8 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api import faults
-from app.api.faults import ClientGone
+from app.api import error_envelope
+from app.api.error_envelope import ClientGone
 from app.errors import ApiError, RequestTimedOut, ShuttingDown
 from app.logs import note
 
@@ -31,7 +31,7 @@ from outside.
 
 
 CUT = "antiphon.cut"
-"""ASGI extension: a callable that ends the connection in the middle of an answer (`connections.py`)."""
+"""ASGI extension: a callable that ends the connection in the middle of an answer (`http_connections.py`)."""
 
 
 class ResponseCut(Exception):
@@ -169,7 +169,7 @@ def _as_api_error(failure: BaseException | None) -> ApiError | None:
         if failure:
             log.info("an answer that had begun failed: %s", failure)
         return failure
-    return faults.internal(failure)
+    return error_envelope.internal(failure)
 
 
 async def _until_gone(receive: Receive) -> None:

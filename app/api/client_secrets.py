@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from app.api.deps import CallerOf, Intake, IntakeOf, Services
-from app.api.forms import read_json
-from app.api.live_requests import check_enabled, check_model
+from app.api.live_settings import check_enabled, check_model
+from app.api.request_bodies import read_json
 from app.domain import Caller
 from app.services.use_cases import UseCases
 from app.wire.client_secrets import secret_answer, secret_request
@@ -38,7 +38,7 @@ async def _secret(
     request: Request, services: UseCases, intake: Intake, caller: Caller, *, beta: bool
 ) -> Response:
     check_enabled(intake)
-    body = await read_json(request, intake.limits, intake.uploads)
+    body = await read_json(request, intake.limits, services.bodies)
     wanted = secret_request(body, services.live.defaults, beta=beta)
     if intake.transcriptions.strict:
         check_session(wanted.session, wanted.settings, beta=beta)

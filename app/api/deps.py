@@ -12,9 +12,6 @@ from starlette.requests import HTTPConnection
 
 from app.api.access_log import CALLER
 from app.domain import Caller
-from app.runtime.admission import Admission
-from app.runtime.shared_places import SharedPlaces
-from app.runtime.work_threads import WorkThreads
 from app.services.use_cases import UseCases
 from app.settings.limits import LimitsSettings
 from app.settings.realtime import RealtimeSettings
@@ -27,14 +24,6 @@ class Intake:
     """The rules for reading requests: their limits, and the defaults of absent fields."""
 
     limits: LimitsSettings
-    uploads: Admission
-    threads: WorkThreads
-    """Worker threads for large JSON, so that parsing it does not block the event loop."""
-    files: SharedPlaces
-    """Limits how many files of edited segments are made at once, in total and for each key."""
-    file_threads: WorkThreads
-    """A single thread: such files are made one after the other, and do not delay transcriptions and speech.
-    """
     recording_bytes: int
     """The most bytes of a consent recording or of a voice sample."""
     transcriptions: RequestRules

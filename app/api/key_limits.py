@@ -9,7 +9,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import faults
+from app.api import error_envelope
 from app.api.access_log import CALLER
 from app.domain import Caller
 from app.errors import ApiError
@@ -42,7 +42,7 @@ class UseCount:
         try:
             account.begin()
         except ApiError as refused:
-            await faults.response(refused)(scope, receive, answer)
+            await error_envelope.response(refused)(scope, receive, answer)
             return
         try:
             with spending_on(account):

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.deps import Services
-from app.wire.resources import model_list, model_object, speech_model_list
+from app.wire.model_answers import model_list, model_object, speech_model_list
 
 router = APIRouter(tags=["models"])
 

@@ -1,4 +1,4 @@
-"""/v1/realtime: live transcription over WebSocket, and the client secrets that browsers open it with.
+"""/v1/realtime: live transcription over WebSocket.
 
 Law: every refusal is an HTTP answer before the upgrade; after it, errors are events and do not close.
 """
@@ -15,13 +15,13 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 from starlette.responses import Response
 
-from app.api import faults
-from app.api.browsers import is_allowed
+from app.api import error_envelope
+from app.api.authentication import OPENED_BY
 from app.api.deps import Intake, IntakeOf, Services
-from app.api.key_check import OPENED_BY
+from app.api.host_and_origin import is_allowed
 from app.api.live_outbox import Outbox, SlowReader
-from app.api.live_requests import changed_settings, check_enabled
-from app.api.websockets import END, LEFT, REST
+from app.api.live_settings import changed_settings, check_enabled
+from app.api.websocket_connections import END, LEFT, REST
 from app.domain.live import LiveEvent, LiveSettings
 from app.errors import (
     ApiError,
@@ -34,7 +34,7 @@ from app.errors import (
 from app.logs import note
 from app.services.steps.live_session import LiveSession
 from app.services.use_cases import UseCases
-from app.wire import realtime as wire
+from app.wire import realtime_events as wire
 from app.wire.realtime_session import unfit_model, updated
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def realtime(socket: WebSocket, services: Services, intake: IntakeOf) -> N
         with services.live_sessions.place():
             await _Conversation(socket, services, intake).run(settings)
     except ApiError as refused:
-        await faults.response(refused)(socket.scope, socket.receive, socket.send)
+        await error_envelope.response(refused)(socket.scope, socket.receive, socket.send)
 
 
 def _asked(socket: WebSocket, services: UseCases, intake: Intake) -> LiveSettings:
@@ -102,7 +102,6 @@ class _Conversation:
         self._socket = socket
         self._services = services
         self._intake = intake
-        self._threads = intake.threads
         self._rules = intake.realtime
         offered = socket.scope.get("subprotocols", [])
         self._protocol = PROTOCOL if PROTOCOL in offered else None
@@ -146,7 +145,7 @@ class _Conversation:
             await self._last_words(sending)
             await self._end(SERVICE_RESTART, "the server stops")
         except Exception as failure:  # noqa: BLE001 - a fault of ours; the client is told and the trace logged
-            faults.internal(failure)
+            error_envelope.internal(failure)
             await self._end(INTERNAL_FAULT, "the server had an error")
         finally:
             for task in tasks:
@@ -234,7 +233,7 @@ class _Conversation:
             cause: str | None = None
             try:
                 if len(frame) > LONG_FRAME:
-                    cause, event = await self._threads.run(lambda frame=frame: _event(frame))  # type: ignore[misc]
+                    cause, event = await self._services.bodies.parsed(lambda frame=frame: _event(frame))  # type: ignore[misc]
                 else:
                     raw = wire.decoded(frame)
                     cause = wire.event_id(raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import faults
+from app.api import error_envelope
 from app.api.access_log import CALLER
 from app.domain import Caller
 from app.errors import ApiError
@@ -63,7 +63,7 @@ class ScopeCheck:
             try:
                 check_scope(caller, needed or ())
             except ApiError as refused:
-                await faults.response(refused)(scope, receive, send)
+                await error_envelope.response(refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

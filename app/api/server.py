@@ -1,6 +1,6 @@
 """uvicorn's HTTP server, with limits on connections and a shutdown that answers every client.
 
-Law: start and shutdown are decided here; the limits of a connection are in `connections.py`.
+Law: start and shutdown are decided here; the limits of a connection are in `http_connections.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.connections import FIRST_REQUEST_SECONDS, Connection, protocol
+from app.api.http_connections import FIRST_REQUEST_SECONDS, Connection, protocol
 from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
-from app.api.websockets import MESSAGE_BYTES, PING_SECONDS, Socket
+from app.api.websocket_connections import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.settings import Settings
-from app.settings.source import SettingsError
+from app.settings.load import SettingsError
 
 log = logging.getLogger(__name__)
 FAREWELL_SECONDS = 5.0

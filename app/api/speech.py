@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api.answer_lifetime import LiveResponse, opened_in, while_connected
 from app.api.deps import CallerOf, IntakeOf, Services
 from app.api.event_stream import EventStream
-from app.api.forms import read_json
+from app.api.request_bodies import read_json
 from app.logs import note
 from app.services.steps.open_speech import OpenSpeech
 from app.wire import sse
@@ -24,7 +24,7 @@ router = APIRouter(tags=["audio"])
 @router.post("/audio/speech")
 async def create_speech(request: Request, services: Services, intake: IntakeOf, caller: CallerOf) -> Response:
     """Speak text."""
-    body = await read_json(request, intake.limits, intake.uploads)
+    body = await read_json(request, intake.limits, services.bodies)
     wanted = speech_request(body, intake.speech)
     note(model=wanted.job.model[:100])
     opening = services.speech.open(wanted.job, wanted.format, caller, whole=wanted.whole)

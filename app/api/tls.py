@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.settings.load import SettingsError
 from app.settings.server import ServerSettings
-from app.settings.source import SettingsError
 
 log = logging.getLogger(__name__)
 PEM_BEGIN = "-----BEGIN CERTIFICATE-----"

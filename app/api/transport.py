@@ -1,5 +1,4 @@
-"""Bytes of HTTP: how many of them a client has read, the answer to an invalid request, and the head of a
-request.
+"""Bytes of HTTP: how many of them a client has read, and the answer to an invalid request.
 
 Law: holds no state of the protocol.
 """
@@ -7,12 +6,11 @@ Law: holds no state of the protocol.
 from __future__ import annotations
 
 import asyncio
-import base64
 import fcntl
 import json
 import struct
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -23,8 +21,6 @@ LEAST_TAKEN_PER_SECOND = 1000
 """The slowest speed at which a client may read an answer, in bytes a second. The slowest audio has three
 times as many.
 """
-KEY_BYTES = 16
-WEBSOCKET_VERSION = b"13"
 
 
 class CountedTransport:
@@ -103,33 +99,3 @@ def refusal(error: ApiError, request_id: str) -> bytes:
     if error.retry_after is not None:
         headers.append(f"retry-after: {error.retry_after}")
     return STATUS_LINE[error.status] + "\r\n".join(headers).encode() + b"\r\n\r\n" + body
-
-
-def head_without_upgrade(
-    method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]
-) -> bytes:
-    """The head of a request without its upgrade headers, which a server may ignore.
-
-    RFC 9110, section 7.8. Java's HTTP client sends `Upgrade: h2c` with every first request, bodies included.
-    """
-    lines = [b"%b %b HTTP/%b" % (method, url, version.encode())]
-    for name, value in headers:
-        kept = value
-        if name == b"connection":
-            options = (option.strip() for option in value.split(b","))
-            kept = b", ".join(option for option in options if option.lower() != b"upgrade")
-        if name != b"upgrade":
-            lines.append(name + b": " + kept)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def is_handshake(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a request can open a WebSocket: a GET with a key and no body (RFC 6455, section 4.1)."""
-    given = dict(headers)
-    try:
-        key = base64.b64decode(given.get(b"sec-websocket-key", b""), validate=True)
-    except ValueError:
-        return False
-    without_body = b"transfer-encoding" not in given and given.get(b"content-length", b"0") == b"0"
-    version = given.get(b"sec-websocket-version")
-    return method == b"GET" and without_body and len(key) == KEY_BYTES and version == WEBSOCKET_VERSION

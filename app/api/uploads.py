@@ -13,7 +13,7 @@ from contextlib import aclosing
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.api.faults import ClientGone
+from app.api.error_envelope import ClientGone
 from app.api.multipart import FormBounds
 from app.errors import ApiError, RequestTimedOut, UploadTooLarge
 from app.settings.limits import LimitsSettings

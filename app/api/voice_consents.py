@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.forms import query_of, read_form, read_json
 from app.api.idempotency import created_once
+from app.api.request_bodies import query_of, read_form, read_json
 from app.wire.request_fields import RECORDING
-from app.wire.resources import (
+from app.wire.voice_answers import (
     consent_object,
     consent_page,
     deleted_consent,
@@ -29,7 +29,7 @@ async def create_consent(
     """Record a consent: the recording must say the consent phrase."""
     most = intake.recording_bytes
     async with read_form(
-        request, intake.limits, intake.uploads, file=RECORDING.name, file_bytes=most
+        request, intake.limits, services.bodies, file=RECORDING.name, file_bytes=most
     ) as form:
         wanted = consent_request(form.fields)
         recording = await asyncio.to_thread(form.file(RECORDING.name).read)
@@ -60,7 +60,7 @@ async def update_consent(
     request: Request, consent: str, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> dict[str, Any]:
     """Rename a consent."""
-    body = await read_json(request, intake.limits, intake.uploads)
+    body = await read_json(request, intake.limits, services.bodies)
     return consent_object(await services.consents.rename(caller, consent_id(consent), new_name(body)))
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.deps import CallerOf, IntakeOf, Services
-from app.api.forms import query_of, read_form
 from app.api.idempotency import created_once
+from app.api.request_bodies import query_of, read_form
 from app.wire.request_fields import SAMPLE
-from app.wire.resources import (
+from app.wire.voice_answers import (
     custom_voice_object,
     deleted_voice,
     listed_voice,
@@ -27,7 +27,7 @@ router = APIRouter(tags=["audio"])
 async def create_voice(request: Request, services: Services, intake: IntakeOf, caller: CallerOf) -> Response:
     """Make a voice from a sample, with the consent of its speaker."""
     most = intake.recording_bytes
-    async with read_form(request, intake.limits, intake.uploads, file=SAMPLE.name, file_bytes=most) as form:
+    async with read_form(request, intake.limits, services.bodies, file=SAMPLE.name, file_bytes=most) as form:
         wanted = voice_request(form.fields)
         sample = await asyncio.to_thread(form.file(SAMPLE.name).read)
 

@@ -1,6 +1,6 @@
 """The list of connections that wait for their clients, and the limits of all connections.
 
-Law: values and an ordered list; `connections.py` measures the times and ends connections.
+Law: values and an ordered list; `http_connections.py` measures the times and ends connections.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from app.audio.convert import Converter, Level
-from app.audio.layouts import check_frames, check_packet, make_plain
+from app.audio.convert_to_mono import Converter, Level
+from app.audio.unsafe_layouts import check_frames, check_packet, make_plain
 from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import SAMPLE_RATE, Samples
 

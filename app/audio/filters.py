@@ -1,18 +1,13 @@
-"""FFmpeg's filters, and the only place that reads the samples of a frame.
-
-Law: PyAV counts the planes of a frame until it meets a null pointer, and behind the eighth channel there is
-none: it reads memory that is not the frame's. So only mono frames are read, and many channels become one
-inside FFmpeg.
-"""
+"""Graphs of FFmpeg's filters. Law: the last filter gives mono frames; `frame_samples.py` reads no others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.audio.frame_samples import samples
 from engines.types import Samples
 
 if TYPE_CHECKING:
@@ -58,10 +53,3 @@ def frames(graph: Graph) -> Iterator[AudioFrame]:
 def finished(graph: Graph) -> list[Samples]:
     """The samples that the filters have finished; their last step gives mono floats."""
     return [np.asarray(samples(frame), np.float32) for frame in frames(graph)]
-
-
-def samples(frame: AudioFrame) -> NDArray[Any]:
-    """A copy of the samples of a mono frame."""
-    if frame.layout.nb_channels != 1:
-        raise ValueError(f"a frame of {frame.layout.nb_channels} channels is not read")
-    return frame.to_ndarray().reshape(-1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.audio.filters import samples
+from app.audio.frame_samples import samples
 from app.domain.live import SoundFormat
 from engines.types import SAMPLE_RATE
 

@@ -62,7 +62,7 @@ def _row(record: AuditRecord) -> dict[str, str | int | float | bool | None]:
 
 
 async def _read(config: Config, since: int, action: str) -> list[AuditRecord]:
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.audit import audit_records
     from app.store.database import Database
     from app.store.schema_check import check_schema

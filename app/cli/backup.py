@@ -27,7 +27,7 @@ def backup(file: BackupFile, config: Config = None) -> None:
     Example:
         antiphon backup antiphon-2027-01-31.backup
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.backup import back_up
 
     settings = load_settings(config)
@@ -45,7 +45,7 @@ def restore(file: BackupFile, config: Config = None) -> None:
     Example:
         antiphon restore antiphon-2027-01-31.backup
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.backup import restore as run
     from app.store.backup_file import read_summary
     from app.store.migrations import upgrade_if_needed

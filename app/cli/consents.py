@@ -61,7 +61,7 @@ def phrase(
     Example:
         antiphon consents phrase de
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.text.consent_phrases import PHRASES, expected_phrase
 
     text = expected_phrase(language, load_settings(config).voices.organisation)

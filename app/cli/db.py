@@ -22,7 +22,7 @@ def upgrade(config: Config = None) -> None:
     Example:
         antiphon db upgrade
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.migrations import upgrade as run
 
     run(load_settings(config).database_url)
@@ -43,7 +43,7 @@ def downgrade(
     Example:
         antiphon db downgrade 0001
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.migrations import downgrade as run
 
     run(load_settings(config).database_url, revision)
@@ -57,7 +57,7 @@ def current(config: Config = None) -> None:
     Example:
         antiphon db current
     """
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.database import Database
     from app.store.schema_check import revision_of
     from app.store.tables import HEAD

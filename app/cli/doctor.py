@@ -41,7 +41,7 @@ def doctor(config: Config = None) -> None:
         antiphon doctor
     """
     from app.cli.tables import printable
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     checks: tuple[Callable[[Settings], Finding], ...] = (
@@ -233,7 +233,7 @@ def _port(settings: Settings) -> Finding:
 
 def _running(settings: Settings, taken: str) -> Finding:
     """What the server on that port says of itself, if it is Antiphon."""
-    from app.cli.running_server import NoAnswer, health_of
+    from app.cli.health_probe import NoAnswer, health_of
 
     server = settings.server
     try:

@@ -24,7 +24,7 @@ KNOWN = (
     ("app.container", "StartRefused"),
     ("app.errors", "ApiError"),
     ("app.models.errors", "WeightsError"),
-    ("app.settings.source", "SettingsError"),
+    ("app.settings.load", "SettingsError"),
     ("app.store.database", "DatabaseError"),
     ("engines.errors", "EngineError"),
 )

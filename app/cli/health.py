@@ -41,9 +41,10 @@ def health(
         antiphon health
     """
     from app.cli.failures import CommandError
-    from app.cli.running_server import NoAnswer, address, health_of
+    from app.cli.health_probe import NoAnswer, health_of
+    from app.cli.server_address import address
     from app.cli.tables import printable
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     where = f"{address(settings.server)} port {settings.server.port}"

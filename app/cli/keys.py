@@ -269,7 +269,7 @@ async def _key(keys: KeyService, typed: str) -> ApiKey:
 
 def _with_keys(config: Path | None, use: Callable[[KeyService], Awaitable[Result]]) -> Result:
     from app.services.keys import KeyService
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.database import Database
     from app.store.keys import KeyStore
     from app.store.schema_check import check_schema

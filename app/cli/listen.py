@@ -102,7 +102,7 @@ def _chosen(*, model: str, language: str, prompt: str, pause: int) -> LiveSettin
 
 
 def _settings(config: Path | None) -> Settings:
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     limits = settings.limits.model_copy(update={"request_seconds": WEEK_SECONDS})

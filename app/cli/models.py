@@ -38,7 +38,7 @@ def list_models(as_json: Json = False, config: Config = None) -> None:
     """
     from app.cli.tables import TableRow, show
     from app.models.catalog import catalog
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     store, memory = _store(config), _in_memory(load_settings(config))
     rows: list[TableRow] = []
@@ -202,7 +202,7 @@ def import_set(
 
 def _store(config: Path | None, *, offline: bool = False) -> WeightsStore:
     from app.container import weights_store
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     return weights_store(settings, offline=offline)
@@ -220,7 +220,7 @@ def _in_memory(settings: Settings) -> dict[str, str]:
     import os
     import urllib.request
 
-    from app.cli.running_server import address, trusting_its_certificate
+    from app.cli.server_address import address, trusting_its_certificate
 
     host = address(settings.server)
     scheme = "https" if settings.server.certificate else "http"

@@ -23,7 +23,7 @@ def _catalogue() -> dict[str, Any]:
 
 def _installed() -> list[str]:
     """Models in the weights folder; none if it cannot be read, since completion must not print errors."""
-    from app.settings.source import SettingsError, load_settings
+    from app.settings.load import SettingsError, load_settings
 
     try:
         settings = load_settings()
@@ -36,7 +36,7 @@ def _installed() -> list[str]:
 
 def _names_of(kind: str) -> Iterator[str]:
     """OpenAI's names for a kind of model, the catalogue's, and models that were installed beside them."""
-    from app.openai_names import SPEECH_NAMES, TRANSCRIPTION_NAMES
+    from app.default_aliases import SPEECH_NAMES, TRANSCRIPTION_NAMES
 
     yield from TRANSCRIPTION_NAMES if kind == "transcription" else SPEECH_NAMES
     known = _catalogue()
@@ -60,7 +60,7 @@ def complete_speech_model(incomplete: str) -> list[str]:
 
 def complete_voice(incomplete: str) -> list[str]:
     """OpenAI's voices, then the voices whose files the catalogue names, for completion."""
-    from app.openai_names import BUILTIN_VOICES
+    from app.default_aliases import BUILTIN_VOICES
 
     speech = [entry for entry in _catalogue().values() if entry["kind"] == "speech"]
     local = (Path(name).name.split(".")[0] for entry in speech for name in entry["files"] if _is_voice(name))

@@ -44,7 +44,7 @@ def check_plain(target: Path) -> None:
 
 def write_output(target: Path, data: bytes) -> None:
     """Writes all of the bytes or none of them. A device, a pipe and a link stay what they are."""
-    from app.models.files import write_atomically
+    from app.models.durable_files import write_atomically
 
     if target.exists() and not target.is_file():
         target.write_bytes(data)

@@ -50,7 +50,7 @@ def up(
     from tempfile import TemporaryDirectory
 
     from app.runtime.ray_node import RayNode, kept_token, token_file
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     _require_ray()
     settings = load_settings(config)
@@ -89,8 +89,8 @@ def down(
     """
     from app.container.placement import cluster_rules
     from app.runtime.ray_deployment import delete_apps
-    from app.runtime.ray_orders import app_name
-    from app.settings.source import load_settings
+    from app.runtime.ray_deployment_options import app_name
+    from app.settings.load import load_settings
 
     _require_ray()
     settings = load_settings(config)
@@ -126,8 +126,8 @@ def write_config(
 
     from app.container.placement import cluster_rules
     from app.runtime.ray_deployment import check_config
-    from app.runtime.ray_orders import config_of
-    from app.settings.source import load_settings
+    from app.runtime.ray_deployment_options import config_of
+    from app.settings.load import load_settings
 
     _require_ray()
     if check:
@@ -175,7 +175,7 @@ def _orders(settings: Settings, names: list[str]) -> list[Order]:
     from app.cli.failures import CommandError
     from app.container import model_registry, weights_store
     from app.container.builders import runner_rules
-    from app.runtime.orders import EngineSettings, Orders
+    from app.runtime.model_orders import EngineSettings, Orders
 
     if not names:
         raise CommandError("Name a model, or set `models.preload`.")

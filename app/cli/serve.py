@@ -57,7 +57,7 @@ def serve(
 
 def _settings(config: Path | None, host: str | None, port: int | None) -> Settings:
     """The settings, with the host and the port of the command line. Raises `SettingsError`."""
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     given = {"ANTIPHON_SERVER_HOST": host, "ANTIPHON_SERVER_PORT": port}
     options = {name: str(value) for name, value in given.items() if value is not None}
@@ -100,7 +100,7 @@ def _checked(settings: Settings, *, prepare: bool) -> Settings:
 
 def _hash_ahead(settings: Settings) -> threading.Thread:
     """Hashes the weights of the models to be loaded, while the libraries of the server are imported."""
-    from app.models.files import hash_of
+    from app.models.durable_files import hash_of
     from app.models.weights import slug
 
     models = (settings.models.aliases.get(name, name) for name in settings.models.preload)

@@ -93,7 +93,7 @@ def speak(
     from app.cli.output_files import check_target, stdin_text
     from app.cli.without_server import run_locally
     from app.domain import SpeechJob
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     logging.getLogger("app").setLevel(logging.ERROR)
     target_format = _format(output, form)

@@ -146,7 +146,7 @@ def _job(*, model: str, language: str, translate: bool, prompt: str, vad: bool) 
 
 def _settings(config: Path | None, model: str) -> Settings:
     """The settings. If `model` is the path of a folder, that path is a name of the model in it."""
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     if not Path(model).is_dir():

@@ -72,7 +72,7 @@ def _summed(entries: Iterable[UsageEntry], form: str) -> dict[tuple[str, str, st
 
 
 async def _read(config: Config, since: int) -> tuple[list[UsageEntry], list[ApiKey]]:
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.database import Database
     from app.store.keys import KeyStore
     from app.store.schema_check import check_schema

@@ -32,7 +32,7 @@ def list_voices(project: Project = "default", as_json: Json = False, config: Con
     from app.cli.tables import show
     from app.cli.without_server import run_locally
     from app.domain import Caller
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
 
     settings = load_settings(config)
     rows = run_locally(settings, lambda container: _rows(container, Caller(project, "cli")))

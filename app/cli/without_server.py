@@ -47,7 +47,7 @@ def run_for_project(
 ) -> Result:
     """Runs `work` on behalf of a project, with a database whose schema is up to date."""
     from app.domain import Caller
-    from app.settings.source import load_settings
+    from app.settings.load import load_settings
     from app.store.schema_check import check_schema
 
     async def run(container: Container) -> Result:

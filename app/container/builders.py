@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app import __version__
+from app.audio.reader_task import read, warm
 from app.domain import AuditEntry, ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
@@ -18,10 +19,14 @@ from app.models.voicebook import VoiceBook
 from app.models.weights import WeightsStore, slug
 from app.runtime.admission import Admission
 from app.runtime.batching import BatchLimits
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.lane_runner import RunnerRules
+from app.runtime.memory_shortage import MemoryShortage
+from app.runtime.meters import Meters
+from app.runtime.places_per_key import SharedPlaces
+from app.runtime.reader_messages import ReaderOrder
+from app.runtime.reader_pool import ReaderPool, ReaderRules
 from app.runtime.runner import Runner
-from app.runtime.shared_places import SharedPlaces
-from app.runtime.work_threads import WorkThreads
 from app.services.about import AboutService
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
@@ -34,7 +39,8 @@ from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.settings.limits import LimitsSettings
-from app.settings.source import groups
+from app.settings.load import groups
+from app.settings.runtime import RuntimeSettings
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
 from app.tracing import TracingRules
@@ -245,6 +251,13 @@ def start_entry(settings: Settings) -> AuditEntry:
     ]
     details: dict[str, str | float | bool] = {"version": __version__, "settings": ", ".join(changed)}
     return AuditEntry("server.start", "", "done", details)
+
+
+def work_threads(runtime: RuntimeSettings, meters: Meters, shortage: MemoryShortage) -> WorkThreads:
+    """The threads of requests, and the processes in which uploads are decoded, if they are isolated."""
+    rules = ReaderRules(step_seconds=runtime.stuck_seconds)
+    readers = ReaderPool(ReaderOrder(read, warm), rules, meters) if runtime.isolate_readers else None
+    return WorkThreads(runtime.decode_threads, shortage, readers)
 
 
 def uploads(limits: LimitsSettings) -> Admission:

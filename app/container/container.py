@@ -15,22 +15,23 @@ from app.container.automatic_settings import filled
 from app.container.builders import diarization_model, model_registry, weights_store
 from app.container.placement import place
 from app.container.start_checks import check_start
-from app.container.work_threads import work_threads
 from app.models.voicebook import VoiceBook
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.idle_memory import Activity, IdleMemory
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
-from app.runtime.orders import EngineSettings
-from app.runtime.work_threads import WorkThreads
+from app.runtime.model_orders import EngineSettings
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
+from app.services.edited_files import EditedFileService
 from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.metrics import MetricsService
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.refused_logins import SERVER, RefusedLogins
+from app.services.request_bodies import RequestBodyService
 from app.services.speech import SpeechService
 from app.services.steps.shared_loudness import SharedLoudness
 from app.services.transcription import TranscriptionService
@@ -43,8 +44,8 @@ from app.store.audit import AuditLog
 from app.store.database import Database
 from app.store.idempotency import IdempotencyStore
 from app.store.keys import KeyStore
-from app.store.loudness import LoudnessStore
 from app.store.usage import UsageStore
+from app.store.voice_loudness import LoudnessStore
 from app.store.voices import VoiceStore
 from app.tracing import close_tracing, open_tracing
 from engines import catalog
@@ -75,7 +76,7 @@ class Container:
         self.files = builders.edited_files(settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
-        self.threads = work_threads(settings.runtime, self.meters, self.shortage)
+        self.threads = builders.work_threads(settings.runtime, self.meters, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
         self.place = place(settings, finder, self.meters)
@@ -161,6 +162,8 @@ class Container:
         transcription = builders.transcription(base, builders.diarization(base, self.diarization_model))
         custom, readiness = builders.custom_voices(base), self._readiness()
         return UseCases(
+            bodies=RequestBodyService(self.uploads, self.threads),
+            edited_files=EditedFileService(self.files, self.file_threads),
             transcription=transcription,
             speech=builders.speech(base, self.voices, custom, self.loudness),
             live=builders.live(base),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from app.runtime.kept_windows import BATCHES_KEPT
 from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessRules
 from app.runtime.processes_placement import ProcessesPlacement
+from app.runtime.ray_messages import ClusterRules
 from app.runtime.ray_node import found_token
 from app.runtime.ray_placement import RayPlacement, gateway_to
-from app.runtime.ray_values import ClusterRules
 from app.runtime.threads_placement import ThreadsPlacement
+from app.runtime.windows_sent_ahead import BATCHES_KEPT
 from app.settings import Settings
 from engines import catalog
 from engines.work import Place

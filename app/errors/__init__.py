@@ -1,7 +1,7 @@
 """Every failure that a client can see: status, type, code and param beside its one-line meaning.
 
-Law: each failure is a class with a name; one handler (`app.api.faults`) renders them all. Messages help the
-person who asked and leak nothing: no paths, no stack traces, no keys.
+Law: each failure is a class with a name; one handler (`app.api.error_envelope`) renders them all. Messages
+help the person who asked and leak nothing: no paths, no stack traces, no keys.
 """
 
 from __future__ import annotations

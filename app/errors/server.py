@@ -1,4 +1,4 @@
-"""Temporary and internal failures of the server: every 5xx but that of `connections.py`."""
+"""Temporary and internal failures of the server: every 5xx but that of `errors/connections.py`."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from app.models.catalog import FileEntry, ModelEntry
+from app.models.durable_files import move_durably
 from app.models.errors import WeightsError
 from app.models.fetch import FetchProgress, silent
-from app.models.files import move_durably
 from app.models.manifest import MANIFEST, MANIFEST_BYTES, manifest_bytes, read_manifest, write_manifest
 from app.models.mirrors import CHUNK_BYTES, copy_bounded
 from app.models.weights import STAGING, WeightsStore, file_state, slug, unslug

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.models.catalog import FileEntry, ModelEntry
+from app.models.durable_files import hash_of, move_durably
 from app.models.errors import MirrorError, WeightsError
-from app.models.files import hash_of, move_durably
 from app.models.hub import ask_hub
 from app.models.mirrors import FolderMirror, Mirror, hub_mirror, url_mirror
 from app.models.packages import PackageMirror

@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 from app.domain import ModelKind
 from app.models.catalog import FILE_NAME, ModelEntry, parse_entry
+from app.models.durable_files import write_atomically
 from app.models.errors import WeightsError
-from app.models.files import write_atomically
 
 MANIFEST = "manifest.json"
 FIELDS = frozenset({"kind", "engine", "title", "licence", "owner", "created", "files", "hub", "trusted"})

@@ -16,9 +16,9 @@ from typing import Literal
 from filelock import FileLock
 
 from app.models.catalog import FileEntry, ModelEntry, catalog
+from app.models.durable_files import hash_of
 from app.models.errors import WeightsError
 from app.models.fetch import Fetcher, FetchProgress, silent
-from app.models.files import hash_of
 from app.models.manifest import find_manifest, write_manifest
 
 STAGING = ".fetching"

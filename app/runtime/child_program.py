@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.runtime.child_guard import guard
-from app.runtime.child_values import Done, Failure, Loaded
-from app.runtime.kept_windows import SentWork, WindowKeeper, feature_threads
+from app.runtime.child_messages import Done, Failure, Loaded
 from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.threads_placement import ThreadsPlacement
+from app.runtime.windows_sent_ahead import SentWork, WindowKeeper, feature_threads
 from engines.errors import DeviceLost
 from engines.heap import QUIET_SECONDS, return_free_memory
 from engines.work import Host, Work

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 
+from app.runtime.child_messages import Done, Loaded
 from app.runtime.child_process import ChildProcess
-from app.runtime.child_values import Done, Loaded
-from app.runtime.kept_windows import SentWork, WindowBook
 from app.runtime.pipe import FrameKind
 from app.runtime.shared_buffer import shared_with_child
+from app.runtime.windows_sent_ahead import SentWork, WindowBook
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import Window

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.runtime.call_times import CallTimes
 from app.runtime.crash_history import CrashHistory
+from app.runtime.stuck_calls import CallTimes
 
 
 @dataclass(slots=True)

@@ -19,15 +19,15 @@ from app.errors import RequestTimedOut, from_engine
 from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.diarizer_stretches import seen_of
 from app.runtime.lane import Lane
 from app.runtime.memory_budget import MemoryBudget, ModelState
 from app.runtime.memory_shortage import MemoryShortage
 from app.runtime.meters import Meters
-from app.runtime.orders import EngineSettings, Orders, size_of
+from app.runtime.model_orders import EngineSettings, Orders, size_of
 from app.runtime.queue import Result_co
 from app.runtime.runner import LaneSnapshot, RowWatch, RunnerSnapshot
-from app.runtime.work_threads import WorkThreads
 from engines import catalog
 from engines.contracts import SpeechDetector, SpeechStream
 from engines.errors import EngineError

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.runtime.child_death import CLOSED, OVERGROWN, death_label
+from app.runtime.child_messages import Loaded
 from app.runtime.child_process import WANTED_SECONDS
-from app.runtime.child_values import Loaded
 from app.runtime.engine_process import Child
 from app.runtime.engine_record import EngineRecord
 from app.runtime.meters import ChildMeter

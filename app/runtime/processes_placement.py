@@ -11,12 +11,12 @@ import threading
 import time
 from dataclasses import replace
 
-from app.runtime.call_times import CallTimes
 from app.runtime.device_group import DeviceGroup
 from app.runtime.engine_process import Child
 from app.runtime.engine_record import EngineRecord
 from app.runtime.meters import ChildMeter, Meters
 from app.runtime.process_host import ProcessHost, ProcessRules
+from app.runtime.stuck_calls import CallTimes
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
 from engines.errors import EngineDown, GivenUp

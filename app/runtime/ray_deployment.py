@@ -1,6 +1,6 @@
 """The Ray Serve application of a model: deployed by a gateway, or by Ray Serve from a configuration file.
 
-Law: imports Ray; what is deployed is decided in `ray_orders.py`.
+Law: imports Ray; what is deployed is decided in `ray_deployment_options.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
-from app.runtime.ray_orders import ARGUMENTS, DEPLOYMENT, IMPORT_PATH, deployment_options, fingerprint
+from app.runtime.ray_deployment_options import (
+    ARGUMENTS,
+    DEPLOYMENT,
+    IMPORT_PATH,
+    deployment_options,
+    fingerprint,
+)
+from app.runtime.ray_messages import ConnectTo
 from app.runtime.ray_replica import Replica
-from app.runtime.ray_values import ConnectTo
 from engines.errors import EngineError
 from engines.types import EngineOptions
 from engines.work import Order

@@ -20,7 +20,7 @@ from typing import Any
 
 from app.runtime.child_process import WANTED_SECONDS, ChildProcess
 from app.runtime.crash_history import CrashHistory
-from app.runtime.ray_values import AppState, StatesOf
+from app.runtime.ray_messages import AppState, StatesOf
 from engines.errors import SIGKILL, ClusterDown, EngineDied, EngineError, EngineStuck, GivenUp
 from engines.work import always
 

@@ -15,11 +15,11 @@ from contextlib import suppress
 from functools import partial
 
 from app.runtime.child_guard import guard
-from app.runtime.child_values import Failure
+from app.runtime.child_messages import Failure
 from app.runtime.pipe import SMALL_BYTES, Frame, FrameKind, Pipe
 from app.runtime.ray_join import join
+from app.runtime.ray_messages import packed_bytes
 from app.runtime.ray_models import ServeClient
-from app.runtime.ray_values import packed_bytes
 
 
 class GatewayServer:

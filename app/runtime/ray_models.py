@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.runtime.ray_deployment import begin_deploying, end_deploying, model_app, note_of
+from app.runtime.ray_deployment_options import DEPLOYMENT, calls_of, fingerprint
 from app.runtime.ray_join import RETRY_SECONDS
-from app.runtime.ray_orders import DEPLOYMENT, calls_of, fingerprint
-from app.runtime.ray_values import AppState, ConnectTo, DoOn, LoadOn, PackedValue, StatesOf
+from app.runtime.ray_messages import AppState, ConnectTo, DoOn, LoadOn, PackedValue, StatesOf
 from engines.errors import SIGKILL, ClusterDown, EngineDied, EngineError
 from engines.work import Order
 

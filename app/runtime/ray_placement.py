@@ -12,13 +12,12 @@ from threading import TIMEOUT_MAX, Event
 from typing import Any
 
 from app.runtime.child_death import death_label
+from app.runtime.child_messages import Done, Failure, Loaded
 from app.runtime.child_process import ChildProcess
-from app.runtime.child_values import Done, Failure, Loaded
 from app.runtime.meters import ChildMeter, Meters
+from app.runtime.ray_deployment_options import app_name, replica_order
 from app.runtime.ray_gateway import Gateway
-from app.runtime.ray_node import ENVIRONMENT
-from app.runtime.ray_orders import app_name, replica_order
-from app.runtime.ray_values import (
+from app.runtime.ray_messages import (
     MESSAGE_BYTES,
     MESSAGE_VARIABLES,
     ClusterRules,
@@ -28,6 +27,7 @@ from app.runtime.ray_values import (
     packed,
     unpacked,
 )
+from app.runtime.ray_node import ENVIRONMENT
 from app.runtime.shared_buffer import shared_with_child
 from engines.catalog import EngineFinder
 from engines.errors import EngineDied

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import NoReturn
 
-from app.runtime.call_times import CallTimes
+from app.runtime.child_messages import Done, Failure, Loaded
 from app.runtime.child_program import LOST_STATUS
-from app.runtime.child_values import Done, Failure, Loaded
-from app.runtime.ray_values import PackedValue, packed, unpacked
+from app.runtime.ray_messages import PackedValue, packed, unpacked
+from app.runtime.stuck_calls import CallTimes
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
 from engines.errors import ClusterDown, DeviceLost

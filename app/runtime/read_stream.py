@@ -17,8 +17,8 @@ from concurrent.futures import Future, wait
 from typing import BinaryIO, TypeVar
 
 from app.errors import InternalError, NotAudio, RequestTimedOut
+from app.runtime.reader_messages import CloseStream, NextItem, OpenStream
 from app.runtime.reader_pool import ReaderPool, ReaderProcess
-from app.runtime.reader_values import CloseStream, NextItem, OpenStream
 from engines.errors import EngineDied, EngineError, EngineStuck
 
 log = logging.getLogger(__name__)

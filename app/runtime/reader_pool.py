@@ -25,7 +25,7 @@ from app.runtime.child_death import death_label
 from app.runtime.child_process import ChildProcess
 from app.runtime.meters import ChildMeter, Meters
 from app.runtime.pipe import FrameKind
-from app.runtime.reader_values import ReaderOrder
+from app.runtime.reader_messages import ReaderOrder
 from engines.errors import EngineDied, EngineError, EngineStuck
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from app.runtime.child_guard import guard
 from app.runtime.pipe import FrameKind, Pipe
-from app.runtime.reader_values import CloseStream, Ended, OpenStream, ReaderOrder, ReadFailure
+from app.runtime.reader_messages import CloseStream, Ended, OpenStream, ReaderOrder, ReadFailure
 
 STEP_THREADS = 256
 """The threads are started on demand. The server asks for a few steps at a time, but steps of cancelled

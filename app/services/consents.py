@@ -27,11 +27,11 @@ from app.domain import (
 )
 from app.errors import ConsentLimit, ConsentNotFound, InvalidValue, PhraseNotHeard
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.detect_and_cut import cut_recording
-from app.services.steps.last_write import finished
 from app.services.steps.recordings import Recording, listen
+from app.services.steps.uninterrupted_write import finished
 from app.services.transcription import TranscriptionService
 from app.store.voices import QuotaReached, VoiceStore
 from app.text.consent_phrases import PHRASES, PhraseMatch, match, phrase_language

@@ -14,8 +14,8 @@ import numpy as np
 from app.domain import ModelSpec, SpeakerReference, SpeakerRequest
 from app.errors import ApiError, AudioTooLong, InvalidValue, SeveralSpeakers, from_engine
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.recordings import chunks, listen
 from engines.errors import EngineError
 from engines.types import Diarization, DiarizeOptions, KnownSpeaker, Pcm, Samples

@@ -3,7 +3,7 @@
 Law: only for what creates something. Errors are not kept: a request that failed may be sent again. Between
 the creation and the storing of its answer a server may die; then the key is free again after
 `ABANDONED_SECONDS`, and the client should look whether the thing is there. A client that leaves while the
-thing is written leaves it made, with its answer (`steps/last_write`).
+thing is written leaves it made, with its answer (`steps/uninterrupted_write`).
 """
 
 from __future__ import annotations

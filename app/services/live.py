@@ -14,9 +14,9 @@ from app.domain.live import LiveEvent, LiveSettings
 from app.errors import ApiError, ModelUnavailable, Overloaded, ShuttingDown
 from app.models.registry import Registry
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
-from app.services.steps.live_claim import SoundClaim
+from app.services.steps.live_memory import SoundClaim
 from app.services.steps.live_session import LiveRules, LiveSession
 
 LOAD_SECONDS = 20.0

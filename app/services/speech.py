@@ -15,8 +15,8 @@ from app.domain import VOICE_ID, AudioFormat, Caller, LocalVoice, SpeechJob
 from app.errors import ApiError, InvalidValue, VoiceNotFound
 from app.logs import first_output, note
 from app.models.voicebook import VoiceBook
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.key_spending import Charge
 from app.services.steps.open_speech import OpenSpeech
 from app.services.steps.shared_loudness import SharedLoudness, VoiceKey

@@ -19,8 +19,8 @@ from app.errors import ApiError
 from app.logs import note
 from app.models.registry import Registry
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.diarization import DiarizationService
 from app.services.steps.key_spending import Charge
 from app.services.steps.open_transcription import (

@@ -8,6 +8,7 @@ from app.runtime.meters import Meters
 from app.services.about import AboutService
 from app.services.client_secrets import ClientSecretService
 from app.services.consents import ConsentService
+from app.services.edited_files import EditedFileService
 from app.services.idempotency import IdempotencyService
 from app.services.keys import KeyService
 from app.services.live import LiveService, LiveSessions
@@ -15,6 +16,7 @@ from app.services.metrics import MetricsService
 from app.services.model_list import ModelListService
 from app.services.readiness import ReadinessService
 from app.services.refused_logins import RefusedLogins
+from app.services.request_bodies import RequestBodyService
 from app.services.speech import SpeechService
 from app.services.transcription import TranscriptionService
 from app.services.usage import UsageService
@@ -26,6 +28,8 @@ from app.services.voices import VoiceService
 class UseCases:
     """The use cases that routes may call, and the counters that `/metrics` shows."""
 
+    bodies: RequestBodyService
+    edited_files: EditedFileService
     transcription: TranscriptionService
     speech: SpeechService
     live: LiveService

@@ -9,7 +9,7 @@ from __future__ import annotations
 from app.domain import VOICE_ID, Caller, ListedVoice
 from app.errors import VoiceNotFound
 from app.models.voicebook import VoiceBook
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.voices import VoiceService
 
 

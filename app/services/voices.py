@@ -39,10 +39,10 @@ from app.errors import (
 )
 from app.models.registry import Registry
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
-from app.services.steps.last_write import finished
 from app.services.steps.recordings import chunks, listen, whole_sound
+from app.services.steps.uninterrupted_write import finished
 from app.store.audit import AuditLog
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from engines import catalog

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from app.settings.default_paths import CONFIG_FILE, CONFIG_VARIABLE
-from app.settings.source import groups, variable
+from app.settings.load import groups, variable
 
 COMMENT_WIDTH = 100
 """Columns of a comment."""

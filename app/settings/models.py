@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from app.openai_names import DEFAULT_ALIASES
+from app.default_aliases import DEFAULT_ALIASES
 from app.settings.base import Group, added
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.openai_names import BUILTIN_VOICES, SPEECH_NAMES
+from app.default_aliases import BUILTIN_VOICES, SPEECH_NAMES
 from app.settings.base import Group, added
 
 

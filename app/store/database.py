@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionm
 
 from app.errors import ApiError, StorageFull, StorageUnavailable
 from app.store.connect import open_engine
-from app.store.faults import translated
+from app.store.database_errors import translated
 from app.store.sqlite_file import SPARE_BYTES, free_bytes, identity, is_database, sqlite_file
 from app.store.write_turn import WriteTurn
 

@@ -232,7 +232,7 @@ class VoiceLoudnessRow(Base):
     voice: Mapped[str] = mapped_column(Line(200), primary_key=True)
     """Id of a custom voice, or the name of any other voice."""
     power: Mapped[float] = mapped_column(Float)
-    """Mean power, in the unit of `app.audio.loudness`."""
+    """Mean power, in the unit of `app.audio.voice_loudness`."""
     seconds: Mapped[float] = mapped_column(Float)
     """Seconds of speech that it was measured over."""
 

@@ -1,7 +1,7 @@
 """The shapes of answers as JSON Schema, for the OpenAPI document.
 
-Law: data only. Answers of these shapes are made by `transcripts`, `transcription_events`, `speech` and
-`resources`; a test validates them against these schemas and against the official ones.
+Law: data only. Answers of these shapes are made by `transcripts`, `transcription_events`, `speech`,
+`model_answers` and `voice_answers`; a test validates them against these schemas and the official ones.
 """
 
 from __future__ import annotations

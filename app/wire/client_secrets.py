@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.live import LiveSettings
 from app.errors import InvalidValue
-from app.wire.form_fields import bounded_integer
+from app.wire.checked_values import bounded_integer
 from app.wire.json_bodies import json_object
 from app.wire.realtime_session import session_object, updated
 

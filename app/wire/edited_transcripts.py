@@ -13,12 +13,12 @@ from typing import Any
 from app.domain import SpokenSegment
 from app.errors import InvalidValue
 from app.wire import request_fields as table
+from app.wire.checked_values import bounded_number
 from app.wire.clean_text import clean, one_line
 from app.wire.cue_breaks import CueRules
 from app.wire.docx import Paragraph, to_docx
 from app.wire.field_reader import BodyReader
 from app.wire.field_row import RenderFormat
-from app.wire.form_fields import bounded_number
 from app.wire.json_bodies import json_object
 from app.wire.json_text import dump
 from app.wire.languages import language_tag

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import InvalidValue, ModelNotFound
+from app.wire.checked_values import bounded_number, invalid_choice
 from app.wire.clean_text import clean, is_id
 from app.wire.field_row import Endpoint, RequestField
-from app.wire.form_fields import Fields, bounded_number, invalid_choice
+from app.wire.form_notations import Fields
 from app.wire.json_bodies import optional_flag, optional_text, required_text
 
 

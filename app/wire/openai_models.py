@@ -1,7 +1,7 @@
 """OpenAI's model names: what each of them promises to clients, one row for each name.
 
-Law: data only. Which local model answers to a name is a setting (`app.openai_names` has the defaults); a name
-without a row here is a local model, to which no restriction applies.
+Law: data only. Which local model answers to a name is a setting (`app.default_aliases` has the defaults); a
+name without a row here is a local model, to which no restriction applies.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from app.domain.live import (
     SoundFormat,
 )
 from app.errors import InvalidRequest, InvalidValue
+from app.wire.checked_values import bounded_integer, bounded_number
 from app.wire.clean_text import clean, is_id
-from app.wire.form_fields import bounded_integer, bounded_number
 from app.wire.languages import language_code
 
 LOGPROBS = "item.input_audio_transcription.logprobs"

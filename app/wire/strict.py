@@ -6,7 +6,7 @@ Law: pure; the facts are the rows of `openai_models`. No refusal applies to the 
 from __future__ import annotations
 
 from app.errors import InvalidRequest, InvalidValue, UnsupportedValue
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 from app.wire.openai_models import SPEECH_MODELS, TRANSCRIPTION_MODELS, TranscriptionModel
 from app.wire.request_fields import CHUNKING, GRANULARITIES, INCLUDE, KEYWORDS, LANGUAGES, MODEL, PROMPT
 from app.wire.request_fields import RESPONSE_FORMAT as FORM

@@ -12,12 +12,13 @@ from typing import Any
 from app.domain import TranscriptionJob, VadOptions
 from app.errors import InvalidValue, UnsupportedValue
 from app.wire import request_fields as table
+from app.wire.checked_values import bounded_integer, bounded_number, invalid_choice
 from app.wire.clean_text import clean
 from app.wire.cue_breaks import CueRules
 from app.wire.diarization_request import speaker_request
 from app.wire.field_reader import FormReader
 from app.wire.field_row import ObjectPart, RequestField, ResponseFormat
-from app.wire.form_fields import Fields, bounded_integer, bounded_number, invalid_choice
+from app.wire.form_notations import Fields
 from app.wire.languages import language_code
 from app.wire.strict import check_transcription, check_translation
 from app.wire.transcription_events import EventOptions

@@ -13,7 +13,7 @@ from app.wire import request_fields as table
 from app.wire.clean_text import checked_id, is_id
 from app.wire.field_reader import BodyReader, FormReader
 from app.wire.field_row import RequestField
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 from app.wire.json_bodies import json_object
 from app.wire.languages import language_tag
 

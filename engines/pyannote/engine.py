@@ -106,7 +106,7 @@ class PyannoteDiarizer:
 
 def _diarization(result: Any, seconds: float, options: DiarizeOptions) -> Diarization:
     """Converts pyannote's annotations to turns."""
-    from engines.speakers.known import diarization
+    from engines.speakers.known_speakers import diarization
 
     labels = result.speaker_diarization.labels()
     turns = _turns(result.speaker_diarization, labels, seconds)

@@ -14,7 +14,7 @@ import torch
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
-from engines.speakers.runs import LocalSpeaker, Mask, RunBook
+from engines.speakers.similar_voices import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
 
 

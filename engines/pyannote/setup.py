@@ -69,10 +69,10 @@ def pipeline(folder: Path, *, trusted: bool = False) -> Any:
     """
     from pyannote.audio import Pipeline
 
-    from engines.pyannote import checkpoints
+    from engines.pyannote import safe_loading
 
     try:
-        read = Pipeline.from_pretrained(folder) if trusted else checkpoints.read_pipeline(folder)
+        read = Pipeline.from_pretrained(folder) if trusted else safe_loading.read_pipeline(folder)
     except WeightsBroken:
         raise
     except Exception as wrong:  # as above: the library may raise exceptions of any class

@@ -4,7 +4,7 @@ context masks.
 Wang, Zheng, Chen, Cheng, Chen (2023), CAM++: A Fast and Efficient Network for Speaker Verification Using
 Context-Aware Masking, https://arxiv.org/abs/2303.00332. Names of the parts follow the published weights.
 
-Law: the network alone; its features are in `bands.py`.
+Law: the network alone; its features are in `filter_banks.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from engines.speakers.bands import MEL_BANDS
-from engines.speakers.graph import Graph
+from engines.speakers.filter_banks import MEL_BANDS
+from engines.speakers.onnx_graph import Graph
 
 VECTOR_NUMBERS = 192
 HEAD_CHANNELS, FIRST_CHANNELS, GROWTH_CHANNELS, BOTTLENECK_CHANNELS = 32, 128, 32, 128

@@ -15,9 +15,9 @@ import numpy as np
 from engines.common.onnx import session
 from engines.errors import WeightsBroken
 from engines.heap import return_free_memory
-from engines.speakers import campplus, checkpoint
-from engines.speakers.bands import bands
-from engines.speakers.runs import LocalSpeaker, Mask, RunBook, local_speakers
+from engines.speakers import campplus, safe_unpickling
+from engines.speakers.filter_banks import bands
+from engines.speakers.similar_voices import LocalSpeaker, Mask, RunBook, local_speakers
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, Samples
 
 WEIGHTS = "campplus_cn_en_common.pt"
@@ -40,7 +40,7 @@ def network(
 
 
 def _arrays(path: Path, key: str) -> dict[str, Any]:
-    arrays = checkpoint.read(path)
+    arrays = safe_unpickling.read(path)
     arrays = arrays.get(key) if key and isinstance(arrays, dict) else arrays
     if not isinstance(arrays, dict):
         raise WeightsBroken(f"The checkpoint `{path.name}` holds no arrays by their names.")

@@ -1,8 +1,9 @@
 """Who spoke when, on ONNX Runtime: segmentation 3.0 and CAM++, block by block, and a clustering at the end.
 
-Both networks are published as PyTorch checkpoints. Their arrays are read without PyTorch (`checkpoint.py`)
-and put into graphs of ours (`segmentation.py`, `campplus.py`) each time that the model is loaded, which takes
-a third of a second: nothing derived lies on the disk, so nothing there can be out of date.
+Both networks are published as PyTorch checkpoints. Their arrays are read without PyTorch
+(`safe_unpickling.py`) and put into graphs of ours (`segmentation.py`, `campplus.py`) each time that the model
+is loaded, which takes a third of a second: nothing derived lies on the disk, so nothing there can be out of
+date.
 
 Law: engine calls only; which threads and whose turn it is are the app's business.
 """
@@ -61,7 +62,7 @@ class SpeakersDiarizer:
     def assemble(self, seen: Sequence[object], options: DiarizeOptions) -> Diarization:
         """Who spoke when, from the results of all `look` calls in order. Raises `EngineError`."""
         from engines.speakers.clustering import Bounds, clusters
-        from engines.speakers.known import diarization
+        from engines.speakers.known_speakers import diarization
         from engines.speakers.turns import Frames
 
         whole = joined(seen)

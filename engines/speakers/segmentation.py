@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.speakers.graph import Graph
+from engines.speakers.onnx_graph import Graph
 from engines.types import SAMPLE_RATE, Samples
 
 WINDOW_SECONDS = 10

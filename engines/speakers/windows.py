@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.speakers.runs import LocalSpeaker, Mask, RunBook
+from engines.speakers.similar_voices import LocalSpeaker, Mask, RunBook
 from engines.types import SAMPLE_RATE, Samples
 
 BATCH_WINDOWS = 2

@@ -5,11 +5,11 @@ here.
 from __future__ import annotations
 
 from engines.types import Segment
-from engines.whisper.phrases import Phrase
-from engines.whisper.results import Decoded
+from engines.whisper.decoding_quality import Decoded
 from engines.whisper.rows import Row
+from engines.whisper.timestamp_phrases import Phrase
 from engines.whisper.tokens import WhisperTokens
-from engines.whisper.words import Timed, fit_words
+from engines.whisper.word_times import Timed, fit_words
 from engines.work import FRAMES_PER_SECOND
 
 

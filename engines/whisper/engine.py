@@ -28,14 +28,13 @@ from engines.types import (
     WindowResult,
 )
 from engines.whisper.absolute_times import keep
-from engines.whisper.arrays import join_rows, numbers, take_rows
+from engines.whisper.ctranslate2_arrays import join_rows, numbers, take_rows
+from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
 from engines.whisper.device import place
 from engines.whisper.encoded_silence import EncodedSilence
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
-from engines.whisper.phrases import Phrase, split_phrases
-from engines.whisper.results import Decoded, is_silence, without_loop
-from engines.whisper.row_limit import RowLimit
+from engines.whisper.memory_limit import RowLimit
 from engines.whisper.rows import (
     COARSE_GRID_FRAMES,
     ENCODED_GRID_FRAMES,
@@ -51,8 +50,9 @@ from engines.whisper.rows import (
     doubtful,
     most_tokens,
 )
+from engines.whisper.timestamp_phrases import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
-from engines.whisper.words import Timed, group_words
+from engines.whisper.word_times import Timed, group_words
 from engines.work import LengthClasses
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.types import TranscribeOptions
-from engines.whisper.arrays import numbers, take_rows
-from engines.whisper.results import Decoded, best, compression_ratio, is_loop, passes
+from engines.whisper.ctranslate2_arrays import numbers, take_rows
+from engines.whisper.decoding_quality import Decoded, best, compression_ratio, is_loop, passes
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from engines.types import (
     WindowCost,
     WindowResult,
 )
-from engines.whisper.phrases import Marks, split_phrases
-from engines.whisper.results import Decoded, passes
+from engines.whisper.decoding_quality import Decoded, passes
+from engines.whisper.timestamp_phrases import Marks, split_phrases
 from engines.work import FRAMES_PER_SECOND
 
 FRAMES_PER_POSITION = 2

@@ -21,7 +21,7 @@ from engines.gpus import gpus
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
 from engines.whisper.engine import load
 from tests.conftest import JFK
-from tests.support.nvml import GIB, Card, Nvml
+from tests.support.fake_nvml import GIB, Card, Nvml
 from tests.support.sound import decode
 from tests.support.waiting import wait_until
 

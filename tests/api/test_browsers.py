@@ -12,8 +12,8 @@ import pytest
 from app.container import Container
 from app.main import create_app
 from app.settings import Settings
-from app.store.migrations import upgrade
-from tests.support.engines import ToneEngine, ToneSynthesizer
+from tests.support.fake_engines import ToneEngine, ToneSynthesizer
+from tests.support.migrated_database import migrated
 
 PAGE = "https://page.example"
 SPEECH = b'{"model": "tts-1", "voice": "alloy", "input": "Good morning."}'
@@ -24,7 +24,7 @@ VISIT = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetc
 async def server(settings: Settings, **rules: Any) -> AsyncIterator[tuple[Container, httpx2.AsyncClient]]:
     """A server on a loopback address, whose clients call it by its address."""
     changed = settings.server.model_copy(update={"allowed_hosts": (), **rules})
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     synthesizer = ToneSynthesizer()
     container = Container(
         settings.model_copy(update={"server": changed}), synthesizers=lambda _: ToneEngine(synthesizer)

@@ -28,12 +28,12 @@ from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.types import Window
 from tests.support.chaos import Call, get, in_line, live, posted_form, posted_json, visit
 from tests.support.custom_voice import add_tone_voice
-from tests.support.diarizers import ToneDiarization, ToneDiarizer
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.fake_diarizer import ToneDiarization, ToneDiarizer
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.routes import routes
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
@@ -207,7 +207,7 @@ async def test_a_thousand_clients_leave_nothing_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     # else a slow machine would count as an unready server
     monkeypatch.setattr(readiness, "DATABASE_SECONDS", 100)
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     model = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
     # Consents and voices load the model that tells voices apart before they read a recording.
     aliases = {**settings.models.aliases, "pyannote-starter": str(settings.weights_folder)}

@@ -15,9 +15,9 @@ from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.migrations import upgrade
 from tests.support.custom_voice import add_tone_voice
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.postgres import StoppablePostgres, stoppable_postgres
 from tests.support.sound import tone, wav
 from tests.support.waiting import until
@@ -52,7 +52,7 @@ async def client(
     monkeypatch.setattr(readiness, "FRESH_SECONDS", 0.0)
     storage = settings.storage.model_copy(update={"database_url": database.url})
     ours = settings.model_copy(update={"storage": storage})
-    upgrade(ours.database_url)
+    migrated(ours.database_url)
     container = Container(ours, lambda _: engines_of(engine), lambda _: ToneEngine(ToneSynthesizer()))
     await container.open()
     await add_tone_voice(container)

@@ -19,10 +19,10 @@ from app.audio.decode import open_audio
 from app.container import Container
 from app.main import create_app
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.errors import EngineError, EngineMissing, WeightsBroken
-from tests.support.diarizers import ToneDiarization, ToneDiarizer
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_diarizer import ToneDiarization, ToneDiarizer
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import Floats, encode, noise, silence, tone, wav
 from tests.support.waiting import until
 
@@ -55,7 +55,7 @@ async def container(
 async def served(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
 ) -> AsyncIterator[Container]:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     (settings.weights_folder / "tones-diarizer").mkdir(parents=True)
     chosen = settings.model_copy(
         update={
@@ -209,7 +209,7 @@ async def test_failures_are_envelopes(
 async def test_without_the_engine_the_extra_is_named(settings: Settings, engine: EchoTranscriber) -> None:
     """The error names the missing library, even if the weights are missing too."""
     missing = ToneDiarization(ToneDiarizer(), EngineMissing("pyannote", "diarization"))
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: missing)
     await made.open()
     transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
@@ -226,7 +226,7 @@ async def test_without_the_engine_the_extra_is_named(settings: Settings, engine:
 async def test_without_the_weights_the_command_is_named(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
 ) -> None:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), diarizers=lambda _: ToneDiarization(diarizer))
     await made.open()
     transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
@@ -284,7 +284,7 @@ async def test_text_comes_where_the_diarizer_cannot_be_loaded(
 ) -> None:
     """Nobody reads the sound for the diarizer, and the transcription may lead it by a second only."""
     monkeypatch.setattr("app.services.transcription.MOST_LEAD_SECONDS", 1.0)
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     broken = ToneDiarization(ToneDiarizer(), WeightsBroken("The checkpoint cannot be read."))
     (settings.weights_folder / "pyannote-starter").mkdir(parents=True)
     for file in ("segmentation.bin", "campplus_cn_en_common.pt"):

@@ -8,7 +8,7 @@ import pytest
 from app.container import Container
 from app.main import create_app
 from engines.errors import EngineError, UnsupportedInput
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.sound import tone, wav
 
 KEYS = {"message", "type", "param", "code"}

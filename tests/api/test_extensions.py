@@ -13,8 +13,8 @@ from app import __version__
 from app.container import Container
 from app.main import create_app
 from app.settings import OPENAI_UPLOAD, Settings
-from app.store.migrations import upgrade
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone, wav
 
 
@@ -97,7 +97,7 @@ async def test_render_over_http(client: httpx2.AsyncClient) -> None:
 
 async def test_strict_refuses_them(settings: Settings, engine: EchoTranscriber) -> None:
     strict = settings.model_copy(update={"compat": settings.compat.model_copy(update={"strict": True})})
-    upgrade(strict.database_url)
+    migrated(strict.database_url)
     container = Container(strict, lambda _: engines_of(engine))
     assert strict.request_limits.upload_bytes == OPENAI_UPLOAD
     await container.open()

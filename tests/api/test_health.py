@@ -15,13 +15,13 @@ from app.container import Container
 from app.main import create_app
 from app.services import readiness
 from app.settings import Settings
-from app.store.migrations import upgrade
+from tests.support.migrated_database import migrated
 
 
 @asynccontextmanager
 async def server(settings: Settings, **groups: dict[str, Any]) -> AsyncIterator[httpx2.AsyncClient]:
     changed = {name: getattr(settings, name).model_copy(update=update) for name, update in groups.items()}
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings.model_copy(update=changed))
     transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

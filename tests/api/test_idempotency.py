@@ -15,7 +15,7 @@ from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, SpeakerMismatc
 from app.services import idempotency
 from app.services.consents import ConsentService
 from app.services.idempotency import IdempotencyService
-from app.services.steps import last_write
+from app.services.steps import uninterrupted_write
 from app.settings import Settings
 from app.store.database import Database
 from app.store.idempotency import IdempotencyStore, StoredAnswer
@@ -172,7 +172,7 @@ async def test_a_client_that_leaves_during_the_last_write_of_its_thing_gets_it_w
     making.gate.clear()
 
     async def create() -> dict[str, Any]:
-        return await last_write.finished(making(), "made_1")
+        return await uninterrupted_write.finished(making(), "made_1")
 
     leaving = asyncio.ensure_future(fronts[0].once(ME, "k", ("a",), create))
     await until(lambda: making.begun == 1)
@@ -187,9 +187,9 @@ async def test_a_client_that_leaves_during_the_last_write_of_its_thing_gets_it_w
 async def test_a_last_write_that_never_ends_is_given_up(
     fronts: list[IdempotencyService], making: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_write, "LAST_WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(uninterrupted_write, "LAST_WRITE_SECONDS", 0.05)
     making.gate.clear()
-    creating = fronts[0].once(ME, "k", ("a",), lambda: last_write.finished(making(), "made_1"))
+    creating = fronts[0].once(ME, "k", ("a",), lambda: uninterrupted_write.finished(making(), "made_1"))
     leaving = asyncio.ensure_future(creating)
     await until(lambda: making.begun == 1)
     leaving.cancel()
@@ -205,7 +205,7 @@ async def test_a_failed_last_write_is_told_to_who_has_left_as_well() -> None:
     making = Making()
     making.gate.clear()
     making.failure = StorageFull()
-    leaving = asyncio.ensure_future(last_write.finished(making(), "made_1"))
+    leaving = asyncio.ensure_future(uninterrupted_write.finished(making(), "made_1"))
     await until(lambda: making.begun == 1)
     leaving.cancel()
     making.gate.set()

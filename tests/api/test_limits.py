@@ -18,7 +18,7 @@ from app.main import create_app
 from app.services.usage import SYNC_SECONDS, UsageService
 from app.settings import Settings
 from app.store.migrations import upgrade
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import rounds, until
 

@@ -13,10 +13,10 @@ from app.domain.live import LiveEvent, LiveSettings, SoundFormat
 from app.runtime.runner import RowWatch
 from app.services.steps.live_session import LiveSession
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.types import TranscribeOptions
 from tests.conftest import JFK
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import decode
 from tests.support.waiting import until
 
@@ -25,7 +25,9 @@ Busy = tuple[Container, list[LiveSession]]
 
 
 def asking(number: int) -> LiveSettings:
-    """The settings of a session whose client ends the turns; its windows are known by their prompt."""
+    """The settings of a session whose client ends the turns; its windows are told from
+    others by their prompt.
+    """
     form, prompt = SoundFormat("pcm", 16_000), f"session {number}"
     return LiveSettings(model="whisper-1", format=form, language="en", prompt=prompt, turns=None)
 
@@ -36,7 +38,7 @@ async def waiting(settings: Settings, engine: EchoTranscriber) -> AsyncIterator[
     session.
     """
     events = list[LiveEvent]()
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings, lambda _: engines_of(engine))
     speech = (decode(JFK.read_bytes())[: 16_000 * 3] * 32_767).astype("<i2").tobytes()
     sessions = [await container.services.live.open(asking(n), events.append) for n in range(1 + OTHERS)]

@@ -7,7 +7,7 @@ import logging
 import httpx2
 import pytest
 
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.sound import tone, wav
 
 FACTS = ("method", "path", "route", "status", "outcome")

@@ -2,7 +2,7 @@
 allowed.
 
 Every route is in `test_loop_routes`; what other threads take from the loop is in
-`tests/unit/app/wire/test_lets_others_run.py`.
+`tests/unit/app/wire/test_json_text_lets_others_run.py`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.container import Container
 from app.domain import Grant, KeyLimits
 from tests.api.test_limits import CLIP, SPEECH, client_of, transcribed
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

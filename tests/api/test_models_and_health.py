@@ -12,12 +12,12 @@ from app.container import Container, StartRefused, check_exposure
 from app.main import create_app
 from app.runtime import memory_shortage, model_life
 from app.settings import Settings
+from app.settings.load import load_settings
 from app.settings.server import is_loopback
-from app.settings.source import load_settings
-from app.store.migrations import upgrade
 from engines.errors import WeightsBroken, import_failure
 from engines.types import EngineOptions
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone, wav
 from tests.support.waiting import until
 
@@ -84,7 +84,7 @@ async def test_readiness_recovers_without_a_request(
     again.
     """
     monkeypatch.setattr(model_life, "FIRST_PAUSE_SECONDS", 0.05)
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     there = tmp_path / "copied"
 
     def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
@@ -225,7 +225,7 @@ async def test_a_dead_alias_is_told_at_the_start_and_not_listed(
     aliases = settings.models.aliases | {"whisper-tiny": "nowhere"}
     models = settings.models.model_copy(update={"aliases": aliases})
     container = Container(settings.model_copy(update={"models": models}))
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     with caplog.at_level("WARNING"):
         await container.open()
     (told,) = [line for line in caplog.messages if "nowhere" in line]
@@ -237,7 +237,7 @@ async def test_a_dead_alias_is_told_at_the_start_and_not_listed(
 async def test_an_unknown_preload_advises_a_command_that_works(settings: Settings) -> None:
     models = settings.models.model_copy(update={"preload": ("whisper-tiny",)})
     container = Container(settings.model_copy(update={"models": models}))
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     with pytest.raises(StartRefused, match="antiphon models pull Systran/faster-whisper-tiny"):
         await container.open()
     await container.close()

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.api.documents import OPERATIONS
+from app.api.openapi_document import OPERATIONS
 from app.audio.cut_windows import EverythingIsSpeech
 from app.container import Container
 from app.domain import ModelSpec
@@ -30,15 +30,15 @@ from app.main import create_app
 from app.runtime.admission import Permit
 from app.services import consents
 from app.settings import Settings
-from app.store.migrations import upgrade
 from app.text.consent_phrases import PhraseMatch
 from app.wire import request_fields as table
 from app.wire.field_row import AUDIO_FORMATS, FORMATS, RENDER_FORMATS, Endpoint
 from engines.kokoro.match import SPEAKERS
 from engines.types import Pcm, Samples
 from tests.conftest import ROOT
-from tests.support.diarizers import ToneDiarization, ToneDiarizer
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_diarizer import ToneDiarization, ToneDiarizer
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone, wav
 
 pytestmark = pytest.mark.slow
@@ -218,7 +218,7 @@ async def test_a_generated_client_transcribes_in_every_format(typed: Any, form: 
 @pytest.fixture
 async def diarizing(generated: ModuleType, settings: Settings, engine: EchoTranscriber) -> AsyncIterator[Any]:
     """A generated client of a server that tells tones apart."""
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     chosen = settings.diarization.model_copy(update={"model": str(settings.weights_folder)})
     update = {"diarization": chosen}
     made = Container(

@@ -20,8 +20,8 @@ from app.container.builders import EDITED_FILES, EDITED_FILES_OF_ONE_KEY
 from app.main import create_app
 from app.runtime.runner import RunnerSnapshot
 from app.settings import Settings
-from app.store.migrations import upgrade
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import stays, until
 
@@ -40,7 +40,7 @@ async def app_with(
     settings: Settings, engine: EchoTranscriber, **groups: dict[str, Any]
 ) -> AsyncIterator[tuple[Container, httpx2.AsyncClient]]:
     changed = {name: getattr(settings, name).model_copy(update=update) for name, update in groups.items()}
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings.model_copy(update=changed), lambda _: engines_of(engine))
     transport = httpx2.ASGITransport(create_app(container))
     try:

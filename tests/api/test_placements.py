@@ -17,10 +17,10 @@ from app.domain.live import ItemCompleted, ItemText, LiveEvent, LiveSettings, So
 from app.main import create_app
 from app.runtime.process_host import ProcessHost
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.errors import EngineDied
 from tests.conftest import JFK
-from tests.support import scripted
+from tests.support import scripted_engines
+from tests.support.migrated_database import migrated
 from tests.support.sound import decode, tone, wav
 from tests.support.waiting import ticks, until
 
@@ -32,11 +32,12 @@ SHORT = wav(tone(1))
 
 @pytest.fixture
 async def placed(settings: Settings) -> AsyncIterator[Container]:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     runtime = settings.runtime.model_copy(update={"placement": "processes"})
     models = settings.models.model_copy(update={"preload": ("whisper-1",)})
     made = Container(
-        settings.model_copy(update={"runtime": runtime, "models": models}), scripted.FINDER.transcribers
+        settings.model_copy(update={"runtime": runtime, "models": models}),
+        scripted_engines.FINDER.transcribers,
     )
     await made.open()
     yield made
@@ -67,9 +68,9 @@ def kill(container: Container) -> bool:
 
 @pytest.fixture
 async def isolated(settings: Settings) -> AsyncIterator[Container]:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     runtime = settings.runtime.model_copy(update={"isolate_readers": True})
-    made = Container(settings.model_copy(update={"runtime": runtime}), scripted.FINDER.transcribers)
+    made = Container(settings.model_copy(update={"runtime": runtime}), scripted_engines.FINDER.transcribers)
     await made.open()
     yield made
     await made.close()
@@ -128,9 +129,9 @@ async def test_readiness_says_that_a_process_ended_until_the_next_one_is_up(
 async def test_readiness_names_a_crash_loop_of_a_model_that_is_not_loaded_at_the_start(
     settings: Settings,
 ) -> None:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     runtime = settings.runtime.model_copy(update={"placement": "processes"})
-    made = Container(settings.model_copy(update={"runtime": runtime}), scripted.FINDER.transcribers)
+    made = Container(settings.model_copy(update={"runtime": runtime}), scripted_engines.FINDER.transcribers)
     transport = httpx2.ASGITransport(create_app(made), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         statuses = [(await post(client, prompt="abort")).status_code for _ in range(3)]

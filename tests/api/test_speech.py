@@ -14,12 +14,12 @@ import pytest
 
 from app.audio.measure_loudness import loudness
 from app.container import Container
+from app.default_aliases import BUILTIN_VOICES
 from app.main import create_app
-from app.openai_names import BUILTIN_VOICES
 from engines.errors import EngineError, EngineMissing
 from engines.types import Pcm
 from tests.support.decoded import decode
-from tests.support.engines import ToneSynthesizer
+from tests.support.fake_engines import ToneSynthesizer
 from tests.support.waiting import stays, until
 
 URL = "/audio/speech"

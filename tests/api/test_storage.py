@@ -23,10 +23,10 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import connect
 from app.store import database as database_module
-from app.store.migrations import upgrade
 from engines.types import VoiceProfile
 from tests.support.database_lock import locked
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import audit
 from tests.support.waiting import rounds, until
@@ -54,7 +54,7 @@ async def container(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Container]:
     monkeypatch.setattr(connect, "BUSY_SECONDS", 0.1)
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     made = Container(settings, lambda _: engines_of(engine), lambda _: ToneEngine(synthesizer))
     await made.open()
     await made.keys.authenticate(None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support.collector import Collector, SentSpan, collecting
+from tests.support.fake_collector import Collector, SentSpan, collecting
 from tests.support.fake_server import serving
 from tests.support.server import Server, free_port
 from tests.support.sound import tone, wav

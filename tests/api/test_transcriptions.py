@@ -19,8 +19,8 @@ from app.container import Container
 from app.domain import TranscriptionJob
 from app.main import create_app
 from app.settings import Settings
-from app.store.migrations import upgrade
-from tests.support.engines import EchoTranscriber, engines_of
+from tests.support.fake_engines import EchoTranscriber, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import noise, pcm_wav, silence, tone, wav
 from tests.support.waiting import until
 
@@ -216,7 +216,7 @@ async def test_bytes_are_counted_without_content_length(container: Container, ex
 
 async def test_the_next_request_is_refused_at_once(settings: Settings, engine: EchoTranscriber) -> None:
     limits = settings.limits.model_copy(update={"requests": 2})
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings.model_copy(update={"limits": limits}), lambda _: engines_of(engine))
     engine.gate.clear()
     transport = httpx2.ASGITransport(create_app(container))
@@ -244,7 +244,7 @@ async def test_recordings_of_many_channels(client: httpx2.AsyncClient, channels:
 
 async def test_a_request_that_takes_too_long_is_given_up(settings: Settings, engine: EchoTranscriber) -> None:
     limits = settings.limits.model_copy(update={"request_seconds": 0.2})
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings.model_copy(update={"limits": limits}), lambda _: engines_of(engine))
     engine.seconds = 0.25
     transport = httpx2.ASGITransport(create_app(container))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conftest import ROOT
 
-READER = "app/audio/filters.py"
+READER = "app/audio/frame_samples.py"
 READS = (".to_ndarray(", ".planes")
 
 

@@ -150,6 +150,19 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
         assert f"{path}`" in text, path
 
 
+def test_a_unit_test_has_the_name_of_its_module() -> None:
+    """`tests/unit` mirrors the packages: `test_MODULE.py`, or `test_MODULE_SUBJECT.py` where a module has
+    several files of tests. What concerns several modules stands elsewhere in `tests/`.
+    """
+    unit = ROOT / "tests/unit"
+    files = sorted(unit.rglob("test_*.py"))
+    assert len(files) > 100
+    for path in files:
+        folder = ROOT / path.parent.relative_to(unit)
+        tested = path.stem.removeprefix("test_") + "_"
+        assert any(tested.startswith(f"{module.stem}_") for module in folder.glob("*.py")), path
+
+
 def modules() -> list[Path]:
     return [path for folder in ("app", "engines") for path in sorted((ROOT / folder).rglob("*.py"))]
 

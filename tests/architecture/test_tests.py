@@ -16,10 +16,10 @@ NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 ALLOWED = {
     "tests/support/waiting.py": "the bounded waits of the tests",
     "tests/support/server.py": "a server may take two minutes to start, and the failure shows its log",
-    "tests/support/scripted.py": "an engine in another process waits for a file, with a bound of its own",
-    "tests/support/holding.py": "measures a function, and ends with it",
+    "tests/support/scripted_engines.py": "an engine in another process waits for a file, with its own bound",
+    "tests/support/gil_time.py": "measures a function, and ends with it",
     "tests/support/fake_server.py": "measures the event loop until its server ends",
-    "tests/support/live.py": "lets a session run between two pieces of a sound",
+    "tests/support/live_stage.py": "lets a session run between two pieces of a sound",
     "tests/support/chaos.py": "a slow client pauses for a random time",
     "tests/unit/app/store/test_voices.py": "kills a writer after a random time, fifty times",
 }

@@ -11,10 +11,10 @@ import yaml
 from app.cli import ray
 from app.cli.failures import CommandError
 from app.runtime.ray_deployment import check_arguments
+from app.runtime.ray_deployment_options import config_of
 from app.runtime.ray_join import probe
+from app.runtime.ray_messages import ClusterRules
 from app.runtime.ray_node import LOOPBACK, found_token
-from app.runtime.ray_orders import config_of
-from app.runtime.ray_values import ClusterRules
 from app.settings import Settings
 from engines.errors import EngineError
 from engines.types import EngineOptions

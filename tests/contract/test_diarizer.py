@@ -30,7 +30,7 @@ from engines.types import (
 from engines.work import LookSize, Seen, Stretch
 from tests.conftest import JFK, ROOT
 from tests.support.conversations import Conversation, Say, kokoro, talk
-from tests.support.diarizers import ToneDiarizer
+from tests.support.fake_diarizer import ToneDiarizer
 from tests.support.pipelines import write_pipeline
 from tests.support.sound import decode, noise, silence, tone
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from app.errors import ShuttingDown
-from app.runtime import call_times, process_host
+from app.runtime import process_host, stuck_calls
 from app.runtime.process_host import ProcessRules
 from engines.errors import EngineDied, EngineDown
 from engines.types import SAMPLE_RATE, Pcm, Window
 from tests.contract.test_processes import Made, host_of, is_gone, pid_of
-from tests.support.scripted import LOAD
+from tests.support.scripted_engines import LOAD
 from tests.support.waiting import until, wait_until
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load counts as stuck after twice the time of the longest one."""
     monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
-    monkeypatch.setattr(call_times, "USUAL_TIMES", 2)
+    monkeypatch.setattr(stuck_calls, "USUAL_TIMES", 2)
 
 
 @pytest.mark.parametrize("setting", [STUCK], indirect=True)
@@ -82,7 +82,7 @@ async def test_a_load_after_a_crash_that_hangs_is_ended_and_tried_again(
     waiting = asyncio.create_task(setting.say(setting.runner.admit()))
     await until(lambda: "was loading" in (setting.runner.problem(setting.model(MODEL)) or ""), 60)
     assert not waiting.done(), "it waits for the next process"
-    monkeypatch.setattr(call_times, "USUAL_TIMES", 20)
+    monkeypatch.setattr(stuck_calls, "USUAL_TIMES", 20)
     setting.load_script.unlink()
     setting.kill_what_loads()
     assert await asyncio.wait_for(waiting, 60) == "0 of 1"
@@ -99,7 +99,7 @@ async def test_a_load_after_an_unload_that_hangs_is_ended(
     setting.next_load("hang")
     with pytest.raises(EngineDown, match="was loading"):
         await asyncio.wait_for(setting.say(setting.runner.admit()), 60)
-    monkeypatch.setattr(call_times, "USUAL_TIMES", 20)
+    monkeypatch.setattr(stuck_calls, "USUAL_TIMES", 20)
     setting.load_script.unlink()
     assert await setting.say(setting.runner.admit()) == "0 of 1"
 

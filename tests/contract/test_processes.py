@@ -24,7 +24,7 @@ from engines.types import EngineOptions, TranscribeOptions, Window
 from engines.work import Order, Transcribe
 from tests.conftest import ROOT
 from tests.support.runner_setting import SECOND, Setting
-from tests.support.scripted import FINDER
+from tests.support.scripted_engines import FINDER
 from tests.support.waiting import ticks, until, wait_until
 
 pytestmark = pytest.mark.slow
@@ -141,7 +141,7 @@ async def test_native_code_that_never_lets_go_of_the_interpreter_is_ended_long_b
     setting: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_host, "PING_SECONDS", 0.1)
-    monkeypatch.setattr("app.runtime.call_times.FIRST_TIMES", 1000)
+    monkeypatch.setattr("app.runtime.stuck_calls.FIRST_TIMES", 1000)
     with pytest.raises(EngineStuck):
         await asyncio.wait_for(setting.say(setting.runner.admit(), prompt="grab"), 30)
     assert await setting.say(setting.runner.admit()) == "0 of 1"
@@ -275,7 +275,7 @@ from pathlib import Path
 from app.runtime.processes_placement import ProcessesPlacement
 from engines.types import EngineOptions
 from engines.work import Order
-from tests.support.scripted import FINDER
+from tests.support.scripted_engines import FINDER
 if __name__ == "__main__":
     order = Order("transcription", "scripted", Path(sys.argv[1]), EngineOptions())
     host = ProcessesPlacement(FINDER).open(order)
@@ -305,9 +305,9 @@ def test_a_child_sees_neither_the_settings_nor_the_app() -> None:
         "app.runtime",
         "app.runtime.child_program",
         "app.runtime.child_guard",
-        "app.runtime.child_values",
+        "app.runtime.child_messages",
         "app.runtime.threads_placement",
-        "app.runtime.kept_windows",
+        "app.runtime.windows_sent_ahead",
         "app.runtime.pipe",
         "app.runtime.shared_buffer",
     }

@@ -22,8 +22,8 @@ import yaml
 
 from app.errors import ApiError
 from app.runtime.admission import Admission
+from app.runtime.ray_deployment_options import config_of
 from app.runtime.ray_node import ENVIRONMENT
-from app.runtime.ray_orders import config_of
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
 from engines.errors import EngineDied
@@ -36,7 +36,7 @@ from tests.support.fake_server import serving
 from tests.support.live_client import COMPLETED, WIDE
 from tests.support.ray_cluster import RAY, RayCluster
 from tests.support.runner_setting import SECOND, Setting
-from tests.support.scripted import BROKEN, LOOK
+from tests.support.scripted_engines import BROKEN, LOOK
 from tests.support.server import Server
 from tests.support.sound import decode, tone, wav
 from tests.support.waiting import until, wait_until

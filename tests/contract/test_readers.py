@@ -21,11 +21,11 @@ from app.audio import reader_task
 from app.audio.reader_task import ReadOptions
 from app.errors import ApiError, AudioTooLong, InternalError, NotAudio, RequestTimedOut
 from app.runtime import read_stream, reader_pool
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.meters import Meters
 from app.runtime.read_stream import ReadStream
+from app.runtime.reader_messages import Ended, ReaderOrder
 from app.runtime.reader_pool import ReaderPool, ReaderRules
-from app.runtime.reader_values import Ended, ReaderOrder
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.open_upload import open_source
 from tests.conftest import JFK, ROOT
 from tests.contract.test_processes import is_gone
@@ -208,7 +208,7 @@ def test_a_start_that_hangs_is_ended_and_a_cancelled_request_does_not_wait_for_i
 PARENT = """
 import sys, time
 from app.audio import reader_task
-from app.runtime.reader_values import ReaderOrder
+from app.runtime.reader_messages import ReaderOrder
 from app.runtime.reader_pool import ReaderPool, ReaderRules
 if __name__ == "__main__":
     pool = ReaderPool(ReaderOrder(reader_task.read, reader_task.warm), ReaderRules(count=1))
@@ -321,7 +321,7 @@ def test_a_reader_raises_the_same_errors(decoding: WorkThreads, data: bytes) -> 
 
 
 def test_a_real_double_free_in_ffmpeg_s_binding_is_the_error_of_its_upload() -> None:
-    """The reader decodes without the check of `app/audio/layouts.py`, so the upload really crashes it."""
+    """The reader decodes without the check of `unsafe_layouts.py`, so the upload really crashes it."""
     pool = ReaderPool(ReaderOrder(scripted_reader.unchecked, reader_task.warm), ReaderRules(count=1))
     with ThreadPoolExecutor(2) as threads:
         good = ReadStream(pool, io.BytesIO(wav(tone(3))), ReadOptions(limit=100), lambda: False)

@@ -1,8 +1,8 @@
 """What every placement of the engines must do: order, errors, cancellation, deadlines, poison, closing.
 
-The engines obey scripts (`tests/support/scripted.py`) and nothing is shared with them but files, so that a
-placement in other processes passes the same suite: it needs a line in `PLACEMENTS`, or a file of its own as
-`test_ray.py` is.
+The engines obey scripts (`tests/support/scripted_engines.py`) and nothing is shared with them but files, so
+that a placement in other processes passes the same suite: it needs a line in `PLACEMENTS`, or a file of its
+own as `test_ray.py` is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import SAMPLE_RATE, DiarizeOptions, Samples, SpeakerSample, Utterance
 from engines.work import Place
 from tests.support.runner_setting import SECOND, Setting
-from tests.support.scripted import BROKEN, FINDER, VECTOR
+from tests.support.scripted_engines import BROKEN, FINDER, VECTOR
 from tests.support.waiting import until
 
 PLACEMENTS: dict[str, Callable[[EngineFinder], Place]] = {

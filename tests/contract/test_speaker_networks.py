@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bench import torch_starter
-from engines.speakers import campplus, checkpoint, segmentation
-from engines.speakers.bands import MEL_BANDS, bands
+from engines.speakers import campplus, safe_unpickling, segmentation
 from engines.speakers.encoder import WEIGHTS, load, network
 from engines.speakers.engine import SEGMENTATION
+from engines.speakers.filter_banks import MEL_BANDS, bands
 from engines.types import SAMPLE_RATE, EngineOptions, Samples
 from tests.conftest import JFK
 from tests.support.sound import decode, noise
@@ -46,7 +46,7 @@ def speech() -> Samples:
 def test_every_array_is_what_pytorch_reads(folder: Path) -> None:
     import torch
 
-    ours = checkpoint.read(folder / WEIGHTS)
+    ours = safe_unpickling.read(folder / WEIGHTS)
     reference = torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True)
     assert ours.keys() == reference.keys()
     for name, array in ours.items():
@@ -54,10 +54,10 @@ def test_every_array_is_what_pytorch_reads(folder: Path) -> None:
 
 
 def test_the_graphs_are_the_same_bytes_everywhere(folder: Path) -> None:
-    arrays = checkpoint.read(folder / SEGMENTATION)["state_dict"]
+    arrays = safe_unpickling.read(folder / SEGMENTATION)["state_dict"]
     made = {
         "segmentation": segmentation.graph(arrays),
-        "campplus": campplus.graph(checkpoint.read(folder / WEIGHTS)),
+        "campplus": campplus.graph(safe_unpickling.read(folder / WEIGHTS)),
     }
     assert {name: hashlib.sha256(data).hexdigest() for name, data in made.items()} == HASHES
 

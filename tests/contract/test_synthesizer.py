@@ -17,7 +17,7 @@ from engines import catalog
 from engines.contracts import SpeechEngine, Synthesizer
 from engines.errors import EngineMissing
 from engines.types import EngineOptions, Utterance, Voice
-from tests.support.engines import ToneEngine, ToneSynthesizer
+from tests.support.fake_engines import ToneEngine, ToneSynthesizer
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from engines.contracts import Transcriber
 from engines.errors import EngineError, WeightsBroken
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowCost, WindowResult
 from tests.conftest import JFK, JFK_TEXT
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.sound import Floats, decode, float_wav, noise, silence
 
 ENGINES = [

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.settings import Settings
-from app.settings.source import groups, variable
+from app.settings.load import groups, variable
 from tests.conftest import ROOT
 from tests.deploy.compose_schema import COMPOSE
 

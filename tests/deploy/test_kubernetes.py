@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from app.settings.source import groups, load_settings, variable
+from app.settings.load import groups, load_settings, variable
 from deploy.image_test.image import USER
 from tests.conftest import ROOT
 

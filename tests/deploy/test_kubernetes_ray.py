@@ -14,8 +14,8 @@ import yaml
 from jsonschema import Draft7Validator, ValidationError
 
 from app.models.catalog import catalog
-from app.runtime.ray_orders import app_name, config_of, deployment_options
-from app.runtime.ray_values import ClusterRules
+from app.runtime.ray_deployment_options import app_name, config_of, deployment_options
+from app.runtime.ray_messages import ClusterRules
 from engines.types import EngineOptions
 from engines.work import Order
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import errors
-from app.api.documents import ERRORS, OPERATIONS
+from app.api.openapi_document import ERRORS, OPERATIONS
 from tests.conftest import ROOT
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.source import load_settings
+from app.settings.load import load_settings
 from tests.conftest import ROOT
 
 ENGINES_PAGE = "engines.md"

@@ -1,7 +1,7 @@
 """The pictures of the page in the docs: `python -m tests.studio.screenshots` writes them into docs/images.
 
 Law: six states, each light, dark and on a phone, of the real page, and one in German, whose words are long;
-each picture has at most 60 kB. With names behind it (`done-german`), only those are taken.
+each picture has at most 60 kB. Arguments (`done-german`) name the pictures to take, if not all.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def serving(
 
     `trust`: the TLS context of clients, if the server has a certificate. `head`: the newest revision of the
     schema that it knows, for a server that pretends to be of an older version. `engines`: if `scripted`, the
-    transcriber obeys prompts (`tests/support/scripted.py`) in a process of its own, and uploads are decoded
-    in others. A test may end the server's process itself, and give a port.
+    transcriber obeys prompts (`scripted_engines.py`) in a process of its own, and uploads are decoded in
+    others. A test may end the server's process itself, and give a port.
     """
     port = int(settings.get("SERVER_PORT") or free_port())
     (folder / "model").mkdir(parents=True, exist_ok=True)
@@ -115,12 +115,12 @@ def main() -> None:
     from app.container import Container
     from app.logs import set_up_logging
     from app.main import create_app
+    from app.settings.load import load_settings
     from app.settings.one_process import in_one_process
-    from app.settings.source import load_settings
     from app.store import migrations, schema_check
-    from tests.support.diarizers import ToneDiarization, ToneDiarizer
-    from tests.support.engines import EchoTranscriber, SlowlySpeaking, ToneEngine, engines_of
-    from tests.support.scripted import FINDER
+    from tests.support.fake_diarizer import ToneDiarization, ToneDiarizer
+    from tests.support.fake_engines import EchoTranscriber, SlowlySpeaking, ToneEngine, engines_of
+    from tests.support.scripted_engines import FINDER
 
     scripted = os.environ["FAKE_ENGINES"] == "scripted"
     settings = load_settings() if scripted else in_one_process(load_settings())

@@ -19,14 +19,14 @@ from typing import Self, cast
 import pytest
 
 from app.runtime.ray_gateway import Gateway
+from app.runtime.ray_messages import ClusterRules
 from app.runtime.ray_node import LOOPBACK, RayNode
 from app.runtime.ray_placement import RayPlacement, gateway_to
-from app.runtime.ray_values import ClusterRules
 from engines.catalog import EngineFinder
 from engines.types import EngineOptions
 from engines.work import Kind, Order
 from tests.conftest import ROOT
-from tests.support.scripted import FINDER
+from tests.support.scripted_engines import FINDER
 
 RAY = [
     pytest.mark.slow,

@@ -14,10 +14,10 @@ from app.domain import ModelKind, ModelSpec
 from app.models.weights import WeightsStore
 from app.runtime.admission import Admission, Permit
 from app.runtime.batching import BatchLimits
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.lane_runner import LaneRunner, RunnerRules
 from app.runtime.memory_shortage import MemoryShortage
-from app.runtime.orders import EngineSettings
-from app.runtime.work_threads import WorkThreads
+from app.runtime.model_orders import EngineSettings
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import Place
 from tests.support.waiting import until

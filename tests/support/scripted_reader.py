@@ -12,12 +12,12 @@ from app.audio import decode
 from app.audio.reader_task import ReadOptions, read
 from app.errors import AudioTooLong
 from engines.types import Samples
-from tests.support.scripted import obey
+from tests.support.scripted_engines import obey
 
 
 def lines(file: BinaryIO, options: object, cancelled: Callable[[], bool]) -> Iterator[str]:
     """The lines of the upload. Before each line, it does what the line asks for
-    (`tests/support/scripted.py`).
+    (`tests/support/scripted_engines.py`).
     """
     for line in file.read().decode().splitlines():
         if line == "too long":

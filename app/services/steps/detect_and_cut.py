@@ -12,8 +12,8 @@ from functools import partial
 
 from app.audio.cut_windows import Cut, CutRules, EverythingIsSpeech, WindowCutter
 from app.domain import VadOptions
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.recordings import Recording
 from app.services.steps.shared_blocks import SharedBlocksReader
 from engines.contracts import SpeechStream

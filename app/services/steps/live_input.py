@@ -20,7 +20,7 @@ from app.audio.speech_gate import SpeechGate
 from app.audio.steady_level import SteadyLevel
 from app.domain.live import SoundFormat
 from app.errors import ApiError
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.steps.key_spending import Charge
 from engines.contracts import SpeechStream
 from engines.types import Samples

@@ -24,12 +24,12 @@ from app.domain.live import (
 )
 from app.errors import ApiError, InvalidRequest
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.live_buffer import SoundBuffer
-from app.services.steps.live_claim import SoundClaim
 from app.services.steps.live_input import HELD_SECONDS, Heard, LiveInput
 from app.services.steps.live_item import LiveItem
+from app.services.steps.live_memory import SoundClaim
 from app.services.steps.live_transcriber import ItemTranscriber, LookRules
 from app.services.steps.live_turns import TurnFinder, TurnRules
 from engines.contracts import SpeechStream

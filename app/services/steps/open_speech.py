@@ -13,7 +13,7 @@ from functools import partial
 
 from app.domain import SpeechJob, audio_tokens
 from app.runtime.admission import Permit
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.steps.key_spending import Charge
 from app.services.steps.synthesis import Sounds, SpokenFile
 from app.text.utterances import Piece

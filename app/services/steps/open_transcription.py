@@ -23,8 +23,8 @@ from app.domain import (
 )
 from app.logs import note
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.detect_and_cut import Cutting, cut, cut_async
 from app.services.steps.join_speakers import SpeakerJoiner
 from app.services.steps.key_spending import Charge

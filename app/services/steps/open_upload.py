@@ -10,10 +10,10 @@ from typing import BinaryIO, Protocol, cast
 
 from app.audio.decode import open_audio
 from app.audio.reader_task import ReadOptions
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.read_stream import ReadStream
+from app.runtime.reader_messages import Ended
 from app.runtime.reader_pool import ReaderPool
-from app.runtime.reader_values import Ended
-from app.runtime.work_threads import WorkThreads
 from engines.types import SAMPLE_RATE, Samples
 
 

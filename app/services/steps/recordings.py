@@ -13,8 +13,8 @@ import numpy as np
 
 from app.errors import InvalidRequest
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.services.steps.key_spending import Charge
 from app.services.steps.open_upload import open_source
 from engines.types import SAMPLE_RATE, Pcm, Samples

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from app.audio.loudness import LoudnessBook
+from app.audio.voice_loudness import LoudnessBook
 from app.errors import ApiError
-from app.store.loudness import LoudnessStore
+from app.store.voice_loudness import LoudnessStore
 
 FIND_SECONDS = 1.0
 """The most seconds to wait for the measurement of another server, once for each voice."""

@@ -13,12 +13,12 @@ from contextlib import aclosing
 
 from app.audio.encode import SPEECH_RATE, Encoder
 from app.audio.join_utterances import UtteranceJoiner
-from app.audio.loudness import LoudnessBook
+from app.audio.voice_loudness import LoudnessBook
 from app.domain import LocalVoice, SpeechJob
 from app.errors import RequestTimedOut, from_engine
 from app.runtime.admission import Permit
+from app.runtime.blocking_work import WorkThreads
 from app.runtime.runner import Runner
-from app.runtime.work_threads import WorkThreads
 from app.text.instructions import Delivery
 from app.text.utterances import Piece, Utterances
 from app.tracing import Stopwatch

@@ -12,7 +12,7 @@ import httpx2
 from playwright.sync_api import Page, Route
 
 from tests.studio.stage import Visit, with_about
-from tests.support.engines import SlowlySpeaking
+from tests.support.fake_engines import SlowlySpeaking
 from tests.support.server import Server, waiting_jobs
 from tests.support.waiting import wait_until
 

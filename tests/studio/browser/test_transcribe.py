@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload, Page, Route
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events
 from tests.studio.stage import PageOf, Visit, with_about
-from tests.support.line import line_to
+from tests.support.breakable_line import line_to
 from tests.support.server import Server, waiting_jobs, worked_seconds
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import wait_until

@@ -22,7 +22,7 @@ export async function begun(name = 'a.wav') {
 }
 
 let seen = 0;
-/** The next upload. */
+/** Waits for the next upload of the page. */
 export async function sent() {
   await until(() => uploads.length > seen);
   return uploads[seen++];

@@ -21,7 +21,7 @@ from engines.gpus import (
     visible,
     worth_trying,
 )
-from tests.support.nvml import GIB, Card, Nvml
+from tests.support.fake_nvml import GIB, Card, Nvml
 
 
 def gpu(memory: float, free: float, capability: tuple[int, int] = (8, 0)) -> Gpu:

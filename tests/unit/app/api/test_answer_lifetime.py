@@ -13,8 +13,8 @@ from fastapi import Request
 
 from app.api import answer_lifetime, event_stream
 from app.api.answer_lifetime import LiveResponse, ResponseCut, opened_in, while_connected
+from app.api.error_envelope import ClientGone
 from app.api.event_stream import EventStream
-from app.api.faults import ClientGone
 from app.errors import InvalidValue, RequestTimedOut
 from tests.support.waiting import until
 

@@ -1,6 +1,4 @@
-"""Which requests open a WebSocket, and that a client must read its answers at a kilobyte
-a second at least.
-"""
+"""A client must read its answers at a kilobyte a second at least."""
 
 from __future__ import annotations
 
@@ -8,10 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.api.transport import ReadingPace, is_handshake
+from app.api.transport import ReadingPace
 
-KEY = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
-VERSION = (b"sec-websocket-version", b"13")
 IDLE = 60.0
 BUFFERED = 2_000_000
 """Bytes that wait for the client: more than it reads in these tests."""
@@ -52,22 +48,3 @@ def test_small_events_that_are_always_on_their_way_are_no_unread_ones() -> None:
 
 def test_a_connection_between_two_answers_is_not_judged() -> None:
     assert lasts(lambda _: 0) == DAY
-
-
-@pytest.mark.parametrize(
-    ("method", "headers", "expected"),
-    [
-        (b"GET", [KEY, VERSION], True),
-        (b"GET", [KEY, VERSION, (b"content-length", b"0")], True),
-        (b"POST", [KEY, VERSION], False),
-        (b"GET", [KEY], False),
-        (b"GET", [VERSION], False),
-        (b"GET", [KEY, (b"sec-websocket-version", b"8")], False),
-        (b"GET", [(b"sec-websocket-key", b"a"), VERSION], False),
-        (b"GET", [(b"sec-websocket-key", b"!" * 24), VERSION], False),
-        (b"GET", [KEY, VERSION, (b"content-length", b"5")], False),
-        (b"GET", [KEY, VERSION, (b"transfer-encoding", b"chunked")], False),
-    ],
-)
-def test_a_handshake_is_whole(method: bytes, headers: list[tuple[bytes, bytes]], expected: bool) -> None:
-    assert is_handshake(method, headers) is expected

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from app.audio.convert import MOST_CHANGES, Converter
+from app.audio.convert_to_mono import MOST_CHANGES, Converter
 from app.audio.decode import BLOCK_SAMPLES, open_audio
 from app.errors import ApiError, AudioTooLong, AudioTooShort, NotAudio, RequestTimedOut
 from engines.types import Samples
@@ -294,7 +294,7 @@ def test_every_error_of_the_library_is_the_files(
     if place == "demux":
         monkeypatch.setattr(source, "_frames", lambda: Broken(error))
     else:
-        monkeypatch.setattr("app.audio.convert.finished", lambda _: next(Broken(error)))
+        monkeypatch.setattr("app.audio.convert_to_mono.finished", lambda _: next(Broken(error)))
     caplog.set_level("INFO", "app.audio.decode")
     with pytest.raises(NotAudio) as caught:
         list(source.blocks())
@@ -305,7 +305,7 @@ def test_every_error_of_the_library_is_the_files(
 
 def test_our_own_lack_of_memory_is_not_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     source = open_audio(io.BytesIO(wav(SOUND)), limit=100, cancelled=lambda: False)
-    monkeypatch.setattr("app.audio.convert.finished", lambda _: next(Broken(MemoryError())))
+    monkeypatch.setattr("app.audio.convert_to_mono.finished", lambda _: next(Broken(MemoryError())))
     with pytest.raises(MemoryError):
         list(source.blocks())
     source.close()

@@ -9,8 +9,8 @@ import pytest
 
 from app.audio.encode import LEAD_SAMPLES, SPEECH_RATE
 from app.audio.join_utterances import PEAK_CEILING, UtteranceJoiner, trimmed
-from app.audio.loudness import LoudnessBook
 from app.audio.measure_loudness import LOUDNESS_GATE, loudness
+from app.audio.voice_loudness import LoudnessBook
 from engines.types import Pcm, Samples
 
 

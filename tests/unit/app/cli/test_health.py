@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_help import HEAVY, loaded
 from tests.support.command import Command
-from tests.unit.app.cli.test_help import HEAVY, loaded
 
 LIVE = {"status": "live"}
 

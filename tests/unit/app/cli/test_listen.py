@@ -16,7 +16,7 @@ from app.container import Container
 from app.settings import Settings
 from tests.conftest import JFK
 from tests.support.command import Command, Done
-from tests.support.engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
 from tests.support.sound import RATE, Floats, decode, silence, wav
 from tests.support.waiting import wait_until
 

@@ -17,8 +17,8 @@ from app.container.start_checks import check_models, check_ray, check_replicas, 
 from app.services import consents, diarization, speech, transcription, voices
 from app.services.use_cases import UseCases
 from app.settings import Settings
-from app.store.migrations import upgrade
 from tests.conftest import ROOT
+from tests.support.migrated_database import migrated
 
 
 def changed(settings: Settings, group: str, **values: Any) -> Settings:
@@ -69,7 +69,7 @@ def test_what_exists_starts(settings: Settings, tmp_path: Path) -> None:
 async def test_readiness_tells_the_database(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     container = Container(settings)
     assert "database" not in await container.services.readiness.look()
     monkeypatch.setattr("app.store.database.free_bytes", lambda _: 0.0)

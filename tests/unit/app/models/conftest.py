@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.models.weights import WeightsStore
-from tests.support.hub import Hub, running_hub
+from tests.support.fake_hub import Hub, running_hub
 from tests.support.toy_model import DATA, KNOWN
 
 

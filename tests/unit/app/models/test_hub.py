@@ -9,7 +9,7 @@ import pytest
 from app.models.errors import WeightsError
 from app.models.export import export_models, import_models
 from app.models.weights import WeightsStore
-from tests.support.hub import Hub
+from tests.support.fake_hub import Hub
 from tests.support.toy_model import DATA, KNOWN, bytes_of, toy_file
 
 

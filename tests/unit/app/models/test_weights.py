@@ -9,7 +9,7 @@ import pytest
 
 from app.models.errors import WeightsError
 from app.models.weights import STAGING, WeightsStore
-from tests.support.hub import Hub
+from tests.support.fake_hub import Hub
 from tests.support.toy_model import DATA, KNOWN, bytes_of
 
 

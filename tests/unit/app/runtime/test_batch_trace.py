@@ -16,7 +16,7 @@ from app.runtime.admission import Permit
 from app.tracing import current_span, describe, traced
 from engines.errors import EngineError
 from engines.types import TranscribeOptions, Window, WindowResult
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.lanes import lane_of, permits, submit, window
 from tests.support.waiting import wait_until
 

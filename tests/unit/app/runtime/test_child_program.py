@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from app.runtime.child_messages import Done
 from app.runtime.child_program import CallServer
-from app.runtime.child_values import Done
-from app.runtime.kept_windows import SentWork
 from app.runtime.pipe import Frame, FrameKind
+from app.runtime.windows_sent_ahead import SentWork
 from engines.types import Pcm, Window
 from engines.work import Embed, LengthClasses, Work, always
 from tests.support.sound import tone

@@ -23,7 +23,7 @@ from app.runtime.threads_placement import TranscriberHost
 from engines.errors import EngineError, EngineOutOfMemory
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowCost, WindowResult
 from engines.work import Host
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.lanes import lane_of, permits, submit, window
 from tests.support.waiting import keeps, wait_until
 

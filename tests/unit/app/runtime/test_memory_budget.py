@@ -16,7 +16,7 @@ from app.runtime.lane import Lane
 from app.runtime.memory_budget import MemoryBudget
 from app.runtime.threads_placement import TranscriberHost
 from engines.types import TranscribeOptions, Window, WindowResult
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
 from tests.support.lanes import permits, submit, window
 from tests.support.waiting import wait_until
 

@@ -13,7 +13,7 @@ import pytest
 from app.runtime import crash_history, ray_gateway
 from app.runtime.child_process import ChildProcess
 from app.runtime.ray_gateway import Gateway
-from app.runtime.ray_values import AppState, StatesOf
+from app.runtime.ray_messages import AppState, StatesOf
 from engines.errors import ClusterDown, EngineDied, EngineError, GivenUp
 from tests.support.waiting import wait_until
 

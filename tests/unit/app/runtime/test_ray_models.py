@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.runtime import ray_models
+from app.runtime.ray_deployment_options import DEPLOYMENT, fingerprint
+from app.runtime.ray_messages import ClusterRules, ConnectTo, StatesOf
 from app.runtime.ray_models import CRASHED, ServeClient, TakenCall, death_of
-from app.runtime.ray_orders import DEPLOYMENT, fingerprint
-from app.runtime.ray_values import ClusterRules, ConnectTo, StatesOf
 from engines.catalog import EngineFinder
 from engines.errors import ClusterDown
 from engines.types import EngineOptions

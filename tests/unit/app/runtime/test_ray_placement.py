@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from app.runtime.child_values import Done, Loaded
+from app.runtime.child_messages import Done, Loaded
 from app.runtime.meters import Meters
+from app.runtime.ray_deployment_options import REPLICA_VARIABLES
 from app.runtime.ray_gateway import Gateway
-from app.runtime.ray_orders import REPLICA_VARIABLES
+from app.runtime.ray_messages import AppState, ClusterRules, LoadOn, packed, packed_bytes, unpacked
 from app.runtime.ray_placement import GATEWAY_VARIABLES, RayPlacement
-from app.runtime.ray_values import AppState, ClusterRules, LoadOn, packed, packed_bytes, unpacked
 from engines.errors import SIGKILL, EngineDied
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import LengthClasses, Order, Transcribe

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from app.runtime import ray_replica
-from app.runtime.child_values import Done, Failure, Loaded
+from app.runtime.child_messages import Done, Failure, Loaded
+from app.runtime.ray_messages import packed, unpacked
 from app.runtime.ray_replica import Replica, Turns
-from app.runtime.ray_values import packed, unpacked
 from engines.errors import ClusterDown, EngineError
 from engines.types import SAMPLE_RATE, EngineOptions, Pcm, TranscribeOptions, Window
 from engines.work import Order, Transcribe
-from tests.support.scripted import BROKEN, FINDER
+from tests.support.scripted_engines import BROKEN, FINDER
 from tests.support.waiting import rounds, until
 
 SOUND = Pcm(np.zeros(SAMPLE_RATE, np.float32))

@@ -27,7 +27,7 @@ from app.errors import (
 )
 from app.models.registry import Registry
 from app.runtime.admission import Admission
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.consents import ConsentRules, ConsentService
 from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.transcription import TranscriptionRules, TranscriptionService

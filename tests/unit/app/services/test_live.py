@@ -12,10 +12,10 @@ from app.container import Container, builders
 from app.domain.live import LiveSettings
 from app.errors import ApiError, ModelUnavailable, Overloaded
 from app.settings import Settings
-from app.store.migrations import upgrade
 from engines.errors import EngineError
 from engines.types import EngineOptions
-from tests.support.engines import EchoTranscriber
+from tests.support.fake_engines import EchoTranscriber
+from tests.support.migrated_database import migrated
 
 WANTED = LiveSettings(model="whisper-1")
 
@@ -39,7 +39,7 @@ def loader() -> Loader:
 
 @pytest.fixture
 async def container(settings: Settings, loader: Loader) -> AsyncIterator[Container]:
-    upgrade(settings.database_url)
+    migrated(settings.database_url)
     made = Container(settings, lambda _: loader)
     yield made
     await made.close()

@@ -14,7 +14,7 @@ from app.domain import AuditEntry, Caller, ModelSpec, VoiceConsent
 from app.errors import ModelUnavailable, SeveralSpeakers, SpeakerMismatch
 from app.models.registry import Registry
 from app.runtime.admission import Permit
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.voices import VoiceRules, VoiceService
 from app.store.audit import AuditLog
 from app.store.database import Database

@@ -13,7 +13,7 @@ from app.store import audit as audit_module
 from app.store import connect
 from app.store.audit import AuditLog
 from app.store.database import Database
-from app.store.migrations import upgrade
+from tests.support.migrated_database import migrated
 from tests.support.voice_writer import audit
 from tests.support.waiting import until
 
@@ -25,7 +25,7 @@ def entry(number: int) -> AuditEntry:
 
 
 async def test_rows_come_in_order_and_close_writes_what_waits(any_database: str) -> None:
-    upgrade(any_database)
+    migrated(any_database)
     database = Database(any_database)
     log = AuditLog(database)
     for number in range(250):
@@ -37,7 +37,7 @@ async def test_rows_come_in_order_and_close_writes_what_waits(any_database: str)
 
 async def test_rows_are_written_without_being_asked(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/antiphon.db"
-    upgrade(url)
+    migrated(url)
     database = Database(url)
     log = AuditLog(database)
     log.add(ME, entry(1))
@@ -54,7 +54,7 @@ async def test_a_locked_database_is_told_once_and_rows_wait(
     monkeypatch.setattr(connect, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(audit_module, "FIRST_PAUSE", 0.01)
     url = f"sqlite:///{tmp_path}/antiphon.db"
-    upgrade(url)
+    migrated(url)
     database = Database(url)
     log = AuditLog(database)
     engine = create_engine(url)

@@ -20,10 +20,11 @@ from app.store.backup import SKIPPED_TABLES, back_up, restore
 from app.store.backup_file import read_summary
 from app.store.database import Database, DatabaseError, prepared
 from app.store.keys import KeyStore
-from app.store.migrations import downgrade, upgrade
+from app.store.migrations import downgrade
 from app.store.tables import HEAD, Base
 from app.store.usage import UsageStore
 from app.store.voices import VoiceStore
+from tests.support.migrated_database import migrated
 from tests.support.voice_writer import PROFILE, SPEAKER, consent, voice
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ async def fill(url: str, count: int = 3) -> None:
 
 @pytest.fixture
 def full(any_database: str) -> str:
-    upgrade(any_database)
+    migrated(any_database)
     asyncio.run(fill(any_database))
     return any_database
 
@@ -74,7 +75,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def empty(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/empty/antiphon.db"
-    upgrade(url)
+    migrated(url)
     return url
 
 
@@ -90,10 +91,10 @@ def test_a_backup_holds_everything(full: str, empty: str, file: Path) -> None:
 
 def test_what_is_on_sqlite_moves_to_postgresql_and_goes_on(tmp_path: Path, file: Path, postgres: str) -> None:
     old = f"sqlite:///{tmp_path}/old/antiphon.db"
-    upgrade(old)
+    migrated(old)
     asyncio.run(fill(old))
     back_up(old, file, [])
-    upgrade(postgres)
+    migrated(postgres)
     try:
         restore(postgres, file)
         before = rows_of(old)
@@ -104,7 +105,7 @@ def test_what_is_on_sqlite_moves_to_postgresql_and_goes_on(tmp_path: Path, file:
         again = tmp_path / "again.backup"
         back_up(postgres, again, [])
         back = f"sqlite:///{tmp_path}/back/antiphon.db"
-        upgrade(back)
+        migrated(back)
         restore(back, again)
         assert rows_of(back) == after
     finally:
@@ -225,7 +226,7 @@ def test_a_backup_of_an_older_schema_is_restored_into_a_newer_one(
     tmp_path: Path, empty: str, file: Path
 ) -> None:
     old = f"sqlite:///{tmp_path}/old/antiphon.db"
-    upgrade(old)
+    migrated(old)
     asyncio.run(fill(old))
     downgrade(old, "0004")
     summary = back_up(old, file, [])

@@ -21,6 +21,7 @@ from app.store.migrations import downgrade, newest, upgrade, upgrade_if_needed
 from app.store.schema_check import check_schema, revision_of
 from app.store.tables import HEAD, Base
 from app.store.voices import VoiceStore
+from tests.support.migrated_database import migrated
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def url(any_database: str) -> str:
 
 @pytest.fixture
 async def keys(url: str) -> AsyncIterator[KeyService]:
-    upgrade(url)
+    migrated(url)
     database = Database(url)
     yield KeyService(KeyStore(database), ["sk-fixed"])
     await database.close()
@@ -56,12 +57,12 @@ def test_the_known_revision_is_the_newest() -> None:
 
 def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
     upgrade(url)
-    migrated = columns(url)
+    ours = columns(url)
     downgrade(url, "base")
     engine = create_engine(sync(url))
     Base.metadata.create_all(engine)
     engine.dispose()
-    assert migrated == columns(url)
+    assert ours == columns(url)
 
 
 REVISIONS = ["base", "0001", "0002", "0003"]
@@ -215,7 +216,7 @@ async def test_a_wrong_key_is_not_echoed(keys: KeyService) -> None:
 
 
 async def test_without_keys_the_server_is_open_until_the_first_is_made(url: str) -> None:
-    upgrade(url)
+    migrated(url)
     database = Database(url)
     keys = KeyService(KeyStore(database), [])
     assert (await keys.authenticate(None)).key == "open"
@@ -259,7 +260,7 @@ async def test_writers_of_one_process_come_one_after_the_other(
 ) -> None:
     """SQLite alone would refuse those that wait for longer than it tries."""
     monkeypatch.setattr(connect, "BUSY_SECONDS", 0.05)
-    upgrade(any_database)
+    migrated(any_database)
     database, ended = Database(any_database), list[int]()
 
     async def write(number: int) -> None:
@@ -275,7 +276,7 @@ async def test_writers_of_one_process_come_one_after_the_other(
 
 async def test_a_writer_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.store.write_turn.TURN_SECONDS", 0.05)
-    upgrade(f"sqlite:///{tmp_path}/antiphon.db")
+    migrated(f"sqlite:///{tmp_path}/antiphon.db")
     database = Database(f"sqlite:///{tmp_path}/antiphon.db")
     async with database.writing():
         with pytest.raises(StorageUnavailable, match="is busy"):

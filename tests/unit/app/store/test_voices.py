@@ -15,10 +15,10 @@ from sqlalchemy import event
 
 from app.domain import AuditEntry, Caller
 from app.store.database import Database
-from app.store.loudness import LoudnessStore
-from app.store.migrations import upgrade
+from app.store.voice_loudness import LoudnessStore
 from app.store.voices import ConsentGone, QuotaReached, VoiceStore
 from tests.conftest import ROOT
+from tests.support.migrated_database import migrated
 from tests.support.voice_writer import PROFILE, SPEAKER, audit, consent, voice
 
 ME = Caller("mine", "key_1")
@@ -27,7 +27,7 @@ ENTRY = AuditEntry("test", "", "done", {"score": 0.5})
 
 @pytest.fixture
 async def store(any_database: str) -> AsyncIterator[VoiceStore]:
-    upgrade(any_database)
+    migrated(any_database)
     database = Database(any_database)
     yield VoiceStore(database)
     await database.close()
@@ -201,7 +201,7 @@ async def test_two_processes_lose_and_double_nothing(store: VoiceStore, any_data
 @pytest.mark.slow
 async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/antiphon.db"
-    upgrade(url)
+    migrated(url)
     told: list[str] = []
     for _ in range(25):
         process = writer(url, "mine", 10_000)

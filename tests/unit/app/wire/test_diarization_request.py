@@ -10,7 +10,7 @@ from app.domain import SpeakerRequest
 from app.errors import ApiError
 from app.wire.diarization_request import speaker_request
 from app.wire.field_reader import FormReader
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 
 CLIP = "data:audio/wav;base64," + base64.b64encode(b"sound").decode()
 

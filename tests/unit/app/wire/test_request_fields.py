@@ -18,7 +18,7 @@ from app.wire.edited_transcripts import edited
 from app.wire.field_reader import BodyReader, FormReader, Reader
 from app.wire.field_row import Endpoint, RequestField
 from app.wire.field_schemas import description, field_schema
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 from app.wire.speech import SpeechRequestRules, speech
 from app.wire.transcription_request import RequestRules, transcription, translation
 from app.wire.voice_requests import consent, page, renamed, voice

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.wire.cue_breaks import CueRules
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 from app.wire.transcription_request import RequestRules, transcription_request
 
 LENIENT = RequestRules(prompt_characters=1000, vad=True, cues=CueRules())

@@ -15,7 +15,7 @@ from app.wire import cue_breaks
 from app.wire.cue_breaks import CueRules, columns, lines_of
 from app.wire.subtitles import Cue, make_cues, to_srt, to_vtt
 from engines.types import Segment, Word
-from tests.support.samples import SPEECH, spoken
+from tests.support.sample_transcripts import SPEECH, spoken
 
 RULES = CueRules()
 LATIN = st.text("abcdefghijklmnop", min_size=1, max_size=14)

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain import VadOptions
 from app.wire.cue_breaks import CueRules
-from app.wire.form_fields import Fields
+from app.wire.form_notations import Fields
 from app.wire.languages import NAMES, language_code, language_name
 from app.wire.transcription_request import RequestRules, TranscriptionRequest, transcription_request
 

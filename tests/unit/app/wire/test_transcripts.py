@@ -13,7 +13,7 @@ from app.wire.cue_breaks import CueRules
 from app.wire.transcription_events import EventOptions, TranscriptEvents
 from app.wire.transcripts import render
 from tests.conftest import ROOT
-from tests.support.samples import SILENCE, SPEECH, TRANSLATION
+from tests.support.sample_transcripts import SILENCE, SPEECH, TRANSLATION
 
 GOLDEN = ROOT / "tests/golden"
 BOTH = ("word", "segment")

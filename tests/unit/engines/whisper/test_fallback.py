@@ -12,8 +12,8 @@ from ctranslate2 import StorageView
 from ctranslate2.models import Whisper
 
 from engines.types import TranscribeOptions
+from engines.whisper.decoding_quality import Decoded
 from engines.whisper.fallback import SAMPLED_CANDIDATES, Batch, decode_rows, searches
-from engines.whisper.results import Decoded
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 SAMPLED = (0.2, 0.4, 0.6, 0.8, 1.0)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.types import LanguageGuess, Pcm, TranscribeOptions, Window
-from engines.whisper.results import Decoded, without_loop
+from engines.whisper.decoding_quality import Decoded, without_loop
 from engines.whisper.rows import (
     COARSE_GRID_FRAMES,
     ENCODED_GRID_FRAMES,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.domain import SpokenSegment
 from app.services.steps.join_speakers import LONGEST_SEGMENT, SEGMENT_PAUSE, SpeakerJoiner
 from engines.types import Diarization, Segment, SpeakerTurn, Word
-from tests.support.samples import spoken
+from tests.support.sample_transcripts import spoken
 
 
 def joined(

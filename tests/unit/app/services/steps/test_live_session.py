@@ -21,7 +21,7 @@ from app.services.steps import live_session
 from engines import catalog
 from engines.types import SAMPLE_RATE
 from tests.conftest import JFK
-from tests.support.live import MANUAL, TURN, completed, staged
+from tests.support.live_stage import MANUAL, TURN, completed, staged
 from tests.support.sound import decode
 from tests.support.waiting import rounds, until
 

@@ -12,8 +12,8 @@ from app.errors import StorageUnavailable
 from app.services.steps.shared_loudness import SharedLoudness
 from app.settings import Settings
 from app.store.database import Database
-from app.store.loudness import LoudnessStore
 from app.store.migrations import upgrade
+from app.store.voice_loudness import LoudnessStore
 from engines.types import Pcm
 from tests.support.sound import tone
 

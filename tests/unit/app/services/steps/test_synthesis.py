@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from app.audio.encode import Encoder, encoder
-from app.audio.loudness import LoudnessBook
+from app.audio.voice_loudness import LoudnessBook
 from app.container import Container
 from app.domain import LocalVoice, ModelSpec, SpeechJob
 from app.errors import RequestTimedOut
 from app.runtime.admission import Admission
-from app.runtime.work_threads import WorkThreads
+from app.runtime.blocking_work import WorkThreads
 from app.services.steps.synthesis import SpokenFile, sounds_of
 from app.text.instructions import Delivery
 from app.text.utterances import Piece
