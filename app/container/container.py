@@ -150,8 +150,8 @@ class Container:
             shortage=self.shortage,
         )
 
-    def _use_cases(self) -> UseCases:
-        base = builders.SharedParts(
+    def _shared_parts(self) -> builders.SharedParts:
+        return builders.SharedParts(
             settings=self.settings,
             runner=self.runner,
             threads=self.threads,
@@ -159,6 +159,9 @@ class Container:
             voices=self.voice_store,
             audit=self.audit,
         )
+
+    def _use_cases(self) -> UseCases:
+        base = self._shared_parts()
         transcription = builders.transcription(base, builders.diarization(base, self.diarization_model))
         custom, readiness = builders.custom_voices(base), self._readiness()
         return UseCases(
