@@ -152,7 +152,7 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
 
 def test_a_unit_test_has_the_name_of_its_module() -> None:
     """`tests/unit` mirrors the packages: `test_MODULE.py`, or `test_MODULE_SUBJECT.py` where a module has
-    several files of tests. What concerns several modules stands elsewhere in `tests/`.
+    several files of tests; `__init__.py` has the name of its folder. What concerns several modules stands elsewhere in `tests/`.
     """
     unit = ROOT / "tests/unit"
     files = sorted(unit.rglob("test_*.py"))
@@ -160,7 +160,8 @@ def test_a_unit_test_has_the_name_of_its_module() -> None:
     for path in files:
         folder = ROOT / path.parent.relative_to(unit)
         tested = path.stem.removeprefix("test_") + "_"
-        assert any(tested.startswith(f"{module.stem}_") for module in folder.glob("*.py")), path
+        names = [module.stem.replace("__init__", folder.name) for module in folder.glob("*.py")]
+        assert any(tested.startswith(f"{name}_") for name in names), path
 
 
 def modules() -> list[Path]:
