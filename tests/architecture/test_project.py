@@ -152,7 +152,8 @@ def test_every_endpoint_is_documented(tmp_path: Path) -> None:
 
 def test_a_unit_test_has_the_name_of_its_module() -> None:
     """`tests/unit` mirrors the packages: `test_MODULE.py`, or `test_MODULE_SUBJECT.py` where a module has
-    several files of tests; `__init__.py` has the name of its folder. What concerns several modules stands elsewhere in `tests/`.
+    several files of tests; `__init__.py` has the name of its folder. What concerns
+    several modules stands elsewhere in `tests/`.
     """
     unit = ROOT / "tests/unit"
     files = sorted(unit.rglob("test_*.py"))
