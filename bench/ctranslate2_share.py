@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.bench_stt import commit
-from bench.short_windows import windows
 from bench.stt_sides import Speech, read_clips
+from bench.windows import windows
 from engines import catalog
 from engines.types import EngineOptions, TranscribeOptions, Window
 from tests.conftest import ROOT

@@ -2,7 +2,7 @@
 
     python -m bench.made_speech FOLDER
 
-Writes `LANGUAGE-NUMBER-VOICE.wav` and the text beside it. `bench.short_windows` and `bench.accuracy` take
+Writes `LANGUAGE-NUMBER-VOICE.wav` and the text beside it. `bench.windows` and `bench.accuracy` take
 the folder.
 """
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from app.errors import ApiError, from_engine
 from app.runtime.threads_placement import ThreadsPlacement
-from bench.placement_overhead import WORK_SECONDS, Side, quantiles, times
+from bench.placements import WORK_SECONDS, Side, quantiles, times
 from engines.catalog import EngineFinder
 from engines.errors import EngineError
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window

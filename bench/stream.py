@@ -1,6 +1,6 @@
 """How soon does a long file begin to speak? The first event of a stream, in units of one window's request.
 
-python -m bench.first_stream_event --minutes 10 --clips FOLDER
+python -m bench.stream --minutes 10 --clips FOLDER
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the placement `processes` costs against `threads`, with engines that do nothing or sleep.
 
-    .venv/bin/python bench/placement_overhead.py [--windows 300]
+    .venv/bin/python bench/placements.py [--windows 300]
 
 Added latency of a 30 s window and of an utterance, throughput, memory of a process without an engine, and how
 soon a death is noticed, and the next answer given.

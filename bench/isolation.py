@@ -1,10 +1,9 @@
 """What `runtime.placement = "processes"` costs a whole server beside `threads`, with the real engines.
 
-    .venv/bin/python -m bench.placement_real_engines --clips FOLDER [--rounds 7] [--count 32]
-        [--kills 20] [--every 1]
+    .venv/bin/python -m bench.isolation --clips FOLDER [--rounds 7] [--count 32] [--kills 20] [--every 1]
 
 Two servers of their own, asked in turn, so that both meet the same neighbours. The speech is read from
-`--clips`, or made with Piper. `bench/placement_overhead.py` measures the same with engines that do nothing.
+`--clips`, or made with Piper. `bench/placements.py` measures the same with engines that do nothing.
 
 many      clips of 3 to 7 s, 8 at a time: audio seconds a second and a CPU second, processes / threads
 lone      one clip of 3 s: latency, processes - threads

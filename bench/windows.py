@@ -1,8 +1,8 @@
 """Are short windows, decoded greedily first, as accurate as full windows with a beam?
 
     python -m bench.made_speech MADE
-    python -m bench.short_windows MADE --variants clean,white12,pink5,babble8,fast,slow
-    python -m bench.short_windows FOLDER        # clips without a text beside them: how far do results differ?
+    python -m bench.windows MADE --variants clean,white12,pink5,babble8,fast,slow
+    python -m bench.windows FOLDER        # clips without a text beside them: how far do results differ?
 
 Each clip is cut into windows as the server does it (with `--longest`, the engine under test gets shorter
 ones), and goes through both engines in turn. Prints word errors (in Chinese and Japanese: of characters) and
