@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import cache
 
 from fastapi import APIRouter, Request
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from app.errors import UnknownUrl
 from app.studio.assets import FILE_HEADERS, HEADERS, Asset, Page, load_page
+from app.studio.negotiation import language_for, takes_gzip
 
 router = APIRouter(include_in_schema=False)
 ONE_YEAR = "public, max-age=31536000, immutable"
@@ -19,13 +19,22 @@ _page = cache(load_page)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def index(request: Request) -> Response:
-    """The page itself: browsers ask for it each time and get 304 while it is unchanged."""
+    """The page itself, in the language of the browser, which asks for it each time and gets 304 while it is
+    unchanged.
+    """
     page = await _loaded()
-    tag = f'"{page.digest}"'
-    headers = {"cache-control": "no-cache", "etag": tag}
+    language = language_for(request.headers.get("accept-language", ""), page.indexes)
+    tag = f'"{page.digest}-{language}"'
+    headers = {
+        **HEADERS,
+        "cache-control": "no-cache",
+        "etag": tag,
+        "content-language": language,
+        "vary": "accept-encoding, accept-language",
+    }
     if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={**HEADERS, **headers})
-    return _answer(page.index, request, {**HEADERS, **headers})
+        return Response(status_code=304, headers=headers)
+    return _answer(page.indexes[language], request, headers)
 
 
 @router.api_route("/studio/{digest}/{name:path}", methods=["GET", "HEAD"])
@@ -45,19 +54,9 @@ async def _loaded() -> Page:
 
 
 def _answer(found: Asset, request: Request, headers: dict[str, str]) -> Response:
-    all_headers = {**headers, "vary": "accept-encoding"}
-    if found.compressed and _takes_gzip(request.headers.get("accept-encoding", "")):
+    all_headers = {"vary": "accept-encoding", **headers}
+    if found.compressed and takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(
             found.compressed, media_type=found.media_type, headers={**all_headers, "content-encoding": "gzip"}
         )
     return Response(found.data, media_type=found.media_type, headers=all_headers)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Whether the header `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3)."""
-    weights: dict[str, float] = {}
-    for entry in accepted.lower().split(","):
-        name, _, parameter = entry.partition(";")
-        weight = parameter.strip().removeprefix("q=")
-        weights[name.strip()] = float(weight) if re.fullmatch(r"[01](\.\d{0,3})?", weight) else 1.0
-    return weights.get("gzip", weights.get("*", 0.0)) > 0

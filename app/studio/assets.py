@@ -9,10 +9,12 @@ import gzip
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+
+from app.studio.texts import Texts, filled, languages
 
 MEDIA_TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -67,7 +69,8 @@ class Page:
     """
 
     digest: str
-    index: Asset
+    indexes: Mapping[str, Asset]
+    """The HTML with its first view, for each language of the page."""
     files: Mapping[str, Asset]
 
 
@@ -76,8 +79,13 @@ def load_page() -> Page:
     sources = dict(_walk(files("app.studio").joinpath("static"), ""))
     sources[STYLE_SHEET] = b"".join(sources.pop(f"css/{name}.css") for name in STYLES)
     mark = _digest(sources)
-    html = _index(sources.pop(INDEX).decode(), mark, sources)
-    return Page(mark, _asset(INDEX, html), {name: _asset(name, data) for name, data in sources.items()})
+    html = sources.pop(INDEX).decode()
+    modules = _imported("js/main.js", sources)
+    indexes = {
+        code: _asset(INDEX, _index(html, {**texts, "language": code, "base": f"studio/{mark}"}, modules))
+        for code, texts in languages(sources).items()
+    }
+    return Page(mark, indexes, {name: _asset(name, data) for name, data in sources.items()})
 
 
 def _digest(sources: Mapping[str, bytes]) -> str:
@@ -98,14 +106,17 @@ def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def _index(html: str, mark: str, sources: Mapping[str, bytes]) -> bytes:
-    """The HTML with the digest in every address, and a preload for each module of the first view.
+def _index(html: str, texts: Texts, modules: Collection[str]) -> bytes:
+    """The HTML in one language, which is the chosen one of its menu, with a preload for each module of the
+    first view.
 
     Without preloads, modules that import modules cost a round trip for each level.
     """
-    modules = sorted(_imported("js/main.js", sources))
-    links = "\n".join(f'    <link rel="modulepreload" href="studio/{mark}/{name}">' for name in modules)
-    return html.replace("{base}", f"studio/{mark}").replace("<!-- preloads -->", links.strip()).encode()
+    code = texts["language"]
+    names = sorted({*modules, f"js/i18n/{code}.js"})
+    links = "\n".join(f'    <link rel="modulepreload" href="{{base}}/{name}">' for name in names)
+    page = html.replace("<!-- preloads -->", links.strip())
+    return filled(page.replace(f'<option value="{code}"', f'<option value="{code}" selected'), texts).encode()
 
 
 def _imported(first: str, sources: Mapping[str, bytes]) -> set[str]:

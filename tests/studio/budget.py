@@ -61,12 +61,14 @@ def first_view(browser: Browser, root: str) -> Row:
     session = made.context.new_cdp_session(made.page)
     session.send("Network.enable")
     session.on("Network.loadingFinished", lambda event: received.append(int(event["encodedDataLength"])))
+    made.page.add_init_script(WATCH_DRAWN)
     page = made.open()
     page.wait_for_load_state("networkidle")
     row = {"first view, kB": sum(received) / 1000, "requests": len(made.requests)}
     row |= {
         "first paint, ms": page.evaluate(FIRST_PAINT),
         "drop zone painted, ms": page.evaluate(LARGEST_PAINT),
+        "its modules are there, ms": page.evaluate("window.drawn"),
     }
     made.context.close()
     return row
@@ -124,6 +126,11 @@ LARGEST_PAINT = """() => new Promise((resolve, reject) => {
   new PerformanceObserver(told).observe({type: 'largest-contentful-paint', buffered: true});
 })"""
 """The largest text of the first view is that of the drop zone."""
+WATCH_DRAWN = """new MutationObserver(() => {
+  const page = document.documentElement;
+  if (page && !('served' in page.dataset)) window.drawn ??= performance.now();
+}).observe(document, {subtree: true, attributeFilter: ['data-served']})"""
+"""A script: notes when the page takes the place of what the server has sent."""
 WATCH = """() => {
   const played = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = function () { window.heard = this; return played.call(this); };

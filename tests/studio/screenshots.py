@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.conftest import ROOT
 from tests.studio.recorded import SOUND, STAND_STILL, answer_with, body, conversation, events
-from tests.studio.stage import chromium, visit
+from tests.studio.stage import DROP_ZONE, chromium, visit
 from tests.support.server import running
 
 FOLDER = ROOT / "docs/images"
@@ -51,7 +51,7 @@ INTERVIEW = conversation(
 
 
 def empty(page: Page) -> None:
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
     page.wait_for_load_state("networkidle")
 
 
@@ -81,7 +81,7 @@ def working(page: Page) -> None:
     """A stream that stands still: the page gets the beginning and no end."""
     page.add_init_script(STAND_STILL)
     page.reload()
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
     told = [stretched(event, 1867 / INTERVIEW[-1].end) for event in events(INTERVIEW, told=False)]
     progress = {"type": "antiphon.progress", "seconds": 1867, "expected": 4212, "queued": 0}
     drop(page, body([*told[:-1], progress], whole=False))

@@ -60,6 +60,9 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+DRAWN = "html:not([data-served])"
+"""The page in the place of what the server has sent."""
+DROP_ZONE = f"{DRAWN} .drop"
 CLEAR = """() => new Promise((resolve, reject) => {
   localStorage.clear();
   sessionStorage.clear();
@@ -88,7 +91,7 @@ class Visit:
 
     def open(self, view: str = "transcribe") -> Page:
         self.page.goto(f"{self.root}/#/{view}")
-        self.page.wait_for_selector("nav a[aria-current=page]")
+        self.page.wait_for_selector(f"{DRAWN} nav a[aria-current=page]")
         return self.page
 
     def ask(self, request: Request) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.studio.access import looked_at, violations
-from tests.studio.stage import PageOf
+from tests.studio.stage import DROP_ZONE, PageOf
 from tests.support.server import Server
 
 VIEWS = ("transcribe", "speak", "voices", "server", "live")
@@ -11,7 +11,7 @@ WAITED_FOR = {
     "speak": ".voices li",
     "voices": "blockquote",
     "server": "table td",
-    "transcribe": ".drop",
+    "transcribe": DROP_ZONE,
     "live": "main h1",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Route
 
 from tests.studio.recorded import HARBOUR, answer_with, body, events, told
-from tests.studio.stage import PageOf, Visit
+from tests.studio.stage import DROP_ZONE, PageOf, Visit
 from tests.support.server import Server
 
 BLOCKED = """(() => {
@@ -25,7 +25,7 @@ def test_with_blocked_storage_and_without_its_language_the_page_works(page_of: P
     made.page.add_init_script(BLOCKED)
     made.page.route("**/i18n/de.js", lambda route: route.abort())
     page = made.open()
-    page.wait_for_selector("h1:text-is('Drop a recording here')")
+    page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Drop a recording here'")
     answer_with(page, body(events(HARBOUR)))
     page.set_input_files("input[type=file]", told("harbour.wav"))
     page.wait_for_selector("text=done in")
@@ -38,7 +38,7 @@ def test_with_blocked_storage_and_without_its_language_the_page_works(page_of: P
     page.wait_for_selector("text=Ce navigateur ne peut pas garder ce texte")
     page.get_by_role("button", name="Oublier: harbour.wav").click()
     page.locator("dialog[open]").get_by_role("button", name="Oublier").click()
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
 
 
 def test_what_could_not_be_loaded_is_told_and_loaded_when_the_user_tries_again(cleared: Visit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.conftest import JFK
 from tests.studio.keyboard import stop, tab_to
 from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
-from tests.studio.stage import PageOf
+from tests.studio.stage import DROP_ZONE, PageOf
 from tests.support.server import Server
 
 
@@ -98,7 +98,7 @@ def test_38_the_focus_is_not_lost_when_what_had_it_goes(page_of: PageOf, slow: S
     assert not stop(page)["body"]
     page.get_by_role("button", name="Forget: jfk.flac").focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
     assert not stop(page)["body"]
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.studio.access import SIZES
 from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
-from tests.studio.stage import PageOf
+from tests.studio.stage import DROP_ZONE, PageOf
 from tests.support.server import Server
 
 VIEWS = ("transcribe", "speak", "voices", "server", "live")
@@ -17,7 +17,7 @@ WAITED_FOR = {
     "speak": ".voices li",
     "voices": "blockquote:not(:empty)",
     "server": "table td",
-    "transcribe": ".drop",
+    "transcribe": DROP_ZONE,
     "live": "main h1",
 }
 TEXTS = """() => {
@@ -162,7 +162,7 @@ def test_the_first_press_on_the_theme_is_seen(page_of: PageOf, fake: Server, sys
     assert seen[1] != seen[0]
     theme.click()
     page.reload()
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
     assert page.evaluate(paper) == seen[1], "it is remembered"
 
 
@@ -170,8 +170,8 @@ def test_40_the_language_is_chosen_and_remembered(page_of: PageOf, fake: Server)
     made = page_of(fake, locale="en")
     page = made.open()
     page.get_by_role("combobox", name="Language of the page").select_option("de")
-    page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
+    page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Aufnahme hier ablegen'")
     assert page.title() == "Abschrift · Antiphon"
     page.reload()
-    page.wait_for_selector("h1:text('Aufnahme hier ablegen')")
+    page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Aufnahme hier ablegen'")
     assert page.locator("html").get_attribute("lang") == "de"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import JFK
-from tests.studio.stage import CHROMIUM, PageOf, Visit, visit, with_about
+from tests.studio.stage import CHROMIUM, DROP_ZONE, PageOf, Visit, visit, with_about
 from tests.support.server import KEY, Server
 from tests.support.sound import decode, silence, wav
 
@@ -114,7 +114,7 @@ def test_what_is_cancelled_leaves_nothing(speaking: Visit) -> None:
     page.wait_for_function(SILENT)
     page.wait_for_function("() => window.sockets.every((one) => one.readyState >= WebSocket.CLOSING)")
     page.get_by_role("link", name="Transcribe").click()
-    page.wait_for_selector(".drop")
+    page.wait_for_selector(DROP_ZONE)
     assert page.get_by_role("link", name=re.compile("^dictation ")).count() == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 from tests.studio.recorded import HARBOUR, Stream, events, shown, told
-from tests.studio.stage import PageOf, Visit
+from tests.studio.stage import DROP_ZONE, PageOf, Visit
 from tests.support.server import Server
 
 TURN = ".turn p"
@@ -75,13 +75,33 @@ def test_what_one_tab_transcribes_another_shows_and_edits(page_of: PageOf, fake:
     assert other.locator(TURN).all_inner_texts() == expected
 
 
+def test_what_a_tab_that_crashes_was_transcribing_is_stopped_in_the_other(
+    page_of: PageOf, fake: Server
+) -> None:
+    """A crash says nothing to the other tabs, so this tab says nothing when it goes."""
+    made = page_of(fake)
+    one = made.open()
+    stream = Stream(one)
+    one.set_input_files("input[type=file]", told("harbour.wav"))
+    stream.tell(list(events(HARBOUR))[:3])
+    edit(one, 0, "And so we came back.")
+    other = made.context.new_page()
+    other.goto(one.url)
+    other.wait_for_selector("text=Another tab is transcribing it")
+    one.evaluate("BroadcastChannel.prototype.postMessage = () => undefined")
+    one.close()
+    other.wait_for_selector("text=/^Stopped/")
+    assert other.locator(TURN).first.inner_text().startswith("And so we came back.")
+    edit(other, 0, "We came back.")
+
+
 def test_what_one_tab_forgets_is_gone_from_the_other(page_of: PageOf, fake: Server) -> None:
     one, other = both(page_of, fake)
     one.get_by_role("button", name="Forget: harbour.wav").click()
     one.locator("dialog[open]").get_by_role("button", name="Forget").click()
-    other.wait_for_selector(".drop")
+    other.wait_for_selector(DROP_ZONE)
     other.reload()
-    other.wait_for_selector(".drop")
+    other.wait_for_selector(DROP_ZONE)
     assert other.get_by_role("link", name="harbour.wav").count() == 0
 
 
@@ -91,7 +111,7 @@ def test_where_one_tab_keeps_nothing_the_other_keeps_nothing(page_of: PageOf, fa
     other.wait_for_selector("text=Nothing is kept")
     edit(other, 0, "Not kept.")
     other.reload()
-    other.wait_for_selector(".drop")
+    other.wait_for_selector(DROP_ZONE)
     other.get_by_role("button", name="Keep them again").click()
     one.wait_for_selector("text=Kept in this browser only.")
     edit(one, 0, "Kept again.")
@@ -125,7 +145,7 @@ def test_forget_all_forgets_what_is_still_being_loaded(page_of: PageOf, fake: Se
     page.get_by_role("link", name="later.wav").wait_for(state="detached")
     other = made.context.new_page()
     other.goto(page.url)
-    other.wait_for_selector(".drop")
+    other.wait_for_selector(DROP_ZONE)
     other.set_input_files("input[type=file]", told("last.wav"))
     other.wait_for_selector("nav.list a:text-is('last.wav')")
     assert other.locator("nav.list a").all_inner_texts() == ["last.wav"]

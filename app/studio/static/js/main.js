@@ -14,8 +14,9 @@ import { watchProgress } from './views/announce.js';
 import { keepingFocus } from './views/focus.js';
 import { later } from './views/later.js';
 import { watchMenus } from './views/menu.js';
+import { replaceServed } from './views/served.js';
 import { shell } from './views/shell.js';
-import { watchDrops } from './views/transcribe.js';
+import { take as takeFiles, watchDrops } from './views/transcribe.js';
 
 async function begin() {
   window.addEventListener('hashchange', moved);
@@ -52,8 +53,10 @@ async function begin() {
 function draw() {
   const view = element('app');
   const bar = element('player');
-  view.replaceChildren();
-  effect(() => keepingFocus(() => void render(shell(), view)));
+  const drawn = () => void effect(() => keepingFocus(() => void render(shell(), view)));
+  replaceServed(view, drawn, (files) => {
+    if (route.value.view === 'transcribe') takeFiles(files);
+  });
   effect(() => void render(recordings.value.length ? later('opened')?.playerBar() : nothing, bar));
   effect(() => {
     // They are there before the server may no longer be reached.

@@ -53,17 +53,21 @@ def test_the_page_has_every_file_and_one_digest() -> None:
     assert set(page.files) == names - styles - {"index.html"} | {"page.css"}
     assert all((STATIC / name).read_bytes() in page.files["page.css"].data for name in styles)
     assert load_page() == page
-    html = page.index.data.decode()
-    for address in re.findall(r'(?:href|src)="(studio/[^"]+)"', html):
-        assert address.removeprefix(f"studio/{page.digest}/") in page.files
-    assert "{base}" not in html
-    assert 20 < html.count("modulepreload") <= 45, "what the first view waits for"
-    assert "views/transcript.js" not in html
+    for code, index in page.indexes.items():
+        html = index.data.decode()
+        for address in re.findall(r'(?:href|src)="(studio/[^"]+)"', html):
+            assert address.removeprefix(f"studio/{page.digest}/") in page.files
+        assert not re.search(r"[{}]|<!--", html), "every place is filled"
+        assert 20 < html.count("modulepreload") <= 45, (
+            "what the page loads before it draws its own first view"
+        )
+        assert f"js/i18n/{code}.js" in html
+        assert "views/transcript.js" not in html
 
 
 def test_files_are_compressed_once() -> None:
     page = load_page()
-    for name, asset in {**page.files, "index.html": page.index}.items():
+    for name, asset in {**page.files, "index.html": page.indexes["de"]}.items():
         if Path(name).suffix in COMPRESSED:
             assert asset.compressed
             assert gzip.decompress(asset.compressed) == asset.data
@@ -84,6 +88,7 @@ async def test_headers_and_caching(client: httpx2.AsyncClient) -> None:
     assert all(answer.headers[name] == value for name, value in HEADERS.items())
     again = await client.get(f"{root}/", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["vary"] == answer.headers["vary"]
     digest = load_page().digest
     script = await client.get(f"{root}/studio/{digest}/js/main.js")
     assert script.status_code == 200
@@ -118,3 +123,31 @@ async def test_other_files_are_404(client: httpx2.AsyncClient, name: str) -> Non
     answer = await client.get(f"{root}/{name.format(digest=load_page().digest)}")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "unknown_url"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "given"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de"), ("fr", "fr"), ("ES-mx", "es"), ("nl, de;q=0.5", "de"),
+        ("en;q=0.5, fr;q=0.9", "fr"), ("de;q=0, fr;q=0.1", "fr"), ("ja", "en"), ("", "en"), ("*", "en"),
+        (";;,=;q,\x80;q=x", "en"), ("nl," * 4_000 + "de", "en"),
+    ],
+)  # fmt: skip
+async def test_the_page_comes_in_the_language_of_the_browser(
+    client: httpx2.AsyncClient, accepted: str, given: str
+) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    answer = await client.get(f"{root}/", headers={"accept-language": accepted.encode("latin-1")})
+    assert f'<html lang="{given}"' in answer.text
+    assert f'<option value="{given}" selected' in answer.text
+    assert answer.text.count(" selected ") == 1
+    assert answer.headers["content-language"] == given
+    assert answer.headers["vary"] == "accept-encoding, accept-language"
+    assert answer.headers["etag"] == f'"{load_page().digest}-{given}"'
+
+
+async def test_another_language_is_another_page_for_caches(client: httpx2.AsyncClient) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    german = await client.get(f"{root}/", headers={"accept-language": "de"})
+    wanted = {"accept-language": "fr", "if-none-match": german.headers["etag"]}
+    assert (await client.get(f"{root}/", headers=wanted)).status_code == 200

@@ -8,6 +8,7 @@ export default {
   'nav.label': 'Ansichten',
   'nav.language': 'Sprache der Seite',
   'nav.theme': 'Farben: {name}',
+  'page.no-script': 'Diese Seite braucht JavaScript. Die API unter `/v1` und die Befehlszeile brauchen keines.',
   'theme.auto': 'wie das System',
   'theme.light': 'hell',
   'theme.dark': 'dunkel',

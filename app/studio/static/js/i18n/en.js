@@ -8,6 +8,7 @@ export default {
   'nav.label': 'Views',
   'nav.language': 'Language of the page',
   'nav.theme': 'Theme: {name}',
+  'page.no-script': 'This page needs JavaScript. The API under `/v1` and the command line do not.',
   'theme.auto': 'as the system',
   'theme.light': 'light',
   'theme.dark': 'dark',

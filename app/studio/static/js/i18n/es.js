@@ -8,6 +8,7 @@ export default {
   'nav.label': 'Vistas',
   'nav.language': 'Idioma de la página',
   'nav.theme': 'Tema: {name}',
+  'page.no-script': 'Esta página necesita JavaScript. La API en `/v1` y la línea de órdenes no lo necesitan.',
   'theme.auto': 'como el sistema',
   'theme.light': 'claro',
   'theme.dark': 'oscuro',

@@ -8,6 +8,7 @@ export default {
   'nav.label': 'Vues',
   'nav.language': 'Langue de la page',
   'nav.theme': 'Thème : {name}',
+  'page.no-script': 'Cette page a besoin de JavaScript. L’API sous `/v1` et la ligne de commande s’en passent.',
   'theme.auto': 'comme le système',
   'theme.light': 'clair',
   'theme.dark': 'sombre',

@@ -14,7 +14,7 @@ export const locale = signal('en');
 /** Loads the stored language, or the browser's if the page has it. */
 export async function loadLocale() {
   const wanted =
-    stored('local', STORED) ?? navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in LOCALES);
+    stored('local', STORED) ?? navigator.languages.map((tag) => tag.split('-')[0]).find((tag) => tag in LOCALES);
   if (wanted && wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
 }
 

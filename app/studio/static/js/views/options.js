@@ -18,7 +18,7 @@ export function optionsBox() {
     options.value = { ...options.value, [field.name]: value };
   };
   const names = new Intl.DisplayNames(locale.value, { type: 'language' });
-  return html`<details class="options"><summary>${t('options.title')}</summary>
+  return html`<details class="options" data-first="options"><summary>${t('options.title')}</summary>
     <div class="stack" @change=${change}>
       <label class="row"><input type="checkbox" name="speakers" .checked=${chosen.speakers && !cannot} ?disabled=${cannot}>
         ${t('options.speakers')}</label>

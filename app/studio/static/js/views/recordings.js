@@ -59,7 +59,7 @@ function kept() {
   }
   if (!any) return nothing;
   if (unkept.value) return html`<p class="failure" role="alert">${t('kept.full')}</p>`;
-  return html`<p class="quiet">${t('kept.notice')}
+  return html`<p class="quiet">${t('kept.notice')}<br>
     <button class="plain link" @click=${askAll}>${t('kept.forget')}</button>
     <button class="plain link" @click=${() => void setKeep(false)}>${t('kept.never')}</button></p>`;
 }

@@ -14,7 +14,6 @@ import {
   route,
   setTheme,
   theme,
-  untold,
   VIEWS,
 } from '../state/app.js';
 import { icon } from './icons.js';
@@ -52,8 +51,8 @@ export function shell() {
 
 /** The views of the navigation. @param {string} view the one that is open */
 function views(view) {
-  // Where the server told nothing of itself, the view says so.
-  const live = about.value ? about.value.features.live : untold.value;
+  // It is there until the server says that it has none, so that the navigation does not move when it says what it has.
+  const live = about.value?.features.live ?? true;
   return live || view === LIVE_VIEW ? [...VIEWS, LIVE_VIEW] : VIEWS;
 }
 
@@ -76,7 +75,7 @@ function languages() {
       field.value = locale.value; // the server cannot be reached: the page keeps its language
     });
   };
-  return html`<select aria-label=${t('nav.language')} @change=${choose}>
+  return html`<select data-first="language" aria-label=${t('nav.language')} autocomplete="off" @change=${choose}>
     ${Object.entries(LOCALES).map(
       ([code, name]) => html`<option value=${code} ?selected=${code === locale.value} lang=${code}>${name}</option>`,
     )}
@@ -94,7 +93,7 @@ function themes() {
   const order = THEMES[systemIsDark.matches ? 'dark' : 'light'];
   const next = order[(order.indexOf(theme.value) + 1) % order.length];
   const label = t('nav.theme', { name: t(`theme.${theme.value}`) });
-  return html`<button class="plain" aria-label=${label} title=${label} @click=${() => setTheme(next)}>
+  return html`<button class="plain" data-first="theme" aria-label=${label} title=${label} @click=${() => setTheme(next)}>
     ${icon(theme.value === 'dark' ? 'moon' : 'sun')}
   </button>`;
 }

@@ -7,17 +7,18 @@ import { begin, denied, discard, end, level, lost, seconds, starting, take } fro
 import { icon } from './icons.js';
 
 /**
- * @param {{name: string, got: (file: File) => void, done: string, keep?: boolean}} purpose `name` of the file, `done`:
- *   label of what ends the take, `keep`: a user who goes to another view ends it too, instead of losing it
+ * @param {{name: string, got: (file: File) => void, done: string, keep?: boolean, main?: boolean}} purpose `name` of the file, `done`:
+ *   label of what ends the take, `keep`: a user who goes to another view ends it too, instead of losing it; `main`: it
+ *   is what the user should do now
  */
-export function recordButton({ name, got, done, keep = false }) {
+export function recordButton({ name, got, done, keep = false, main = false }) {
   if (!canRecord()) return nothing;
   const press = async () => got(await end(name));
   const cancel = html`<button @click=${discard}>${t('common.cancel')}</button>`;
   if (starting.value) return html`<span role="status">${t('take.starting')}</span> ${cancel}`;
   if (!take.value) {
     const start = () => void begin(keep ? () => void press() : undefined);
-    return html`<button data-next @click=${start}>${icon('mic')} ${t('take.record')}</button>`;
+    return html`<button class=${main ? 'main' : nothing} data-next data-first="record" @click=${start}>${icon('mic')} ${t('take.record')}</button>`;
   }
   return html`<button class="main" data-next @click=${() => void press()}>${icon('square')} ${done}</button>
     <span class="row recording"><span class="time">${clock(seconds.value)}</span>
@@ -27,7 +28,7 @@ export function recordButton({ name, got, done, keep = false }) {
 
 /** Why there is no microphone. */
 export function microphoneNote() {
-  if (!canRecord()) return html`<p class="quiet">${t('take.no-microphone')}</p>`;
+  if (!canRecord()) return html`<p class="quiet no-microphone">${t('take.no-microphone')}</p>`;
   if (take.value && lost.value) return html`<p class="failure" role="alert">${t('take.lost')}</p>`;
   return denied.value ? html`<p class="failure" role="alert">${t('take.denied', { why: denied.value })}</p>` : nothing;
 }

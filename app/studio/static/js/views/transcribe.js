@@ -45,7 +45,7 @@ export function transcribeView() {
 }
 
 /** @param {readonly File[]} files */
-function take(files) {
+export function take(files) {
   const open = recording(route.value.id);
   // The file of the open text, dropped to hear it.
   if (open && files.length === 1 && reattach(open, files[0])) return;
@@ -83,13 +83,13 @@ const chooserHere = () => document.querySelector('main input[type=file]');
 
 function dropZone() {
   return html`<section class="drop ${over.value ? 'over' : ''}">
-      <h1>${t(wide.value ? 'drop.title' : 'drop.touch')}</h1>
+      <h1><span class="broad">${t('drop.title')}</span><span class="narrow">${t('drop.touch')}</span></h1>
       <p class="tells">${t('drop.tells')}</p>
       <p class="row center">${taken.value ? nothing : chooser(t('drop.choose'), 'main')}
         ${recordButton({ name: takeName(), got: (file) => take([file]), done: t('take.transcribe'), keep: true })}
-        ${taken.value ? nothing : html`<button @click=${example}>${t('drop.example')}</button>`}</p>
+        ${taken.value ? nothing : html`<button data-first="example" @click=${example}>${t('drop.example')}</button>`}</p>
       ${microphoneNote()}
-      <p class="quiet">${limits()}</p>
+      <p class="quiet limits">${limits()}</p>
     </section>
     ${optionsBox()}`;
 }
@@ -116,7 +116,8 @@ function chooser(label, kind = '') {
     input.value = '';
   };
   return html`<label class="button ${kind}">${icon('upload')} ${label}
-    <input class="unseen" type="file" multiple accept="audio/*,video/*,.mkv,.flac,.opus,.amr" @change=${choose}></label>`;
+    <input class="unseen" type="file" multiple accept="audio/*,video/*,.mkv,.flac,.opus,.amr"
+      data-first=${kind ? 'choose' : nothing} autocomplete="off" @change=${choose}></label>`;
 }
 
 async function example() {

@@ -73,8 +73,9 @@ function consentStep() {
       ${codes.map((code) => html`<option value=${code} ?selected=${code === language.value}>${names.of(code)}</option>`)}</select></label>
     <p>${t('voices.read')}</p>
     <blockquote lang=${language.value}>${phrase()}</blockquote>
+    ${recorder(true)}
     ${about.value ? html`<p class="quiet">${rich('voices.organisation', { name: about.value.organisation })}</p>` : nothing}
-    ${recorder(true)} ${heardBox()} ${nameField('voices.owner')} ${sendButton(sendConsent)}`;
+    ${heardBox()} ${nameField('voices.owner')} ${sendButton(sendConsent)}`;
 }
 
 function sampleStep() {
@@ -124,7 +125,7 @@ function recorder(listen) {
     if (input.files?.[0]) got(input.files[0]);
     input.value = '';
   };
-  return html`<p class="row">${recordButton({ name: t('take.name'), got, done: t('take.done') })}
+  return html`<p class="row">${recordButton({ name: t('take.name'), got, done: t('take.done'), main: !file.value })}
       ${
         take.value
           ? nothing

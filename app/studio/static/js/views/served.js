@@ -1,0 +1,53 @@
+// @ts-check
+// What the server sent as the first view, index.html: it is painted and used before the modules of the page are there.
+
+/**
+ * Puts what the page draws in its place. What the user has done with it is done with the new one: files, buttons, menus,
+ * the language and the focus.
+ * @param {HTMLElement} view
+ * @param {() => void} draw
+ * @param {(files: File[]) => void} take
+ */
+export function replaceServed(view, draw, take) {
+  const focused = document.activeElement;
+  /** @type {HTMLElement[]} */
+  const before = [...view.querySelectorAll(/** @type {'div'} */ ('[data-first], a'))];
+  view.replaceChildren();
+  delete document.documentElement.dataset.served;
+  draw();
+  for (const old of before) {
+    const now = counterpart(view, old);
+    if (now && old.contains(focused)) focusable(now, focused).focus();
+    carry(old, now, take);
+  }
+}
+
+/** @param {HTMLElement} view @param {HTMLElement} old @returns {HTMLElement | null} */
+function counterpart(view, old) {
+  const { first } = old.dataset;
+  return view.querySelector(first ? `[data-first="${first}"]` : `a[href="${old.getAttribute('href')}"]`);
+}
+
+/** @param {HTMLElement} now @param {Element | null} focused */
+function focusable(now, focused) {
+  return focused?.localName === 'summary' ? /** @type {HTMLElement} */ (now.firstElementChild) : now;
+}
+
+/** @param {HTMLElement} old @param {HTMLElement | null} now @param {(files: File[]) => void} take */
+function carry(old, now, take) {
+  if (old instanceof HTMLInputElement) {
+    const chosen = () => void (old.files?.length && take([...old.files]));
+    old.addEventListener('change', chosen); // the dialog in which the browser lists files may still be open
+    chosen();
+  }
+  if (old instanceof HTMLDetailsElement && now instanceof HTMLDetailsElement) now.open = old.open;
+  if (
+    old instanceof HTMLSelectElement &&
+    now instanceof HTMLSelectElement &&
+    !old.selectedOptions[0]?.defaultSelected
+  ) {
+    now.value = old.value;
+    now.dispatchEvent(new Event('change', { bubbles: true }));
+  }
+  if (old.hasAttribute('data-pressed')) now?.click();
+}
