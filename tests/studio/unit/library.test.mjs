@@ -1,16 +1,19 @@
 // Recordings while the server works: no text is lost, whatever the user, another tab or the server does meanwhile.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { messages, stored, turn, until } from './page.mjs';
+import { messages, stored, turn, until, uploads } from './page.mjs';
 import { begun, delta, ended, inStore, phase, segment, sent, storedText, texts } from './queue.mjs';
 
 const JS = '../../../app/studio/static/js';
 const library = await import(`${JS}/state/library.js`);
 const kept = await import(`${JS}/state/kept.js`);
 const { draft, recording, recordings, reattach } = await import(`${JS}/state/recordings.js`);
+const { announcement } = await import(`${JS}/state/app.js`);
+const { watchProgress } = await import(`${JS}/views/announce.js`);
 const { renamed, rewritten } = await import(`${JS}/transcript/edits.js`);
 
 kept.watchTabs();
+watchProgress();
 
 test('kept recordings come in the order in which they were added; what was interrupted is stopped', async () => {
   const facts = (id, added, phase) => ({
@@ -188,4 +191,36 @@ test('the same file has the same date, unless the user says that it is a copy', 
   assert.ok(reattach(one, file(8), true));
   one.file = null;
   assert.ok(reattach(one, file(7)));
+});
+
+test('a full server is asked again after the time that it names, and not before', async () => {
+  const { one, upload } = await begun();
+  const before = uploads.length;
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  const named = { 'retry-after': '7' };
+  upload.getResponseHeader = (name) => named[name] ?? null;
+  upload.status = 429;
+  upload.responseText = JSON.stringify({ error: { message: 'Full.', code: 'overloaded' } });
+  upload.onload();
+  await until(() => one.progress.value.retryAt);
+  assert.equal(one.progress.value.retryAt, Date.now() + 7_000);
+  mock.timers.tick(6_900);
+  for (let times = 0; times < 20; times += 1) await turn();
+  assert.deepEqual([phase(one), uploads.length], ['queued', before]);
+  mock.timers.tick(200);
+  const again = await sent();
+  mock.timers.reset();
+  await ended(one, again);
+});
+
+test('a screen reader is told the beginning, each tenth once, and the end', async () => {
+  const heard = [];
+  const end = announcement.subscribe((words) => heard.push(words));
+  heard.length = 0;
+  const { one, upload } = await begun('long.wav');
+  for (let seconds = 0; seconds < 100; seconds += 5) upload.tell({ type: 'antiphon.progress', seconds, expected: 100 });
+  await ended(one, upload);
+  end();
+  const tenths = ['10%', '20%', '30%', '40%', '50%', '60%', '70%', '80%', '90%'];
+  assert.deepEqual(heard, ['long.wav: started', ...tenths.map((share) => `long.wav: ${share} done`), 'long.wav: done']);
 });

@@ -1,6 +1,6 @@
 // The end of a dictation: the last words are waited for, and a failure takes none away.
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, mock, test } from 'node:test';
 import { allow, until, world } from './browser.mjs';
 
 const JS = '../../../app/studio/static/js';
@@ -142,4 +142,18 @@ test('what an old session says does not end the new one', async () => {
   old.onmessage?.({ data: JSON.stringify({ type: 'error', error: { code: 'x' } }) });
   old.onclose();
   assert.deepEqual([live.phase.value, live.failure.value], ['listening', null]);
+});
+
+test('last words that do not come are waited for 15 seconds', async () => {
+  announced('a');
+  told(`${TEXT}delta`, { item_id: 'a', delta: 'So far.' });
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const ending = pressed();
+  mock.timers.tick(14_900);
+  for (let times = 0; times < 20; times += 1) await null;
+  assert.equal(live.phase.value, 'finishing');
+  mock.timers.tick(200);
+  mock.timers.reset();
+  assert.notEqual(await ending, '');
+  assert.deepEqual(turns(), ['So far.']);
 });

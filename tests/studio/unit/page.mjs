@@ -73,6 +73,24 @@ const memory = () => {
   };
 };
 
+/** The locks that tabs hold, and who waits for each. @type {Map<string, Array<() => void>>} */
+export const locks = new Map();
+const lockManager = {
+  async request(name, ...rest) {
+    if (locks.has(name)) await new Promise((next) => locks.get(name).push(next));
+    locks.set(name, []);
+    await rest.at(-1)();
+    crashed(name);
+  },
+};
+const crashed = (name) => {
+  const waiting = locks.get(name) ?? [];
+  locks.delete(name);
+  for (const next of waiting) next();
+};
+/** A tab is gone without a word. */
+export const crash = (tab) => crashed(`antiphon-tab:${tab}`);
+
 const about = { limits: { upload_bytes: 1e9 }, features: {} };
 const given = {
   BroadcastChannel: Channel,
@@ -82,6 +100,7 @@ const given = {
   indexedDB: { open: () => request({ transaction: () => ({ objectStore: () => store }) }) },
   localStorage: memory(),
   location: { hash: '' },
+  navigator: { locks: lockManager, languages: ['en'] },
   sessionStorage: memory(),
   window: new EventTarget(),
 };

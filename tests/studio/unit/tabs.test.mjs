@@ -1,7 +1,7 @@
 // Two tabs: no text is lost or doubled, whatever both do to one recording at the same time.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { hear, stored, turn, until } from './page.mjs';
+import { crash, hear, locks, stored, turn, until } from './page.mjs';
 import { begun, delta, ended, inStore, phase, sent, storedText, texts } from './queue.mjs';
 
 const JS = '../../../app/studio/static/js';
@@ -30,8 +30,9 @@ const facts = (transcript, had, phase = 'listening', since = 9) => ({
 });
 
 /** A recording that another tab transcribes. */
-async function watched(id, transcript, had) {
-  elsewhere(id, () => ({ id, ...facts(transcript, had) }));
+async function watched(id, transcript, had, tab = '') {
+  if (tab) globalThis.navigator.locks.request(`antiphon-tab:${tab}`, () => new Promise(() => undefined));
+  elsewhere(id, () => ({ id, tab, ...facts(transcript, had) }));
   await until(() => recording(id));
   return recording(id);
 }
@@ -257,4 +258,28 @@ test('what a tab kept last is shown when it is gone', async () => {
   hear({ left: ['l'] });
   await until(() => phase(one) === 'stopped');
   assert.deepEqual(texts(one), [['', 'one two']]);
+});
+
+test('a tab that crashes tells nobody: the browser gives its lock back', async () => {
+  const one = await watched('k', said(delta('one', 0)), 1, 'tab 7');
+  assert.equal(phase(one), 'elsewhere');
+  elsewhere('k', (old) => ({ ...old, ...facts(said(delta('one two', 0)), 2) }));
+  await until(() => texts(one)[0][1] === 'one two');
+  crash('tab 7');
+  await until(() => phase(one) === 'stopped');
+  assert.deepEqual(texts(one), [['', 'one two']]);
+});
+
+test('a tab that ends after its work takes nothing back, and each tab that works has a lock', async () => {
+  const one = await watched('m', said(delta('one', 0)), 1, 'tab 8');
+  elsewhere('m', (old) => ({ ...old, ...facts(said(delta('one', 0)), 1, 'done') }));
+  await until(() => phase(one) === 'done');
+  crash('tab 8');
+  await settled();
+  assert.equal(phase(one), 'done');
+  const { one: own, upload } = await begun();
+  upload.tell(delta('one', 0));
+  await ended(own, upload);
+  await until(() => inStore(own));
+  assert.deepEqual([...locks.keys()], [`antiphon-tab:${inStore(own).tab}`]);
 });

@@ -4,6 +4,7 @@
 /**
  * @typedef {{kind: 'transcription', fields: ReadonlyArray<readonly [string, string]>, file: string}
  *   | {kind: 'speech', body: Record<string, unknown>, file: string}} Shown
+ * @typedef {{known: Record<string, unknown>, extra: Record<string, unknown>}} Sorted fields that the SDKs know, and all others
  */
 
 const KEY = 'ANTIPHON_API_KEY';
@@ -36,10 +37,15 @@ function transcription(fields, file, base) {
     ...own.map(([name, value]) => `  --form-string ${quoted(`${name}=${value}`)}`),
     `  -F ${quoted(`file=@${formName(file)}`)}`,
   ].join(' \\\n');
-  const { known, extra } = sorted(own);
-  const pythonFields = Object.entries(known).map(([name, value]) => `        ${name}=${python(value)},`);
-  if (Object.keys(extra).length) pythonFields.push(`        extra_body=${python(extra)},`);
-  const pythonText = [
+  const call = sorted(own);
+  return { curl, python: transcriptionInPython(call, file, base), node: transcriptionInNode(call, file, base) };
+}
+
+/** @param {Sorted} call @param {string} file @param {string} base */
+function transcriptionInPython({ known, extra }, file, base) {
+  const fields = Object.entries(known).map(([name, value]) => `        ${name}=${python(value)},`);
+  if (Object.keys(extra).length) fields.push(`        extra_body=${python(extra)},`);
+  return [
     'import os',
     '',
     'from openai import OpenAI',
@@ -48,25 +54,27 @@ function transcription(fields, file, base) {
     `with open(${JSON.stringify(file)}, "rb") as audio:`,
     '    events = client.audio.transcriptions.create(',
     '        file=audio,',
-    ...pythonFields,
+    ...fields,
     '    )',
     '    for event in events:',
     '        print(event.to_json(indent=None))',
   ].join('\n');
-  const nodeFields = Object.entries(known).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`);
-  const nodeText = [
+}
+
+/** @param {Sorted} call @param {string} file @param {string} base */
+function transcriptionInNode({ known, extra }, file, base) {
+  const fields = Object.entries({ ...known, ...extra });
+  return [
     "import fs from 'node:fs';",
     "import OpenAI from 'openai';",
     '',
     `const client = new OpenAI({ baseURL: '${base}', apiKey: process.env.${KEY} });`,
     'const events = await client.audio.transcriptions.create({',
     `  file: fs.createReadStream(${JSON.stringify(file)}),`,
-    ...nodeFields,
-    ...Object.entries(extra).map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`),
+    ...fields.map(([name, value]) => `  ${name}: ${JSON.stringify(value)},`),
     '});',
     'for await (const event of events) console.log(JSON.stringify(event));',
   ].join('\n');
-  return { curl, python: pythonText, node: nodeText };
 }
 
 /** @param {Record<string, unknown>} body @param {string} file @param {string} base */
@@ -100,7 +108,7 @@ function speech(body, file, base) {
   return { curl, python: pythonText, node: nodeText };
 }
 
-/** @param {ReadonlyArray<readonly [string, string]>} fields */
+/** @param {ReadonlyArray<readonly [string, string]>} fields @returns {Sorted} */
 function sorted(fields) {
   /** @type {Record<string, unknown>} */
   const known = {};

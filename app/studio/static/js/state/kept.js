@@ -3,6 +3,7 @@
 // tab would write back a transcript that another one has deleted, or an older text of one.
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
 import { effect, signal } from '../../vendor/signals-core/signals-core.mjs';
+import { isGone, whenGone } from './alive.js';
 import { adopt, BUSY, change, draft, isSame, make, recording, recordings, stepOf, whole } from './recordings.js';
 import { store, stored } from './storage.js';
 
@@ -35,10 +36,7 @@ export function watchTabs() {
   tabs.onmessage = ({ data }) => {
     if (data.saved) inTurn(() => reload(data.saved));
     if (data.asked) for (const one of busy()) if (data.asked.includes(one.id)) void save(one);
-    for (const id of data.left ?? []) {
-      inTurn(() => reload(id, true));
-      inTurn(() => ended(recording(id)));
-    }
+    for (const id of data.left ?? []) leftBehind(id);
     if (data.forgotten) {
       gone.add(data.forgotten);
       drop(recording(data.forgotten));
@@ -71,6 +69,18 @@ function release() {
 
 const busy = () => recordings.value.filter((one) => BUSY.has(one.progress.value.phase));
 
+/** Shows what a tab that is gone has kept of a recording. @param {string} id */
+function leftBehind(id) {
+  inTurn(() => reload(id, true));
+  inTurn(() => ended(recording(id)));
+}
+
+/** A tab is gone, and may not have said so. @param {string} tab */
+function leftBy(tab) {
+  for (const one of recordings.value)
+    if (one.tab === tab && one.progress.value.phase === 'elsewhere') leftBehind(one.id);
+}
+
 /** The tab that was transcribing it is gone. @param {Recording | undefined} one */
 function ended(one) {
   if (one?.progress.value.phase === 'elsewhere') change(one, { phase: 'stopped' });
@@ -83,8 +93,8 @@ export async function save(one) {
   const transcript = whole(one);
   // A text whose words were all deleted is kept; one that never had any is not.
   if (!keep.value || !(transcript.turns.length || transcript.seconds)) return;
-  const { id, name, size, modified, added, options: chosen } = one;
-  const facts = { id, name, size, modified, added, options: chosen, transcript, peaks: one.peaks.value };
+  const { id, name, size, modified, added, tab, options: chosen } = one;
+  const facts = { id, name, size, modified, added, tab, options: chosen, transcript, peaks: one.peaks.value };
   if (!recording(id)) return; // forgotten in the meantime
   const had = Math.max(one.had, one.events.length);
   try {
@@ -187,9 +197,11 @@ function refill(one, facts, alive) {
   one.events = []; // they are of the text before
   one.had = facts.had ?? 0;
   one.told = teller(facts);
+  one.tab = facts.tab ?? '';
   one.peaks.value = facts.peaks ?? new Uint8Array();
-  const open = alive ? 'elsewhere' : 'stopped';
+  const open = alive && !isGone(one.tab) ? 'elsewhere' : 'stopped';
   one.progress.value = { ...facts.progress, phase: unfinished(facts) ? open : facts.progress.phase };
+  if (one.progress.value.phase === 'elsewhere') whenGone(one.tab, leftBy);
 }
 
 /**

@@ -7,6 +7,7 @@ import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { rewritten } from '../transcript/edits.js';
 import { EMPTY, textOf } from '../transcript/model.js';
+import { nameTab } from './alive.js';
 import { about, key } from './app.js';
 import { drop, restored, save, saveSoon, unkeep } from './kept.js';
 import { BUSY, catchUp, change, draft, freshId, make, NEW, possible, recordings, stepOf } from './recordings.js';
@@ -47,7 +48,8 @@ const waiting = () => recordings.value.find((one) => one.progress.value.phase ==
 /** @param {Recording} one */
 async function transcribe(one) {
   const lock = await navigator.wakeLock?.request('screen').catch(() => null);
-  change(one, { since: Date.now(), failure: null, retryAt: 0 });
+  one.tab = nameTab();
+  change(one, { since: Math.max(Date.now(), one.told + 1), failure: null, retryAt: 0 }); // it is the name of this try
   const used = key.value;
   try {
     await checkKey();
@@ -70,32 +72,41 @@ async function send(one) {
   if (!one.file) throw new ApiFailure({ status: 0, message: '', code: 'no_file' });
   if (one.stop.signal.aborted) throw new DOMException('stopped', 'AbortError');
   change(one, { phase: 'sending', sent: 0 });
-  let begun = false;
-  /** @type {ApiFailure | null} */
-  let late = null;
-  let whole = false;
-  const feed = eventReader(
-    (event) => {
-      if (event.error) late = new ApiFailure({ status: 200, ...event.error });
-      else if (event.type === 'antiphon.progress') progressed(one, event);
-      else if (event.type === 'antiphon.peaks') one.peaks.value = withPeaks(one.peaks.value, event);
-      else {
-        if (!begun) beginAnew(one);
-        begun = true;
-        written(one, event);
-      }
-    },
-    () => (whole = true),
-  );
+  const stream = reading(one);
   const answer = await upload('audio/transcriptions', formOf(one.options, one.file), {
     onSent: (share) => change(one, share < 1 ? { sent: share } : { sent: 1, phase: 'queued' }),
     // The page is rendered once for all events of a piece of the stream; there may be hundreds.
-    onText: (text) => batch(() => feed(text)),
+    onText: (text) => batch(() => stream.feed(text)),
     signal: one.stop.signal,
   });
   one.requestId.value = answer.requestId;
-  if (late) throw late;
-  if (!whole) throw new ApiFailure({ status: 0, message: '', code: 'cut' }); // a stream ends with [DONE]
+  if (stream.failure) throw stream.failure;
+  if (!stream.isWhole) throw new ApiFailure({ status: 0, message: '', code: 'cut' }); // a stream ends with [DONE]
+}
+
+/** What is fed with the stream of a recording, and knows how it has ended. @param {Recording} one */
+function reading(one) {
+  let begun = false;
+  const stream = {
+    failure: /** @type {ApiFailure | null} */ (null),
+    isWhole: false,
+    feed: eventReader(
+      (event) => {
+        if (event.error) stream.failure = new ApiFailure({ status: 200, ...event.error });
+        else if (event.type === 'antiphon.progress') progressed(one, event);
+        else if (event.type === 'antiphon.peaks') one.peaks.value = withPeaks(one.peaks.value, event);
+        else {
+          if (!begun) beginAnew(one);
+          begun = true;
+          written(one, event);
+        }
+      },
+      () => {
+        stream.isWhole = true;
+      },
+    ),
+  };
+  return stream;
 }
 
 /** The text of the try before stays until there is a new one; undo brings it back. @param {Recording} one */

@@ -17,11 +17,12 @@ import { about } from './app.js';
  * @typedef {{phase: Phase, sent: number, seconds: number, expected: number, took: number, since: number,
  *   failure: import('../api/client.js').ApiFailure | null, retryAt: number}} Progress `retryAt`: milliseconds, 0 if it does not try again
  * @typedef {import('../api/upload.js').Options} Options
- * @typedef {{id: string, name: string, size: number, modified: number, added: number, file: File | null, options: Options,
+ * @typedef {{id: string, name: string, size: number, modified: number, added: number, file: File | null, options: Options, tab: string,
  *   progress: Signal<Progress>, transcript: Signal<Transcript>, events: any[], had: number, told: number,
  *   past: Signal<readonly Step[]>, peaks: Signal<Uint8Array>, requestId: Signal<string>, stop: AbortController}} Recording
  *   `events` of the stream that change the text, and how many of them the transcript `had`: an open text field holds
- *   them back, so that the text does not change under the user; `told`: the try that told the text, by its `since`
+ *   them back, so that the text does not change under the user; `told`: the try that told the text, by its `since`;
+ *   `tab`: the one that transcribes it, or did so last
  */
 
 /** @type {Progress} */
@@ -61,6 +62,7 @@ export function make(id, name, size, modified, file, added = now()) {
     events: [],
     had: 0,
     told: 0,
+    tab: '',
     past: signal([]),
     peaks: signal(new Uint8Array()),
     requestId: signal(''),

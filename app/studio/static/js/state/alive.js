@@ -1,0 +1,33 @@
+// @ts-check
+// Which tabs are still there. The browser gives a lock back also when the tab that holds it crashes, which tells nobody
+// anything else. Browsers give locks over https and on this machine only; elsewhere a crash of a tab is not noticed.
+
+const PREFIX = 'antiphon-tab:';
+/** The name of this tab, once it has worked. */
+let mine = '';
+/** The tabs whose end is waited for, or has come. @type {Set<string>} */
+const watched = new Set();
+/** @type {Set<string>} */
+const gone = new Set();
+
+/** @param {string} tab */
+export const isGone = (tab) => gone.has(tab);
+
+/** The name of this tab for the others; from now on they notice its end. @returns {string} */
+export function nameTab() {
+  if (!mine && navigator.locks) {
+    mine = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16)).join('-');
+    void navigator.locks.request(PREFIX + mine, () => new Promise(() => undefined)); // until the tab is gone
+  }
+  return mine;
+}
+
+/** @param {string} tab as it has named itself; empty: it could not @param {(tab: string) => void} then once it is gone */
+export function whenGone(tab, then) {
+  if (!tab || tab === mine || !navigator.locks || watched.has(tab)) return;
+  watched.add(tab);
+  void navigator.locks.request(PREFIX + tab, { mode: 'shared' }, () => {
+    gone.add(tab);
+    then(tab);
+  });
+}
