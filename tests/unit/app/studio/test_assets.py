@@ -137,7 +137,7 @@ async def test_the_page_comes_in_the_language_of_the_browser(
     client: httpx2.AsyncClient, accepted: str, given: str
 ) -> None:
     root = str(client.base_url).removesuffix("/v1/")
-    answer = await client.get(f"{root}/", headers={"accept-language": accepted.encode("latin-1")})
+    answer = await client.get(f"{root}/", headers={b"accept-language": accepted.encode("latin-1")})
     assert f'<html lang="{given}"' in answer.text
     assert f'<option value="{given}" selected' in answer.text
     assert answer.text.count(" selected ") == 1

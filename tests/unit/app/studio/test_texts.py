@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ console.log(JSON.stringify(told));
 
 def test_each_text_is_what_the_page_shows() -> None:
     read = languages(SOURCES)
-    command = [BIN / "node", "--input-type=module", "-e", PRINT, FOLDER.as_uri(), *read]
+    command: list[str | Path] = [BIN / "node", "--input-type=module", "-e", PRINT, FOLDER.as_uri(), *read]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     told = json.loads(done.stdout)
     assert told == read
