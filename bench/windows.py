@@ -1,13 +1,14 @@
-"""Are short windows, decoded greedily first, as accurate as full windows with a beam?
+"""Are short windows as accurate as full windows with a beam?
 
     python -m bench.made_speech MADE
     python -m bench.windows MADE --variants clean,white12,pink5,babble8,fast,slow
     python -m bench.windows FOLDER        # clips without a text beside them: how far do results differ?
 
-Each clip is cut into windows as the server does it (with `--longest`, the engine under test gets shorter
-ones), and goes through both engines in turn. Prints word errors (in Chinese and Japanese: of characters) and
-CPU time. A little silence before a clip changes single words in either engine (`--later 0,0.05,0.1`):
-differences that are smaller than those between two runs with full windows are chance.
+Each recording is cut into windows as the server does it (with `--longest`, the engine under test gets
+shorter ones), and goes through both engines in turn. Prints word errors (in Chinese and Japanese: of
+characters), words unlike those of full windows, and CPU time. A little silence before a clip changes single
+words in either engine (`--later 0,0.05,0.1`): differences that are smaller than those between two runs with
+full windows are chance.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Score:
     words: int = 0
     differ: int = 0
     """Words unlike those of full windows."""
+    compared: int = 0
+    """Words of full windows."""
     cpu: float = 0.0
     texts: list[str] = field(default_factory=list)
 
@@ -84,10 +87,13 @@ def windows(clip: Floats, language: str | None, detector: Any, longest: float = 
 
 
 def heard(engine: Any, clip: list[Window], options: TranscribeOptions) -> tuple[str, float]:
-    """The text and the CPU seconds."""
-    began, text = time.process_time(), ""
+    """Text and CPU seconds. The first window with text tells the language of all, as in the server."""
+    began, text, language = time.process_time(), "", None
     for window in clip:
-        text += "".join(segment.text for segment in engine.transcribe([window], options)[0].segments)
+        told = replace(window, language=window.language or language)
+        result = engine.transcribe([told], options)[0]
+        text += "".join(segment.text for segment in result.segments)
+        language = language or (result.language.code if result.segments else None)
     return text, time.process_time() - began
 
 
@@ -108,6 +114,7 @@ def score(name: str, text: str, cpu: float, scores: dict[str, Score], truth: str
     mine.cpu += cpu
     mine.words += len((truth if truth is not None else full).split())
     mine.differ += wrong(full, text)
+    mine.compared += len(full.split())
     mine.errors += wrong(truth, text) if truth is not None else 0
 
 
@@ -115,10 +122,10 @@ def report(title: str, scores: dict[str, Score], *, truths: bool) -> None:
     base = scores[FULL]
     for name, mine in scores.items():
         rate = f"{100 * mine.errors / max(1, mine.words):6.2f}" if truths else "      "
-        share = 100 * mine.differ / max(1, mine.words)
-        print(
-            f"{title:16} {name:22} WER {rate} %  unlike full {share:5.2f} %  CPU {mine.cpu / base.cpu:5.2f}"
-        )
+        share = 100 * mine.differ / max(1, mine.compared)
+        unlike = f"unlike full {share:5.2f} % ({mine.differ} of {mine.compared})"
+        cpu = f"CPU {mine.cpu / base.cpu:5.2f} ({mine.cpu:.1f} s)"
+        print(f"{title:16} {name:22} WER {rate} %  {unlike}  {cpu}")
 
 
 def main() -> None:
@@ -130,6 +137,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "data/weights/whisper-base")
     parser.add_argument("--given", action="store_true", help="tell the language (made speech only)")
     parser.add_argument("--longest", type=float, default=LONGEST, help="seconds of a window under test")
+    parser.add_argument("--greedy-first", action="store_true", help="greedy search first under test")
     parser.add_argument("--verbose", action="store_true", help="print what differs")
     chosen = parser.parse_args()
     paths = [path for folder in chosen.folder for path in sorted(folder.rglob("*")) if path.suffix in SOUND]
@@ -138,7 +146,7 @@ def main() -> None:
     detector = catalog.speech_detector("silero")()
     load = catalog.transcriber("faster-whisper")
     beam = TranscribeOptions()
-    cheap = TranscribeOptions(greedy_first=True)
+    cheap = TranscribeOptions(greedy_first=chosen.greedy_first)
     engines = [
         (FULL, load(chosen.model, EngineOptions(device="cpu", threads=1, workers=1)), beam),
         (CHEAP, load(chosen.model, EngineOptions(device="cpu", threads=1, workers=1, adaptive=True)), cheap),

@@ -6,7 +6,6 @@ Law: start and shutdown are decided here; the limits of a connection are in `htt
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import resource
 import socket
@@ -24,7 +23,6 @@ from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
 from app.api.websocket_connections import MESSAGE_BYTES, PING_SECONDS, Socket
 from app.settings import Settings
-from app.settings.load import SettingsError
 
 log = logging.getLogger(__name__)
 FAREWELL_SECONDS = 5.0
@@ -33,10 +31,6 @@ their last answers.
 """
 OTHER_FILES = 600
 """File descriptors that are neither connections nor uploads: libraries, weights, the database."""
-
-
-class CannotListen(SettingsError):
-    """The address cannot be used; the message says what to do."""
 
 
 class Server(uvicorn.Server):
@@ -148,26 +142,6 @@ class Server(uvicorn.Server):
                     connection.transport.abort()
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on every address of `host`. Raises `CannotListen`."""
-    sockets: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            bound = socket.socket(family, kind, protocol)
-            sockets.append(bound)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            bound.bind(address)
-            bound.listen(2048)
-    except (OSError, ValueError) as wrong:  # ValueError: the text cannot be a host name
-        for opened in sockets:
-            opened.close()
-        raise CannotListen(_reason(wrong, host, port)) from None
-    return sockets
-
-
 def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
     """The connections that wait in the queue of a non-blocking listening socket."""
     with suppress(OSError):
@@ -185,15 +159,6 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         idle_seconds=server.idle_seconds,
         download_idle_seconds=limits.download_idle_seconds,
     )
-
-
-def _reason(wrong: Exception, host: str, port: int) -> str:
-    number = getattr(wrong, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"Port {port} is taken. Set `server.port` or --port."
-    if number == errno.EACCES:
-        return f"Port {port} is not allowed to this user. Set `server.port` or --port to one from 1024 on."
-    return f"This machine has no address `{host[:100]}`. Set `server.host` or --host."
 
 
 def _affordable(connections: int, uploads: int) -> int:

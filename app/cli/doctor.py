@@ -220,7 +220,7 @@ def _certificate(settings: Settings) -> Finding:
 
 
 def _port(settings: Settings) -> Finding:
-    from app.api.server import CannotListen, listen
+    from app.api.listening import CannotListen, listen
 
     server = settings.server
     try:

@@ -78,7 +78,7 @@ def _check_listening(settings: Settings) -> None:
 
     Raises `CannotListen` and `CertificateUnusable`.
     """
-    from app.api.server import listen
+    from app.api.listening import listen
     from app.api.tls import certificate_of
 
     certificate_of(settings.server)
@@ -100,8 +100,10 @@ def _checked(settings: Settings, *, prepare: bool) -> Settings:
 
 def _hash_ahead(settings: Settings) -> threading.Thread:
     """Hashes the weights of the models to be loaded, while the libraries of the server are imported."""
-    from app.models.durable_files import hash_of
+    from app.models.durable_files import hash_of, recall_hashes
     from app.models.weights import slug
+
+    recall_hashes(settings.hash_book)
 
     models = (settings.models.aliases.get(name, name) for name in settings.models.preload)
     folders = [settings.weights_folder / slug(model) for model in models if not Path(model).is_absolute()]
@@ -131,7 +133,7 @@ def _prepare(settings: Settings) -> Settings:
 
     check_settings(settings)
     check_spelling(settings, model_registry(settings))
-    store = weights_store(settings)
+    store = weights_store(settings, reread=False)
     failed: dict[str, WeightsError] = {}
     for name in dict.fromkeys((*settings.models.preload, SPEAKER_ENCODER, *_diarizer(settings))):
         model = settings.models.aliases.get(name, name)
@@ -207,16 +209,21 @@ async def _preflight(settings: Settings) -> None:
 
 def _run(settings: Settings) -> None:
     """Serves until a signal stops it. Raises `CannotListen`."""
-    from app.api.server import Server, listen
+    from app.api.listening import listen
     from app.container import Container
-    from app.main import create_app
 
     sockets = listen(settings.server.host, settings.server.port)
     host, port = sockets[0].getsockname()[:2]
     scheme = "https" if settings.server.certificate else "http"
     url = f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
     logging.getLogger("antiphon").info("the API will be at %s", url)
-    server = Server(create_app(Container(settings)), settings)
+    container = Container(settings)
+    container.preload()
+    # The models are loaded while these libraries are imported.
+    from app.api.server import Server
+    from app.main import create_app
+
+    server = Server(create_app(container), settings)
     gc.collect()
     gc.freeze()  # no other thread runs while Python looks through all objects, so there should be few
     try:

@@ -73,14 +73,17 @@ class SharedParts:
     audit: AuditLog
 
 
-def weights_store(settings: Settings, *, offline: bool = False) -> WeightsStore:
-    """The store of weights, which commands use without a server."""
+def weights_store(settings: Settings, *, offline: bool = False, reread: bool = True) -> WeightsStore:
+    """The store of weights, which commands use without a server. `reread`: whether to read all files and not
+    only those that have changed since a server read them.
+    """
     weights = settings.weights
     return WeightsStore(
         settings.weights_folder,
         hub=weights.hub,
         mirrors=weights.mirrors,
         offline=offline or weights.offline,
+        hash_book=None if reread else settings.hash_book,
     )
 
 

@@ -15,6 +15,7 @@ from app.container.automatic_settings import filled
 from app.container.builders import diarization_model, model_registry, weights_store
 from app.container.placement import place
 from app.container.start_checks import check_start
+from app.domain import ModelSpec
 from app.models.voicebook import VoiceBook
 from app.runtime.blocking_work import WorkThreads
 from app.runtime.idle_memory import Activity, IdleMemory
@@ -55,6 +56,9 @@ from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 class Container:
     """Everything that is alive while the server runs."""
 
+    _preloading = False
+    _warming: asyncio.Task[None] | None = None
+
     def __init__(
         self,
         settings: Settings,
@@ -65,7 +69,7 @@ class Container:
         """`transcribers`, `synthesizers`, `diarizers`: each finds an engine by name; tests pass others."""
         self.start_entry = builders.start_entry(settings)
         self.settings = settings = filled(settings)
-        self.weights = weights_store(settings)
+        self.weights = weights_store(settings, reread=False)
         self.registry = model_registry(settings)
         self.voices = VoiceBook(self.registry, settings.speech.voices, settings.speech.models, synthesizers)
         self.database = Database(settings.database_url)
@@ -103,6 +107,18 @@ class Container:
     def consents(self) -> ConsentService:
         return self.services.consents
 
+    def preload(self) -> None:
+        """Begins to load the models that must be ready. `open` does it if nobody did before."""
+        if not self._preloading:
+            self._preloading = True
+            self.runner.preload(self._preloaded())
+
+    def _preloaded(self) -> list[ModelSpec]:
+        return [self.registry.resolve(name) for name in self.settings.models.preload]
+
+    def _loading(self) -> bool:
+        return any(self.runner.problem(model) for model in self._preloaded())
+
     async def open(self) -> None:
         """Checks what must be right before the first request, and begins to load models.
 
@@ -113,11 +129,10 @@ class Container:
         if self.settings.tracing.endpoint:
             open_tracing(builders.tracing_rules(self.settings))
         self.audit.add(SERVER, self.start_entry)
-        models = [self.registry.resolve(name) for name in self.settings.models.preload]
-        self.runner.preload(models)
+        self.preload()
         self.idle_memory.start()
-        if any(model.kind == "speech" for model in models):
-            self.speech.warm_up()
+        if any(model.kind == "speech" for model in self._preloaded()):
+            self._warming = asyncio.create_task(self.speech.warm_up(self._loading))
         if self.threads.readers:
             self.threads.readers.start()
 
@@ -134,6 +149,8 @@ class Container:
             stack.push_async_callback(asyncio.to_thread, self.file_threads.close)
             stack.push_async_callback(asyncio.to_thread, self.runner.close)
             stack.push_async_callback(self.idle_memory.close)
+            if self._warming:
+                self._warming.cancel()
 
     def _activity(self) -> Activity:
         return Activity(begun=self.uploads.begun, open=self.uploads.count + self.runner.snapshot().requests)

@@ -16,7 +16,7 @@ from typing import Literal
 from filelock import FileLock
 
 from app.models.catalog import FileEntry, ModelEntry, catalog
-from app.models.durable_files import hash_of
+from app.models.durable_files import hash_of, keep_hashes, recall_hashes
 from app.models.errors import WeightsError
 from app.models.fetch import Fetcher, FetchProgress, silent
 from app.models.manifest import find_manifest, write_manifest
@@ -46,11 +46,17 @@ class WeightsStore:
         mirrors: Iterable[Path] = (),
         offline: bool = False,
         known: Mapping[str, ModelEntry] | None = None,
+        hash_book: Path | None = None,
     ) -> None:
         """`hub`: address of the model hub. `mirrors`: local folders that are asked first. `known`: models
-        that need no manifest; the catalogue if it is None.
+        that need no manifest; the catalogue if it is None. `hash_book`: a file that keeps the hashes of files
+        for later processes, which do not read those again that have not changed; without it, every process
+        reads every file.
         """
         self.folder = folder
+        self._hash_book = hash_book
+        if hash_book:
+            recall_hashes(hash_book)
         self.known = catalog() if known is None else known
         self._fetcher = Fetcher(hub=hub, mirrors=mirrors, offline=offline)
 
@@ -99,6 +105,7 @@ class WeightsStore:
                 "here and run `antiphon models import FILE`.",
                 folder=self.folder,
             )
+        self._keep_hashes()
         return folder
 
     def trusted(self, model: str) -> bool:
@@ -123,7 +130,12 @@ class WeightsStore:
                 entry = entry if trust is None else replace(entry, trusted=trust)
                 write_manifest(entry, folder)
             shutil.rmtree(folder / STAGING, ignore_errors=True)
+            self._keep_hashes()
             return entry
+
+    def _keep_hashes(self) -> None:
+        if self._hash_book:
+            keep_hashes(self._hash_book)
 
     def _describe(self, model: str) -> ModelEntry:
         """An entry for a model that is not known, from the hub's list of files. Raises `WeightsError`."""

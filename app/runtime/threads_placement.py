@@ -51,8 +51,16 @@ from engines.work import (
 )
 
 log = logging.getLogger(__name__)
-WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,))
-GPU_WARM_UPS = (WARM_UP, TranscribeOptions(temperatures=(0.0,)), TranscribeOptions(temperatures=(0.4,)))
+WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,), draft=True)
+"""A draft: otherwise silence is doubted, and the start takes the time of two full windows longer."""
+WARM_UP_TEXT = "A."
+WARM_UP_SECONDS = 5.9
+"""A little less than six seconds fill a short encoding of Whisper: the encoding of silence is not needed."""
+GPU_WARM_UPS = (
+    TranscribeOptions(beam_size=1, temperatures=(0.0,)),
+    TranscribeOptions(temperatures=(0.0,)),
+    TranscribeOptions(temperatures=(0.4,)),
+)
 """Calls that use each kind of search once: a GPU loads the code of a search on its first use, and for newer
 GPUs the driver compiles it then.
 """
@@ -85,9 +93,10 @@ class ThreadsPlacement:
     def _transcriber(self, order: Order) -> _LocalHost:
         engine = self._finder.transcribers(order.engine)(order.folder, order.options)
         on_gpu = getattr(engine, "device", "") == "cuda"
+        silence = np.zeros(int(WARM_UP_SECONDS * SAMPLE_RATE), np.float32)
         with suppress(Exception):  # the first real request will raise the same failure
             for options in GPU_WARM_UPS if on_gpu else (WARM_UP,):
-                engine.transcribe([Window(Pcm(np.zeros(SAMPLE_RATE, np.float32)))], options)
+                engine.transcribe([Window(Pcm(silence))], options)
         return TranscriberHost(engine)
 
     def _synthesizer(self, order: Order) -> _LocalHost:
@@ -95,7 +104,7 @@ class ThreadsPlacement:
         engine = kind.load(order.folder, order.options)
         with suppress(Exception):  # as above: the first real request will raise the same failure
             voice = kind.voices(order.folder)[0]
-            engine.synthesize(Utterance("Ready.", voice.name, voice.language))
+            engine.synthesize(Utterance(WARM_UP_TEXT, voice.name, voice.language))
         return SynthesizerHost(engine, self._finder.cloners)
 
     def _diarizer(self, order: Order) -> _LocalHost:

@@ -6,6 +6,7 @@ still an error and not a broken file.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +31,9 @@ from engines.types import Pcm
 OPERATOR = Caller("default", "cli")
 """The caller of speech from the command line."""
 WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
+WARM_UP_PAUSE = 0.1
+"""Seconds between two looks whether the models are loaded."""
+WARM_UP_LOOKS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +67,16 @@ class SpeechService:
         self._rules = rules
         self._loudness = loudness
 
-    def warm_up(self) -> None:
-        """Loads the text libraries in the background, so that the first request does not wait for them."""
+    async def warm_up(self, loading: Callable[[], bool]) -> None:
+        """Loads the text libraries in the background, so that the first request does not wait for them.
+
+        `loading`: whether models are still being loaded; they come first, because no request is answered
+        without them.
+        """
+        for _ in range(WARM_UP_LOOKS):
+            if not loading():
+                break
+            await asyncio.sleep(WARM_UP_PAUSE)
         if any(voice.voice.language.startswith("en") for voice in self._voices.all()):
             self._threads.start(lambda: list(Utterances("en-US").feed(WARM_UP)))
 

@@ -76,3 +76,8 @@ class Settings(Group):
     @property
     def weights_folder(self) -> Path:
         return self.folder / "weights"
+
+    @property
+    def hash_book(self) -> Path:
+        """The file in which servers keep the hashes of weights that they have read."""
+        return self.folder / "weights-hashes.json"

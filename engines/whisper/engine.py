@@ -152,6 +152,10 @@ class WhisperTranscriber:
         size, full = rows[0].size, rows[0].full
         encoded = self._encode(rows, size)
         self._detect_languages(rows, encoded)
+        if not options.draft:
+            rows, encoded = _with_sure_languages(rows, encoded)
+            if not rows:
+                return
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
         plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
         batch = Batch(encoded, [self._prompt(row) for row in rows], _max_tokens(rows[0]))
@@ -247,6 +251,19 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
     model, calls = place(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
+
+
+def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Row], StorageView]:
+    """The rows that can be decoded, with their encodings. The others need a full encoding first, because any
+    text that they had now would be doubtful.
+    """
+    sure = [index for index, row in enumerate(rows) if not row.unsure_of_language]
+    if len(sure) == len(rows):
+        return rows, encoded
+    for row in (row for row in rows if row.unsure_of_language):
+        row.spent(frames=row.encoded)
+        row.retry_in_full()
+    return [rows[index] for index in sure], take_rows(encoded, sure, len(rows)) if sure else encoded
 
 
 def _max_tokens(row: Row) -> int | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FIRST_TIMESTAMP = 50
 """Greatest value of the first timestamp: one second, in steps of 0.02 s."""
 SAMPLED_CANDIDATES = 5
-"""Sequences that are sampled at a temperature above zero; the likeliest one is the result."""
+"""Sequences that are sampled at a temperature above zero; the likeliest one that is no loop is the result."""
 GREEDY_MIN_LOGPROB = -0.35
 """Mean log-probability from which a greedy result needs no beam search."""
 LOOP_JUMP = 0.6
@@ -145,7 +145,7 @@ def _decode(
         max_initial_timestamp_index=FIRST_TIMESTAMP,
         **_search_options(options, search),
     )
-    return [_decoded(result, tokens, search.temperature, logprobs=options.logprobs) for result in results]
+    return [_decoded(result, tokens, search.temperature, options) for result in results]
 
 
 def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any]:
@@ -161,14 +161,26 @@ def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any
 
 
 def _decoded(
-    result: WhisperGenerationResult, tokens: WhisperTokens, temperature: float, *, logprobs: bool
+    result: WhisperGenerationResult, tokens: WhisperTokens, temperature: float, options: TranscribeOptions
 ) -> Decoded:
-    ids = tuple(result.sequences_ids[0])
+    """The likeliest sequence that is no repetition loop: a loop is likelier than any text."""
+    found = [_sequence(result, index, tokens, temperature) for index in range(len(result.sequences_ids))]
+    chosen = next((one for one in found if not is_loop(one, options)), found[0])
+    # CTranslate2 gives logits for a single sequence only.
+    return (
+        replace(chosen, logprobs=_logprobs(result.logits[0], chosen.tokens)) if options.logprobs else chosen
+    )
+
+
+def _sequence(
+    result: WhisperGenerationResult, index: int, tokens: WhisperTokens, temperature: float
+) -> Decoded:
+    ids = tuple(result.sequences_ids[index])
     return Decoded(
         tokens=ids,
-        logprobs=_logprobs(result.logits[0], ids) if logprobs else (),
+        logprobs=(),
         # The score is a mean over the tokens; the published thresholds count the end token too.
-        avg_logprob=float(result.scores[0]) * len(ids) / (len(ids) + 1),
+        avg_logprob=float(result.scores[index]) * len(ids) / (len(ids) + 1),
         no_speech_prob=float(result.no_speech_prob),
         compression_ratio=compression_ratio(tokens.decode(ids).strip()),
         temperature=temperature,

@@ -117,6 +117,15 @@ class Row:
         return self.encoded == FULL_FRAMES
 
     @property
+    def unsure_of_language(self) -> bool:
+        """Whether the language that a short encoding told is unsure."""
+        return (
+            not self.full
+            and self.language is not None
+            and self.language.probability < MIN_LANGUAGE_PROBABILITY
+        )
+
+    @property
     def frames(self) -> int:
         """Frames of the whole window."""
         return int(self.features.shape[1])
@@ -179,8 +188,7 @@ def most_tokens(frames: int) -> int:
 def doubtful(row: Row, decoded: Decoded, options: TranscribeOptions, marks: Marks) -> bool:
     """Whether the encoding of this round may have gone wrong.
 
-    Signs are a loop, an unlikely text, speech without text at the end, and an unsure language. A full
-    encoding is never doubtful.
+    Signs are a loop, an unlikely text, and speech without text at the end. A full encoding is never doubtful.
     """
     if row.full:
         return False
@@ -188,6 +196,5 @@ def doubtful(row: Row, decoded: Decoded, options: TranscribeOptions, marks: Mark
     phrases, used = split_phrases(decoded.tokens, left, marks, min_rest=MIN_REST)
     early = not phrases or (used == left and phrases[-1].end * FRAMES_PER_SECOND < left - MAX_SILENT_END)
     many = len(decoded.tokens) > most_tokens(left)
-    unknown = row.language is not None and row.language.probability < MIN_LANGUAGE_PROBABILITY
     unlikely = decoded.avg_logprob < SHORT_MIN_LOGPROB or not passes(decoded, options)
-    return early or many or unknown or unlikely
+    return early or many or unlikely

@@ -22,7 +22,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from app.api.server import Server, listen
+from app.api.listening import listen
+from app.api.server import Server
 from app.audio.cut_windows import EverythingIsSpeech
 from app.container import Container
 from app.main import create_app

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from app.audio.decode import open_audio
+from app.runtime.threads_placement import WARM_UP, WARM_UP_SECONDS
 from engines import catalog
 from engines.contracts import Transcriber
 from engines.errors import EngineError, WeightsBroken
@@ -155,6 +156,16 @@ def test_the_cost_follows_the_speech(whisper_folder: Path, speech: Floats) -> No
     assert hiss.frames == 750 + 3000
     for engine in (full, adaptive):
         engine.close()
+
+
+@pytest.mark.real
+def test_a_warm_up_encodes_no_full_window(whisper_folder: Path) -> None:
+    """The encoding of silence and a doubted draft would take the start 1.8 CPU seconds."""
+    engine = catalog.transcriber("faster-whisper")(whisper_folder, EngineOptions(device="cpu", adaptive=True))
+    quiet = np.zeros(int(WARM_UP_SECONDS * 16_000), np.float32)
+    cost = engine.transcribe([Window(Pcm(quiet))], WARM_UP)[0].cost
+    assert vars_of(cost)[:3] == (1000, 2000, 0)
+    engine.close()
 
 
 BAD: dict[str, Callable[[Floats], Floats]] = {

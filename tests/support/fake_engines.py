@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.runtime.threads_placement import WARM_UP
+from app.runtime.threads_placement import WARM_UP, WARM_UP_TEXT
 from engines.contracts import LoadTranscriber
 from engines.errors import EngineError
 from engines.types import (
@@ -103,7 +103,7 @@ class ToneSynthesizer:
         self.closed = False
 
     def synthesize(self, utterance: Utterance) -> Pcm:
-        if utterance.text == "Ready.":  # the text with which the server warms up an engine
+        if utterance.text == WARM_UP_TEXT:
             return Pcm(np.zeros(0, np.float32), 24_000)
         self.utterances.append(utterance)
         self.gate.wait(30)

@@ -110,8 +110,8 @@ async def burn() -> None:
 
 
 def main() -> None:
+    from app.api.listening import listen
     from app.api.server import Server as HttpServer
-    from app.api.server import listen
     from app.container import Container
     from app.logs import set_up_logging
     from app.main import create_app

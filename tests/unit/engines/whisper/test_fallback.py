@@ -44,14 +44,16 @@ class Generated:
     score: float
     no_speech_prob: float = 0.01
     logits: tuple[()] = ()
+    others: tuple[tuple[tuple[int, ...], float], ...] = ()
+    """The tokens and the scores of less likely sequences."""
 
     @property
     def sequences_ids(self) -> list[list[int]]:
-        return [list(self.tokens)]
+        return [list(self.tokens), *(list(tokens) for tokens, _ in self.others)]
 
     @property
     def scores(self) -> list[float]:
-        return [self.score]
+        return [self.score, *(score for _, score in self.others)]
 
 
 class Scripted:
@@ -109,6 +111,20 @@ def test_a_loop_that_sampling_breaks_is_replaced() -> None:
     model = Scripted({(0.2, 1): Generated(GOOD, -0.5)}, Generated(LOOP, -0.1))
     assert run(model).tokens == GOOD
     assert model.calls[-1] == (0.2, 1, SAMPLED_CANDIDATES)
+
+
+def test_text_is_taken_although_a_sampled_loop_is_likelier() -> None:
+    sampled = Generated(LOOP, -0.03, others=((GOOD, -0.7), (GOOD[::-1], -0.8)))
+    model = Scripted({(0.2, 1): sampled}, Generated(LOOP, -0.1))
+    result = run(model)
+    assert result.tokens == GOOD
+    assert result.avg_logprob == pytest.approx(-0.7 * 20 / 21)
+    assert model.calls[-1][0] == 0.2, "no other temperature is needed"
+
+
+def test_where_all_samples_are_loops_the_likeliest_counts() -> None:
+    sampled = Generated(LOOP, -0.03, others=((LOOP[1:], -0.7),))
+    assert run(Scripted({(0.2, 1): sampled}, Generated(LOOP, -0.1))).tokens == LOOP
 
 
 def test_a_loop_of_a_short_encoding_gets_no_beam_search() -> None:

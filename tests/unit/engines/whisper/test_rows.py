@@ -120,21 +120,26 @@ GOOD = decoded(T, *map(ord, "hello"), T + 240)
 
 
 @pytest.mark.parametrize(
-    ("found", "probability", "doubted"),
+    ("found", "doubted"),
     [
-        (GOOD, 0.9, False),
-        (GOOD, 0.4, True),
-        (decoded(T, *map(ord, "hello"), T + 240, ratio=3.0), 0.9, True),
-        (decoded(T, *map(ord, "hello"), T + 240, avg_logprob=-1.1), 0.9, True),
-        (decoded(T, *map(ord, "x" * 120), T + 240), 0.9, True),
-        (decoded(T, *map(ord, "hello"), T + 60), 0.9, True),
-        (decoded(T, T), 0.9, True),
-        (decoded(), 0.9, True),
+        (GOOD, False),
+        (decoded(T, *map(ord, "hello"), T + 240, ratio=3.0), True),
+        (decoded(T, *map(ord, "hello"), T + 240, avg_logprob=-1.1), True),
+        (decoded(T, *map(ord, "x" * 120), T + 240), True),
+        (decoded(T, *map(ord, "hello"), T + 60), True),
+        (decoded(T, T), True),
+        (decoded(), True),
     ],
 )
-def test_what_is_doubted(found: Decoded, probability: float, doubted: bool) -> None:
-    assert doubtful(row(5, probability), found, OPTIONS, Letters()) is doubted
-    assert not doubtful(row(5, probability, padding=None), found, OPTIONS, Letters())
+def test_what_is_doubted(found: Decoded, doubted: bool) -> None:
+    assert doubtful(row(5), found, OPTIONS, Letters()) is doubted
+    assert not doubtful(row(5, padding=None), found, OPTIONS, Letters())
+
+
+def test_an_unsure_language_is_doubted_before_anything_is_decoded() -> None:
+    assert not row(5, 0.9).unsure_of_language
+    assert row(5, 0.4).unsure_of_language
+    assert not row(5, 0.4, padding=None).unsure_of_language, "no longer encoding is left to try"
 
 
 def test_a_doubted_round_leaves_no_trace() -> None:
