@@ -29,7 +29,7 @@ LONGEST_FILE = 1 << 20
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `file` (default: see `places.settings_file`), overridden by the environment.
+    """The settings of `file` (default: see `default_paths.settings_file`), overridden by the environment.
 
     Raises `SettingsError`.
     """
