@@ -19,6 +19,9 @@ TORCH_INDEX ?=
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 NO_BROWSER := --ignore tests/studio/browser
 
+# Compiled files are written whatever the user's environment says: without them, the tests compile everything again in each process.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve install test check unit bench-gpu format style lint types arrows pytest image-test bundle audit hooks lock vendor slim clean
 
 help: ## Show this help

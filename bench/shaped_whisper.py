@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2.specs.whisper_spec import WhisperSpec
 
 SPOKEN = 30.0
 """Factor on the embedding of the next token within a position, so that it outweighs everything else there."""
@@ -77,6 +76,8 @@ def make(folder: Path, shape: Shape, tokens: int, vocabulary: Path) -> Path:
     known = json.loads((vocabulary / "config.json").read_text())
     names = (vocabulary / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
     names = names[:-1] if not names[-1] else names
+    from ctranslate2.specs.whisper_spec import WhisperSpec  # imports PyTorch
+
     spec = WhisperSpec(shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads)
     weights = Weights()
     _encoder(spec.encoder, shape, weights)

@@ -48,6 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-first", type=int, default=0, help="number of the first case, to run one again")
 
 
+def needs_postgres(item: pytest.Item) -> bool:
+    """Whether a test starts a PostgreSQL server, by itself or by a parameter of `any_database`."""
+    given = getattr(item, "callspec", None)
+    return "postgres" in getattr(item, "fixturenames", ()) or (
+        given is not None and given.params.get("any_database") == "postgresql"
+    )
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first, so that the workers end at about the same time: a file is run by one
@@ -62,6 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         quick = "slow" not in marks or part in ("unit", "contract")
         if quick and marks.isdisjoint({"real", "uncounted"}):
             item.add_marker("covered")
+        if needs_postgres(item):  # which takes seconds to start, and half a second to migrate for each test
+            item.add_marker("slow")
     slow, real = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("slow", "real"))
     items.sort(key=lambda item: (item.path in real, item.path not in slow))
 

@@ -19,7 +19,7 @@ from app.services.steps import uninterrupted_write
 from app.settings import Settings
 from app.store.database import Database
 from app.store.idempotency import IdempotencyStore, StoredAnswer
-from app.store.migrations import upgrade
+from tests.support.migrated_database import migrated
 from tests.support.waiting import rounds, until
 
 CONSENTS = "/audio/voice_consents"
@@ -57,7 +57,7 @@ async def fronts(settings: Settings) -> AsyncIterator[list[IdempotencyService]]:
 
 
 async def opened(url: str) -> AsyncIterator[list[IdempotencyService]]:
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrated, url)
     async with AsyncExitStack() as stack:
         databases = [Database(url) for _ in range(2)]
         for database in databases:
@@ -135,7 +135,7 @@ class Held(IdempotencyStore):
 
 @pytest.fixture
 async def held(settings: Settings) -> AsyncIterator[Held]:
-    await asyncio.to_thread(upgrade, settings.database_url)
+    await asyncio.to_thread(migrated, settings.database_url)
     database = Database(settings.database_url)
     yield Held(database)
     await database.close()

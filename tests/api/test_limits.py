@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any
 
 import httpx2
-import openai
 import pytest
 
 from app.container import Container
@@ -17,8 +16,8 @@ from app.domain import Caller, Grant, KeyLimits, UsageCounts
 from app.main import create_app
 from app.services.usage import SYNC_SECONDS, UsageService
 from app.settings import Settings
-from app.store.migrations import upgrade
 from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
+from tests.support.migrated_database import migrated
 from tests.support.sound import encode, tone, wav
 from tests.support.waiting import rounds, until
 
@@ -132,6 +131,8 @@ async def test_a_used_up_quota_and_what_the_sdk_makes_of_it(container: Container
     asked: list[str] = []
 
     async def note(request: httpx2.Request) -> None:
+    import openai  # takes a second, which only this test needs
+
         asked.append(request.url.path)
 
     http = httpx2.AsyncClient(transport=transport, event_hooks={"request": [note]})
@@ -250,7 +251,7 @@ async def servers(
 ) -> list[Container]:
     """Servers that share one database."""
     shared = settings.storage.model_copy(update={"database_url": database})
-    await asyncio.to_thread(upgrade, database)
+    await asyncio.to_thread(migrated, database)
     fronts = [
         Container(
             settings.model_copy(update={"storage": shared}),

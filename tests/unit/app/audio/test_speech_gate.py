@@ -50,6 +50,7 @@ def detector() -> SpeechDetector:
     return catalog.speech_detector("silero")()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.0, 0.5, 3.0, 16.0, 300.0, 3000.0])
 def test_an_hour_of_steady_noise_takes_a_second_of_the_network(level: float) -> None:
     stream = Counted()

@@ -45,6 +45,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 def test_the_process_lives_on_and_the_level_stays(tmp_path: Path) -> None:
     for name, made in FILES.items():
         (tmp_path / name).write_bytes(made())
@@ -112,6 +113,7 @@ def test_channels_that_a_mask_can_hold_are_no_list() -> None:
     check_frames([frame])
 
 
+@pytest.mark.slow
 def test_a_frame_with_a_list_is_refused_and_its_layout_is_kept() -> None:
     made = """
 import gc

@@ -70,6 +70,7 @@ def test_no_process_can_change_the_size(ends: tuple[SharedBuffer, SharedBuffer],
     assert os.fstat(ends[0].file).st_blocks * 512 >= SHARED_BYTES, "its pages exist"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["memfd_create", "posix_fallocate"])
 def test_without_such_memory_frames_go_through_the_socket(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     def refuse(*_arguments: object) -> int:
@@ -81,6 +82,7 @@ def test_without_such_memory_frames_go_through_the_socket(monkeypatch: pytest.Mo
     assert descriptors() <= before
 
 
+@pytest.mark.slow
 def test_what_was_closed_leaves_no_descriptor() -> None:
     before = descriptors()
     shared = SharedBuffer.create()

@@ -33,10 +33,10 @@ from app.services.diarization import DiarizationService, SpeakerRules
 from app.services.transcription import TranscriptionRules, TranscriptionService
 from app.store import database as database_module
 from app.store.database import Database
-from app.store.migrations import upgrade
 from app.store.voices import VoiceStore
 from app.text.consent_phrases import PHRASES, match
 from tests.support.fake_runner import FakeRunner
+from tests.support.migrated_database import migrated
 from tests.support.sound import silence, tone, wav
 from tests.support.voice_writer import audit
 from tests.support.waiting import rounds
@@ -59,7 +59,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def service(runner: FakeRunner, url: str, tmp_path: Path) -> AsyncIterator[ConsentService]:
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrated, url)
     database, threads = Database(url), WorkThreads(2)
     yield made(runner, threads, database, tmp_path)
     threads.close()
@@ -196,7 +196,7 @@ async def test_a_client_that_leaves_during_the_last_write_leaves_the_consent_and
 
 
 async def test_a_missing_model_is_told_before_the_work(runner: FakeRunner, url: str, tmp_path: Path) -> None:
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrated, url)
     database, threads = Database(url), WorkThreads(1)
     with pytest.raises(ModelNotFound):
         await made(runner, threads, database, tmp_path, "no-such").create(ME, "Ann", "en", CLIP)

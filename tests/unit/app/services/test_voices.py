@@ -18,11 +18,11 @@ from app.runtime.blocking_work import WorkThreads
 from app.services.voices import VoiceRules, VoiceService
 from app.store.audit import AuditLog
 from app.store.database import Database
-from app.store.migrations import upgrade
 from app.store.voices import VoiceStore
 from engines.contracts import Synthesizer
 from engines.types import Pcm, Samples, SpeakerSample, VoiceProfile
 from tests.support.fake_runner import FakeRunner
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone, wav
 from tests.support.voice_writer import SPEAKER, audit, consent
 
@@ -95,7 +95,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     url = f"sqlite:///{tmp_path}/antiphon.db"
-    await asyncio.to_thread(upgrade, url)
+    await asyncio.to_thread(migrated, url)
     made = House(url, WorkThreads(2), Database(url), tmp_path, consent("mine"))
     entry = AuditEntry("test", "", "done", {})
     await VoiceStore(made.database).add_consent(made.consent, b"r", SPEAKER, 5, ME, entry)

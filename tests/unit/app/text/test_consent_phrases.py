@@ -91,6 +91,7 @@ def test_only_languages_with_a_phrase_have_one(tag: str, language: str | None) -
     assert phrase_language(tag) == language
 
 
+@pytest.mark.slow
 @given(st.text(max_size=2500))
 def test_whatever_is_heard_has_a_score(heard: str) -> None:
     for language in PHRASES:

@@ -55,6 +55,7 @@ are longer.
 WORDS = {"en": "then we heard that ", "zh": "后来我们听说", "ja": "そして私たちは"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", SENTENCES)
 def test_wherever_a_long_sentence_is_divided_it_is_read_as_the_whole(
     language: str, monkeypatch: pytest.MonkeyPatch

@@ -44,6 +44,7 @@ def test_a_line_without_end_is_cut_the_same_however_it_comes() -> None:
     assert cut(text, [777]) == cut(text)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=400), st.sampled_from(["en-US", "es", "ja", "zh-CN"]))
 def test_any_text_is_cut_into_bounded_utterances(text: str, language: str) -> None:

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import pytest
-import torch
 
 from engines.common import pytorch
 
@@ -14,6 +13,8 @@ ENGINES = Path(pytorch.__file__).parents[1]
 
 
 def test_the_first_engine_decides(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import torch
+
     asked: list[int] = []
     monkeypatch.setattr(pytorch, "_count", None)
     monkeypatch.setattr(torch, "set_num_threads", asked.append)

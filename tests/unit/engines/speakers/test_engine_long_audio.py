@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from engines.speakers.engine import SpeakersDiarizer
 from engines.speakers.windows import AT_ONCE, FoundSpeakers
@@ -40,6 +41,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_two_hours_of_twenty_people_take_less_than_100_megabytes() -> None:
     seen = looks(20)
     engine = SpeakersDiarizer(None, None)

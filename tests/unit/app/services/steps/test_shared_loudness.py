@@ -12,9 +12,9 @@ from app.errors import StorageUnavailable
 from app.services.steps.shared_loudness import SharedLoudness
 from app.settings import Settings
 from app.store.database import Database
-from app.store.migrations import upgrade
 from app.store.voice_loudness import LoudnessStore
 from engines.types import Pcm
+from tests.support.migrated_database import migrated
 from tests.support.sound import tone
 
 VOICE = ("kokoro-82m", "af_heart")
@@ -23,7 +23,7 @@ TARGET_LUFS = -19.0
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    await asyncio.to_thread(upgrade, settings.database_url)
+    await asyncio.to_thread(migrated, settings.database_url)
     made = Database(settings.database_url)
     yield made
     await made.close()
