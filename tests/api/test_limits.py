@@ -125,14 +125,14 @@ async def test_seconds_of_audio_in_a_minute(calling: Calling) -> None:
 
 
 async def test_a_used_up_quota_and_what_the_sdk_makes_of_it(container: Container) -> None:
+    import openai  # takes a second, which only this test needs
+
     grant = Grant(limits=KeyLimits(audio_seconds_per_month=4))
     _, secret = await container.keys.create("a", grant=grant)
     transport = httpx2.ASGITransport(create_app(container), raise_app_exceptions=False)
     asked: list[str] = []
 
     async def note(request: httpx2.Request) -> None:
-    import openai  # takes a second, which only this test needs
-
         asked.append(request.url.path)
 
     http = httpx2.AsyncClient(transport=transport, event_hooks={"request": [note]})
