@@ -263,6 +263,8 @@ async def test_text_stays_where_speakers_cannot_be_told(
     assert len(events) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_a_deadline_ends_the_search_for_speakers_and_keeps_the_text(
     settings: Settings, engine: EchoTranscriber, diarizer: ToneDiarizer
 ) -> None:

@@ -45,7 +45,9 @@ def error(answer: httpx2.Response, status: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.covered])])
+@pytest.mark.slow
+@pytest.mark.covered
+@pytest.mark.parametrize("whole", [False, True])
 async def test_formats_have_one_duration(client: httpx2.AsyncClient, whole: bool) -> None:
     seconds = []
     for form, media in TYPES.items():

@@ -49,6 +49,7 @@ def test_windows_cover_the_speech_and_never_overlap(chances: list[float], block:
     assert not _long_runs(missed, 4)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(stretches, st.integers(1, 700), st.integers(1, 700))
 @example([0.05] * 2 + [0.9] * 1144 + [0.05] * 710, 1, 619)
