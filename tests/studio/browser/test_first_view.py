@@ -112,8 +112,8 @@ def test_1_what_the_server_sends_can_be_read_by_everybody(page_of: PageOf, fake:
     assert violations(page) == []
 
 
-def test_1_a_file_is_chosen_before_the_modules_are_there(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
+def test_1_a_file_is_chosen_before_the_modules_are_there(cleared: Visit) -> None:
+    made = cleared
     page, release = held(made)
     with page.expect_file_chooser() as choosing:
         page.get_by_text("Choose a file").click()
@@ -125,8 +125,8 @@ def test_1_a_file_is_chosen_before_the_modules_are_there(page_of: PageOf, fake: 
     assert made.paths("POST") == ["/v1/audio/transcriptions"]
 
 
-def test_1_a_dialog_that_is_open_while_the_modules_come_gives_its_file(page_of: PageOf, fake: Server) -> None:
-    page, release = held(page_of(fake))
+def test_1_a_dialog_that_is_open_while_the_modules_come_gives_its_file(cleared: Visit) -> None:
+    page, release = held(cleared)
     with page.expect_file_chooser() as choosing:
         page.get_by_text("Choose a file").click()
     release()
@@ -145,11 +145,10 @@ DROPPED = """() => {
 
 
 @pytest.mark.parametrize(("view", "posts"), [("", 1), ("#/speak", 0)])
-def test_1_a_file_is_dropped_before_the_modules_are_there(
-    page_of: PageOf, fake: Server, view: str, posts: int
-) -> None:
+def test_1_a_file_is_dropped_before_the_modules_are_there(cleared: Visit, view: str, posts: int) -> None:
     """The browser would leave the page for the file. Where no file is wanted, nothing is sent."""
-    made = page_of(fake, allowed=(400,))  # it is no sound
+    made = cleared
+    made.allowed = (400,)  # it is no sound
     page, release = held(made, view)
     assert page.evaluate(DROPPED) == [False, False]
     with page.expect_event("requestfinished", lambda asked: asked.url.endswith("about")):
@@ -159,8 +158,8 @@ def test_1_a_file_is_dropped_before_the_modules_are_there(
     assert len(made.paths("POST")) == posts
 
 
-def test_1_38_what_was_pressed_opened_chosen_and_focused_stays_so(page_of: PageOf, fake: Server) -> None:
-    page, release = held(page_of(fake))
+def test_1_38_what_was_pressed_opened_chosen_and_focused_stays_so(cleared: Visit) -> None:
+    page, release = held(cleared)
     page.locator("summary", has_text="Options").click()
     page.get_by_role("button", name="Theme").click()
     page.get_by_role("combobox", name="Language of the page").select_option("de")
@@ -175,11 +174,12 @@ def test_1_38_what_was_pressed_opened_chosen_and_focused_stays_so(page_of: PageO
     page.wait_for_selector("h1:text-is('kennedy-1961.opus')")
 
 
-def test_1_38_a_link_keeps_the_focus_and_a_button_pressed_early_acts(page_of: PageOf, fake: Server) -> None:
-    page, release = held(page_of(fake))
+def test_1_38_a_link_keeps_the_focus_and_a_button_pressed_early_acts(cleared: Visit) -> None:
+    page, release = held(cleared)
     page.get_by_role("button", name="Record").click()
     page.get_by_role("link", name="Voices").focus()
     release()
+    assert page.evaluate("document.activeElement.textContent") == "Voices"
     page.get_by_role("button", name="Stop and transcribe").wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Record").wait_for()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.conftest import JFK
 from tests.studio.keyboard import stop, tab_to
 from tests.studio.recorded import HARBOUR, SOUND, answer_with, body, events
-from tests.studio.stage import DROP_ZONE, PageOf
+from tests.studio.stage import DROP_ZONE, PageOf, Visit
 from tests.support.server import Server
 
 
-def test_38_transcribe_name_correct_and_export(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_38_transcribe_name_correct_and_export(cleared: Visit) -> None:
+    page = cleared.open()
     answer_with(page, body(events(HARBOUR)))
     tab_to(page, "Choose a file")
     with page.expect_file_chooser() as choosing:
@@ -35,8 +35,8 @@ def test_38_transcribe_name_correct_and_export(page_of: PageOf, fake: Server) ->
     assert page.locator(".menu[open]").count() == 0
 
 
-def test_38_speak_and_download(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_38_speak_and_download(cleared: Visit) -> None:
+    page = cleared.open()
     tab_to(page, "Speak")
     page.keyboard.press("Enter")
     page.wait_for_selector(".voices li")
@@ -53,8 +53,8 @@ def test_38_speak_and_download(page_of: PageOf, fake: Server) -> None:
         page.keyboard.press("Enter")
 
 
-def test_38_the_call_and_back(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_38_the_call_and_back(cleared: Visit) -> None:
+    page = cleared.open()
     answer_with(page, body(events(HARBOUR)))
     page.set_input_files("input[type=file]", {"name": "a.wav", "mimeType": "audio/wav", "buffer": SOUND})
     page.wait_for_selector("text=done in")
@@ -68,8 +68,8 @@ def test_38_the_call_and_back(page_of: PageOf, fake: Server) -> None:
     assert stop(page)["name"] == "Show the call"
 
 
-def test_38_a_take_for_a_voice(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open("voices")
+def test_38_a_take_for_a_voice(cleared: Visit) -> None:
+    page = cleared.open("voices")
     page.wait_for_selector("blockquote:not(:empty)")
     tab_to(page, "Record")
     page.keyboard.press("Enter")
@@ -81,8 +81,8 @@ def test_38_a_take_for_a_voice(page_of: PageOf, fake: Server) -> None:
     tab_to(page, "Name of the voice’s owner")
 
 
-def test_38_the_server(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_38_the_server(cleared: Visit) -> None:
+    page = cleared.open()
     tab_to(page, "Server")
     page.keyboard.press("Enter")
     page.wait_for_selector("table td")
@@ -102,8 +102,8 @@ def test_38_the_focus_is_not_lost_when_what_had_it_goes(page_of: PageOf, slow: S
     assert not stop(page)["body"]
 
 
-def test_27_the_keys_play_the_compared_voices(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open("speak")
+def test_27_the_keys_play_the_compared_voices(cleared: Visit) -> None:
+    page = cleared.open("speak")
     page.wait_for_selector(".voices li")
     page.get_by_role("textbox", name="Text").fill("Good day.")
     for voice in ("alloy", "cedar", "coral", "echo"):

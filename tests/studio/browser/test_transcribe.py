@@ -129,9 +129,9 @@ def test_8_a_file_above_the_limit_is_refused_and_not_sent(cleared: Visit) -> Non
     assert made.paths("POST") == []
 
 
-def test_8_limits_that_come_after_the_file_count_too(page_of: PageOf, fake: Server) -> None:
+def test_8_limits_that_come_after_the_file_count_too(cleared: Visit) -> None:
     """The page learns the limits from the server, and before that the user may have to enter an API key."""
-    made = page_of(fake)
+    made = cleared
     held: list[Route] = []
 
     def late(route: Route) -> None:
@@ -226,8 +226,9 @@ def test_13_without_diarization_the_switch_is_off_and_says_why(cleared: Visit) -
     assert "add it with make serve." in told
 
 
-def test_35_a_429_counts_down_and_then_succeeds(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake, allowed=(429,))
+def test_35_a_429_counts_down_and_then_succeeds(cleared: Visit) -> None:
+    made = cleared
+    made.allowed = (429,)
     page = made.open()
     refusals: list[str] = []
 
@@ -252,8 +253,9 @@ def test_35_a_429_counts_down_and_then_succeeds(page_of: PageOf, fake: Server) -
     assert made.paths("POST").count("/v1/audio/transcriptions") == 2
 
 
-def test_35_the_countdown_can_be_stopped(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake, allowed=(429,))
+def test_35_the_countdown_can_be_stopped(cleared: Visit) -> None:
+    made = cleared
+    made.allowed = (429,)
     page = made.open()
 
     def answer(route: Route) -> None:

@@ -26,8 +26,7 @@ from tests.studio.recorded import (
     told,
     word,
 )
-from tests.studio.stage import PageOf, Visit
-from tests.support.server import Server
+from tests.studio.stage import Visit
 from tests.support.waiting import wait_until
 
 
@@ -375,8 +374,8 @@ def test_21_exports_have_names_edits_and_umlauts(cleared: Visit) -> None:
     assert "Jürgen" in spoken[1]
 
 
-def test_24_what_the_browser_cannot_play_stays_readable(page_of: PageOf, fake: Server) -> None:
-    page = page_of(fake).open()
+def test_24_what_the_browser_cannot_play_stays_readable(cleared: Visit) -> None:
+    page = cleared.open()
     answer_with(page, body(events(HARBOUR)))
     page.set_input_files("input[type=file]", {"name": "a.amr", "mimeType": "audio/amr", "buffer": b"#!AMR\n"})
     page.wait_for_selector("text=Your browser cannot play this kind of file")

@@ -50,8 +50,8 @@ def test_2_the_first_view_is_light_and_the_second_visit_almost_nothing(page_of: 
     assert second.bytes <= MOST_AGAIN
 
 
-def test_1_the_first_view_has_drop_zone_navigation_and_heading(page_of: PageOf, fake: Server) -> None:
-    made = page_of(fake)
+def test_1_the_first_view_has_drop_zone_navigation_and_heading(cleared: Visit) -> None:
+    made = cleared
     page = made.open()
     assert page.get_by_role("heading", level=1).inner_text() == "Drop a recording here"
     links = page.get_by_role("navigation", name="Views").get_by_role("link")

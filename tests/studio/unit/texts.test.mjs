@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sums } from '../../../app/studio/static/js/code/metrics.js';
-import { LOCALES, parts, setLocale, t } from '../../../app/studio/static/js/i18n/index.js';
+import { LOCALES, parts, setLocale, size, t } from '../../../app/studio/static/js/i18n/index.js';
 
 const JS = new URL('../../../app/studio/static/js/', import.meta.url);
 const read = (path) => readFileSync(new URL(path, JS), 'utf8');
@@ -117,4 +117,10 @@ test('counters are summed over their labels', () => {
   assert.equal(all.get('antiphon_requests_total'), 8);
   assert.equal(all.get('antiphon_refused_total'), 3);
   assert.equal(all.get('antiphon_queue_jobs'), 3);
+});
+
+test('a limit is not rounded up: a file of the size that is told is taken', () => {
+  assert.equal(size(1 << 30), '1.1 GB');
+  assert.equal(size(1 << 30, 'floor'), '1 GB');
+  assert.equal(size(999, 'floor'), '999 byte');
 });

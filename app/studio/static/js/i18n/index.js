@@ -61,11 +61,12 @@ export function number(value, options) {
 /** @param {number} share 0..1 */
 export const percent = (share) => number(share, { style: 'percent', maximumFractionDigits: 0 });
 
-/** @param {number} bytes */
-export function size(bytes) {
+/** @param {number} bytes @param {'halfExpand' | 'floor'} [roundingMode] a limit is rounded down */
+export function size(bytes, roundingMode = 'halfExpand') {
   const units = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte']);
   const step = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return number(bytes / 1000 ** step, { style: 'unit', unit: units[step], maximumFractionDigits: step ? 1 : 0 });
+  const maximumFractionDigits = step ? 1 : 0;
+  return number(bytes / 1000 ** step, { style: 'unit', unit: units[step], maximumFractionDigits, roundingMode });
 }
 
 /** Hours, minutes and seconds, as a clock shows them. @param {number} seconds */

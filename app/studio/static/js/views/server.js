@@ -147,6 +147,6 @@ function limits() {
 
 /** A limit in its unit. @param {string} name @param {number} value */
 function limit(name, value) {
-  if (name.endsWith('_bytes')) return size(value);
+  if (name.endsWith('_bytes')) return size(value, 'floor');
   return name.endsWith('_seconds') ? clock(value) : number(value);
 }

@@ -105,7 +105,7 @@ function takeName() {
 function limits() {
   const told = about.value?.limits;
   if (!told) return t('drop.any');
-  return t('drop.limits', { size: size(told.upload_bytes), hours: Math.round(told.audio_seconds / 360) / 10 });
+  return t('drop.limits', { size: size(told.upload_bytes, 'floor'), hours: Math.round(told.audio_seconds / 360) / 10 });
 }
 
 /** @param {string} label @param {string} [kind] */
@@ -177,7 +177,7 @@ function summary(one) {
 function trouble(one) {
   const { phase, failure, retryAt } = one.progress.value;
   if (phase === 'refused') {
-    const limit = size(about.value?.limits.upload_bytes ?? 0);
+    const limit = size(about.value?.limits.upload_bytes ?? 0, 'floor');
     return html`<div class="failure" role="alert">${rich('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
   }
   if (retryAt)
