@@ -34,7 +34,7 @@ def asked(address: str) -> float:
 
 @contextmanager
 def watched(root: str, waits: list[float]) -> Iterator[None]:
-    """Adds the seconds of all answers meanwhile to `waits`."""
+    """Adds to `waits` the seconds that each answer takes in the meantime."""
     command = [sys.executable, "-m", "bench.live_watch", root.removeprefix("http://")]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:

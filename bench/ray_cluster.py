@@ -68,7 +68,7 @@ def real(cluster: RayCluster, weights: Path) -> None:
     """Whisper on batches of four windows, on one thread each, in turns."""
     options = EngineOptions(device="cpu", threads=1, workers=1)
     order = Order("transcription", "faster-whisper", weights, options, "real")
-    os.environ["OMP_NUM_THREADS"] = "1"  # as Ray sets it for replicas
+    os.environ["OMP_NUM_THREADS"] = "1"  # as in a replica with one core
     window = Window(Pcm(decode(JFK.read_bytes())))
     work = Transcribe((window,) * 4, TranscribeOptions())
     hosts = [place.open(order) for place in (ThreadsPlacement(), cluster.with_replicas(1, EngineFinder()))]

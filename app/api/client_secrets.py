@@ -30,7 +30,7 @@ async def create_client_secret(
 async def create_transcription_session(
     request: Request, services: Services, intake: IntakeOf, caller: CallerOf
 ) -> Response:
-    """The same for clients of the beta version of OpenAI's API."""
+    """Make a short-lived key, in the format of the beta version of OpenAI's API."""
     return await _secret(request, services, intake, caller, beta=True)
 
 

@@ -128,7 +128,7 @@ def end_deploying(name: str) -> None:
 
 
 def _put(key: str, value: str, *, overwrite: bool = True) -> bool:
-    """Writes a value into the cluster's own table. Returns whether there was one."""
+    """Writes a value into the cluster's own table. Returns whether the key had a value before."""
     from ray.experimental.internal_kv import _internal_kv_put
 
     return bool(_internal_kv_put(key, value, overwrite, namespace=NAMESPACE))

@@ -55,7 +55,8 @@ WARM_UP = TranscribeOptions(beam_size=1, temperatures=(0.0,), draft=True)
 """A draft: otherwise silence is doubted, and the start takes the time of two full windows longer."""
 WARM_UP_TEXT = "A."
 WARM_UP_SECONDS = 5.9
-"""A little less than six seconds fill a short encoding of Whisper: the encoding of silence is not needed."""
+"""Sound of this length fills the shortest encoding of Whisper, so that warming up does not have to wait for
+the encoding of silence."""
 GPU_WARM_UPS = (
     TranscribeOptions(beam_size=1, temperatures=(0.0,)),
     TranscribeOptions(temperatures=(0.0,)),

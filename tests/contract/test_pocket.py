@@ -60,7 +60,7 @@ def test_a_state_is_ready_in_milliseconds(engine: pocket.PocketSynthesizer) -> N
     began = time.perf_counter()
     first = engine._state(profile.data)
     assert engine._state(profile.data) is first
-    assert time.perf_counter() - began < 5  # a bound for machines that stall; it takes about a millisecond
+    assert time.perf_counter() - began < 5  # usually a millisecond; the bound is for machines that stall
 
 
 @pytest.mark.parametrize("text", ["", "...", "\0", "😀", "Привет.", "x" * 300])

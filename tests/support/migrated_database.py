@@ -32,5 +32,7 @@ def _sqlite() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "antiphon.db"
         upgrade(f"sqlite:///{file}")
-        assert not file.with_name("antiphon.db-wal").exists()  # else the file alone is not the database
+        assert not file.with_name(
+            "antiphon.db-wal"
+        ).exists()  # a write-ahead log would hold a part of the database
         return file.read_bytes()

@@ -1,4 +1,4 @@
-// The shown call: quoted for each language, the key always the environment's.
+// Requests shown as code: texts are quoted as each language needs it, and the API key is read from the environment.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

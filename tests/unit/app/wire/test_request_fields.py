@@ -60,7 +60,7 @@ def readers() -> list[tuple[Endpoint, Reader]]:
 
 
 def test_the_parser_reads_every_row_and_nothing_else() -> None:
-    """Files are read by the routes."""
+    """Fields that are files are left out, because the routes read them."""
     assert {endpoint for endpoint, _ in readers()} == set(get_args(Endpoint))
     for endpoint, reader in readers():
         assert reader.asked == {row for row in table.of(endpoint) if row.kind != "file"}, endpoint

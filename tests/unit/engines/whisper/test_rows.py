@@ -95,7 +95,7 @@ def test_what_is_filled_up_looks_like_silence_beside_the_sound() -> None:
 
 
 def test_silence_is_what_whisper_sees_where_sound_was_filled_up() -> None:
-    """The features of speech and digital silence, beside ours of the speech alone."""
+    """Our features of speech alone, filled up, are those that Whisper has of speech followed by silence."""
     extract = FeatureExtractor()
     speech = decode(JFK.read_bytes())
     whole = np.asarray(extract(np.pad(speech, (0, 5 * 16_000))))

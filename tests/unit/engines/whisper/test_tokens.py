@@ -1,4 +1,4 @@
-"""The tokens before the start: of any length of text, as many as the model can use."""
+"""The prompt has as many tokens as the model can use, however long its text is."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 // anything else. Browsers give locks over https and on this machine only; elsewhere a crash of a tab is not noticed.
 
 const PREFIX = 'antiphon-tab:';
-/** The name of this tab, once it has worked. */
+/** The name of this tab; empty until the tab needs one. */
 let mine = '';
 /** The tabs whose end is waited for, or has come. @type {Set<string>} */
 const watched = new Set();

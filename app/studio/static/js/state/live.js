@@ -21,7 +21,7 @@ export const phase = signal('idle');
 /** What was said, turn by turn. @type {Signal<readonly Said[]>} */
 export const said = signal([]);
 export const seconds = signal(0);
-/** How loud it is, 0..1. */
+/** How loud the microphone is, 0..1. */
 export const level = signal(0);
 /** Why the browser gave no microphone, in its own words. */
 export const denied = signal('');

@@ -3,7 +3,7 @@
 
 const CONTROLS = 'button:enabled, a[href], summary, input:enabled, select:enabled, textarea:enabled';
 
-/** @param {() => void} draw renders; what had the focus keeps it, or a control beside it gets it: first one marked `data-next` */
+/** @param {() => void} draw renders the view. The focused element keeps the focus; if it is gone, a control near it gets the focus, preferably one marked `data-next` */
 export function keepingFocus(draw) {
   /** @type {HTMLElement[]} */
   const path = [];

@@ -1,4 +1,4 @@
-"""The memory that a live session claims: all that it asks for, or nothing more."""
+"""A live session gets all the memory that it asks for, or none of it."""
 
 from __future__ import annotations
 
