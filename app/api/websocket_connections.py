@@ -103,7 +103,7 @@ class Socket(WebSocketsSansIOProtocol):
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             if self._unread:
-                self.read_paused = False  # the socket is read on once it is parsed
+                self.read_paused = False  # reading from the socket goes on once this is parsed
             elif self._pause and not self._burst:
                 self._waking = self._waking or self.loop.call_at(self._next_read(), self._wake)
             else:

@@ -1,6 +1,6 @@
 // @ts-check
-// Which tabs are still there. The browser gives a lock back also when the tab that holds it crashes, which tells nobody
-// anything else. Browsers give locks over https and on this machine only; elsewhere a crash of a tab is not noticed.
+// Which tabs are still there. The browser releases the lock of a tab also when that tab crashes; nothing else tells the
+// other tabs of a crash. Browsers give locks over https and on this machine only; elsewhere a crash of a tab is not noticed.
 
 const PREFIX = 'antiphon-tab:';
 /** The name of this tab; empty until the tab needs one. */

@@ -2,8 +2,8 @@
 // What the server sent as the first view, index.html: it is painted and used before the modules of the page are there.
 
 /**
- * Puts what the page draws in its place. What the user has done with it is done with the new one: files, buttons, menus,
- * the language and the focus.
+ * Replaces the view that the server sent by the same view as the page draws it. What the user has done in the old one
+ * (files, buttons, menus, the language, the focus) is repeated in the new one.
  * @param {HTMLElement} view
  * @param {() => void} draw
  * @param {(files: File[]) => void} take
