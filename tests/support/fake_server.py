@@ -30,6 +30,7 @@ def serving(
     seconds: float = 0.0,
     head: str = "",
     engines: str = "echo",
+    fresh: str = "",
     **settings: str,
 ) -> Iterator[Server]:
     """A server whose transcriber takes `seconds` for each window; its log is `folder/log`.
@@ -58,6 +59,7 @@ def serving(
         "FAKE_SECONDS": str(seconds),
         "FAKE_HEAD": head,
         "FAKE_ENGINES": engines,
+        "FAKE_FRESH": fresh,
     }
     with (folder / "log").open("wb") as output:
         command = [sys.executable, "-m", "tests.support.fake_server"]
@@ -115,6 +117,7 @@ def main() -> None:
     from app.container import Container
     from app.logs import set_up_logging
     from app.main import create_app
+    from app.services import keys
     from app.settings.load import load_settings
     from app.settings.one_process import in_one_process
     from app.store import migrations, schema_check
@@ -124,6 +127,8 @@ def main() -> None:
 
     scripted = os.environ["FAKE_ENGINES"] == "scripted"
     settings = load_settings() if scripted else in_one_process(load_settings())
+    if fresh := os.environ["FAKE_FRESH"]:
+        vars(keys)["FRESH_SECONDS"] = float(fresh)
     if head := os.environ["FAKE_HEAD"]:
         vars(schema_check)["HEAD"] = vars(migrations)["HEAD"] = head
     migrations.upgrade(settings.database_url)

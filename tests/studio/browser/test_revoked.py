@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def revoking(folder: Path) -> Iterator[Server]:
-    with serving(folder) as server:
+    with serving(folder, fresh="0.5") as server:
         yield server
 
 
@@ -67,7 +67,7 @@ def test_32_an_upload_whose_key_is_revoked_meanwhile_goes_on_with_another(
     """The key is revoked after the page has checked it, and before the whole upload has arrived."""
     created = run_cli(folder, "keys", "create", "reader")
     secret, number = created.stdout.strip(), created.stderr.split()[0]
-    # a running server learns of a new key after some seconds
+    # a running server does not learn of a new key at once
     wait_until(lambda: answers(revoking, secret) == 200, 60)
     _, page = unlocked(page_of, revoking, secret)
     revoked: list[str] = []

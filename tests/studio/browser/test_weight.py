@@ -39,7 +39,7 @@ def test_2_the_first_view_is_light_and_the_second_visit_almost_nothing(page_of: 
     page.wait_for_load_state("networkidle")
     print(f"first view: {first.bytes} bytes, {len(made.requests)} requests")
     assert 20_000 < first.bytes <= MOST_BYTES
-    assert len(made.requests) <= MOST_REQUESTS
+    assert len(made.requests) < MOST_REQUESTS, "another language than English is one more"
     assert {urlsplit(request.url).netloc for request in made.requests} == {urlsplit(fake.root).netloc}
     again = made.context.new_page()
     made.page = again

@@ -3,8 +3,19 @@
 // tab would write back a transcript that another one has deleted, or an older text of one.
 import { del, get, keys, set } from '../../vendor/idb-keyval/index.js';
 import { effect, signal } from '../../vendor/signals-core/signals-core.mjs';
-import { isGone, whenGone } from './alive.js';
-import { adopt, BUSY, change, draft, isSame, make, recording, recordings, stepOf, whole } from './recordings.js';
+import {
+  adopt,
+  BUSY,
+  change,
+  draft,
+  freshId,
+  isSame,
+  make,
+  recording,
+  recordings,
+  stepOf,
+  whole,
+} from './recordings.js';
 import { store, stored } from './storage.js';
 
 /** @typedef {import('./recordings.js').Recording} Recording */
@@ -15,6 +26,15 @@ const ASKED = 'antiphon-persist';
 /** A text that changes all the time is kept so often. */
 const SOON_MILLISECONDS = 5000;
 const tabs = channel();
+
+/** A lock has this and the name of the tab that holds it. */
+const TAB = 'antiphon-tab:';
+/** The name of this tab; empty until the tab needs one. */
+let mine = '';
+/** Tabs whose end is waited for, or has come. @type {Set<string>} */
+const watched = new Set();
+/** Tabs that are gone. @type {Set<string>} */
+const ended = new Set();
 
 /** @type {import('../../vendor/signals-core/signals-core.mjs').Signal<boolean>} */
 export const keep = signal(stored('local', KEEP) !== 'never');
@@ -72,17 +92,34 @@ const busy = () => recordings.value.filter((one) => BUSY.has(one.progress.value.
 /** Shows what a tab that is gone has kept of a recording. @param {string} id */
 function leftBehind(id) {
   inTurn(() => reload(id, true));
-  inTurn(() => ended(recording(id)));
+  inTurn(() => end(recording(id)));
 }
 
-/** A tab is gone, and may not have said so. @param {string} tab */
-function leftBy(tab) {
-  for (const one of recordings.value)
-    if (one.tab === tab && one.progress.value.phase === 'elsewhere') leftBehind(one.id);
+/**
+ * The name of this tab for the others, which notice its end from now on. The browser releases the lock of a tab also when
+ * that tab crashes; nothing else tells the other tabs of a crash. Browsers give locks over https and on this machine only.
+ */
+export function nameTab() {
+  if (!mine && navigator.locks) {
+    mine = freshId();
+    void navigator.locks.request(TAB + mine, () => new Promise(() => undefined)); // until the tab is gone
+  }
+  return mine;
+}
+
+/** @param {string} tab as it has named itself; empty: it could not */
+function watchEnd(tab) {
+  if (!tab || tab === mine || !navigator.locks || watched.has(tab)) return;
+  watched.add(tab);
+  void navigator.locks.request(TAB + tab, { mode: 'shared' }, () => {
+    ended.add(tab);
+    for (const { id } of recordings.value.filter((one) => one.tab === tab && one.progress.value.phase === 'elsewhere'))
+      leftBehind(id);
+  });
 }
 
 /** The tab that was transcribing it is gone. @param {Recording | undefined} one */
-function ended(one) {
+function end(one) {
   if (one?.progress.value.phase === 'elsewhere') change(one, { phase: 'stopped' });
 }
 
@@ -199,9 +236,9 @@ function refill(one, facts, alive) {
   one.told = teller(facts);
   one.tab = facts.tab ?? '';
   one.peaks.value = facts.peaks ?? new Uint8Array();
-  const open = alive && !isGone(one.tab) ? 'elsewhere' : 'stopped';
+  const open = alive && !ended.has(one.tab) ? 'elsewhere' : 'stopped';
   one.progress.value = { ...facts.progress, phase: unfinished(facts) ? open : facts.progress.phase };
-  if (one.progress.value.phase === 'elsewhere') whenGone(one.tab, leftBy);
+  if (one.progress.value.phase === 'elsewhere') watchEnd(one.tab);
 }
 
 /**

@@ -7,9 +7,8 @@ import { formOf, upload } from '../api/upload.js';
 import { withPeaks } from '../sound/peaks.js';
 import { rewritten } from '../transcript/edits.js';
 import { EMPTY, textOf } from '../transcript/model.js';
-import { nameTab } from './alive.js';
 import { about, key } from './app.js';
-import { drop, restored, save, saveSoon, unkeep } from './kept.js';
+import { drop, nameTab, restored, save, saveSoon, unkeep } from './kept.js';
 import { BUSY, catchUp, change, draft, freshId, make, NEW, possible, recordings, stepOf } from './recordings.js';
 
 /**

@@ -4,7 +4,7 @@ import { html } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { t } from '../i18n/index.js';
 import { announcement } from '../state/app.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 /** What was copied last. */
 const copied = signal('');

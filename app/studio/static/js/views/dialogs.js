@@ -9,7 +9,7 @@ import * as player from '../sound/player.js';
 import { dialog, key, keyChanges, keyWanted, route, setKey } from '../state/app.js';
 import { lacksSound, reattach, recording, resembles } from '../state/recordings.js';
 import { callBox } from './call.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 /**
  * @typedef {{label: string, choices: ReadonlyArray<{name: string, take: () => void}>}} Group

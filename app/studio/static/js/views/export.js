@@ -9,8 +9,8 @@ import { replacedEverywhere } from '../transcript/edits.js';
 import { endOf, nameOf, startOf, textOf } from '../transcript/model.js';
 import { saveFile } from './copy.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
 import { closeMenu, menu } from './menu.js';
+import { icon } from './pieces.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */
 

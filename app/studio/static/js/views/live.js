@@ -7,9 +7,8 @@ import { about, untold } from '../state/app.js';
 import { begin, denied, discard, end, failure, keptId, level, lost, phase, said, seconds } from '../state/live.js';
 import { options } from '../state/recordings.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
 import { later } from './later.js';
-import { rich } from './rich.js';
+import { icon, rich } from './pieces.js';
 
 export function liveView() {
   later('opened'); // the text will be shown there

@@ -4,7 +4,7 @@ import { html } from '../../vendor/lit-html/lit-html.js';
 import { locale, t } from '../i18n/index.js';
 import { about } from '../state/app.js';
 import { options } from '../state/recordings.js';
-import { rich } from './rich.js';
+import { rich } from './pieces.js';
 
 const LANGUAGES = 'en de es fr it pt nl pl ru uk tr ar hi zh ja ko sv da nb fi cs el he hu ro'.split(' ');
 

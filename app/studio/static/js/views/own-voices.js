@@ -6,7 +6,7 @@ import { percent, t } from '../i18n/index.js';
 import { dialog } from '../state/app.js';
 import { consents, load, loadConsents, loadVoices, unloaded, voices } from '../state/voices.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 import { languageName } from './voice-list.js';
 
 /**

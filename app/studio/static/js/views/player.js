@@ -11,8 +11,8 @@ import { LANE, lanePath, peakPath, stripHeight } from '../sound/strip.js';
 import { dialog, route } from '../state/app.js';
 import { isDictation, recording } from '../state/recordings.js';
 import { nameOf, speakers } from '../transcript/model.js';
-import { icon } from './icons.js';
 import { tint } from './people.js';
+import { icon } from './pieces.js';
 
 export function playerBar() {
   const one = route.value.view === 'transcribe' ? recording(route.value.id) : undefined;

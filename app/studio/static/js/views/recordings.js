@@ -7,7 +7,7 @@ import { dialog, route } from '../state/app.js';
 import { keep, setKeep, unkept } from '../state/kept.js';
 import { forget, forgetAll } from '../state/library.js';
 import { recordings } from '../state/recordings.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */
 

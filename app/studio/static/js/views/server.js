@@ -7,7 +7,7 @@ import { sums } from '../code/metrics.js';
 import { clock, number, size, t } from '../i18n/index.js';
 import { about, key, keyChanges, route } from '../state/app.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 const EVERY = 2000;
 /** Statuses with which a key without the scope, or a proxy, hides the counters. */

@@ -16,8 +16,8 @@ import {
   theme,
   VIEWS,
 } from '../state/app.js';
-import { icon } from './icons.js';
 import { later, unloaded } from './later.js';
+import { icon } from './pieces.js';
 import { transcribeView } from './transcribe.js';
 
 /** The views that are loaded when they are first opened, and the name of what draws them. */

@@ -24,7 +24,7 @@ import {
 import { compared, voice, wanted } from '../state/voices.js';
 import { saveFile } from './copy.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 import { nameOfVoice, voiceList } from './voice-list.js';
 
 /** @typedef {import('../state/speech.js').Spoken} Spoken */

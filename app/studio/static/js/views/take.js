@@ -4,7 +4,7 @@ import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { clock, t } from '../i18n/index.js';
 import { canRecord } from '../sound/recorder.js';
 import { begin, denied, discard, end, level, lost, seconds, starting, take } from '../state/take.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 /**
  * @param {{name: string, got: (file: File) => void, done: string, keep?: boolean, main?: boolean}} purpose `name` of the file, `done`:

@@ -11,11 +11,10 @@ import { isDictation, reattach, recording, recordings } from '../state/recording
 import { take as taken } from '../state/take.js';
 import { wordCount } from '../transcript/model.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
 import { later, unloaded } from './later.js';
 import { optionsBox } from './options.js';
+import { icon, rich } from './pieces.js';
 import { recordingList } from './recordings.js';
-import { rich } from './rich.js';
 import { microphoneNote, recordButton } from './take.js';
 
 /** @typedef {import('../state/recordings.js').Recording} Recording */

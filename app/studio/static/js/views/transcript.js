@@ -12,8 +12,8 @@ import { edit, openField, settle, typed } from '../state/library.js';
 import { draft } from '../state/recordings.js';
 import { joined, merged, reassigned, split } from '../transcript/edits.js';
 import { nameOf, speakers, startOf, textOf } from '../transcript/model.js';
-import { icon } from './icons.js';
 import { tint } from './people.js';
+import { icon } from './pieces.js';
 
 /**
  * @typedef {import('../state/recordings.js').Recording} Recording

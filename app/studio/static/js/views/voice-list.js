@@ -6,7 +6,7 @@ import { signal } from '../../vendor/signals-core/signals-core.mjs';
 import { locale, t } from '../i18n/index.js';
 import { compared, DEFAULT_VOICE, load, unloaded, voice, voices } from '../state/voices.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
+import { icon } from './pieces.js';
 
 /** @typedef {import('../state/voices.js').Voice} Voice */
 

@@ -9,9 +9,8 @@ import { take } from '../state/take.js';
 import { loadConsents, loadVoices, voice, voices, wanted } from '../state/voices.js';
 import { differences } from '../transcript/align.js';
 import { failureBox } from './failure.js';
-import { icon } from './icons.js';
 import { ownVoices } from './own-voices.js';
-import { rich } from './rich.js';
+import { icon, rich } from './pieces.js';
 import { microphoneNote, recordButton } from './take.js';
 
 /** @typedef {'consent' | 'sample' | 'try'} Step */
