@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -14,6 +15,8 @@ import pytest
 from app.container import Container
 from app.domain import Caller, Grant, KeyLimits, UsageCounts
 from app.main import create_app
+from app.services import usage
+from app.services.steps import key_limits
 from app.services.usage import SYNC_SECONDS, UsageService
 from app.settings import Settings
 from tests.support.fake_engines import EchoTranscriber, ToneEngine, ToneSynthesizer, engines_of
@@ -55,15 +58,19 @@ def error(answer: httpx2.Response) -> dict[str, str]:
     return found
 
 
-async def within_a_minute() -> None:
-    """Waits for the next minute if this one is nearly over: limits hold for minutes of the clock, and a test
+@pytest.fixture
+def minute_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the clock of the limits ahead to the next minute: limits hold for minutes of the clock, and a test
     must run within one minute.
     """
-    await until(lambda: time.time() % 60 <= 45, 20)
+    ahead = 61 - time.time() % 60
+    clock = SimpleNamespace(**vars(time) | {"time": lambda: time.time() + ahead})
+    for module in (key_limits, usage):
+        monkeypatch.setattr(module, "time", clock)
 
 
+@pytest.mark.usefixtures("minute_begins")
 async def test_every_answer_tells_the_limit_of_requests(calling: Calling) -> None:
-    await within_a_minute()
     async with calling(requests_per_minute=3) as client:
         for left, path in ((2, "/models"), (1, "/models/none"), (0, "/metrics")):
             answer = await client.get(path)
@@ -111,8 +118,8 @@ async def test_a_stream_counts_until_its_end(calling: Calling) -> None:
             assert "transcript.text.done" in answer.text
 
 
+@pytest.mark.usefixtures("minute_begins")
 async def test_seconds_of_audio_in_a_minute(calling: Calling) -> None:
-    await within_a_minute()
     async with calling(audio_seconds_per_minute=7) as client:
         assert (await transcribed(client)).status_code == 200
         assert (await transcribed(client)).status_code == 200
@@ -170,8 +177,8 @@ async def test_a_file_that_lies_about_its_length_is_ended_by_the_quota(
     assert 40 < day.counts.heard < 400, "a few windows are on their way"
 
 
+@pytest.mark.usefixtures("minute_begins")
 async def test_keys_that_were_rotated_are_counted_as_one(container: Container) -> None:
-    await within_a_minute()
     old, secret = await container.keys.create("a", grant=Grant(limits=KeyLimits(requests_per_minute=2)))
     made = await container.keys.rotate(old, 3600)
     assert made
@@ -190,8 +197,8 @@ async def test_a_missing_scope_counts_and_tells_the_limit(container: Container) 
     assert answer.headers["x-ratelimit-limit-requests"] == "5"
 
 
+@pytest.mark.usefixtures("minute_begins")
 async def test_use_is_stored_and_survives_a_restart(container: Container, settings: Settings) -> None:
-    await within_a_minute()
     limits = KeyLimits(requests_per_minute=100, audio_seconds_per_month=8)
     key, secret = await container.keys.create("a", "news", Grant(limits=limits))
     async with client_of(container, secret) as client:
@@ -279,6 +286,7 @@ async def test_servers_tell_one_another_by_themselves(settings: Settings, engine
         assert error(await transcribed(other))["code"] == "insufficient_quota"
 
 
+@pytest.mark.usefixtures("minute_begins")
 @pytest.mark.slow
 async def test_several_servers_count_together(
     settings: Settings, any_database: str, engine: EchoTranscriber
@@ -289,7 +297,6 @@ async def test_several_servers_count_together(
         limits = KeyLimits(requests_per_minute=40, parallel=2, audio_seconds_per_month=100)
         _, secret = await fronts[0].keys.create("a", grant=Grant(limits=limits))
         clients = [await stack.enter_async_context(client_of(front, secret)) for front in fronts]
-        await within_a_minute()
         for client in clients:
             assert (await client.get("/models")).status_code == 200
         for _ in range(8):

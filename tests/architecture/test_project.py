@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -165,13 +166,19 @@ def test_a_unit_test_has_the_name_of_its_module() -> None:
         assert any(tested.startswith(f"{name}_") for name in names), path
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file; the tests do not change it."""
+    return ast.parse(path.read_text())
+
+
 def modules() -> list[Path]:
     return [path for folder in ("app", "engines") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def test_files_and_functions_stay_small() -> None:
     for path in modules():
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         assert len(path.read_text().splitlines()) <= 300, path
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -196,7 +203,7 @@ def named_types(path: Path) -> Iterator[str]:
     A `TypeVar` means nothing outside its module, and neither does an option of a command (`Annotated`), which
     has the name of the option.
     """
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     yield from (node.name.strip("_") for node in tree.body if isinstance(node, ast.ClassDef))
     for name, value in assigned(tree):
         bare, text = name.strip("_"), ast.unparse(value)
@@ -217,7 +224,7 @@ def test_a_type_is_named_once() -> None:
 
 def test_a_constant_that_others_import_is_named_once_in_its_folder() -> None:
     """Who reads one file of a folder should not find another value under a name that they know."""
-    trees = {path: ast.parse(path.read_text()) for path in modules()}
+    trees = {path: tree_of(path) for path in modules()}
     imported = {
         (ROOT / node.module.replace(".", "/")).parent / alias.name
         for tree in trees.values()
@@ -240,7 +247,7 @@ def test_a_docstring_says_more_than_what_is_raised() -> None:
     bare = re.compile(r"((False|None) if [^.;]*\.|Raises `\w+`(, `\w+`)*( or `\w+`)?\.|Blocks\.|Seconds\.)")
     checked = 0
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 docstring = ast.get_docstring(node) or ""
                 checked += docstring != ""
@@ -252,7 +259,7 @@ def test_rules_and_options_are_keyword_only() -> None:
     """Two settings of one type must not be swapped by their position."""
     checked = 0
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.ClassDef) or not node.name.endswith(("Rules", "Options", "Limits")):
                 continue
             calls = [call for call in node.decorator_list if isinstance(call, ast.Call)]
@@ -324,7 +331,7 @@ def test_a_number_says_what_it_is_and_of_what() -> None:
     plain = {"GIB", "MIB", "SIGKILL", "COST", "QUALITY", "RATE"}
     checked = 0
     for path in modules():
-        for name in named_numbers(ast.parse(path.read_text())):
+        for name in named_numbers(tree_of(path)):
             checked += 1
             assert "_" in name or name in plain, f"{path}: {name}"
     assert checked > 200
