@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.common.installed import installed
-from engines.common.onnx import session
+from engines.common.onnx import session, shrinking
 from engines.errors import WeightsBroken, import_failure
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 from engines.writing_scripts import primary_subtag, runs
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 COST = 0.07
 QUALITY = 1
 HONOURS: frozenset[str] = frozenset()
+SHORTEST = ["a"]
+"""The phonemes of the shortest run of a network."""
 # Piper's files do not say a voice's gender; the names of the readers do.
 _GENDERS: dict[str, Gender] = {
     "alan": "male", "alba": "female", "amy": "female", "bryce": "male", "danny": "male", "joe": "male",
@@ -74,6 +77,24 @@ class PiperSynthesizer:
         sentences = self._phonemes(voice, utterance)
         sounds = [self._speak(voice, phonemes, speaker) for phonemes in sentences]
         return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), rate)
+
+    def rest(self) -> None:
+        """Gives back what ONNX Runtime keeps for sentences as long as the last ones.
+
+        It does so only at the end of a run, so the shortest one is made. After each sentence it would take
+        longer, because the memory is needed for the next one.
+        """
+        options = shrinking(self._options)
+        for voice in list(self._loaded.values()) if options else ():
+            ids = voice.phonemes_to_ids(SHORTEST)
+            inputs: dict[str, NDArray[np.float32] | NDArray[np.int64]] = {
+                "input": np.array([ids], np.int64),
+                "input_lengths": np.array([len(ids)], np.int64),
+                "scales": np.array([voice.config.noise_scale, 1.0, voice.config.noise_w_scale], np.float32),
+            }
+            if voice.config.num_speakers > 1:
+                inputs["sid"] = np.zeros(1, np.int64)
+            voice.session.run(None, inputs, options)
 
     def close(self) -> None:
         self._loaded.clear()

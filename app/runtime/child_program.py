@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from app.runtime.child_guard import guard
 from app.runtime.child_messages import Done, Failure, Loaded
@@ -181,6 +182,17 @@ class CallServer:
         return FrameKind.DONE, Done(value, time.monotonic() - began)
 
 
+def rest(host: object) -> None:
+    """Gives back memory that the engine keeps, and then what the C library keeps."""
+    engine_rest: Callable[[], None] | None = getattr(host, "rest", None)
+    if engine_rest:
+        try:
+            engine_rest()
+        except Exception:
+            log.exception("an engine cannot give its memory back")
+    return_free_memory()
+
+
 def main() -> None:
     """Arguments: the id of the server's process, the descriptors of the socket and of the shared memory."""
     guard(int(sys.argv[1]))
@@ -195,7 +207,7 @@ def main() -> None:
         pipe.send(order.call, FrameKind.FAILED, Failure.of(error))
         return
     pipe.send(order.call, FrameKind.DONE, facts)
-    server = CallServer(pipe, host)
+    server = CallServer(pipe, host, partial(rest, host))
     server.run()
     server.close()
 

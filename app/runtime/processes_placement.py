@@ -23,6 +23,17 @@ from engines.errors import EngineDown, GivenUp
 from engines.work import Host, Kind, Order
 
 CPU, CUDA = "cpu", "cuda"
+HEAP = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(16 << 20),
+}
+"""Variables of glibc: one heap, which is kept while there is work (docs/performance.md). By default, large
+arrays of CTranslate2 are mapped anew for each step, and the kernel fills them with zeros. The process returns
+what is free when it had no work for some seconds."""
+MOST_CORES_OF_ONE_HEAP = 4
+"""On larger machines more threads would wait for the one heap; nobody has measured that."""
 VISIBLE, NUMBERING = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 
 
@@ -82,7 +93,7 @@ class ProcessesPlacement:
         if pause and record.history.looping:
             raise EngineDown(record.history.reason, pause)
         name = order.name or order.folder.name
-        variables = {} if options.device == CPU else _one_gpu(device)
+        variables = heap_variables(order.kind) | ({} if options.device == CPU else _one_gpu(device))
 
         def start() -> Child:
             return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
@@ -106,6 +117,15 @@ class ProcessesPlacement:
                 raise GivenUp
             self._hosts = [other for other in self._hosts if not other.stopping]
             self._hosts.append(host)
+
+
+def heap_variables(kind: Kind) -> dict[str, str]:
+    """The environment variables that make the C library keep memory for the next batch. Those that the
+    operator has set stay.
+    """
+    if kind != "transcription" or (os.cpu_count() or 1) > MOST_CORES_OF_ONE_HEAP:
+        return {}
+    return {name: value for name, value in HEAP.items() if name not in os.environ}
 
 
 def _one_gpu(device: int) -> dict[str, str]:

@@ -128,6 +128,11 @@ class _LocalHost:
     def prepare(self, window: Window) -> Window:
         return window
 
+    def rest(self) -> None:
+        """Gives back memory that the engine keeps for its next work. Called when there was none for a
+        while.
+        """
+
     def do(
         self,
         work: Work[object, Result],
@@ -200,6 +205,11 @@ class SynthesizerHost(_LocalHost):
 
     def speak(self, work: Speak) -> Sequence[Pcm]:
         return [self._engine.synthesize(utterance) for utterance in work.rows]
+
+    def rest(self) -> None:
+        rest = getattr(self._engine, "rest", None)  # engines need not have it
+        if rest:
+            rest()
 
     def enroll(self, work: Enroll) -> Sequence[VoiceProfile]:
         cloner = self._cloners(work.cloner)

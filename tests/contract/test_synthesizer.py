@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from typing import cast
 import numpy as np
 import pytest
 
+from app.runtime.threads_placement import SynthesizerHost
 from engines import catalog
 from engines.contracts import SpeechEngine, Synthesizer
 from engines.errors import EngineMissing
+from engines.heap import return_free_memory
 from engines.types import EngineOptions, Utterance, Voice
+from tests.support import process_tree
 from tests.support.fake_engines import ToneEngine, ToneSynthesizer
 
 
@@ -131,6 +135,23 @@ def test_built_in_engines_enter_by_the_plugin_door() -> None:
     assert {"piper", "kokoro"} <= set(catalog.names(catalog.SYNTHESIZERS))
     for name, module in {"piper": "engines.piper", "kokoro": "engines.kokoro.engine"}.items():
         assert catalog.synthesizer(name) is cast("SpeechEngine", import_module(module))
+
+
+@pytest.mark.real
+def test_piper_gives_back_what_long_sentences_took(storage: Path) -> None:
+    """ONNX Runtime keeps some 400 MB after this sentence; a rest leaves about what the weights need."""
+    engine = catalog.synthesizer("piper")
+    folder = storage / "weights/piper-en-us-joe-medium"
+    made = engine.load(folder, EngineOptions(threads=2))
+    voice = engine.voices(folder)[0]
+    long = Utterance(", ".join(["the sea threw its spray against the rocks"] * 6), voice.name, voice.language)
+    said = made.synthesize(long)
+    before = process_tree.resident(os.getpid(), children=False)
+    SynthesizerHost(made, catalog.voice_cloner).rest()
+    return_free_memory()
+    assert process_tree.resident(os.getpid(), children=False) < before - 100_000_000
+    assert len(made.synthesize(long).samples) > 0.5 * len(said.samples)
+    made.close()
 
 
 @pytest.mark.real

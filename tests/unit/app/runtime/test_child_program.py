@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from app.runtime.child_messages import Done
-from app.runtime.child_program import CallServer
+from app.runtime.child_program import CallServer, rest
 from app.runtime.pipe import Frame, FrameKind
 from app.runtime.windows_sent_ahead import SentWork
 from engines.types import Pcm, Window
@@ -155,3 +155,32 @@ def test_a_fault_of_a_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -
     wait_until(lambda: statuses == [70], 20, "the end of the process")
     line.asked.put(None)
     running.join(20)
+
+
+class Resting(Busy):
+    """An engine that can give memory back, or fails to."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        super().__init__()
+        self.rests = 0
+        self._failure = failure
+
+    def rest(self) -> None:
+        self.rests += 1
+        if self._failure:
+            raise self._failure
+
+
+def test_an_engine_is_asked_to_give_its_memory_back() -> None:
+    engine = Resting()
+    rest(engine)
+    assert engine.rests == 1
+
+
+def test_an_engine_that_cannot_give_memory_back_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    rest(Resting(RuntimeError("no")))
+    assert "cannot give its memory back" in caplog.text
+
+
+def test_an_engine_need_not_have_a_rest() -> None:
+    rest(Busy())
