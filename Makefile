@@ -38,7 +38,7 @@ test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
 
 check: $(VENV)/.installed-dev style lint types arrows unit ## All checks that need no weights and no network
 
-unit: $(VENV)/.installed-dev ## Tests that need no weights, no network and no PostgreSQL (about a minute)
+unit: $(VENV)/.installed-dev ## Tests that need no weights, no network and no PostgreSQL (less than a minute on two cores)
 	$(BIN)/python -m pytest -m 'not real and not slow' $(TWO) --no-cov -q tests
 
 format: $(VENV)/.installed-dev ## Format the code and correct what the linter can correct

@@ -161,6 +161,8 @@ def claims_a_second(flac: bytes) -> bytes:
     return flac[:18] + fields.to_bytes(8, "big") + flac[26:]
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("stream", ["false", "true"])
 async def test_a_file_that_lies_about_its_length_is_ended_by_the_quota(
     container: Container, calling: Calling, stream: str
@@ -221,6 +223,8 @@ async def test_use_is_stored_and_survives_a_restart(container: Container, settin
         await again.close()
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_what_is_counted_during_a_write_is_not_lost_at_the_end(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +276,8 @@ async def servers(
     return fronts
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_servers_tell_one_another_by_themselves(settings: Settings, engine: EchoTranscriber) -> None:
     assert SYNC_SECONDS == 1, "as docs/operating.md says"
     async with AsyncExitStack() as stack:

@@ -77,6 +77,8 @@ async def test_not_ready_says_why(settings: Settings) -> None:
     await container.close()
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_readiness_recovers_without_a_request(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

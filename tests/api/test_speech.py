@@ -67,6 +67,8 @@ async def test_mp3_is_the_default_and_begins_at_once(client: httpx2.AsyncClient)
     assert heard[0] / sound.rate < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_speed_is_true(client: httpx2.AsyncClient) -> None:
     lengths = {}
     for speed in (0.25, 0.5, 1.0, 2.0, 4.0):
@@ -250,6 +252,8 @@ def listener(text: str, **fields: Any) -> Listener:
     return Listener(json.dumps({"model": "tts-1", "voice": "alloy", "input": text} | fields).encode())
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 async def test_a_slow_client_holds_back_its_own_synthesis_only(
     container: Container, synthesizer: ToneSynthesizer
 ) -> None:

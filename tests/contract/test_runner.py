@@ -36,7 +36,10 @@ LOAD_SECONDS = 60.0
 """A bound for loading a model, for which a cluster starts a process."""
 
 
-@pytest.fixture(params=sorted(PLACEMENTS))
+STARTS_PROCESSES = {"processes": pytest.mark.slow}
+
+
+@pytest.fixture(params=[pytest.param(one, marks=STARTS_PROCESSES.get(one, ())) for one in sorted(PLACEMENTS)])
 async def setting(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Setting]:
     async with Setting(PLACEMENTS[request.param](FINDER), tmp_path).kept() as made:
         yield made
@@ -245,6 +248,7 @@ async def test_closing_refuses_what_waits_and_ends_what_runs(setting: Setting) -
     await asyncio.wait_for(closing, 10)
 
 
+@pytest.mark.slow
 async def test_requests_at_random_leave_nothing_behind(setting: Setting) -> None:
     """Each request has its own fate; afterwards all is as before."""
     chance = np.random.default_rng(7)

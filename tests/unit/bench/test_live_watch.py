@@ -40,6 +40,7 @@ def server() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_every_answer_of_the_time_is_counted(server: tuple[str, list[str]]) -> None:
     root, paths = server
     waits: list[float] = []

@@ -255,6 +255,7 @@ async def test_a_client_that_was_held_back_and_has_left_is_noticed(monkeypatch: 
         assert b"keepalive ping timeout" in visitor.wire.written
 
 
+@pytest.mark.slow
 async def test_a_client_that_sends_and_answers_no_ping_is_ended() -> None:
     async with visiting(**PINGS) as visitor:
         async for _ in ticks(0.005):

@@ -31,6 +31,7 @@ stretches = st.lists(st.tuples(st.booleans(), st.integers(1, 1500)), max_size=12
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(stretches, st.integers(1, 700), st.integers(0, FRAME_SAMPLES - 1))
 def test_windows_cover_the_speech_and_never_overlap(chances: list[float], block: int, rest: int) -> None:

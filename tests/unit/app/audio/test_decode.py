@@ -311,6 +311,7 @@ def test_our_own_lack_of_memory_is_not_the_files(monkeypatch: pytest.MonkeyPatch
     source.close()
 
 
+@pytest.mark.slow
 def test_a_stream_that_changes_for_ever_is_given_up() -> None:
     convert = Converter()
     frame = av.AudioFrame.from_ndarray(np.zeros((1, 16), np.float32), format="flt", layout="mono")

@@ -67,6 +67,7 @@ class Busy:
         """Has nothing to free."""
 
 
+@pytest.mark.slow
 def test_memory_is_given_back_once_after_work_and_not_during_it() -> None:
     line, engine, times = Line(), Busy(), list[bool]()
     server = CallServer(line, engine, lambda: times.append(True), quiet_seconds=QUIET)  # type: ignore[arg-type]  # a pipe of a test

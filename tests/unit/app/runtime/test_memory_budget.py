@@ -110,6 +110,7 @@ def test_nobody_is_thrown_out_at_work(four: list[Lane]) -> None:
     gates[1].set()
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_client_that_has_left(four: list[Lane]) -> None:
     a, b, c, _ = four
     gates = [use(lane, done=False) for lane in (a, b)]

@@ -146,6 +146,7 @@ class TestWithoutCluster:
         monkeypatch.setattr(crash_history, "FIRST_PAUSE_SECONDS", 0.3)
         return Starts(*(ClusterDown("its head does not answer", 5.0) for _ in range(3)))
 
+    @pytest.mark.slow
     def test_who_asks_is_refused_until_it_is_back(self, gateway: Gateway, starts: Starts) -> None:
         with pytest.raises(ClusterDown, match="its head does not answer") as raised:
             gateway.ask("question", 10)

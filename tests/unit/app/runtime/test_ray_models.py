@@ -120,6 +120,7 @@ async def test_what_a_file_has_deployed_is_used_as_it_is(cluster: FakeCluster) -
     assert len(cluster.deployed) == 1
 
 
+@pytest.mark.slow
 async def test_a_server_that_may_not_deploy_waits(cluster: FakeCluster) -> None:
     client = cluster.client(replace(RULES, deploy=False))
     with pytest.raises(ClusterDown, match="no replica of the model runs yet"):

@@ -255,6 +255,7 @@ async def test_another_process_never_takes_the_log_from_under_an_open_database(t
     assert await asyncio.to_thread(seen_by_another) == ["before", "second"]
 
 
+@pytest.mark.slow
 async def test_writers_of_one_process_come_one_after_the_other(
     any_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,6 +221,7 @@ async def test_sudden_death_leaves_no_half_voice(tmp_path: Path) -> None:
     await database.close()
 
 
+@pytest.mark.slow
 async def test_a_voice_for_a_consent_that_goes_at_that_moment_is_made_or_refused(store: VoiceStore) -> None:
     """On PostgreSQL the foreign key failed if the consent went between the two steps: a 500."""
     for made in await add(store, 20):

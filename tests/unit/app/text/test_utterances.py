@@ -26,6 +26,7 @@ def cut(text: str, sizes: list[int] | None = None, language: str = "en-US") -> l
     return found + list(cutter.flush())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(

@@ -174,6 +174,7 @@ EVENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVENTS)
 def test_the_longest_events_of_a_live_session(name: str) -> None:
     assert lets_others_run(lambda: client_event(decoded(EVENTS[name])))

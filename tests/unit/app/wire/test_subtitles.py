@@ -174,6 +174,7 @@ def test_the_division_is_the_cheapest(segments: list[Segment], shape: tuple[int,
         assert [cue.lines for cue in cues] == brute_force(run, rules)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(42, 2, 7.0), (200, 2, 60.0), (200, 5, 60.0), (10, 1, 1.0)])
 @pytest.mark.parametrize("piece", [" a", "音"])
 def test_many_words_take_a_bounded_number_of_steps(
