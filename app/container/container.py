@@ -117,7 +117,8 @@ class Container:
         return [self.registry.resolve(name) for name in self.settings.models.preload]
 
     def _loading(self) -> bool:
-        return any(self.runner.problem(model) for model in self._preloaded())
+        """Whether models that must be ready are still to be loaded; one that cannot be loaded is not."""
+        return any(self.runner.state(model) in ("idle", "loading") for model in self._preloaded())
 
     async def open(self) -> None:
         """Checks what must be right before the first request, and begins to load models.

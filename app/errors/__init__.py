@@ -243,7 +243,8 @@ def from_engine(error: engine_errors.EngineError) -> ApiError:
 
 def _down(error: engine_errors.EngineError) -> ApiError:
     failure = ModelUnavailable("The model is being started again. Try again shortly.", param="model")
-    failure.retry_after = max(1, math.ceil(getattr(error, "pause", 0)))
+    if isinstance(error, engine_errors.EngineDown):
+        failure.retry_after = max(1, math.ceil(error.pause))
     return failure
 
 

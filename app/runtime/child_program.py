@@ -99,7 +99,8 @@ class CallServer:
     def _next(self) -> Call | None:
         """Reads frames until there is work for this thread. Returns None when there will be no more."""
         while not self._reading.acquire(timeout=self._quiet_seconds):
-            self._rest()
+            if call := self._rest():
+                return call
         try:
             while not self._ended:
                 call = self._read()
@@ -145,13 +146,22 @@ class CallServer:
             self._worked_at = time.monotonic()
             return None
 
-    def _rest(self) -> None:
+    def _rest(self) -> Call | None:
+        """Gives memory back, if there was no work for some time. It counts as a call, because an engine that
+        does one call at a time does not do this beside it. Returns the call that came meanwhile.
+        """
         with self._changing:
             ended = self._worked_at
             if self._running or ended is None or time.monotonic() - ended < self._quiet_seconds:
-                return
+                return None
             self._worked_at = None
+            self._running += 1
         self._give_back()
+        with self._changing:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._running -= 1
+            return None
 
     def _sent(self, number: int, kind: FrameKind, value: object) -> bool:
         """Sends a frame. Returns False if the server has ended."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engines.common.cores import cores
+from engines.cores import cores
 from engines.errors import EngineError, WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 

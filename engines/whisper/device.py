@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines import cuda_libraries
-from engines.common.cores import cores
+from engines.cores import cores
 from engines.errors import WeightsBroken, is_out_of_memory
 from engines.gpus import compute_type, gpus, worth_trying
 from engines.types import EngineOptions

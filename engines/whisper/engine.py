@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.common.cores import cores
+from engines.cores import cores
 from engines.errors import UnsupportedInput, import_failure
 from engines.types import (
     EngineOptions,

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 FIRST_TIMESTAMP = 50
 """Greatest value of the first timestamp: one second, in steps of 0.02 s."""
 SAMPLED_CANDIDATES = 5
-"""Sequences that are sampled at a temperature above zero; the likeliest one that is no loop is the result."""
+"""Sequences that are sampled at a temperature above zero; the likeliest one is the result; where
+it is a loop, the likeliest that is good enough."""
 GREEDY_MIN_LOGPROB = -0.35
 """Mean log-probability from which a greedy result needs no beam search."""
 LOOP_JUMP = 0.6
@@ -163,9 +164,13 @@ def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any
 def _decoded(
     result: WhisperGenerationResult, tokens: WhisperTokens, temperature: float, options: TranscribeOptions
 ) -> Decoded:
-    """The likeliest sequence that is no repetition loop: a loop is likelier than any text."""
+    """The likeliest sequence; where it is a loop, the likeliest that is good enough, because a loop is
+    likelier than any text.
+    """
     found = [_sequence(result, index, tokens, temperature) for index in range(len(result.sequences_ids))]
-    chosen = next((one for one in found if not is_loop(one, options)), found[0])
+    chosen = found[0]
+    if is_loop(chosen, options):
+        chosen = next((one for one in found if one.compression_ratio and passes(one, options)), chosen)
     # CTranslate2 gives logits for a single sequence only.
     return (
         replace(chosen, logprobs=_logprobs(result.logits[0], chosen.tokens)) if options.logprobs else chosen

@@ -158,6 +158,30 @@ def test_a_fault_of_a_thread_ends_the_process(monkeypatch: pytest.MonkeyPatch) -
     running.join(20)
 
 
+def test_a_call_that_comes_while_memory_is_given_back_waits_for_it() -> None:
+    line, engine = Line(), Counting(1)
+    engine.go_on.set()
+    resting, go_on = threading.Event(), threading.Event()
+
+    def give_back() -> None:
+        resting.set()
+        assert go_on.wait(20)
+
+    server = CallServer(line, engine, give_back, quiet_seconds=0.01)  # type: ignore[arg-type]  # a pipe of a test
+    running = threading.Thread(target=server.run)
+    running.start()
+    assert resting.wait(20)
+    line.asked.put(Frame(1, FrameKind.DO, SentWork(Embed((Pcm(tone(1)),)), ())))
+    line.asked.put(Frame(0, FrameKind.PING, ()))
+    wait_until(lambda: line.told == [0], 20, "the answer to the ping")
+    assert engine.seen == []
+    go_on.set()
+    wait_until(lambda: line.told == [0, 1], 20, "the answer to the call")
+    line.asked.put(None)
+    running.join(20)
+    server.close()
+
+
 class Resting(Busy):
     """An engine that can give memory back, or fails to."""
 

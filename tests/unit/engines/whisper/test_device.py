@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engines import cores as cores_module
 from engines import cuda_libraries
-from engines.common import cores as cores_module
-from engines.common.cores import cores
+from engines.cores import cores
 from engines.errors import WeightsBroken
 from engines.gpus import Gpu
 from engines.types import EngineOptions

@@ -123,7 +123,7 @@ def test_text_is_taken_although_a_sampled_loop_is_likelier() -> None:
 
 
 def test_where_all_samples_are_loops_the_likeliest_counts() -> None:
-    sampled = Generated(LOOP, -0.03, others=((LOOP[1:], -0.7),))
+    sampled = Generated(LOOP, -0.03, others=((LOOP[1:], -0.7), ((), -0.7), (GOOD, -3.0)))
     assert run(Scripted({(0.2, 1): sampled}, Generated(LOOP, -0.1))).tokens == LOOP
 
 
