@@ -83,7 +83,8 @@ def weights_store(settings: Settings, *, offline: bool = False, reread: bool = T
         hub=weights.hub,
         mirrors=weights.mirrors,
         offline=offline or weights.offline,
-        hash_book=None if reread else settings.hash_book,
+        hash_book=settings.hash_book,
+        reread=reread,
     )
 
 

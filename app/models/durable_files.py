@@ -6,66 +6,57 @@ Law: paths and bytes only; the callers know what a file is for.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
 
 SETTLED_SECONDS = 2.0
 """A file that was changed less long ago may change again without another time."""
-HASH_BOOK_BYTES = 1 << 20
-MOST_HASHES = 4000
-"""The most hashes in a hash book. The oldest ones are left out."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_known_hashes: dict[tuple[int, ...], str] = {}
-"""Hashes of files by device, inode, size and times. A start asks twice for those of all weights."""
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, size and times of change of a file."""
+_right_hashes: dict[Stamp, str] = {}
+"""Hashes that `has_hash` found to be right. A start asks twice for those of all weights."""
+
+
+def stamp_of(found: os.stat_result) -> Stamp | None:
+    """What tells whether a file is as it was; None if it was changed so recently that its times do not."""
+    if time.time() - max(found.st_mtime, found.st_ctime) < SETTLED_SECONDS:
+        return None
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 in hexadecimal. A file that is as this process saw it before is not read again."""
+    """SHA-256 in hexadecimal."""
     with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if seen not in _known_hashes:
-            age = time.time() - max(found.st_mtime, found.st_ctime)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if age < SETTLED_SECONDS:
-                return digest
-            _known_hashes[seen] = digest
-        return _known_hashes[seen]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def recall_hashes(book: Path) -> None:
-    """Reads the hashes that an earlier process kept in `book`: `hash_of` does not read these files again
-    unless they have changed since. A book that is absent or damaged is ignored.
+def has_hash(path: Path, sha256: str) -> bool:
+    """Whether the bytes have this hash. A file that this process found right is not read again while its
+    stamp is the same; one that it found wrong is read again.
     """
-    with suppress(OSError, ValueError, TypeError, RecursionError):
-        with book.open("rb") as file:
-            rows = json.loads(file.read(HASH_BOOK_BYTES))
-        for *seen, digest in rows:
-            if len(seen) == 5 and all(type(one) is int for one in seen) and _SHA256.fullmatch(digest):
-                _known_hashes.setdefault(tuple(seen), digest)
-
-
-def keep_hashes(book: Path) -> None:
-    """Writes the hashes that this process knows for `recall_hashes` of a later process. Does nothing if the
-    book has them already, or if it cannot be written.
-    """
-    rows = [[*seen, digest] for seen, digest in list(_known_hashes.items())[-MOST_HASHES:]]
-    data = json.dumps(rows).encode()
-    with suppress(OSError):
-        if rows and not (book.is_file() and book.read_bytes() == data):
-            write_atomically(book, data)
+    with path.open("rb") as file:
+        stamp = stamp_of(os.fstat(file.fileno()))
+        if stamp and _right_hashes.get(stamp) == sha256:
+            return True
+        right = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    if right and stamp:
+        _right_hashes[stamp] = sha256
+    return right
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes all of the bytes or none of them, also if the power fails."""
+    """Writes all of the bytes or none of them, also if the power fails or another process writes too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    move_durably(beside, path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with beside.open("xb") as file:  # never an existing file, nor one behind a link
+            file.write(data)
+        move_durably(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def move_durably(source: Path, target: Path) -> None:

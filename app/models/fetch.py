@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.models.catalog import FileEntry, ModelEntry
-from app.models.durable_files import hash_of, move_durably
+from app.models.durable_files import has_hash, move_durably
 from app.models.errors import MirrorError, WeightsError
 from app.models.hub import ask_hub
 from app.models.mirrors import FolderMirror, Mirror, hub_mirror, url_mirror
@@ -106,7 +106,7 @@ def _fetch_from(mirror: Mirror, file: FileEntry, staged: Path, report: FetchProg
     for _ in range(2):
         resumed = staged.exists()
         mirror.fetch(file, staged, lambda done: report(file.name, done, file.size))
-        if staged.stat().st_size == file.size and (not file.sha256 or hash_of(staged) == file.sha256):
+        if staged.stat().st_size == file.size and (not file.sha256 or has_hash(staged, file.sha256)):
             return
         staged.unlink(missing_ok=True)
         if not resumed:

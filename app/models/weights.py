@@ -1,7 +1,8 @@
 """The weights store: every model's files, verified, in one folder.
 
-Law: a file gets its final name only when its bytes have the right hash; a file with a wrong hash is never
-used. One process at a time changes a model's files.
+Law: a file gets its final name only when its bytes have the right hash. A file whose bytes were found wrong
+is not used; whether they are read is the matter of `hash_book.py`. One process at a time changes a model's
+files.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Literal
 from filelock import FileLock
 
 from app.models.catalog import FileEntry, ModelEntry, catalog
-from app.models.durable_files import hash_of, keep_hashes, recall_hashes
+from app.models.durable_files import has_hash, hash_of
 from app.models.errors import WeightsError
 from app.models.fetch import Fetcher, FetchProgress, silent
+from app.models.hash_book import HasHash, HashBook
 from app.models.manifest import find_manifest, write_manifest
 
 STAGING = ".fetching"
@@ -47,16 +49,15 @@ class WeightsStore:
         offline: bool = False,
         known: Mapping[str, ModelEntry] | None = None,
         hash_book: Path | None = None,
+        reread: bool = True,
     ) -> None:
         """`hub`: address of the model hub. `mirrors`: local folders that are asked first. `known`: models
         that need no manifest; the catalogue if it is None. `hash_book`: a file that keeps the hashes of files
-        for later processes, which do not read those again that have not changed; without it, every process
-        reads every file.
+        for later processes. `reread`: whether this process reads every file, or only those that are not in
+        the hash book or have changed since.
         """
         self.folder = folder
-        self._hash_book = hash_book
-        if hash_book:
-            recall_hashes(hash_book)
+        self._book = HashBook(hash_book, folder, believed=not reread)
         self.known = catalog() if known is None else known
         self._fetcher = Fetcher(hub=hub, mirrors=mirrors, offline=offline)
 
@@ -80,9 +81,12 @@ class WeightsStore:
 
     def check(self, model: str) -> list[FileCheck]:
         """Reads every file of a known model and compares its hash. Empty for a folder without a manifest."""
-        entry, folder = self.entry(model), self.path(model)
-        files = entry.files if entry else ()
-        return [FileCheck(file, file_state(folder / file.name, file)) for file in files]
+        entry = self.entry(model)
+        return self._check(entry, self.path(model)) if entry else []
+
+    def _check(self, entry: ModelEntry, folder: Path) -> list[FileCheck]:
+        with self._book.reading() as matches:
+            return [FileCheck(file, file_state(folder / file.name, file, matches)) for file in entry.files]
 
     def require(self, model: str) -> Path:
         """The folder of a model that is complete and undamaged.
@@ -105,7 +109,6 @@ class WeightsStore:
                 "here and run `antiphon models import FILE`.",
                 folder=self.folder,
             )
-        self._keep_hashes()
         return folder
 
     def trusted(self, model: str) -> bool:
@@ -122,7 +125,7 @@ class WeightsStore:
         with self.locked(model):
             entry = self.entry(model) or self._describe(model)
             folder = self.path(model)
-            wrong = [file for file in entry.files if file_state(folder / file.name, file) != "ok"]
+            wrong = [check.file for check in self._check(entry, folder) if check.state != "ok"]
             if wrong:
                 self._fetcher.fetch(entry, wrong, folder, folder / STAGING, report)
             if entry.id not in self.known:
@@ -130,12 +133,7 @@ class WeightsStore:
                 entry = entry if trust is None else replace(entry, trusted=trust)
                 write_manifest(entry, folder)
             shutil.rmtree(folder / STAGING, ignore_errors=True)
-            self._keep_hashes()
             return entry
-
-    def _keep_hashes(self) -> None:
-        if self._hash_book:
-            keep_hashes(self._hash_book)
 
     def _describe(self, model: str) -> ModelEntry:
         """An entry for a model that is not known, from the hub's list of files. Raises `WeightsError`."""
@@ -171,10 +169,10 @@ def unslug(folder: str) -> str:
     return folder.replace("--", "/")
 
 
-def file_state(path: Path, file: FileEntry) -> FileState:
-    """Whether the bytes at `path` are those of `file`."""
+def file_state(path: Path, file: FileEntry, matches: HasHash = has_hash) -> FileState:
+    """Whether the bytes at `path` are those of `file`. `matches` tells whether they have a hash."""
     try:
-        right = path.stat().st_size == file.size and (not file.sha256 or hash_of(path) == file.sha256)
+        right = path.stat().st_size == file.size and (not file.sha256 or matches(path, file.sha256))
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
     return "ok" if right else "damaged"
