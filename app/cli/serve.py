@@ -8,8 +8,6 @@ import gc
 import logging
 import os
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,33 +88,8 @@ def _checked(settings: Settings, *, prepare: bool) -> Settings:
     """The settings of a server that can listen. With `prepare`, weights are fetched and the database is
     migrated before. Raises like `_check_listening` and `_prepare`.
     """
-    hashing = _hash_ahead(settings) if prepare else None
     _check_listening(settings)
-    if hashing is None:
-        return settings
-    hashing.join()
-    return _prepare(settings)
-
-
-def _hash_ahead(settings: Settings) -> threading.Thread:
-    """Hashes the weights of the models to be loaded, while the libraries of the server are imported."""
-    from app.models.durable_files import hash_of, recall_hashes
-    from app.models.weights import slug
-
-    recall_hashes(settings.hash_book)
-
-    models = (settings.models.aliases.get(name, name) for name in settings.models.preload)
-    folders = [settings.weights_folder / slug(model) for model in models if not Path(model).is_absolute()]
-
-    def hash_all() -> None:
-        for folder in folders:
-            with suppress(OSError, ValueError):  # `_prepare` looks again, and tells what is wrong
-                for path in filter(Path.is_file, folder.iterdir()):
-                    hash_of(path)
-
-    thread = threading.Thread(target=hash_all, daemon=True)
-    thread.start()
-    return thread
+    return _prepare(settings) if prepare else settings
 
 
 def _prepare(settings: Settings) -> Settings:
