@@ -43,6 +43,7 @@ class Score:
 
     errors: int = 0
     words: int = 0
+    """Words of clips whose text is known; errors are counted in these only."""
     differ: int = 0
     """Words unlike those of full windows."""
     compared: int = 0
@@ -112,7 +113,7 @@ def wrong(truth: str, said: str) -> int:
 def score(name: str, text: str, cpu: float, scores: dict[str, Score], truth: str | None, full: str) -> None:
     mine = scores.setdefault(name, Score())
     mine.cpu += cpu
-    mine.words += len((truth if truth is not None else full).split())
+    mine.words += len((truth or "").split())
     mine.differ += wrong(full, text)
     mine.compared += len(full.split())
     mine.errors += wrong(truth, text) if truth is not None else 0
@@ -120,6 +121,7 @@ def score(name: str, text: str, cpu: float, scores: dict[str, Score], truth: str
 
 def report(title: str, scores: dict[str, Score], *, truths: bool) -> None:
     base = scores[FULL]
+    print(f"{title}: {base.words} known words")
     for name, mine in scores.items():
         rate = f"{100 * mine.errors / max(1, mine.words):6.2f}" if truths else "      "
         share = 100 * mine.differ / max(1, mine.compared)
