@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.http_connections import FIRST_REQUEST_SECONDS, Connection, protocol
+from app.api.open_files import affordable_connections
 from app.api.tls import certificate_of
 from app.api.waiting_connections import ConnectionBook, ConnectionLimits
 from app.api.websocket_connections import MESSAGE_BYTES, PING_SECONDS, Socket
@@ -29,8 +29,6 @@ FAREWELL_SECONDS = 5.0
 """After the grace period of a shutdown, cancelled requests have so many seconds to send
 their last answers.
 """
-OTHER_FILES = 600
-"""File descriptors that are neither connections nor uploads: libraries, weights, the database."""
 
 
 class Server(uvicorn.Server):
@@ -152,22 +150,10 @@ def _accepted(listening: socket.socket) -> Iterator[socket.socket]:
 def _connection_limits(settings: Settings) -> ConnectionLimits:
     server, limits = settings.server, settings.limits
     return ConnectionLimits(
-        connections=_affordable(server.connections, limits.uploads),
+        connections=affordable_connections(settings),
         header_bytes=server.header_bytes,
         header_count=server.header_count,
         header_seconds=server.header_seconds,
         idle_seconds=server.idle_seconds,
         download_idle_seconds=limits.download_idle_seconds,
     )
-
-
-def _affordable(connections: int, uploads: int) -> int:
-    """The number of connections that the process has file descriptors for; its soft limit is raised if
-    necessary.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + 2 * uploads + OTHER_FILES
-    if soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return connections if soft >= needed else max(16, min(connections, soft // 2))

@@ -16,6 +16,9 @@ import typer
 from app.cli.options import Config
 
 if TYPE_CHECKING:
+    import socket
+
+    from app.container import Container
     from app.settings import Settings
 
 
@@ -183,6 +186,7 @@ async def _preflight(settings: Settings) -> None:
 def _run(settings: Settings) -> None:
     """Serves until a signal stops it. Raises `CannotListen`."""
     from app.api.listening import listen
+    from app.api.open_files import affordable_connections
     from app.container import Container
 
     sockets = listen(settings.server.host, settings.server.port)
@@ -190,13 +194,21 @@ def _run(settings: Settings) -> None:
     scheme = "https" if settings.server.certificate else "http"
     url = f"{scheme}://[{host}]:{port}/v1" if ":" in host else f"{scheme}://{host}:{port}/v1"
     logging.getLogger("antiphon").info("the API will be at %s", url)
+    affordable_connections(settings)  # engines inherit the limit of open files that this raises
     container = Container(settings)
-    container.preload()
+    try:
+        container.preload()
+        _serve(container, sockets)
+    finally:
+        container.abandon()
+
+
+def _serve(container: Container, sockets: list[socket.socket]) -> None:
     # The models are loaded while these libraries are imported.
     from app.api.server import Server
     from app.main import create_app
 
-    server = Server(create_app(container), settings)
+    server = Server(create_app(container), container.settings)
     gc.collect()
     gc.freeze()  # no other thread runs while Python looks through all objects, so there should be few
     try:

@@ -56,7 +56,7 @@ from engines.contracts import DiarizationEngine, LoadTranscriber, SpeechEngine
 class Container:
     """Everything that is alive while the server runs."""
 
-    _preloading = False
+    _preloading = _opened = False
     _warming: asyncio.Task[None] | None = None
 
     def __init__(
@@ -125,6 +125,7 @@ class Container:
 
         Raises `DatabaseError` or `StartRefused`.
         """
+        self._opened = True
         await check_start(self.settings, self.database, self.keys)
         self.loudness.share()
         if self.settings.tracing.endpoint:
@@ -152,6 +153,11 @@ class Container:
             stack.push_async_callback(self.idle_memory.close)
             if self._warming:
                 self._warming.cancel()
+
+    def abandon(self) -> None:
+        """Ends what `preload` began, if the server has failed before `open`, after which `close` is due."""
+        if not self._opened:
+            asyncio.run(self.close())
 
     def _activity(self) -> Activity:
         return Activity(begun=self.uploads.begun, open=self.uploads.count + self.runner.snapshot().requests)

@@ -1,0 +1,78 @@
+"""A server that fails after it began to load models leaves nothing behind."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app.api import open_files
+from app.api.tls import CertificateUnusable
+from app.cli import serve
+from app.container import Container
+from app.settings import Settings
+from app.settings.load import load_settings
+from engines.types import EngineOptions
+from tests.support.fake_engines import EchoTranscriber
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "model").mkdir()
+    given = {
+        "ANTIPHON_STORAGE_FOLDER": str(tmp_path),
+        "ANTIPHON_SERVER_PORT": "0",
+        "ANTIPHON_RUNTIME_PLACEMENT": "threads",
+        "ANTIPHON_MODELS_ALIASES": f'{{ "whisper-1" = "{tmp_path / "model"}" }}',
+        "ANTIPHON_MODELS_PRELOAD": "whisper-1",
+    }
+    return load_settings(None, given)
+
+
+@pytest.mark.parametrize("failure", [CertificateUnusable("no certificate"), KeyboardInterrupt()])
+def test_a_failure_after_preload_closes_what_was_loaded(
+    settings: Settings, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    steps: list[str] = []
+    loaded = threading.Event()
+
+    def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
+        steps.append("load")
+        loaded.set()
+        return engine
+
+    def failing(*_: object) -> None:
+        assert loaded.wait(30)
+        raise failure
+
+    limits = SimpleNamespace(
+        RLIMIT_NOFILE=resource.RLIMIT_NOFILE,
+        RLIM_INFINITY=resource.RLIM_INFINITY,
+        getrlimit=lambda _: (256, 1 << 20),
+        setrlimit=lambda *_: steps.append("limit"),
+    )
+    monkeypatch.setattr(open_files, "resource", limits)
+    monkeypatch.setattr("app.container.Container", lambda settings: Container(settings, lambda _: load))
+    monkeypatch.setattr("app.api.server.Server", failing)
+    with pytest.raises(type(failure)):
+        serve._run(settings)
+    assert steps == ["limit", "load"]
+    assert engine.closed
+
+
+def test_a_container_that_was_opened_is_not_abandoned(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    async def close(container: Container) -> None:
+        closed.append(True)
+
+    monkeypatch.setattr(Container, "close", close)
+    container = Container(settings)
+    monkeypatch.setattr(container, "_opened", True)
+    container.abandon()
+    assert closed == []
