@@ -26,6 +26,7 @@ def test_with_blocked_storage_and_without_its_language_the_page_works(page_of: P
     made.page.route("**/i18n/de.js", lambda route: route.abort())
     page = made.open()
     page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Drop a recording here'")
+    assert page.locator("html").get_attribute("lang") == "en"
     answer_with(page, body(events(HARBOUR)))
     page.set_input_files("input[type=file]", told("harbour.wav"))
     page.wait_for_selector("text=done in")

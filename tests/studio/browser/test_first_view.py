@@ -118,7 +118,7 @@ def test_1_a_file_is_chosen_before_the_modules_are_there(cleared: Visit) -> None
     with page.expect_file_chooser() as choosing:
         page.get_by_text("Choose a file").click()
     choosing.value.set_files(file_of("early.wav"))
-    page.wait_for_selector("[data-served=taken]")
+    page.wait_for_selector("[data-taken]")
     release()
     page.wait_for_selector("h1:text-is('early.wav')")
     page.wait_for_selector("text=done in")
@@ -134,14 +134,18 @@ def test_1_a_dialog_that_is_open_while_the_modules_come_gives_its_file(cleared: 
     page.wait_for_selector("h1:text-is('late.wav')")
 
 
-DROPPED = """() => {
+DROPPED = """(name) => {
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File(['RIFF'], 'dropped.wav', {type: 'audio/wav'}));
+  dataTransfer.items.add(new File(['RIFF'], name ?? 'dropped.wav', {type: 'audio/wav'}));
   const [over, drop] = ['dragover', 'drop'].map(
     (name) => new DragEvent(name, {dataTransfer, bubbles: true, cancelable: true}));
   return [over, drop].map((event) => document.body.dispatchEvent(event));
 }"""
 """Drops a file on the page. Gives for both events whether the browser may act on them."""
+
+
+MAIN_RUN = "() => import(document.querySelector('script[type=module]').src).then(() => undefined)"
+"""Waits until the first module has run, which then waits for the language."""
 
 
 @pytest.mark.parametrize(("view", "posts"), [("", 1), ("#/speak", 0)])
@@ -156,6 +160,125 @@ def test_1_a_file_is_dropped_before_the_modules_are_there(cleared: Visit, view: 
     page.wait_for_selector("h1:text-is('dropped.wav')" if posts else ".voices li")
     page.wait_for_load_state("networkidle")
     assert len(made.paths("POST")) == posts
+
+
+def test_1_each_file_that_is_dropped_early_is_named_and_kept_wherever_the_user_goes(cleared: Visit) -> None:
+    made = cleared
+    made.allowed = (400,)
+    page, release = held(made)
+    page.evaluate(DROPPED, "first.wav")
+    page.evaluate(DROPPED, "<b>second</b>.wav")
+    assert page.locator(".limits").inner_text() == "first.wav, <b>second</b>.wav"
+    assert page.get_by_role("status").inner_text() == "first.wav, <b>second</b>.wav"
+    page.get_by_role("link", name="Voices").click()
+    release()
+    page.wait_for_selector("h1:text-is('first.wav')")
+    page.wait_for_selector("nav.list >> text='<b>second</b>.wav'")
+    page.wait_for_load_state("networkidle")
+    assert made.paths("POST") == ["/v1/audio/transcriptions"] * 2
+
+
+def test_1_a_file_dropped_on_a_hidden_view_is_kept(cleared: Visit) -> None:
+    """The stored language is not that of the browser; and the transcript of the address is gone."""
+    made = cleared
+    made.allowed = (400,)
+    page = made.open()
+    page.get_by_role("combobox", name="Language of the page").select_option("de")
+    for view in ("", "#/transcribe/gone", "#/unknown"):
+        page, release = held(made, view)
+        assert page.title() == "Antiphon"
+        assert not page.get_by_text("Datei wählen").is_visible()
+        page.evaluate(DROPPED)
+        release()
+        page.wait_for_selector("h1:text-is('dropped.wav')")
+
+
+def test_1_a_file_dropped_while_the_language_comes_is_transcribed_once(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake, locale="de", allowed=(400,))
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    made.page.route("**/js/i18n/de.js", hold)
+    page = made.page
+    page.goto(made.root, wait_until="commit")
+    page.wait_for_selector(".limits")
+    page.evaluate(MAIN_RUN)
+    page.evaluate(DROPPED)
+    for route in waiting:
+        route.continue_()
+    page.wait_for_selector("h1:text-is('dropped.wav')")
+    page.wait_for_load_state("networkidle")
+    assert made.paths("POST") == ["/v1/audio/transcriptions"]
+
+
+@pytest.mark.parametrize("view", ["", "#/speak"])
+def test_1_a_module_that_does_not_come_is_told(cleared: Visit, view: str) -> None:
+    """The page takes no more files then, and loads again when the user says so."""
+    made = cleared
+    made.page.route("**/js/state/take.js", lambda route: route.abort())
+    made.page.goto(f"{made.root}/{view}")
+    page = made.page
+    alert = page.get_by_role("alert")
+    alert.get_by_text("This page could not be loaded").wait_for()
+    assert page.locator("main > :visible").count() == 1
+    assert page.evaluate(DROPPED) == [True, True]
+    assert violations(page) == []
+    page.unroute_all()
+    alert.get_by_role("link", name="Load it again").click()
+    page.wait_for_selector(f"{DRAWN} a[aria-current=page] >> text='{'Speak' if view else 'Transcribe'}'")
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_1_modules_that_come_late_are_waited_for_and_taken(page_of: PageOf, fake: Server) -> None:
+    made = page_of(fake)
+    made.page.clock.install()
+    page, release = held(made)
+    page.clock.run_for(14_000)
+    assert page.get_by_role("alert").count() == 0
+    page.clock.run_for(1_500)
+    page.get_by_role("alert").get_by_text("This page could not be loaded").wait_for()
+    release()
+    page.wait_for_selector(DROP_ZONE)
+
+
+def test_1_38_an_early_press_opens_no_microphone_later(cleared: Visit) -> None:
+    """The last press counts."""
+    page, release = held(cleared)
+    example = page.get_by_role("button", name="Try an example")
+    example.click()
+    assert example.get_attribute("aria-busy") == "true"
+    page.get_by_role("button", name="Record").click()
+    assert example.get_attribute("aria-busy") is None
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() + 2100; }")
+    release()
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Record"
+    assert page.get_by_role("button", name="Cancel").count() == 0
+    assert cleared.paths("POST") == []
+
+
+def test_a_menu_that_is_open_while_the_modules_come_gives_its_choice(cleared: Visit) -> None:
+    page, release = held(cleared)
+    old = page.locator("header select").element_handle()
+    theme = page.get_by_role("button", name="Theme")
+    theme.click()
+    theme.click()
+    release()
+    old.evaluate("menu => { menu.value = 'de'; menu.dispatchEvent(new Event('change', {bubbles: true})); }")
+    page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Aufnahme hier ablegen'")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_the_page_names_the_language_that_it_speaks(page_of: PageOf, fake: Server) -> None:
+    """English, where the browser wants German."""
+    made = page_of(fake, locale="de")
+    page = made.open()
+    page.get_by_role("combobox", name="Sprache der Seite").select_option("en")
+    page.goto("about:blank")
+    page = made.open()
+    page.wait_for_selector(f"{DROP_ZONE} h1 >> text='Drop a recording here'")
+    assert page.locator("html").get_attribute("lang") == "en"
 
 
 def test_1_38_what_was_pressed_opened_chosen_and_focused_stays_so(cleared: Visit) -> None:
@@ -214,4 +337,7 @@ def test_without_scripts_the_page_says_what_it_needs_in_the_user_s_language(
     told = page.locator("body").inner_text()
     assert "Cette page a besoin de JavaScript." in told
     assert page.locator("noscript code").all_inner_texts() == ["/v1"]
-    assert "Choisir un fichier" in told
+    assert "Choisir un fichier" not in told
+    assert page.locator("a:visible, button:visible, select:visible, label:visible").all_inner_texts() == [
+        "Antiphon"
+    ]

@@ -26,11 +26,13 @@ async function begin() {
   effect(() => {
     document.documentElement.dataset.theme = theme.value;
   });
-  watchDrops();
   watchMenus();
   watchTabs();
   const loaded = restored();
   await loadLocale().catch(() => undefined); // then the page speaks English
+  effect(() => {
+    document.documentElement.lang = locale.value;
+  });
   // A new browser profile takes long to open its storage; only the view of one transcript has to wait for it.
   if (route.value.id) {
     later('opened');
@@ -40,7 +42,7 @@ async function begin() {
     void locale.value; // the name of the view is a text of the page
     document.title = `${recording(route.value.id)?.name ?? t(`nav.${route.value.view}`)} · Antiphon`;
   });
-  draw();
+  draw(loaded);
   effect(silence);
   watchProgress();
   effect(() => {
@@ -49,14 +51,16 @@ async function begin() {
   });
 }
 
-/** Draws the view and the player's bar, now and after each change. */
-function draw() {
+/** Draws the view and the player's bar, now and after each change. @param {Promise<void>} loaded the transcripts that this browser keeps */
+function draw(loaded) {
   const view = element('app');
   const bar = element('player');
   const drawn = () => void effect(() => keepingFocus(() => void render(shell(), view)));
-  replaceServed(view, drawn, (files) => {
-    if (route.value.view === 'transcribe') takeFiles(files);
-  });
+  // One that is kept may be what the file belongs to.
+  const taken = (/** @type {File[]} */ files) =>
+    void (route.value.id ? loaded.then(() => takeFiles(files)) : takeFiles(files));
+  replaceServed(view, drawn, taken);
+  watchDrops(); // no sooner: until then `first.js` takes what is dropped
   effect(() => void render(recordings.value.length ? later('opened')?.playerBar() : nothing, bar));
   effect(() => {
     // They are there before the server may no longer be reached.

@@ -9,6 +9,9 @@ export default {
   'nav.language': 'Sprache der Seite',
   'nav.theme': 'Farben: {name}',
   'page.no-script': 'Diese Seite braucht JavaScript. Die API unter `/v1` und die Befehlszeile brauchen keines.',
+  'page.unloaded':
+    'Diese Seite konnte nicht geladen werden: Der Server ist nicht erreichbar oder hat inzwischen eine andere Version.',
+  'page.reload': 'Noch einmal laden',
   'theme.auto': 'wie das System',
   'theme.light': 'hell',
   'theme.dark': 'dunkel',

@@ -9,6 +9,8 @@ export default {
   'nav.language': 'Language of the page',
   'nav.theme': 'Theme: {name}',
   'page.no-script': 'This page needs JavaScript. The API under `/v1` and the command line do not.',
+  'page.unloaded': 'This page could not be loaded: the server cannot be reached, or it has another version by now.',
+  'page.reload': 'Load it again',
   'theme.auto': 'as the system',
   'theme.light': 'light',
   'theme.dark': 'dark',

@@ -9,6 +9,8 @@ export default {
   'nav.language': 'Idioma de la página',
   'nav.theme': 'Tema: {name}',
   'page.no-script': 'Esta página necesita JavaScript. La API en `/v1` y la línea de órdenes no lo necesitan.',
+  'page.unloaded': 'No se pudo cargar esta página: no se puede llegar al servidor o ya tiene otra versión.',
+  'page.reload': 'Cargarla de nuevo',
   'theme.auto': 'como el sistema',
   'theme.light': 'claro',
   'theme.dark': 'oscuro',

@@ -9,6 +9,8 @@ export default {
   'nav.language': 'Langue de la page',
   'nav.theme': 'Thème : {name}',
   'page.no-script': 'Cette page a besoin de JavaScript. L’API sous `/v1` et la ligne de commande s’en passent.',
+  'page.unloaded': 'Cette page n’a pas pu être chargée : le serveur est injoignable ou a désormais une autre version.',
+  'page.reload': 'La recharger',
   'theme.auto': 'comme le système',
   'theme.light': 'clair',
   'theme.dark': 'sombre',

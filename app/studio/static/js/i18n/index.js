@@ -11,17 +11,16 @@ let texts = en;
 /** The language of the page; changing it renders everything again. */
 export const locale = signal('en');
 
-/** Loads the stored language, or the browser's if the page has it. */
+/** Loads the stored language, or that in which the server sent the page. */
 export async function loadLocale() {
-  const wanted =
-    stored('local', STORED) ?? navigator.languages.map((tag) => tag.split('-')[0]).find((tag) => tag in LOCALES);
-  if (wanted && wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
+  const chosen = stored('local', STORED) ?? '';
+  const wanted = chosen in LOCALES ? chosen : document.documentElement.lang;
+  if (wanted !== 'en' && wanted in LOCALES) await setLocale(wanted, false);
 }
 
 /** @param {string} code @param {boolean} [keep] */
 export async function setLocale(code, keep = true) {
   texts = code === 'en' ? en : { ...en, ...(await import(`./${code}.js`)).default };
-  document.documentElement.lang = code;
   if (keep) store('local', STORED, code);
   locale.value = code;
 }
