@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.errors import UnknownUrl
 from app.studio.assets import FILE_HEADERS, HEADERS, Asset, Page, load_page
-from app.studio.negotiation import language_for, takes_gzip
+from app.studio.negotiation import knows, language_for, takes_gzip
 
 router = APIRouter(include_in_schema=False)
 ONE_YEAR = "public, max-age=31536000, immutable"
@@ -24,7 +24,7 @@ async def index(request: Request) -> Response:
     """
     page = await _loaded()
     language = language_for(request.headers.get("accept-language", ""), page.indexes)
-    tag = f'"{page.digest}-{language}"'
+    tag = page.tags[language]
     headers = {
         **HEADERS,
         "cache-control": "no-cache",
@@ -32,7 +32,7 @@ async def index(request: Request) -> Response:
         "content-language": language,
         "vary": "accept-encoding, accept-language",
     }
-    if request.headers.get("if-none-match") == tag:
+    if knows(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return _answer(page.indexes[language], request, headers)
 

@@ -71,6 +71,8 @@ class Page:
     digest: str
     indexes: Mapping[str, Asset]
     """The HTML with its first view, for each language of the page."""
+    tags: Mapping[str, str]
+    """The entity tag of each HTML: of what is sent, so that it changes with the program that fills it."""
     files: Mapping[str, Asset]
 
 
@@ -85,7 +87,8 @@ def load_page() -> Page:
         code: _asset(INDEX, _index(html, {**texts, "language": code, "base": f"studio/{mark}"}, modules))
         for code, texts in languages(sources).items()
     }
-    return Page(mark, indexes, {name: _asset(name, data) for name, data in sources.items()})
+    tags = {code: _tag(index) for code, index in indexes.items()}
+    return Page(mark, indexes, tags, {name: _asset(name, data) for name, data in sources.items()})
 
 
 def _digest(sources: Mapping[str, bytes]) -> str:
@@ -93,6 +96,10 @@ def _digest(sources: Mapping[str, bytes]) -> str:
     for name in sorted(sources):
         digest.update(f"{name}\0{len(sources[name])}\0".encode() + sources[name])
     return digest.hexdigest()[:16]
+
+
+def _tag(index: Asset) -> str:
+    return f'W/"{hashlib.sha256(index.data).hexdigest()[:16]}"'
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:

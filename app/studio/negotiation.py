@@ -1,4 +1,4 @@
-"""What a browser accepts, by its headers (RFC 9110, section 12.5).
+"""What a browser accepts and has, by its headers (RFC 9110, sections 12.5 and 13.1).
 
 Law: pure; a header that makes no sense is no wish.
 """
@@ -26,6 +26,12 @@ def language_for(accepted: str, known: Collection[str], usual: str = "en") -> st
         if weights[tag] > 0 and code in known:
             return code
     return usual
+
+
+def knows(known: str, tag: str) -> bool:
+    """Whether the header `If-None-Match` has the entity tag; a proxy may have made it a weak one."""
+    entries = [entry.strip() for entry in known.split(",")[:MOST_ENTRIES]]
+    return entries == ["*"] or tag.removeprefix("W/") in {entry.removeprefix("W/") for entry in entries}
 
 
 def _weights(header: str) -> dict[str, float]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.studio import assets
 from app.studio.assets import COMPRESSED, FILE_HEADERS, HEADERS, MEDIA_TYPES, load_page
+from app.studio.texts import filled
 from tests.conftest import ROOT
 
 STATIC = ROOT / "app/studio/static"
@@ -143,7 +145,32 @@ async def test_the_page_comes_in_the_language_of_the_browser(
     assert answer.text.count(" selected ") == 1
     assert answer.headers["content-language"] == given
     assert answer.headers["vary"] == "accept-encoding, accept-language"
-    assert answer.headers["etag"] == f'"{load_page().digest}-{given}"'
+    assert answer.headers["etag"] == load_page().tags[given]
+
+
+@pytest.mark.parametrize(
+    ("known", "status"),
+    [
+        ("{tag}", 304), ("W/{tag}", 304), ('"other", {tag}', 304), ("*", 304),
+        ('"other"', 200), ("", 200), ("tag", 200), ('"a*"', 200),
+    ],
+)  # fmt: skip
+async def test_a_browser_that_has_the_page_gets_no_second_one(
+    client: httpx2.AsyncClient, known: str, status: int
+) -> None:
+    root = str(client.base_url).removesuffix("/v1/")
+    strong = load_page().tags["en"].removeprefix("W/")
+    answer = await client.get(f"{root}/", headers={"if-none-match": known.format(tag=strong)})
+    assert answer.status_code == status
+
+
+def test_html_that_is_filled_otherwise_is_another_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same files: what fills the HTML is a part of the program."""
+    before = load_page()
+    monkeypatch.setattr(assets, "filled", lambda page, texts: f"{filled(page, texts)}\n")
+    after = load_page()
+    assert after.digest == before.digest
+    assert not set(after.tags.values()) & set(before.tags.values())
 
 
 async def test_another_language_is_another_page_for_caches(client: httpx2.AsyncClient) -> None:
