@@ -7,7 +7,10 @@ import faulthandler
 import gc
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -204,9 +207,9 @@ def _run(settings: Settings) -> None:
 
 
 def _serve(container: Container, sockets: list[socket.socket]) -> None:
-    # The models are loaded while these libraries are imported.
-    from app.api.server import Server
-    from app.main import create_app
+    with _interrupts_held():  # The models are loaded while these libraries are imported.
+        from app.api.server import Server
+        from app.main import create_app
 
     server = Server(create_app(container), container.settings)
     gc.collect()
@@ -219,3 +222,18 @@ def _serve(container: Container, sockets: list[socket.socket]) -> None:
         pass
     if not server.started:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Raises `KeyboardInterrupt` for a Ctrl-C at the end of the block: libraries that are interrupted while
+    they are imported may raise errors of their own.
+    """
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if seen:
+        raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,3 +77,17 @@ def test_a_container_that_was_opened_is_not_abandoned(
     monkeypatch.setattr(container, "_opened", True)
     container.abandon()
     assert closed == []
+
+
+def test_ctrl_c_during_imports_is_told_after_them() -> None:
+    before, done = signal.getsignal(signal.SIGINT), []
+
+    def imports() -> None:
+        with serve._interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        imports()
+    assert done == [True]
+    assert signal.getsignal(signal.SIGINT) is before
