@@ -62,6 +62,7 @@ test('what another tab transcribes is no stopped one, until that tab ends it or 
     const turns = [{ ...facts.transcript.turns[0], words: [{ text, start: 0, end: 1 }] }];
     stored.set(`transcript:${one.id}`, {
       ...facts,
+      tab: '',
       transcript: { ...facts.transcript, turns },
       told: 9,
       progress: { ...facts.progress, phase, since: 9 },
@@ -118,7 +119,7 @@ test('a try in another tab leaves nothing of the stream before', async () => {
   upload.tell(delta('one', 0), delta('too', 1), delta('three', 2));
   upload.onerror();
   await until(() => phase(one) === 'failed' && inStore(one));
-  elsewhere(one.id, (old) => ({ ...old, ...facts(said(delta('anew', 0)), 1) }));
+  elsewhere(one.id, (old) => ({ ...old, ...facts(said(delta('anew', 0)), 1), tab: '' }));
   await until(() => phase(one) === 'elsewhere');
   elsewhere(one.id, (old) => ({ ...old, ...facts(said(delta('anew', 0), delta('done', 1)), 2, 'done') }));
   await until(() => phase(one) === 'done');
@@ -270,7 +271,7 @@ test('a tab that crashes tells nobody: the browser gives its lock back', async (
   assert.deepEqual(texts(one), [['', 'one two']]);
 });
 
-test('a tab that ends after its work takes nothing back, and each tab that works has a lock', async () => {
+test('a tab that ends after its work takes nothing back, and each tab has a lock while it works', async () => {
   const one = await watched('m', said(delta('one', 0)), 1, 'tab 8');
   elsewhere('m', (old) => ({ ...old, ...facts(said(delta('one', 0)), 1, 'done') }));
   await until(() => phase(one) === 'done');
@@ -279,7 +280,14 @@ test('a tab that ends after its work takes nothing back, and each tab that works
   assert.equal(phase(one), 'done');
   const { one: own, upload } = await begun();
   upload.tell(delta('one', 0));
+  const name = `antiphon-tab:${own.tab}`;
+  assert.deepEqual([...locks.keys()], [name]);
   await ended(own, upload);
-  await until(() => inStore(own));
-  assert.deepEqual([...locks.keys()], [`antiphon-tab:${inStore(own).tab}`]);
+  await until(() => !locks.size);
+  await until(() => inStore(own)?.progress.phase === 'done');
+  library.again(own);
+  assert.notEqual(`antiphon-tab:${own.tab}`, name);
+  assert.deepEqual([...locks.keys()], [`antiphon-tab:${own.tab}`]);
+  library.stop(own);
+  await until(() => !locks.size);
 });

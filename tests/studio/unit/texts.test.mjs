@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sums } from '../../../app/studio/static/js/code/metrics.js';
-import { LOCALES, parts, setLocale, size, t } from '../../../app/studio/static/js/i18n/index.js';
+import { LOCALES, parts, setLocale, size, span, t } from '../../../app/studio/static/js/i18n/index.js';
 
 const JS = new URL('../../../app/studio/static/js/', import.meta.url);
 const read = (path) => readFileSync(new URL(path, JS), 'utf8');
@@ -75,8 +75,14 @@ test('only the number one is written as a word', async () => {
     assert.match(t('speak.voices', { count: 0 }), code === 'fr' ? /^aucune voix$/ : /^0 /, code);
     assert.doesNotMatch(t('phase.said', { words: 0, seconds: '0:03' }), /#|\|/, code);
     assert.doesNotMatch(t('speak.voices', { count: 1 }), /\d/, code);
-    assert.match(t('drop.limits', { size: '1 GB', hours: 1.5 }), /1[.,]5 /, code);
+    assert.match(span(1.5 * 3600), /^1[.,]5\s(hours|Stunden|horas|heure)$/, code);
   }
+});
+
+test('a limit is never told greater than it is, nor a file that is over it as one that fits', async () => {
+  await setLocale('en', false);
+  assert.deepEqual([10_790, 3600, 3599, 90].map(span), ['2.9 hours', '1 hour', '59 minutes', '1 minute']);
+  assert.equal(size(1_000_001, 'ceil'), '1.1 MB');
 });
 
 test('names of the server stand apart, and a value has no part in that', async () => {

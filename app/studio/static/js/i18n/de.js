@@ -46,7 +46,7 @@ export default {
     'Antiphon läuft auf diesem Server und macht aus Gesprochenem Text: Datei wählen, schon währenddessen lesen, wer was sagt, korrigieren und als Untertitel, Text oder Word mitnehmen.',
   'drop.choose': 'Datei wählen',
   'drop.example': 'Ein Beispiel',
-  'drop.limits': 'Jede Ton- oder Videodatei bis {size} und {hours|eine Stunde|# Stunden}. Nur für diesen Server.',
+  'drop.limits': 'Jede Ton- oder Videodatei bis {size} und {time}. Nur für diesen Server.',
   'drop.any': 'Jede Ton- oder Videodatei. Sie geht nur an diesen Server.',
   'drop.too-large':
     '{name} hat {size}. Dieser Server nimmt höchstens {limit}; die Einstellung `limits.upload_bytes` erhöht das.',

@@ -44,7 +44,7 @@ export default {
     'Antiphon runs on this server and turns speech into text: give it a file, read who said what while it works, correct it and take it away as subtitles, text or Word.',
   'drop.choose': 'Choose a file',
   'drop.example': 'Try an example',
-  'drop.limits': 'Any audio or video, up to {size} and {hours|one hour|# hours}. It goes to this server only.',
+  'drop.limits': 'Any audio or video, up to {size} and {time}. It goes to this server only.',
   'drop.any': 'Any audio or video. It goes to this server only.',
   'drop.too-large':
     '{name} has {size}. This server takes {limit} at most; the setting `limits.upload_bytes` raises it.',

@@ -44,7 +44,7 @@ export default {
     'Antiphon funciona en este servidor y convierte la voz en texto: elija un archivo, lea quién dice qué mientras trabaja, corríjalo y lléveselo como subtítulos, texto o Word.',
   'drop.choose': 'Elegir un archivo',
   'drop.example': 'Probar un ejemplo',
-  'drop.limits': 'Cualquier audio o vídeo, hasta {size} y {hours|una hora|# horas}. Solo va a este servidor.',
+  'drop.limits': 'Cualquier audio o vídeo, hasta {size} y {time}. Solo va a este servidor.',
   'drop.any': 'Cualquier audio o vídeo. Solo va a este servidor.',
   'drop.too-large':
     '{name} ocupa {size}. Este servidor acepta {limit} como máximo; el ajuste `limits.upload_bytes` lo aumenta.',

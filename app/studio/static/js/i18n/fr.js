@@ -44,7 +44,7 @@ export default {
     'Antiphon fonctionne sur ce serveur et transforme la parole en texte : choisissez un fichier, lisez qui dit quoi pendant le travail, corrigez et emportez-le en sous-titres, texte ou Word.',
   'drop.choose': 'Choisir un fichier',
   'drop.example': 'Essayer un exemple',
-  'drop.limits': 'Tout fichier audio ou vidéo, jusqu’à {size} et {hours|une heure|# heures}. Il ne va qu’à ce serveur.',
+  'drop.limits': 'Tout fichier audio ou vidéo, jusqu’à {size} et {time}. Il ne va qu’à ce serveur.',
   'drop.any': 'Tout fichier audio ou vidéo. Il ne va qu’à ce serveur.',
   'drop.too-large':
     '{name} fait {size}. Ce serveur accepte {limit} au plus ; le réglage `limits.upload_bytes` augmente cette limite.',

@@ -60,12 +60,19 @@ export function number(value, options) {
 /** @param {number} share 0..1 */
 export const percent = (share) => number(share, { style: 'percent', maximumFractionDigits: 0 });
 
-/** @param {number} bytes @param {'halfExpand' | 'floor'} [roundingMode] a limit is rounded down */
+/** @param {number} bytes @param {'halfExpand' | 'floor' | 'ceil'} [roundingMode] a limit is rounded down, what is over one is rounded up */
 export function size(bytes, roundingMode = 'halfExpand') {
   const units = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte']);
   const step = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
   const maximumFractionDigits = step ? 1 : 0;
   return number(bytes / 1000 ** step, { style: 'unit', unit: units[step], maximumFractionDigits, roundingMode });
+}
+
+/** A limit of time in words, which is rounded down: "1.5 hours", "45 minutes". @param {number} seconds */
+export function span(seconds) {
+  const [value, unit] = seconds < 3600 ? [Math.floor(seconds / 60), 'minute'] : [seconds / 3600, 'hour'];
+  const how = { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 1, roundingMode: 'floor' };
+  return number(value, /** @type {Intl.NumberFormatOptions} */ (how));
 }
 
 /** Hours, minutes and seconds, as a clock shows them. @param {number} seconds */

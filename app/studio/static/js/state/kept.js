@@ -29,8 +29,10 @@ const tabs = channel();
 
 /** A lock has this and the name of the tab that holds it. */
 const TAB = 'antiphon-tab:';
-/** The name of this tab; empty until the tab needs one. */
+/** The name of this tab while it has work; it takes another one for later work, so that the end of each is noticed. */
 let mine = '';
+/** Gives the lock of this name back. */
+let unlock = () => undefined;
 /** Tabs whose end is waited for, or has come. @type {Set<string>} */
 const watched = new Set();
 /** Tabs that are gone. @type {Set<string>} */
@@ -102,20 +104,30 @@ function leftBehind(id) {
 export function nameTab() {
   if (!mine && navigator.locks) {
     mine = freshId();
-    void navigator.locks.request(TAB + mine, () => new Promise(() => undefined)); // until the tab is gone
+    const work = new Promise((resolve) => {
+      unlock = () => void resolve(undefined);
+    });
+    void navigator.locks.request(TAB + mine, () => work).catch(() => undefined); // the user blocks the data of sites
   }
   return mine;
+}
+
+/** The work is done: the others need not wait for the end of this tab. */
+export function unnameTab() {
+  mine = '';
+  unlock();
 }
 
 /** @param {string} tab as it has named itself; empty: it could not */
 function watchEnd(tab) {
   if (!tab || tab === mine || !navigator.locks || watched.has(tab)) return;
   watched.add(tab);
-  void navigator.locks.request(TAB + tab, { mode: 'shared' }, () => {
+  const over = () => {
     ended.add(tab);
     for (const { id } of recordings.value.filter((one) => one.tab === tab && one.progress.value.phase === 'elsewhere'))
       leftBehind(id);
-  });
+  };
+  void navigator.locks.request(TAB + tab, { mode: 'shared' }, over).catch(() => watched.delete(tab));
 }
 
 /** The tab that was transcribing it is gone. @param {Recording | undefined} one */

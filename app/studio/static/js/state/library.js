@@ -8,7 +8,7 @@ import { withPeaks } from '../sound/peaks.js';
 import { rewritten } from '../transcript/edits.js';
 import { EMPTY, textOf } from '../transcript/model.js';
 import { about, key } from './app.js';
-import { drop, nameTab, restored, save, saveSoon, unkeep } from './kept.js';
+import { drop, nameTab, restored, save, saveSoon, unkeep, unnameTab } from './kept.js';
 import { BUSY, catchUp, change, draft, freshId, make, NEW, possible, recordings, stepOf } from './recordings.js';
 
 /**
@@ -24,6 +24,7 @@ let running = false;
 export function add(files) {
   const added = [...files].map((file) => make(freshId(), file.name, file.size, file.lastModified, file));
   for (const one of added) if (isTooLarge(one)) change(one, { phase: 'refused' });
+  for (const one of added) one.tab = nameTab();
   recordings.value = [...recordings.value, ...added];
   void work();
   return added;
@@ -39,6 +40,7 @@ async function work() {
     for (let one = waiting(); one; one = waiting()) await transcribe(one);
   } finally {
     running = false;
+    unnameTab();
   }
 }
 
@@ -168,6 +170,7 @@ export function stop(one) {
 /** @param {Recording} one */
 export function again(one) {
   one.stop = new AbortController();
+  one.tab = nameTab();
   change(one, { ...NEW });
   void work();
 }

@@ -3,7 +3,7 @@
 
 import { html, nothing } from '../../vendor/lit-html/lit-html.js';
 import { signal } from '../../vendor/signals-core/signals-core.mjs';
-import { clock, number, percent, size, t } from '../i18n/index.js';
+import { clock, number, percent, size, span, t } from '../i18n/index.js';
 import { about, route } from '../state/app.js';
 import { keep } from '../state/kept.js';
 import * as library from '../state/library.js';
@@ -104,7 +104,7 @@ function takeName() {
 function limits() {
   const told = about.value?.limits;
   if (!told) return t('drop.any');
-  return t('drop.limits', { size: size(told.upload_bytes, 'floor'), hours: Math.round(told.audio_seconds / 360) / 10 });
+  return t('drop.limits', { size: size(told.upload_bytes, 'floor'), time: span(told.audio_seconds) });
 }
 
 /** @param {string} label @param {string} [kind] */
@@ -177,7 +177,7 @@ function trouble(one) {
   const { phase, failure, retryAt } = one.progress.value;
   if (phase === 'refused') {
     const limit = size(about.value?.limits.upload_bytes ?? 0, 'floor');
-    return html`<div class="failure" role="alert">${rich('drop.too-large', { name: one.name, size: size(one.size), limit })}</div>`;
+    return html`<div class="failure" role="alert">${rich('drop.too-large', { name: one.name, size: size(one.size, 'ceil'), limit })}</div>`;
   }
   if (retryAt)
     return html`<p role="alert">${t('error.full', { count: Math.max(1, Math.ceil((retryAt - now.value) / 1000)) })}</p>`;
