@@ -34,6 +34,8 @@ from tests.support.sound import RATE, Floats, decode, stretched
 
 LONGEST = 30.0
 FULL, CHEAP = "full windows, beam 5", "under test"
+LATER = "the same, later"
+"""Full windows, compared with themselves without the silence of the first `--later`: what chance does."""
 BY_CHARACTER = ("ja", "zh")
 
 
@@ -154,6 +156,7 @@ def main() -> None:
         (CHEAP, load(chosen.model, EngineOptions(device="cpu", threads=1, workers=1, adaptive=True)), cheap),
     ]
     total: dict[str, Score] = {}
+    first: dict[tuple[Path, str], str] = {}
     truths = False
     rounds = [
         (variant, float(late)) for variant in chosen.variants.split(",") for late in chosen.later.split(",")
@@ -175,8 +178,11 @@ def main() -> None:
                 known = units(truth, code) if truth is not None else None
                 for table in (scores, total):
                     score(name, said, cpu, table, known, full)
+                    if name == FULL and (path, variant) in first:
+                        score(LATER, said, cpu, table, known, first[path, variant])
                 if chosen.verbose and name == CHEAP and said != full:
                     print(f"  {path.name} {variant}\n    full : {full}\n    cheap: {said}")
+            first.setdefault((path, variant), full)
         report(f"{variant} +{late:g} s", scores, truths=truths)
     report("all", total, truths=truths)
 
