@@ -1,6 +1,7 @@
 """The vocabulary of speech: the values that engines take and give.
 
-Law: only frozen values and their one-line properties; every field says its unit; nobody knows who asks.
+Law: only frozen values and their one-line properties; every field says its unit; no value says for which
+client or request it is.
 """
 
 from __future__ import annotations

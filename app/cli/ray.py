@@ -49,13 +49,13 @@ def up(
     """
     from tempfile import TemporaryDirectory
 
-    from app.runtime.ray_node import RayNode, kept_token, token_file
+    from app.runtime.ray_node import RayNode, found_token, kept_token, token_file
     from app.settings.load import load_settings
 
     _require_ray()
     settings = load_settings(config)
     port = _local_port(settings.ray.address)
-    token = kept_token(token_file(settings.folder))
+    token = found_token(settings.folder) or kept_token(token_file(settings.folder))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a short path, because Ray's sockets are in it
     with TemporaryDirectory(prefix="antiphon-ray-", ignore_cleanup_errors=True) as folder:

@@ -200,7 +200,7 @@ def test_files_of_segments(server: Server, name: str, form: str) -> None:
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/openapi.json", "/"])
 def test_what_is_outside_of_the_api(server: Server, path: str) -> None:
     with server.client() as client:
-        client.get(server.root + path)  # the first call makes what is then cached
+        client.get(server.root + path)  # the first call fills caches, which takes longer
         longest(server)
         assert client.get(server.root + path).status_code == 200
     assert longest(server) < most()

@@ -68,3 +68,15 @@ def test_the_version_is_written_once() -> None:
     found = {str(path.relative_to(ROOT)) for path, text in texts.items() if written.search(text)}
     assert found - {"CHANGELOG.md"} == {"app/__init__.py"}
     assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+LISTED = ("api", "audio", "container", "models", "runtime", "store", "text")
+"""Packages of the app whose modules the map names one by one."""
+
+
+@pytest.mark.parametrize("package", LISTED)
+def test_the_map_names_every_module(package: str) -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    named = set(re.findall(r"\w+", page.partition("## The packages")[2].partition("## The arrows")[0]))
+    resources = {path.stem for path in (ROOT / "app" / package).glob("*.py")} - {"__init__"}
+    assert not resources - named

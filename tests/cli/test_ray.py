@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
 
 from app.cli import ray
 from app.cli.failures import CommandError
+from app.runtime import ray_node
 from app.runtime.ray_deployment import check_arguments
 from app.runtime.ray_deployment_options import config_of
 from app.runtime.ray_join import probe
@@ -30,6 +32,33 @@ def test_it_starts_no_cluster_on_another_machine() -> None:
     with pytest.raises(CommandError, match=r"`ray.address` is 10.0.0.1:6379"):
         ray._local_port("10.0.0.1:6379")
     assert ray._local_port("127.0.0.2:6380") == 6380
+
+
+class Recorded:
+    """A node that is interrupted at once."""
+
+    tokens: ClassVar[list[str]] = []
+
+    def __init__(self, _port: int, token: str, *_: object, **__: object) -> None:
+        self.tokens.append(token)
+
+    def wait_until_up(self) -> None:
+        raise KeyboardInterrupt
+
+    def kill(self) -> None:
+        """Nothing was started."""
+
+
+def test_the_cluster_has_the_token_that_servers_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_node, "RayNode", Recorded)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("ANTIPHON_STORAGE_FOLDER", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    for told in ("", "a-token-of-another-cluster"):
+        monkeypatch.setenv("RAY_AUTH_TOKEN", told)
+        ray.up(config=None, cpus=1, gpus=0)
+        assert Recorded.tokens[-1] == found_token(tmp_path)
+    assert Recorded.tokens[-1] == told
 
 
 def test_a_name_for_several_models_is_refused(settings: Settings) -> None:

@@ -101,7 +101,7 @@ def test_verify_removes_the_row_of_a_file_that_rotted(tmp_path: Path, hub: Hub, 
     states = {check.file.name: check.state for check in made(tmp_path, hub, book, reread=True).check("toy")}
     assert states["model.bin"] == "damaged"
     assert set(rows(book)) == {"toy/config.json"}
-    for later in (store, made(tmp_path, hub, book)):  # also a process that ran meanwhile
+    for later in (store, made(tmp_path, hub, book)):  # and one that was open during the check
         with pytest.raises(WeightsError, match="damaged"):
             later.require("toy")
 
