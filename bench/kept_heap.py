@@ -2,9 +2,9 @@
 
     .venv/bin/python -m bench.kept_heap RECORDING
 
-Transcribes windows of 28 s on two threads, three to a batch, in processes of their own: with the variables
-that the server gives to a transcriber's process, and without, in turn. Prints CPU seconds, those in the
-kernel, and memory: the most, and what is left after trimming.
+Transcribes windows of 28 s on two threads, three to a batch, in processes of their own: with variables of
+glibc that keep one heap, which the server does not set (docs/performance.md), and without, in turn. Prints
+CPU seconds, those in the kernel, and memory: the most, and what is left after trimming.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.runtime.processes_placement import HEAP
 from engines import catalog
 from engines.heap import return_free_memory
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
@@ -26,6 +25,13 @@ from tests.conftest import ROOT
 from tests.support import process_tree
 from tests.support.sound import RATE, decode
 
+HEAP = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(16 << 20),
+}
+"""Variables of glibc: one heap, which is kept."""
 SECONDS, ROWS, THREADS, ROUNDS = 28, 3, 2, 2
 
 

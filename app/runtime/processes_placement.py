@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 
 from app.runtime.device_group import DeviceGroup
@@ -20,24 +19,10 @@ from app.runtime.process_host import ProcessHost, ProcessRules
 from app.runtime.stuck_calls import CallTimes
 from app.runtime.threads_placement import ThreadsPlacement
 from engines.catalog import EngineFinder
-from engines.cores import cores
 from engines.errors import EngineDown, GivenUp
 from engines.work import Host, Kind, Order
 
 CPU, CUDA = "cpu", "cuda"
-HEAP = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "MALLOC_TOP_PAD_": str(16 << 20),
-}
-"""Variables of glibc: one heap, which is kept while there is work (docs/performance.md). By default, large
-arrays of CTranslate2 are mapped anew for each step, and the kernel fills them with zeros. The process returns
-what is free when it had no work for some seconds."""
-MOST_CORES_OF_ONE_HEAP = 4
-"""With more cores, more threads would wait for the one heap; nobody has measured that."""
-LEAST_GLIBC = (2, 36)
-"""Some older versions refuse so large a threshold for mapped arrays and keep a small one, which is slow."""
 VISIBLE, NUMBERING = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 
 
@@ -97,10 +82,7 @@ class ProcessesPlacement:
         if pause and record.history.looping:
             raise EngineDown(record.history.reason, pause)
         name = order.name or order.folder.name
-        bounded = bool(self._rules.child_bytes)
-        variables = ({} if bounded else heap_variables(order.kind, options.device)) | (
-            {} if options.device == CPU else _one_gpu(device)
-        )
+        variables = {} if options.device == CPU else _one_gpu(device)
 
         def start() -> Child:
             return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
@@ -124,24 +106,6 @@ class ProcessesPlacement:
                 raise GivenUp
             self._hosts = [other for other in self._hosts if not other.stopping]
             self._hosts.append(host)
-
-
-def heap_variables(kind: Kind, device: str) -> dict[str, str]:
-    """The environment variables that make the C library keep memory for the next batch. Those that the
-    operator has set stay.
-    """
-    small = kind == "transcription" and device != CUDA and cores() <= MOST_CORES_OF_ONE_HEAP
-    if not small or glibc() < LEAST_GLIBC or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
-        return {}
-    return {name: value for name, value in HEAP.items() if name not in os.environ}
-
-
-def glibc() -> tuple[int, ...]:
-    """The version of the C library, if it is glibc; else nothing, which is less than any version."""
-    with suppress(AttributeError, OSError, ValueError):
-        name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
-        return tuple(map(int, version.split("."))) if name == "glibc" else ()
-    return ()
 
 
 def _one_gpu(device: int) -> dict[str, str]:
