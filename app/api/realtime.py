@@ -132,7 +132,7 @@ class _Conversation:
         left = self._socket.scope.get("extensions", {}).get(LEFT, {}).get("left", asyncio.Event().wait)
         gone = asyncio.ensure_future(left())
         tasks = (reading, sending, stopping, gone)
-        # The permit began before the model was loaded, so it may end before the time of the session.
+        # The permit's time began before the model was loaded, so it may be over before that of the session.
         seconds = min(self._seconds, session.left - LAST_EVENT_SECONDS)
         try:
             await asyncio.wait(tasks, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)

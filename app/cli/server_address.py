@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from app.settings.server import ServerSettings
 
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
-"""Addresses that mean "all addresses of this machine", and the address at which this machine reaches such a
-server.
+"""A server that listens on one of these addresses listens on all addresses of the machine. The values are the
+addresses at which the same machine reaches it.
 """
 
 

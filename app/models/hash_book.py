@@ -69,7 +69,7 @@ def _write(book: Path, folder: Path, found: dict[str, HashRow | None]) -> None:
             rows = {**{name: row for name, row in before.items() if name not in found}, **found}
             here = [(name, row) for name, row in rows.items() if row and _exists(folder / name)]
             write_atomically(book, json.dumps(dict(here[-MOST_ROWS:])).encode())
-    except (OSError, NotImplementedError) as wrong:  # the latter: a file system without locks
+    except (OSError, NotImplementedError) as wrong:  # raised where the file system has no locks
         log.debug("the hashes of weights could not be kept: %s", type(wrong).__name__)
 
 

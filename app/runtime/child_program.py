@@ -193,7 +193,7 @@ class CallServer:
 
 
 def rest(host: object) -> None:
-    """Gives back memory that the engine keeps, and then what the C library keeps."""
+    """Returns memory to the operating system: first the engine's caches, then what the C library holds."""
     engine_rest: Callable[[], None] | None = getattr(host, "rest", None)
     if engine_rest:
         try:

@@ -34,7 +34,7 @@ def _texts(module: str) -> Texts:
 
 
 def filled(page: str, texts: Texts) -> str:
-    """The HTML with the texts in their places. Backticks in a text stand around code."""
+    """The HTML with the texts filled in. What stands between backticks in a text becomes a `code` element."""
 
     def text(place: re.Match[str]) -> str:
         key, name, other = place.groups()

@@ -109,8 +109,8 @@ def _what(row: RequestField, settings: Settings) -> str:
 
 
 def _with_values(row: RequestField, settings: Settings, write: Callable[[str, str], str]) -> str:
-    """The description of a request field. A setting that it names in backticks is replaced by what `write`
-    makes of the value and the name.
+    """The description of a request field. Each name of a setting between backticks is replaced by the text
+    that `write` returns for its value and name.
     """
 
     def written(found: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 // @ts-check
-// Runs before anything is painted, and is no module, so that it waits for none. It gives the page the theme that the user
-// chose, hides what the server sent where another view or language was asked for, and keeps what the user does with it until
-// the modules are there: `views/served.js` takes that over. Where they do not come, the page says so.
+// Runs before the first paint. It is a plain script and no module, so that it does not wait for modules. It sets the theme
+// that the user chose, hides what the server sent where another view or language was asked for, and keeps what the user
+// does with it until the modules are there: `views/served.js` takes that over. Where they do not come, the page says so.
 (() => {
   const MOST_MILLISECONDS = 15_000;
   const page = document.documentElement;
