@@ -282,5 +282,7 @@ class EngineOptions:
     """Batches that one model runs in parallel, on each device; 0: derived from the number of cores."""
     devices: tuple[int, ...] = (0,)
     """GPUs to use, by their numbers."""
+    openvino: bool = True
+    """Whether OpenVINO may run parts of a model, where it is quicker."""
     trusted: bool = False
     """Whether the operator lets the model's files run code of their author."""

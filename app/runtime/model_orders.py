@@ -43,6 +43,7 @@ class EngineSettings:
                 adaptive=chosen.adaptive_windows,
                 workers=chosen.workers,
                 devices=chosen.device_index,
+                openvino=chosen.openvino,
             ),
             speech=EngineOptions(
                 device=settings.speech.device,

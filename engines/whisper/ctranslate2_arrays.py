@@ -22,6 +22,13 @@ def take_rows(encoded: StorageView, indices: Sequence[int], rows: int) -> Storag
     return ctranslate2.StorageView.from_array(some)
 
 
+def as_rows(array: NDArray[Any]) -> StorageView:
+    """The array for CTranslate2, which uses its memory."""
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(array)
+
+
 def numbers(array: StorageView) -> NDArray[Any]:
     """The array for NumPy, which has no bfloat16."""
     import ctranslate2

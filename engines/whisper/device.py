@@ -65,6 +65,11 @@ def workers(options: EngineOptions, available: int) -> tuple[int, int]:
     return max(1, available // threads), threads
 
 
+def calculates_in_int8(model: WhisperModel) -> bool:
+    """Whether the model is on the CPU with weights of int8, as it is unless the settings ask for more."""
+    return model.model.device == "cpu" and model.model.compute_type.startswith("int8")
+
+
 def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
     calls, threads = workers(options, cores())
     import ctranslate2

@@ -28,13 +28,14 @@ from engines.types import (
     WindowResult,
 )
 from engines.whisper.absolute_times import keep
-from engines.whisper.ctranslate2_arrays import join_rows, numbers, take_rows
+from engines.whisper.ctranslate2_arrays import as_rows, join_rows, numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
-from engines.whisper.device import place
+from engines.whisper.device import calculates_in_int8, place
 from engines.whisper.encoded_silence import EncodedSilence
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
+from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
 from engines.whisper.rows import (
     COARSE_GRID_FRAMES,
     ENCODED_GRID_FRAMES,
@@ -67,12 +68,21 @@ MEL_THREADS = 8
 class WhisperTranscriber:
     """The `Transcriber` over one set of CTranslate2 weights. It keeps no state between calls."""
 
-    def __init__(self, model: WhisperModel, *, adaptive: bool = False, calls: int = 1) -> None:
+    def __init__(
+        self,
+        model: WhisperModel,
+        *,
+        adaptive: bool = False,
+        calls: int = 1,
+        encoder: OpenVinoEncoder | None = None,
+    ) -> None:
         """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds.
 
-        `calls`: calls of `transcribe` that the model works on at once.
+        `calls`: calls of `transcribe` that the model works on at once. `encoder`: a quicker encoder of the
+        same model; None: the model's own.
         """
         self._model = model
+        self._encoder = encoder
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._limits: dict[int, RowLimit] = {}
@@ -138,7 +148,11 @@ class WhisperTranscriber:
         """The encoding of 30 seconds of silence: (1, positions, width)."""
         bands = self._model.feature_extractor.mel_filters.shape[0]
         quiet = np.full((1, bands, FULL_FRAMES), SILENCE_FEATURE, np.float32)
-        return numbers(self._model.encode(quiet)).copy()
+        return numbers(self._encoded(quiet)).copy()
+
+    def _encoded(self, features: Samples) -> StorageView:
+        """The encodings of (rows, bands, frames): (rows, positions, width)."""
+        return as_rows(self._encoder.encode(features)) if self._encoder else self._model.encode(features)
 
     def _row(self, window: Window, features: Samples, *, draft: bool) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
@@ -181,7 +195,7 @@ class WhisperTranscriber:
         """
         if not self._on_cpu:
             return self._model.encode(np.stack([row.piece(size) for row in rows]))
-        alone = [self._model.encode(row.piece(row.encoded)[None]) for row in rows]
+        alone = [self._encoded(row.piece(row.encoded)[None]) for row in rows]
         if len(rows) == 1 and rows[0].encoded == size:
             return alone[0]
         silence = self._silence.value() if self._silence else None
@@ -250,7 +264,9 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     except ImportError as failure:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
     model, calls = place(folder, options)
-    return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls)
+    quick = options.openvino and calculates_in_int8(model)
+    encoder = load_encoder(folder, options) if quick else None
+    return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls, encoder=encoder)
 
 
 def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Row], StorageView]:

@@ -28,6 +28,7 @@ HEAVY = {
     "onnxruntime",
     "av",
     "faster_whisper",
+    "openvino",
     "alembic",
     "httpx2",
     "typer",

@@ -1,0 +1,113 @@
+"""The arrays of a CTranslate2 model file (`model.bin`), by name.
+
+The format is that of `ModelSpec.save` in CTranslate2 (python/ctranslate2/specs/model_spec.py), version 6: for
+each array its name, shape, type, and bytes; integers are little-endian.
+
+Law: reads one file; nothing is computed with the arrays.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT_VERSION = 6
+TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
+"""The types of arrays, by their numbers in the file; bfloat16, which NumPy lacks, is the next one."""
+MOST_ARRAYS = 100_000
+MOST_DIMENSIONS = 8
+
+
+class UnknownLayout(Exception):
+    """The file is not what this module can read."""
+
+
+class _ModelFile:
+    """Reads the parts of the file in their order."""
+
+    def __init__(self, path: Path) -> None:
+        self._data = np.memmap(path, np.uint8, "r")
+        self._at = 0
+
+    def number(self, kind: str) -> int:
+        return int(struct.unpack(f"<{kind}", self.bytes(struct.calcsize(kind)).tobytes())[0])
+
+    def bytes(self, count: int) -> NDArray[np.uint8]:
+        part = self._data[self._at : self._at + count]
+        if len(part) < count:
+            raise UnknownLayout("the file ends too early")
+        self._at += count
+        return part
+
+    def text(self) -> str:
+        return self.bytes(self.number("H")).tobytes().rstrip(b"\0").decode("ascii")
+
+    def array(self) -> NDArray[Any]:
+        rank = self.number("B")
+        if rank > MOST_DIMENSIONS:
+            raise UnknownLayout(f"an array has {rank} dimensions")
+        shape = [self.number("I") for _ in range(rank)]
+        kind = self.number("B")
+        if kind >= len(TYPES):
+            raise UnknownLayout(f"an array has the type {kind}")
+        data = self.bytes(self.number("I"))
+        return np.frombuffer(data, TYPES[kind]).reshape(shape)
+
+
+def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
+    """The arrays by their names. They are pages of the file, which are read when they are looked at.
+
+    Raises `UnknownLayout`.
+    """
+    try:
+        reader = _ModelFile(path)
+        if (version := reader.number("I")) != FORMAT_VERSION:
+            raise UnknownLayout(f"the version is {version}")
+        reader.text()  # the name of the specification
+        reader.number("I")  # its revision
+        if (count := reader.number("I")) > MOST_ARRAYS:
+            raise UnknownLayout(f"{count} arrays")
+        return {reader.text(): reader.array() for _ in range(count)}
+    except OSError as wrong:
+        raise UnknownLayout(f"the file cannot be read: {wrong.strerror}") from wrong
+    except ValueError as wrong:
+        raise UnknownLayout(str(wrong)) from wrong
+
+
+class Weights:
+    """Arrays of one part of a model as float32, whichever type the file has."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], part: str) -> None:
+        """`part`: the first word of the names, such as `encoder`."""
+        self._arrays = arrays
+        self._part = part
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """The array of that name. Raises `UnknownLayout`."""
+        array = self._array(name)
+        if array.dtype == np.int8:
+            scale = self._array(f"{name}_scale").reshape(-1, *[1] * (array.ndim - 1))
+            return np.asarray(array / scale, np.float32)
+        return array.astype(np.float32)
+
+    def number(self, name: str) -> int:
+        """An array of a single whole number. Raises `UnknownLayout`."""
+        return int(self._array(name))
+
+    @property
+    def layers(self) -> int:
+        """How many layers this part has."""
+        layer = re.compile(rf"{self._part}/layer_(\d+)/")
+        return len({found[1] for name in self._arrays if (found := layer.match(name))})
+
+    def _array(self, name: str) -> NDArray[Any]:
+        try:
+            return self._arrays[f"{self._part}/{name}"]
+        except KeyError as missing:
+            raise UnknownLayout(f"there is no {missing}") from missing

@@ -1,0 +1,22 @@
+"""OpenVINO without its telemetry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+CODE = """
+import sys
+from engines.common.openvino import computes_in_bfloat16
+assert computes_in_bfloat16() in (True, False)
+print(*(name for name, module in sys.modules.items() if module and name.startswith("openvino_telemetry")))
+"""
+
+
+def test_its_package_of_telemetry_is_never_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,80 @@
+"""Reading the arrays of a CTranslate2 model file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
+from tests.support.ctranslate2_file import model_bytes
+
+ARRAYS: dict[str, NDArray[Any]] = {
+    "encoder/num_heads": np.array(8, np.int16),
+    "encoder/layer_norm/beta": np.array([0.5, -2], np.float16),
+    "encoder/layer_0/ffn/linear_0/weight": np.array([[127, -64], [3, 0]], np.int8),
+    "encoder/layer_0/ffn/linear_0/weight_scale": np.array([127, 2], np.float32),
+    "encoder/layer_1/ffn/linear_0/weight": np.array([[1, 2]], np.float32),
+    "decoder/layer_2/ffn/linear_0/bias": np.array([7], np.int32),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model.bin"
+
+
+def test_arrays_come_back_with_their_names_shapes_and_types(file: Path) -> None:
+    file.write_bytes(model_bytes(ARRAYS))
+    arrays = read_arrays(file)
+    assert list(arrays) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        assert np.array_equal(arrays[name], array)
+
+
+def test_weights_are_float32_whatever_the_file_has(file: Path) -> None:
+    file.write_bytes(model_bytes(ARRAYS))
+    weights = Weights(read_arrays(file), "encoder")
+    assert weights.number("num_heads") == 8
+    assert weights.layers == 2  # not `layer_norm`, and not what the decoder has
+    assert weights["layer_norm/beta"].dtype == np.float32
+    assert weights["layer_0/ffn/linear_0/weight"].tolist() == [[1, pytest.approx(-64 / 127)], [1.5, 0]]
+    with pytest.raises(UnknownLayout, match="no 'encoder/conv1/bias'"):
+        weights["conv1/bias"]
+
+
+@given(data=st.data())
+def test_a_file_that_is_cut_is_refused_and_a_changed_one_harmless(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    whole = model_bytes(ARRAYS)
+    file = tmp_path_factory.mktemp("weights") / "model.bin"
+    at = data.draw(st.integers(1, len(whole) - 5))
+    file.write_bytes(whole[:at])
+    with pytest.raises(UnknownLayout):
+        read_arrays(file)
+    changed = bytearray(whole)
+    changed[at] = data.draw(st.integers(0, 255))
+    file.write_bytes(changed)
+    with suppress(UnknownLayout):
+        read_arrays(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(model_bytes(ARRAYS, version=7), "version is 7"), (b"", "empty"), (model_bytes({})[:-4], None)],
+)
+def test_other_files(file: Path, content: bytes, reason: str | None) -> None:
+    file.write_bytes(content)
+    if reason is None:
+        assert read_arrays(file) == {}
+        return
+    with pytest.raises(UnknownLayout, match=reason):
+        read_arrays(file)
