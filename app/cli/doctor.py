@@ -45,7 +45,7 @@ def doctor(config: Config = None) -> None:
 
     settings = load_settings(config)
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _onnx, _certificate, _port,
+        _folder, _codecs, _engine, _weights, _database, _start, _gpu, _onnx, _openvino, _certificate, _port,
     )  # fmt: skip
     findings = [_version(), _settings(config), *(check(settings) for check in checks)]
     for finding in findings:
@@ -211,6 +211,17 @@ def _onnx(settings: Settings) -> Finding:
         return Finding("Speech, speakers", "wrong", f"ONNX Runtime cannot be loaded ({wrong})")
     providers = onnxruntime.get_available_providers()
     return Finding("Speech, speakers", *onnx_verdict(settings, onnxruntime.__version__, providers))
+
+
+def _openvino(settings: Settings) -> Finding:
+    from app.cli.doctor_openvino import openvino_verdict
+    from engines.openvino_library import computes_in_bfloat16, import_openvino
+
+    try:
+        version, able = import_openvino().__version__, computes_in_bfloat16()
+    except ImportError:
+        version, able = None, False
+    return Finding("OpenVINO", *openvino_verdict(settings, version, bfloat16=able))
 
 
 def _certificate(settings: Settings) -> Finding:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from engines.openvino_library import computes_in_bfloat16, import_openvino
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
-
-def import_openvino() -> Any:
-    """The library. Raises `ImportError` if it is not there.
-
-    Its package of telemetry counts as missing, so that the library takes an empty one: nothing is sent.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # the mark of a missing module
-    import openvino
-
-    return openvino
-
-
-def computes_in_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 numbers by itself (AVX-512 BF16 or AMX)."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+__all__ = ["compiled", "computes_in_bfloat16", "import_openvino"]
 
 
 def compiled(model: Model, *, calls: int, threads: int, group: int) -> CompiledModel:

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 CODE = """
 import sys
-from engines.common.openvino import computes_in_bfloat16
+from engines.openvino_library import computes_in_bfloat16
 assert computes_in_bfloat16() in (True, False)
 print(*(name for name, module in sys.modules.items() if module and name.startswith("openvino_telemetry")))
 """
