@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 __all__ = ["compiled", "computes_in_bfloat16", "import_openvino"]
 
 
-def compiled(model: Model, *, calls: int, threads: int, group: int) -> CompiledModel:
+def compiled(model: Model, *, calls: int, threads: int, group: int, precision: str = "bf16") -> CompiledModel:
     """The model for `calls` inferences at once, with `threads` threads each.
 
-    Products with int8 weights are computed in int8, all else in bfloat16. `group`: values of a row that are
-    rounded to int8 with one scale; fewer are more exact and take longer.
+    Products with int8 weights are computed in int8, all else in `precision`, `bf16` or `f32`. `group`: values
+    of a row that are rounded to int8 with one scale; fewer are more exact and take longer.
     """
     options = {
         "NUM_STREAMS": calls,
         "INFERENCE_NUM_THREADS": calls * threads,
-        "INFERENCE_PRECISION_HINT": "bf16",
+        "INFERENCE_PRECISION_HINT": precision,
+        "KV_CACHE_PRECISION": precision,
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         # Threads that are bound to cores would wait for whatever else runs there.
         "ENABLE_CPU_PINNING": False,

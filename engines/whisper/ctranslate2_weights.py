@@ -96,6 +96,17 @@ class Weights:
             return np.asarray(array / scale, np.float32)
         return array.astype(np.float32)
 
+    def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Some rows of a matrix, as float32: (..., columns). Raises `UnknownLayout`."""
+        some = self._array(name)[numbers]
+        if some.dtype == np.int8:
+            some = some / self._array(f"{name}_scale")[numbers][..., None]
+        return np.asarray(some, np.float32)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The sizes of an array, which is not read. Raises `UnknownLayout`."""
+        return self._array(name).shape
+
     def number(self, name: str) -> int:
         """An array of a single whole number. Raises `UnknownLayout`."""
         return int(self._array(name))

@@ -36,6 +36,7 @@ from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
 from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
+from engines.whisper.quick_decoder import QuickDecoder, load_decoder
 from engines.whisper.rows import (
     COARSE_GRID_FRAMES,
     ENCODED_GRID_FRAMES,
@@ -49,7 +50,6 @@ from engines.whisper.rows import (
     SILENCE_FEATURE,
     Row,
     doubtful,
-    most_tokens,
 )
 from engines.whisper.timestamp_phrases import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
@@ -75,14 +75,15 @@ class WhisperTranscriber:
         adaptive: bool = False,
         calls: int = 1,
         encoder: OpenVinoEncoder | None = None,
+        decoder: QuickDecoder | None = None,
     ) -> None:
         """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds.
 
-        `calls`: calls of `transcribe` that the model works on at once. `encoder`: a quicker encoder of the
-        same model; None: the model's own.
+        `calls`: calls of `transcribe` that the model works on at once. `encoder` and `decoder`: quicker
+        ones of the same model; None: the model's own.
         """
         self._model = model
-        self._encoder = encoder
+        self._encoder, self._decoder = encoder, decoder or model.model
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._limits: dict[int, RowLimit] = {}
@@ -172,8 +173,8 @@ class WhisperTranscriber:
                 return
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
         plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
-        batch = Batch(encoded, [self._prompt(row) for row in rows], _max_tokens(rows[0]))
-        decoded = decode_rows(self._model.model, self._tokens, batch, options, plan)
+        batch = Batch(encoded, [self._prompt(row) for row in rows], rows[0].max_tokens)
+        decoded = decode_rows(self._decoder, self._tokens, batch, options, plan)
         for row, result in zip(rows, decoded, strict=True):
             row.spent(frames=row.encoded, beamed=int(result.beamed), fallbacks=int(result.fell_back))
         if options.draft:
@@ -266,7 +267,9 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     model, calls = place(folder, options)
     quick = options.openvino and calculates_in_int8(model)
     encoder = load_encoder(folder, options) if quick else None
-    return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls, encoder=encoder)
+    tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
+    decoder = load_decoder(folder, options, model.model, tokens) if encoder else None
+    return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls, encoder=encoder, decoder=decoder)
 
 
 def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Row], StorageView]:
@@ -280,13 +283,6 @@ def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Ro
         row.spent(frames=row.encoded)
         row.retry_in_full()
     return [rows[index] for index in sure], take_rows(encoded, sure, len(rows)) if sure else encoded
-
-
-def _max_tokens(row: Row) -> int | None:
-    """The tokens from which the result of a short encoding is doubtful, so that decoding can stop there."""
-    if row.padding is None or row.full:
-        return None
-    return most_tokens(row.size - row.padding) + 1
 
 
 def _code(row: Row) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper, WhisperGenerationResult
 
+    from engines.whisper.quick_decoder import GeneratedText, QuickDecoder
+
 FIRST_TIMESTAMP = 50
 """Greatest value of the first timestamp: one second, in steps of 0.02 s."""
 SAMPLED_CANDIDATES = 5
@@ -105,7 +107,7 @@ def worth_trying(search: Search, tried: Sequence[tuple[Search, Decoded]], option
 
 
 def decode_rows(
-    model: Whisper,
+    model: Whisper | QuickDecoder,
     tokens: WhisperTokens,
     batch: Batch,
     options: TranscribeOptions,
@@ -133,7 +135,11 @@ def _chosen(tried: Sequence[tuple[Search, Decoded]], options: TranscribeOptions)
 
 
 def _decode(
-    model: Whisper, tokens: WhisperTokens, batch: Batch, options: TranscribeOptions, search: Search
+    model: Whisper | QuickDecoder,
+    tokens: WhisperTokens,
+    batch: Batch,
+    options: TranscribeOptions,
+    search: Search,
 ) -> list[Decoded]:
     results = model.generate(
         batch.encoded,
@@ -162,7 +168,10 @@ def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any
 
 
 def _decoded(
-    result: WhisperGenerationResult, tokens: WhisperTokens, temperature: float, options: TranscribeOptions
+    result: WhisperGenerationResult | GeneratedText,
+    tokens: WhisperTokens,
+    temperature: float,
+    options: TranscribeOptions,
 ) -> Decoded:
     """The likeliest sequence; where it is a loop, the likeliest that is good enough, because a loop is
     likelier than any text.
@@ -178,7 +187,7 @@ def _decoded(
 
 
 def _sequence(
-    result: WhisperGenerationResult, index: int, tokens: WhisperTokens, temperature: float
+    result: WhisperGenerationResult | GeneratedText, index: int, tokens: WhisperTokens, temperature: float
 ) -> Decoded:
     ids = tuple(result.sequences_ids[index])
     return Decoded(

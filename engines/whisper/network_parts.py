@@ -23,6 +23,8 @@ LARGEST_NORMALISED = 3
 """A size that few values of a layer normalisation exceed, before its factors."""
 SMALLEST_SIZE = 1e-6
 """Smaller sizes count as this one."""
+ROWS_AT_ONCE = 4096
+"""Rows of a matrix that are rounded at once."""
 Numbers: TypeAlias = NDArray[Any]
 
 
@@ -42,10 +44,11 @@ class NetworkParts:
 
     def int8(self, weight: Numbers) -> Node:
         """A matrix (outputs, inputs) as int8, with one scale for each output."""
-        scale = (
-            np.maximum(np.abs(weight).max(axis=1, keepdims=True), np.finfo(np.float32).tiny) / LARGEST_INT8
-        )
-        whole = np.rint(weight / scale).astype(np.int8)
+        scale = np.maximum(largest(weight, axis=1)[:, None], np.finfo(np.float32).tiny) / LARGEST_INT8
+        whole = np.empty(weight.shape, np.int8)
+        for at in range(0, len(weight), ROWS_AT_ONCE):  # the largest matrix has 100 MB
+            part = slice(at, at + ROWS_AT_ONCE)
+            whole[part] = np.rint(weight[part] / scale[part])
         return self.ops.multiply(
             self.ops.convert(self.constant(whole), "f32"), self.constant(scale.astype(np.float32))
         )
@@ -79,7 +82,7 @@ class NetworkParts:
         """
         gamma, beta = (np.abs(self.weights[f"{norm}/{which}"]) for which in ("gamma", "beta"))
         sizes = LARGEST_NORMALISED * gamma + beta
-        columns = np.abs(matrix).max(axis=0)
+        columns = largest(matrix, axis=0)
         factors = np.sqrt(np.maximum(sizes, SMALLEST_SIZE) / np.maximum(columns, SMALLEST_SIZE))
         return np.asarray(factors / np.exp(np.log(factors).mean()), np.float32)
 
@@ -100,3 +103,8 @@ class NetworkParts:
         """(rows, heads, positions, width of a head) -> (rows, positions, width)."""
         turned = self.ops.transpose(x, self.constant([0, 2, 1, 3]))
         return self.ops.reshape(turned, self.constant([0, 0, width]), special_zero=True)
+
+
+def largest(matrix: Numbers, axis: int) -> Numbers:
+    """The greatest size along an axis, without a copy of the matrix."""
+    return np.asarray(np.maximum(matrix.max(axis=axis), -matrix.min(axis=axis)))

@@ -117,6 +117,13 @@ class Row:
         return self.encoded == FULL_FRAMES
 
     @property
+    def max_tokens(self) -> int | None:
+        """The tokens from which a short encoding is doubtful, so that decoding can stop there."""
+        if self.padding is None or self.full:
+            return None
+        return most_tokens(self.size - self.padding) + 1
+
+    @property
     def unsure_of_language(self) -> bool:
         """Whether the language that a short encoding told is unsure."""
         return (

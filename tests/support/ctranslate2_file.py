@@ -26,6 +26,42 @@ def _text(name: str) -> bytes:
     return struct.pack("<H", len(data)) + data
 
 
+def write_decoder(
+    folder: Path, width: int = 32, heads: int = 2, layers: int = 2, tokens: int = 740, positions: int = 60
+) -> None:
+    """A `model.bin` with random weights of a decoder of that size."""
+    made = np.random.default_rng(2)
+
+    def near(mean: float, *shape: int, spread: float = 0.2) -> NDArray[np.float16]:
+        return (mean + made.normal(0, spread, shape)).astype(np.float16)
+
+    arrays: dict[str, NDArray[Any]] = {
+        "decoder/num_heads": np.array(heads, np.int16),
+        "decoder/embeddings/weight": near(0, tokens, width, spread=0.5),
+        "decoder/position_encodings/encodings": near(0, positions, width),
+        "decoder/layer_norm/gamma": near(1, width),
+        "decoder/layer_norm/beta": near(0, width),
+    }
+    shapes = {
+        "self_attention/linear_0": (3 * width, width),
+        "self_attention/linear_1": (width, width),
+        "attention/linear_0": (width, width),
+        "attention/linear_1": (2 * width, width),
+        "attention/linear_2": (width, width),
+        "ffn/linear_0": (4 * width, width),
+        "ffn/linear_1": (width, 4 * width),
+    }
+    for layer in (f"decoder/layer_{number}" for number in range(layers)):
+        for name, shape in shapes.items():
+            arrays[f"{layer}/{name}/weight"] = near(0, *shape)
+            arrays[f"{layer}/{name}/bias"] = near(0, shape[0])
+        for name in ("self_attention", "attention", "ffn"):
+            arrays[f"{layer}/{name}/layer_norm/gamma"] = near(1, width)
+            arrays[f"{layer}/{name}/layer_norm/beta"] = near(0, width)
+    folder.mkdir(exist_ok=True)
+    (folder / "model.bin").write_bytes(model_bytes(arrays))
+
+
 def write_encoder(folder: Path, width: int = 32, heads: int = 2, layers: int = 2, bands: int = 8) -> None:
     """A `model.bin` with random weights of an encoder of that size."""
     made = np.random.default_rng(1)

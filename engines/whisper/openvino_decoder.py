@@ -1,0 +1,205 @@
+"""Whisper's decoder on OpenVINO, with the weights of a CTranslate2 model.
+
+On CPUs that compute in bfloat16 it takes about half of the time of CTranslate2's own decoder, and its results
+are as near to those in float32 (docs/decisions/0015). Unlike CTranslate2's, it reads the keys and values of a
+row once for all beams, and keeps them in half the memory.
+
+Law: encodings and prompts in, texts out; what they are used for is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.common.openvino import compiled
+from engines.openvino_library import import_openvino
+from engines.whisper.beam_search import BeamSearch
+from engines.whisper.ctranslate2_weights import Weights
+from engines.whisper.decoder_networks import (
+    keys_and_values,
+    projection,
+    shape_of,
+    step,
+    suppression,
+)
+from engines.whisper.network_parts import NetworkParts
+from engines.whisper.timestamp_rules import (
+    Floats,
+    Likeliest,
+    NextTokens,
+    TimestampRules,
+    Tokens,
+    Vocabulary,
+    log_probabilities,
+)
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
+QUANTISED_GROUP = 128
+"""Values that are rounded to int8 with one scale, as in the encoder."""
+Halves: TypeAlias = NDArray[np.uint16]
+"""Numbers in bfloat16, which NumPy lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOfRow:
+    """What the decoder heard in one row."""
+
+    tokens: tuple[int, ...]
+    score: float
+    """The mean log-probability of the tokens, where the sum includes the end token."""
+    no_speech_prob: float
+
+
+class OpenVinoDecoder:
+    """Searches texts. Several threads may call it at once; nothing is kept between calls."""
+
+    def __init__(
+        self,
+        graph: NetworkParts,
+        embeddings: Weights,
+        vocabulary: Vocabulary,
+        *,
+        calls: int,
+        threads: int,
+        precision: str = "bf16",
+    ) -> None:
+        """`graph`: the weights; `embeddings`: where rows of the embeddings are read while it works.
+
+        `calls`: calls of `generate` that it works on at once, with `threads` threads each. `precision`:
+        `bf16`, or `f32` to compare results with those of others.
+        """
+        self._embeddings = embeddings
+        self.known = vocabulary
+        self._rules = TimestampRules(vocabulary)
+        self.shape = shape_of(graph)
+
+        def network(model: Model, precision: str) -> CompiledModel:
+            return compiled(model, calls=calls, threads=threads, group=QUANTISED_GROUP, precision=precision)
+
+        self.keys = network(keys_and_values(graph, self.shape, precision), precision)
+        self.step = network(step(graph, self.shape, precision), precision)
+        self.precision = precision
+        # Logits in bfloat16 would be too coarse to tell likely tokens apart.
+        self.projection = network(projection(graph, self.shape, vocabulary.end, vocabulary.timestamps), "f32")
+        self._to_text = suppression(vocabulary.end, vocabulary.suppressed)
+        self._positions = graph.weights["position_encodings/encodings"]
+
+    def generate(
+        self, encoded: Floats, prompts: Sequence[Sequence[int]], *, beams: int, most_tokens: int
+    ) -> list[TextOfRow]:
+        """The likeliest text of each row.
+
+        `encoded`: (rows, positions, width). `prompts`: of one length; the start token has the same place in
+        all of them. `most_tokens`: a text is cut after so many.
+        """
+        search = BeamSearch(len(prompts), beams=beams, most_tokens=most_tokens, end=self.known.end)
+        run = _DecoderRun(self, self._keys_of(encoded))
+        tokens = np.array(prompts, np.int32)
+        hidden = run.step(self.embedded(tokens, 0), np.arange(len(prompts), dtype=np.int32))
+        silent = run.no_speech(hidden[:, list(prompts[0]).index(self.known.start)])
+        while True:
+            allowed = self._rules.allowed(search.said)
+            following = run.following(hidden[:, -1], self._to_text, allowed.others, 2 * beams)
+            way = search.advance(*log_probabilities(following, allowed))
+            if way is None:
+                break
+            run.keep(way.rows)
+            place = tokens.shape[1] + search.said.shape[1] - 1
+            hidden = run.step(self.embedded(search.said[:, -1:], place), way.origins)
+        found = search.results()
+        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
+
+    def embedded(self, tokens: Tokens, first: int) -> Floats:
+        """The input of the network for tokens (texts, tokens) from position `first` on."""
+        places = self._positions[first : first + tokens.shape[1]]
+        return self._embeddings.rows("embeddings/weight", tokens) + places
+
+    def _keys_of(self, encoded: Floats) -> Halves | Floats:
+        """Keys and values of the attention to the encodings: (2 * layers, rows, heads, positions, width of a
+        head).
+
+        Row by row, so that the network's own memory is small. One array, so that all of it goes back to the
+        system at once.
+        """
+        tensor = import_openvino().Tensor
+        rows, positions, _ = encoded.shape
+        shape = self.shape
+        number = np.uint16 if self.precision == "bf16" else np.float32
+        made = np.empty((2 * shape.layers, rows, shape.heads, positions, shape.head_width), number)
+        request = self.keys.create_infer_request()
+        for row in range(rows):
+            part = np.ascontiguousarray(encoded[row : row + 1], np.float32)
+            request.set_input_tensor(tensor(part, shared_memory=True))
+            request.infer()
+            for place, target in enumerate(made):
+                target[row] = request.get_output_tensor(place).data.view(number)[0]
+        return made
+
+
+class _DecoderRun:
+    """The inferences of one call of `generate`."""
+
+    def __init__(self, decoder: OpenVinoDecoder, keys: Halves | Floats) -> None:
+        self._tensor = import_openvino().Tensor
+        self._type = getattr(import_openvino().Type, decoder.precision)
+        self._known = decoder.known
+        self._keys = keys
+        self._rows = 0
+        self._step = decoder.step.create_infer_request()
+        self._projection = decoder.projection.create_infer_request()
+        self.keep(list(range(keys.shape[1])))
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Keeps these rows of the keys and values, in this order. A row is never moved backwards."""
+        if len(rows) == self._rows:
+            return
+        self._rows = len(rows)
+        for place, row in enumerate(rows):
+            if place != row:
+                self._keys[:, place] = self._keys[:, row]
+        for number, part in enumerate(self._keys):
+            some = part[: len(rows)]
+            self._step.set_input_tensor(2 + number, self._tensor(some, some.shape, self._type))
+
+    def step(self, embedded: Floats, origins: NDArray[np.int32]) -> Floats:
+        """The network's results after these tokens: (texts, tokens, width). Valid until the next step."""
+        self._step.set_input_tensor(0, self._tensor(embedded, shared_memory=True))
+        self._step.set_input_tensor(1, self._tensor(origins, shared_memory=True))
+        self._step.infer()
+        result: Floats = self._step.get_output_tensor(0).data
+        return result
+
+    def following(self, hidden: Floats, to_text: Floats, to_others: Floats, count: int) -> NextTokens:
+        """The `count` likeliest tokens of each kind, after texts of which the network's results are `hidden`
+        (texts, width). `to_text` and `to_others`: what is added to the logits.
+        """
+        self._project(hidden, to_text, to_others, count)
+        found = [self._projection.get_output_tensor(number).data for number in range(9)]
+        firsts = (0, self._known.end, self._known.timestamps)
+        kinds = [
+            Likeliest(found[3 * kind], found[3 * kind + 1] + np.int32(first), found[3 * kind + 2][:, 0])
+            for kind, first in enumerate(firsts)
+        ]
+        return NextTokens(*kinds)
+
+    def no_speech(self, hidden: Floats) -> list[float]:
+        """How likely it is that nobody speaks, after the start tokens: for each row."""
+        none = np.zeros((1, self._known.size - self._known.end), np.float32)
+        found = self.following(hidden, suppression(self._known.end), none, 1)
+        total = np.logaddexp.reduce([kind.log_sum for kind in (found.text, found.special, found.times)])
+        others = self._projection.get_output_tensor(9).data
+        chance = np.exp(others[:, self._known.without_speech - self._known.end] - total)
+        return [float(one) for one in chance]
+
+    def _project(self, hidden: Floats, to_text: Floats, to_others: Floats, count: int) -> None:
+        values = np.ascontiguousarray(hidden), to_text, to_others, np.array(count, np.int32)
+        for number, value in enumerate(values):
+            self._projection.set_input_tensor(number, self._tensor(value, shared_memory=True))
+        self._projection.infer()

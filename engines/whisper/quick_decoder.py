@@ -1,0 +1,98 @@
+"""CTranslate2's decoder, with that on OpenVINO in its place for the usual searches.
+
+Law: chooses which of the two decodes; both give the same results, but for rounding.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engines.cores import cores
+from engines.types import EngineOptions
+from engines.whisper.ctranslate2_arrays import numbers
+from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
+from engines.whisper.device import workers
+from engines.whisper.network_parts import NetworkParts
+from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
+from engines.whisper.openvino_encoder import MODEL_FILE
+from engines.whisper.timestamp_rules import Vocabulary
+from engines.whisper.tokens import WhisperTokens
+
+if TYPE_CHECKING:
+    from ctranslate2 import StorageView
+    from ctranslate2.models import Whisper, WhisperGenerationResult
+
+log = logging.getLogger(__name__)
+MOST_BEAMS = 20
+"""With more beams, CTranslate2 decodes. Nobody has measured so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """The result for one row, as CTranslate2 gives it (`WhisperGenerationResult`)."""
+
+    sequences_ids: list[list[int]]
+    scores: list[float]
+    no_speech_prob: float
+    logits: Sequence[Any] = ()
+
+
+class QuickDecoder:
+    """Decodes as CTranslate2's `Whisper` does. Several threads may call it at once."""
+
+    def __init__(self, model: Whisper, quick: OpenVinoDecoder) -> None:
+        self._model = model
+        self._quick = quick
+
+    def generate(
+        self, encoded: StorageView, prompts: list[list[int]], **options: Any
+    ) -> Sequence[WhisperGenerationResult | GeneratedText]:
+        """The options are those of CTranslate2 for tokens with timestamps.
+
+        It samples, and it gives logits. With a single sequence at temperature 0, OpenVINO decodes.
+        """
+        beams = options["beam_size"]
+        sampled = options.get("sampling_temperature", 0) > 0
+        if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
+            return self._model.generate(encoded, prompts, **options)
+        most = most_tokens(options["max_length"], len(prompts[0]))
+        found = self._quick.generate(numbers(encoded), prompts, beams=beams, most_tokens=most)
+        return [_generated(one) for one in found]
+
+
+def most_tokens(max_length: int, prompt: int) -> int:
+    """The tokens after which CTranslate2 cuts a text. `prompt`: tokens before it."""
+    return min(max_length // 2, max_length - prompt + 1)
+
+
+def _generated(text: TextOfRow) -> GeneratedText:
+    return GeneratedText([list(text.tokens)], [text.score], text.no_speech_prob)
+
+
+def load_decoder(
+    folder: Path, options: EngineOptions, model: Whisper, tokens: WhisperTokens
+) -> QuickDecoder | None:
+    """The decoder of the model in `folder`; None where the file does not suit."""
+    try:
+        return QuickDecoder(model, decoder_of(folder, options, tokens))
+    except (UnknownLayout, RuntimeError) as reason:
+        log.info("the decoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
+        return None
+
+
+def decoder_of(folder: Path, options: EngineOptions, tokens: WhisperTokens) -> OpenVinoDecoder:
+    """The decoder on OpenVINO. Raises `UnknownLayout` or `RuntimeError`."""
+    calls, threads = workers(options, cores())
+    # The file is mapped twice: the pages that the networks are made from go back with the first mapping.
+    weights, embeddings = (Weights(read_arrays(folder / MODEL_FILE), "decoder") for _ in range(2))
+    known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
+    return OpenVinoDecoder(NetworkParts(weights), embeddings, known, calls=calls, threads=threads)
+
+
+def vocabulary(tokens: WhisperTokens, size: int) -> Vocabulary:
+    start = tokens.start("en", "transcribe")[0]
+    return Vocabulary(start, tokens.eot, tokens.timestamps, size, tuple(tokens.suppressed))

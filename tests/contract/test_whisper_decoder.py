@@ -1,0 +1,95 @@
+"""The decoder on OpenVINO beside CTranslate2's own, with real weights and real speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.whisper.ctranslate2_arrays import as_rows, numbers
+from engines.whisper.ctranslate2_weights import Weights, read_arrays
+from engines.whisper.features import Features
+from engines.whisper.network_parts import NetworkParts
+from engines.whisper.openvino_decoder import OpenVinoDecoder
+from engines.whisper.quick_decoder import vocabulary
+from engines.whisper.tokens import WhisperTokens
+from tests.conftest import JFK
+from tests.support.exact_network import ExactParts
+from tests.support.sound import decode
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def precise(whisper_folder: Path) -> WhisperModel:
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(str(whisper_folder), device="cpu", compute_type="float32", local_files_only=True)
+
+
+@pytest.fixture(scope="module")
+def tokens(precise: WhisperModel) -> WhisperTokens:
+    return WhisperTokens(precise.hf_tokenizer, multilingual=True)
+
+
+@pytest.fixture(scope="module")
+def encoded(precise: WhisperModel) -> NDArray[np.float32]:
+    """Three pieces of speech, one of which has no end."""
+    whole = Features(precise.feature_extractor, 1).of(decode(JFK.read_bytes()))
+    pieces = [np.ascontiguousarray(whole[None, :, at : at + 700]) for at in (0, 200, 400)]
+    return np.concatenate([numbers(precise.encode(piece)) for piece in pieces])
+
+
+@pytest.fixture(scope="module")
+def weights(whisper_folder: Path) -> Weights:
+    return Weights(read_arrays(whisper_folder / "model.bin"), "decoder")
+
+
+@pytest.mark.parametrize("prompt", ["", "A speech by a president."])
+@pytest.mark.parametrize("beams", [1, 5])
+def test_in_float32_it_is_ctranslate2s(
+    precise: WhisperModel,
+    tokens: WhisperTokens,
+    encoded: NDArray[np.float32],
+    weights: Weights,
+    prompt: str,
+    beams: int,
+) -> None:
+    known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
+    ours = OpenVinoDecoder(ExactParts(weights), weights, known, calls=1, threads=1, precision="f32")
+    before = [known.without_speech - 1, *tokens.encode(prompt)] if prompt else []
+    prompts = [[*before, *tokens.start("en", "transcribe")]] * len(encoded)
+    found = ours.generate(encoded, prompts, beams=beams, most_tokens=60)
+    theirs = precise.model.generate(
+        as_rows(encoded),
+        prompts,
+        beam_size=beams,
+        max_length=120,
+        return_scores=True,
+        return_no_speech_prob=True,
+        suppress_tokens=tokens.suppressed,
+        max_initial_timestamp_index=50,
+    )
+    for one, other in zip(found, theirs, strict=True):
+        assert list(one.tokens) == other.sequences_ids[0]
+        assert one.score == pytest.approx(other.scores[0], abs=1e-3)
+        assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=1e-3)
+
+
+def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
+    tokens: WhisperTokens, encoded: NDArray[np.float32], weights: Weights
+) -> None:
+    known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
+    ours = OpenVinoDecoder(NetworkParts(weights), weights, known, calls=1, threads=1)
+    prompt = tokens.start("en", "transcribe")
+    for beams in (1, 5):
+        together = ours.generate(encoded, [prompt] * len(encoded), beams=beams, most_tokens=60)
+        for row, text in enumerate(together):
+            (alone,) = ours.generate(encoded[row : row + 1], [prompt], beams=beams, most_tokens=60)
+            assert alone.tokens == text.tokens

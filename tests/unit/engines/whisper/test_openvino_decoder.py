@@ -1,0 +1,164 @@
+"""The decoder on OpenVINO, with small random weights (real ones: tests/contract/test_whisper_decoder.py)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.whisper.beam_search import BeamSearch
+from engines.whisper.ctranslate2_weights import Weights, read_arrays
+from engines.whisper.network_parts import NetworkParts
+from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
+from engines.whisper.timestamp_rules import (
+    IMPOSSIBLE,
+    Likeliest,
+    NextTokens,
+    TimestampRules,
+    Vocabulary,
+    log_probabilities,
+)
+from tests.support.ctranslate2_file import write_decoder
+from tests.support.exact_network import ExactParts
+
+KNOWN = Vocabulary(start=701, end=700, timestamps=712, size=740, suppressed=(3, 701, 702))
+WIDTH, HEADS = 32, 2
+PROMPT = [701, 703, 705]
+Floats = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    folder = tmp_path_factory.mktemp("decoder")
+    write_decoder(folder, WIDTH, HEADS, tokens=KNOWN.size)
+    return Weights(read_arrays(folder / "model.bin"), "decoder")
+
+
+@pytest.fixture(scope="module")
+def exact(weights: Weights) -> OpenVinoDecoder:
+    return OpenVinoDecoder(ExactParts(weights), weights, KNOWN, calls=1, threads=1, precision="f32")
+
+
+@pytest.fixture(scope="module")
+def usual(weights: Weights) -> OpenVinoDecoder:
+    return OpenVinoDecoder(NetworkParts(weights), weights, KNOWN, calls=2, threads=1)
+
+
+def encodings(rows: int, positions: int = 40, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(0, 1, (rows, positions, WIDTH)).astype(np.float32)
+
+
+class Definition:
+    """The decoder by its definition, for one row: tokens in, logits out."""
+
+    def __init__(self, weights: Weights, encoded: Floats) -> None:
+        self._w = weights
+        self._encoded = encoded
+
+    def logits(self, tokens: list[int]) -> Floats:
+        w = self._w
+        x = w["embeddings/weight"][tokens] + w["position_encodings/encodings"][: len(tokens)]
+        for layer in (f"layer_{number}" for number in range(w.layers)):
+            name = f"{layer}/self_attention"
+            q, k, v = np.split(self._linear(self._norm(x, name), f"{name}/linear_0"), 3, axis=1)
+            later = np.triu(np.full((len(tokens), len(tokens)), -np.inf), 1)
+            x = x + self._linear(self._seen(q, k, v, later), f"{name}/linear_1")
+            name = f"{layer}/attention"
+            k, v = np.split(self._linear(self._encoded, f"{name}/linear_1"), 2, axis=1)
+            q = self._linear(self._norm(x, name), f"{name}/linear_0")
+            x = x + self._linear(self._seen(q, k, v, 0.0), f"{name}/linear_2")
+            inner = self._linear(self._norm(x, f"{layer}/ffn"), f"{layer}/ffn/linear_0")
+            gelu = np.vectorize(lambda value: value * 0.5 * (1 + math.erf(value / math.sqrt(2))))
+            x = x + self._linear(gelu(inner), f"{layer}/ffn/linear_1")
+        return np.asarray(self._norm(x, "")[-1] @ w["embeddings/weight"].T, np.float32)
+
+    def _norm(self, x: Floats, block: str) -> Floats:
+        name = f"{block}/layer_norm".removeprefix("/")
+        flat = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        return np.asarray(flat * self._w[f"{name}/gamma"] + self._w[f"{name}/beta"], np.float32)
+
+    def _linear(self, x: Floats, name: str) -> Floats:
+        return np.asarray(x @ self._w[f"{name}/weight"].T + self._w[f"{name}/bias"], np.float32)
+
+    @staticmethod
+    def _seen(q: Floats, k: Floats, v: Floats, mask: Floats | float) -> Floats:
+        heads = []
+        for head in range(HEADS):
+            part = slice(head * WIDTH // HEADS, (head + 1) * WIDTH // HEADS)
+            shares = np.exp(q[:, part] @ k[:, part].T / math.sqrt(WIDTH // HEADS) + mask)
+            heads.append(shares / shares.sum(1, keepdims=True) @ v[:, part])
+        return np.concatenate(heads, 1)
+
+
+def by_definition(weights: Weights, encoded: Floats, beams: int, most: int) -> TextOfRow:
+    """The text of one row. The search and the rules are the decoder's own, which have tests of their own."""
+    network, rules = Definition(weights, encoded), TimestampRules(KNOWN)
+    raw = network.logits(PROMPT[:1])
+    silence = float(np.exp(raw[KNOWN.without_speech]) / np.exp(raw).sum())
+    search = BeamSearch(1, beams=beams, most_tokens=most, end=KNOWN.end)
+    while True:
+        allowed = rules.allowed(search.said)
+        logits = np.stack([network.logits([*PROMPT, *map(int, text)]) for text in search.said])
+        logits[:, list(KNOWN.suppressed)] = IMPOSSIBLE
+        logits[:, KNOWN.end :] += allowed.others
+        bounds = (0, KNOWN.end, KNOWN.timestamps, KNOWN.size)
+        kinds = []
+        for first, last in itertools.pairwise(bounds):
+            part = logits[:, first:last]
+            order = np.argsort(-part, axis=1)
+            total = np.log(np.exp(part - part.max()).sum(1)) + part.max()
+            kinds.append(
+                Likeliest(np.take_along_axis(part, order, 1), (order + first).astype(np.int32), total)
+            )
+        if search.advance(*log_probabilities(NextTokens(*kinds), allowed)) is None:
+            found = search.results()[0]
+            return TextOfRow(found.tokens, found.score, silence)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: Weights, beams: int) -> None:
+    encoded = encodings(3)
+    found = exact.generate(encoded, [PROMPT] * 3, beams=beams, most_tokens=8)
+    for row, text in zip(encoded, found, strict=True):
+        true = by_definition(weights, row, beams, 8)
+        assert text.tokens == true.tokens
+        assert text.score == pytest.approx(true.score, abs=1e-4)
+        assert text.no_speech_prob == pytest.approx(true.no_speech_prob, abs=1e-5)
+
+
+def test_a_row_has_the_same_text_in_every_batch(exact: OpenVinoDecoder) -> None:
+    encoded = encodings(5)
+    together = exact.generate(encoded, [PROMPT] * 5, beams=3, most_tokens=30)
+    for row, text in enumerate(together):
+        (alone,) = exact.generate(encoded[row : row + 1], [PROMPT], beams=3, most_tokens=30)
+        assert text.tokens == alone.tokens
+        assert text.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> None:
+    inputs = [encodings(rows, 20 * rows, rows) for rows in (1, 2, 3, 4) * 3]
+
+    def texts(encoded: Floats) -> list[TextOfRow]:
+        return usual.generate(encoded, [PROMPT] * len(encoded), beams=3, most_tokens=20)
+
+    alone = [texts(one) for one in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(texts, inputs)) == alone
+
+
+def test_a_prompt_of_other_texts_is_read(exact: OpenVinoDecoder) -> None:
+    encoded = encodings(1)
+    (plain,) = exact.generate(encoded, [PROMPT], beams=1, most_tokens=8)
+    (prompted,) = exact.generate(encoded, [[710, 5, 6, 7, *PROMPT]], beams=1, most_tokens=8)
+    assert prompted.no_speech_prob != plain.no_speech_prob
+    assert prompted.score != plain.score
+
+
+def test_suppressed_tokens_never_come(usual: OpenVinoDecoder) -> None:
+    for text in usual.generate(encodings(4), [PROMPT] * 4, beams=5, most_tokens=40):
+        assert not {*KNOWN.suppressed, KNOWN.timestamps - 1, KNOWN.end} & {*text.tokens}
+        assert len(text.tokens) <= 40

@@ -1,0 +1,66 @@
+"""Which of the two decoders decodes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from ctranslate2 import StorageView
+from ctranslate2.models import Whisper
+from numpy.typing import NDArray
+
+from engines.types import EngineOptions
+from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
+from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, load_decoder, most_tokens
+from engines.whisper.tokens import WhisperTokens
+from tests.support.ctranslate2_file import write_encoder
+
+USUAL = {"beam_size": 5, "max_length": 448, "return_logits_vocab": False, "suppress_tokens": [3]}
+ENCODED = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
+
+
+class OldDecoder:
+    def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
+        return "CTranslate2"
+
+
+class NewDecoder:
+    def generate(self, encoded: NDArray[np.float32], prompts: Any, **options: int) -> list[TextOfRow]:
+        assert encoded.shape == (1, 4, 8)
+        assert options == {"beams": 5, "most_tokens": 224}
+        return [TextOfRow((7, 8), -0.5, 0.25)]
+
+
+DECODER = QuickDecoder(cast("Whisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()))
+
+
+def test_a_usual_search_is_openvinos() -> None:
+    (found,) = DECODER.generate(ENCODED, [[1, 2, 3]], **USUAL)
+    assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8]], [-0.5], 0.25)
+
+
+@pytest.mark.parametrize(
+    "rare", [{"return_logits_vocab": True}, {"sampling_temperature": 0.2}, {"beam_size": MOST_BEAMS + 1}]
+)
+def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
+    assert cast("str", DECODER.generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
+
+
+def test_texts_are_cut_where_ctranslate2_cuts_them() -> None:
+    assert most_tokens(448, 3) == 224
+    assert most_tokens(448, 227) == 222
+    assert most_tokens(60, 3) == 30
+
+
+def test_where_the_file_does_not_suit_ctranslate2_decodes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    write_encoder(tmp_path)  # a file without a decoder
+    model, tokens = cast("Whisper", OldDecoder()), cast("WhisperTokens", None)
+    assert load_decoder(tmp_path, EngineOptions(device="cpu"), model, tokens) is None
+    assert "takes longer" in caplog.text
+    assert str(tmp_path) not in caplog.text
