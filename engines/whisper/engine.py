@@ -219,7 +219,7 @@ class WhisperTranscriber:
     def _detect_languages(self, rows: list[Row], encoded: StorageView) -> None:
         if all(row.language for row in rows):
             return
-        for row, guesses in zip(rows, self._model.model.detect_language(encoded), strict=True):
+        for row, guesses in zip(rows, self._decoder.detect_language(encoded), strict=True):
             token, probability = guesses[0]
             row.language = row.language or LanguageGuess(token[2:-2], float(probability))
 

@@ -91,39 +91,9 @@ class OpenVinoDecoder:
         self._to_text = suppression(vocabulary.end, vocabulary.suppressed)
         self._positions = graph.weights["position_encodings/encodings"]
 
-    def generate(
-        self, encoded: Floats, prompts: Sequence[Sequence[int]], *, beams: int, most_tokens: int
-    ) -> list[TextOfRow]:
-        """The likeliest text of each row.
-
-        `encoded`: (rows, positions, width). `prompts`: of one length; the start token has the same place in
-        all of them. `most_tokens`: a text is cut after so many.
-        """
-        search = BeamSearch(len(prompts), beams=beams, most_tokens=most_tokens, end=self.known.end)
-        run = _DecoderRun(self, self._keys_of(encoded))
-        tokens = np.array(prompts, np.int32)
-        hidden = run.step(self.embedded(tokens, 0), np.arange(len(prompts), dtype=np.int32))
-        silent = run.no_speech(hidden[:, list(prompts[0]).index(self.known.start)])
-        while True:
-            allowed = self._rules.allowed(search.said)
-            following = run.following(hidden[:, -1], self._to_text, allowed.others, 2 * beams)
-            way = search.advance(*log_probabilities(following, allowed))
-            if way is None:
-                break
-            run.keep(way.rows)
-            place = tokens.shape[1] + search.said.shape[1] - 1
-            hidden = run.step(self.embedded(search.said[:, -1:], place), way.origins)
-        found = search.results()
-        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
-
-    def embedded(self, tokens: Tokens, first: int) -> Floats:
-        """The input of the network for tokens (texts, tokens) from position `first` on."""
-        places = self._positions[first : first + tokens.shape[1]]
-        return self._embeddings.rows("embeddings/weight", tokens) + places
-
-    def _keys_of(self, encoded: Floats) -> Halves | Floats:
-        """Keys and values of the attention to the encodings: (2 * layers, rows, heads, positions, width of a
-        head).
+    def listen(self, encoded: Floats) -> Halves | Floats:
+        """Keys and values of the attention to encodings (rows, positions, width): (2 * layers, rows, heads,
+        positions, width of a head).
 
         Row by row, so that the network's own memory is small. One array, so that all of it goes back to the
         system at once.
@@ -141,6 +111,45 @@ class OpenVinoDecoder:
             for place, target in enumerate(made):
                 target[row] = request.get_output_tensor(place).data.view(number)[0]
         return made
+
+    def generate(
+        self, heard: Halves | Floats, prompts: Sequence[Sequence[int]], *, beams: int, most_tokens: int
+    ) -> list[TextOfRow]:
+        """The likeliest text of each row.
+
+        `heard`: from `listen`; it is used up. `prompts`: of one length; the start token has the same place in
+        all of them. `most_tokens`: a text is cut after so many.
+        """
+        search = BeamSearch(len(prompts), beams=beams, most_tokens=most_tokens, end=self.known.end)
+        run = _DecoderRun(self, heard)
+        tokens = np.array(prompts, np.int32)
+        hidden = run.step(self.embedded(tokens, 0), np.arange(len(prompts), dtype=np.int32))
+        silent = run.no_speech(hidden[:, list(prompts[0]).index(self.known.start)])
+        while True:
+            allowed = self._rules.allowed(search.said)
+            following = run.following(hidden[:, -1], self._to_text, allowed.others, 2 * beams)
+            way = search.advance(*log_probabilities(following, allowed))
+            if way is None:
+                break
+            run.keep(way.rows)
+            place = tokens.shape[1] + search.said.shape[1] - 1
+            hidden = run.step(self.embedded(search.said[:, -1:], place), way.origins)
+        found = search.results()
+        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
+
+    def languages(self, heard: Halves | Floats) -> Floats:
+        """How likely each language is: (rows, languages). `heard`: from `listen`."""
+        run, rows = _DecoderRun(self, heard), heard.shape[1]
+        start = np.full((rows, 1), self.known.start, np.int32)
+        hidden = run.step(self.embedded(start, 0), np.arange(rows, dtype=np.int32))
+        some = run.logits_of_others(hidden[:, -1], self.known.languages)
+        chances = np.exp(some - some.max(axis=1, keepdims=True))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
+
+    def embedded(self, tokens: Tokens, first: int) -> Floats:
+        """The input of the network for tokens (texts, tokens) from position `first` on."""
+        places = self._positions[first : first + tokens.shape[1]]
+        return self._embeddings.rows("embeddings/weight", tokens) + places
 
 
 class _DecoderRun:
@@ -194,9 +203,18 @@ class _DecoderRun:
         none = np.zeros((1, self._known.size - self._known.end), np.float32)
         found = self.following(hidden, suppression(self._known.end), none, 1)
         total = np.logaddexp.reduce([kind.log_sum for kind in (found.text, found.special, found.times)])
-        others = self._projection.get_output_tensor(9).data
-        chance = np.exp(others[:, self._known.without_speech - self._known.end] - total)
+        chance = np.exp(self._others([self._known.without_speech])[:, 0] - total)
         return [float(one) for one in chance]
+
+    def logits_of_others(self, hidden: Floats, tokens: Sequence[int]) -> Floats:
+        """The logits of these tokens, which are no text: (texts, tokens)."""
+        none = np.zeros((1, self._known.size - self._known.end), np.float32)
+        self._project(hidden, suppression(self._known.end), none, 1)
+        return self._others(tokens)
+
+    def _others(self, tokens: Sequence[int]) -> Floats:
+        every: Floats = self._projection.get_output_tensor(9).data
+        return every[:, np.array(tokens) - self._known.end]
 
     def _project(self, hidden: Floats, to_text: Floats, to_others: Floats, count: int) -> None:
         values = np.ascontiguousarray(hidden), to_text, to_others, np.array(count, np.int32)

@@ -6,6 +6,7 @@ Law: chooses which of the two decodes; both give the same results, but for round
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +45,22 @@ class GeneratedText:
 class QuickDecoder:
     """Decodes as CTranslate2's `Whisper` does. Several threads may call it at once."""
 
-    def __init__(self, model: Whisper, quick: OpenVinoDecoder) -> None:
+    def __init__(self, model: Whisper, quick: OpenVinoDecoder, languages: Sequence[str] = ()) -> None:
+        """`languages`: their tokens as text, in their order."""
         self._model = model
         self._quick = quick
+        self._languages = languages
+        self._own = threading.local()
+        """What this thread has heard in the last encodings whose languages it detected, for the search that
+        comes next.
+        """
+
+    def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
+        """The likeliest language of each row, as its token, and how likely it is."""
+        heard = self._quick.listen(numbers(encoded))
+        self._own.last = encoded, heard
+        chances = self._quick.languages(heard)
+        return [[(self._languages[int(row.argmax())], float(row.max()))] for row in chances]
 
     def generate(
         self, encoded: StorageView, prompts: list[list[int]], **options: Any
@@ -55,12 +69,15 @@ class QuickDecoder:
 
         It samples, and it gives logits. With a single sequence at temperature 0, OpenVINO decodes.
         """
+        known, heard = self._own.__dict__.pop("last", (None, None))
         beams = options["beam_size"]
         sampled = options.get("sampling_temperature", 0) > 0
         if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
             return self._model.generate(encoded, prompts, **options)
         most = most_tokens(options["max_length"], len(prompts[0]))
-        found = self._quick.generate(numbers(encoded), prompts, beams=beams, most_tokens=most)
+        if heard is None or known is not encoded:
+            heard = self._quick.listen(numbers(encoded))
+        found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]
 
 
@@ -78,7 +95,8 @@ def load_decoder(
 ) -> QuickDecoder | None:
     """The decoder of the model in `folder`; None where the file does not suit."""
     try:
-        return QuickDecoder(model, decoder_of(folder, options, tokens))
+        made = decoder_of(folder, options, tokens)
+        return QuickDecoder(model, made, [tokens.name(token) for token in made.known.languages])
     except (UnknownLayout, RuntimeError) as reason:
         log.info("the decoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
         return None

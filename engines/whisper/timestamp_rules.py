@@ -39,6 +39,11 @@ class Vocabulary:
     """The greatest timestamp that a text may begin with, counted from the first one."""
 
     @property
+    def languages(self) -> range:
+        """The tokens of languages: all after the start token, but for the last six before the timestamps."""
+        return range(self.start + 1, self.timestamps - 6)
+
+    @property
     def without_speech(self) -> int:
         """The token that says that nobody speaks. After it, there is one more before the timestamps."""
         return self.timestamps - 2

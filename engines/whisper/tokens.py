@@ -80,6 +80,10 @@ class WhisperTokens:
         named = [self._raw.token_to_id(f"<|{name}|>") for name in (language, task)]
         return [self._tokenizer.sot, *(token for token in named if token is not None)]
 
+    def name(self, token: int) -> str:
+        """The token as the vocabulary writes it, such as `<|en|>`."""
+        return self._raw.id_to_token(token) or ""
+
     def words(self, tokens: Sequence[int], language: str) -> tuple[list[str], list[list[int]]]:
         """Words and their tokens. The last word is the end-of-text token."""
         texts, ids = self._for_language(language).split_to_word_tokens([*tokens, self.eot])

@@ -65,7 +65,7 @@ def test_in_float32_it_is_ctranslate2s(
     ours = OpenVinoDecoder(ExactParts(weights), weights, known, calls=1, threads=1, precision="f32")
     before = [known.without_speech - 1, *tokens.encode(prompt)] if prompt else []
     prompts = [[*before, *tokens.start("en", "transcribe")]] * len(encoded)
-    found = ours.generate(encoded, prompts, beams=beams, most_tokens=60)
+    found = ours.generate(ours.listen(encoded), prompts, beams=beams, most_tokens=60)
     theirs = precise.model.generate(
         as_rows(encoded),
         prompts,
@@ -82,6 +82,19 @@ def test_in_float32_it_is_ctranslate2s(
         assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=1e-3)
 
 
+def test_in_float32_it_hears_the_languages_that_ctranslate2_hears(
+    precise: WhisperModel, tokens: WhisperTokens, encoded: NDArray[np.float32], weights: Weights
+) -> None:
+    known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
+    ours = OpenVinoDecoder(ExactParts(weights), weights, known, calls=1, threads=1, precision="f32")
+    found = ours.languages(ours.listen(encoded))
+    for chances, guesses in zip(found, precise.model.detect_language(as_rows(encoded)), strict=True):
+        named = {
+            tokens.name(token): float(chance) for token, chance in zip(known.languages, chances, strict=True)
+        }
+        assert named == pytest.approx(dict(guesses), abs=1e-4)
+
+
 def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
     tokens: WhisperTokens, encoded: NDArray[np.float32], weights: Weights
 ) -> None:
@@ -89,7 +102,9 @@ def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
     ours = OpenVinoDecoder(NetworkParts(weights), weights, known, calls=1, threads=1)
     prompt = tokens.start("en", "transcribe")
     for beams in (1, 5):
-        together = ours.generate(encoded, [prompt] * len(encoded), beams=beams, most_tokens=60)
+        together = ours.generate(ours.listen(encoded), [prompt] * len(encoded), beams=beams, most_tokens=60)
         for row, text in enumerate(together):
-            (alone,) = ours.generate(encoded[row : row + 1], [prompt], beams=beams, most_tokens=60)
+            (alone,) = ours.generate(
+                ours.listen(encoded[row : row + 1]), [prompt], beams=beams, most_tokens=60
+            )
             assert alone.tokens == text.tokens

@@ -122,7 +122,7 @@ def by_definition(weights: Weights, encoded: Floats, beams: int, most: int) -> T
 @pytest.mark.parametrize("beams", [1, 3])
 def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: Weights, beams: int) -> None:
     encoded = encodings(3)
-    found = exact.generate(encoded, [PROMPT] * 3, beams=beams, most_tokens=8)
+    found = exact.generate(exact.listen(encoded), [PROMPT] * 3, beams=beams, most_tokens=8)
     for row, text in zip(encoded, found, strict=True):
         true = by_definition(weights, row, beams, 8)
         assert text.tokens == true.tokens
@@ -132,9 +132,9 @@ def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: 
 
 def test_a_row_has_the_same_text_in_every_batch(exact: OpenVinoDecoder) -> None:
     encoded = encodings(5)
-    together = exact.generate(encoded, [PROMPT] * 5, beams=3, most_tokens=30)
+    together = exact.generate(exact.listen(encoded), [PROMPT] * 5, beams=3, most_tokens=30)
     for row, text in enumerate(together):
-        (alone,) = exact.generate(encoded[row : row + 1], [PROMPT], beams=3, most_tokens=30)
+        (alone,) = exact.generate(exact.listen(encoded[row : row + 1]), [PROMPT], beams=3, most_tokens=30)
         assert text.tokens == alone.tokens
         assert text.score == pytest.approx(alone.score, abs=1e-4)
 
@@ -143,7 +143,7 @@ def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> No
     inputs = [encodings(rows, 20 * rows, rows) for rows in (1, 2, 3, 4) * 3]
 
     def texts(encoded: Floats) -> list[TextOfRow]:
-        return usual.generate(encoded, [PROMPT] * len(encoded), beams=3, most_tokens=20)
+        return usual.generate(usual.listen(encoded), [PROMPT] * len(encoded), beams=3, most_tokens=20)
 
     alone = [texts(one) for one in inputs]
     with ThreadPoolExecutor(4) as pool:
@@ -152,13 +152,26 @@ def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> No
 
 def test_a_prompt_of_other_texts_is_read(exact: OpenVinoDecoder) -> None:
     encoded = encodings(1)
-    (plain,) = exact.generate(encoded, [PROMPT], beams=1, most_tokens=8)
-    (prompted,) = exact.generate(encoded, [[710, 5, 6, 7, *PROMPT]], beams=1, most_tokens=8)
+    (plain,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=8)
+    (prompted,) = exact.generate(exact.listen(encoded), [[710, 5, 6, 7, *PROMPT]], beams=1, most_tokens=8)
     assert prompted.no_speech_prob != plain.no_speech_prob
     assert prompted.score != plain.score
 
 
 def test_suppressed_tokens_never_come(usual: OpenVinoDecoder) -> None:
-    for text in usual.generate(encodings(4), [PROMPT] * 4, beams=5, most_tokens=40):
+    for text in usual.generate(usual.listen(encodings(4)), [PROMPT] * 4, beams=5, most_tokens=40):
         assert not {*KNOWN.suppressed, KNOWN.timestamps - 1, KNOWN.end} & {*text.tokens}
         assert len(text.tokens) <= 40
+
+
+def test_languages_are_weighed_among_themselves(exact: OpenVinoDecoder, weights: Weights) -> None:
+    encoded = encodings(3)
+    heard = exact.listen(encoded)
+    for row, chances in zip(encoded, exact.languages(heard), strict=True):
+        logits = Definition(weights, row).logits([KNOWN.start])[[702, 703, 704, 705]]
+        assert chances == pytest.approx(np.exp(logits) / np.exp(logits).sum(), abs=1e-5)
+    # What was heard is as good as new.
+    again, new = (
+        exact.generate(one, [PROMPT] * 3, beams=1, most_tokens=8) for one in (heard, exact.listen(encoded))
+    )
+    assert again == new

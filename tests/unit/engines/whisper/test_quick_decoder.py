@@ -23,30 +23,61 @@ ENCODED = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
 
 
 class OldDecoder:
+    """CTranslate2's."""
+
     def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
         return "CTranslate2"
 
 
 class NewDecoder:
-    def generate(self, encoded: NDArray[np.float32], prompts: Any, **options: int) -> list[TextOfRow]:
+    """OpenVINO's. It counts how often it listens."""
+
+    def __init__(self) -> None:
+        self.listened = 0
+
+    def listen(self, encoded: NDArray[np.float32]) -> str:
         assert encoded.shape == (1, 4, 8)
+        self.listened += 1
+        return f"heard {self.listened}"
+
+    def languages(self, heard: str) -> NDArray[np.float32]:
+        return np.array([[0.25, 0.75]], np.float32)
+
+    def generate(self, heard: str, prompts: Any, **options: int) -> list[TextOfRow]:
         assert options == {"beams": 5, "most_tokens": 224}
-        return [TextOfRow((7, 8), -0.5, 0.25)]
+        return [TextOfRow((int(heard.removeprefix("heard ")),), -0.5, 0.25)]
 
 
-DECODER = QuickDecoder(cast("Whisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()))
+def decoder() -> QuickDecoder:
+    return QuickDecoder(
+        cast("Whisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()), ["<|en|>", "<|de|>"]
+    )
 
 
 def test_a_usual_search_is_openvinos() -> None:
-    (found,) = DECODER.generate(ENCODED, [[1, 2, 3]], **USUAL)
-    assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8]], [-0.5], 0.25)
+    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **USUAL)
+    assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[1]], [-0.5], 0.25)
+
+
+def test_a_search_uses_what_was_heard_for_the_language() -> None:
+    quick = decoder()
+    assert quick.detect_language(ENCODED) == [[("<|de|>", 0.75)]]
+    first, second = (quick.generate(ENCODED, [[1, 2, 3]], **USUAL)[0].sequences_ids for _ in range(2))
+    assert (first, second) == ([[1]], [[2]])  # it was used up by the first
+
+
+def test_a_search_in_other_encodings_listens_anew() -> None:
+    quick = decoder()
+    quick.detect_language(ENCODED)
+    other = StorageView.from_array(np.ones((1, 4, 8), np.float32))
+    assert quick.generate(other, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[2]]
 
 
 @pytest.mark.parametrize(
     "rare", [{"return_logits_vocab": True}, {"sampling_temperature": 0.2}, {"beam_size": MOST_BEAMS + 1}]
 )
 def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
-    assert cast("str", DECODER.generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
+    assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
 
 
 def test_texts_are_cut_where_ctranslate2_cuts_them() -> None:
