@@ -49,6 +49,7 @@ class EngineSettings:
                 device=settings.speech.device,
                 threads=settings.speech.threads,
                 devices=chosen.device_index[:1],
+                openvino=settings.speech.openvino,
             ),
             diarization=EngineOptions(
                 device=settings.diarization.device,

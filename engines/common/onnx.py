@@ -48,6 +48,8 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
             raise
         name = f"`{model.name}`" if isinstance(model, Path) else "in memory"
         raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong
+    # The library keeps the graph for sessions on other devices, which nobody makes.
+    vars(made)["_model_bytes"] = None
     if on_gpu and CUDA not in made.get_providers():
         raise EngineError(NO_CUDA)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from engines.openvino_library import computes_in_bfloat16, import_openvino
@@ -10,14 +11,24 @@ if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
 __all__ = ["compiled", "computes_in_bfloat16", "import_openvino"]
+PREPARED_OPERATIONS = "50"
+"""Operations that oneDNN, OpenVINO's library of operations, keeps prepared where shapes are not kept: enough
+for equal ones within an inference. Its own number is 1,024, which is 100 MB and more where each input has
+another length. It reads the number once in a process, before its first operation.
+"""
 
 
-def compiled(model: Model, *, calls: int, threads: int, group: int, precision: str = "bf16") -> CompiledModel:
+def compiled(
+    model: Model, *, calls: int, threads: int, group: int, precision: str = "bf16", shapes_kept: bool = True
+) -> CompiledModel:
     """The model for `calls` inferences at once, with `threads` threads each.
 
     Products with int8 weights are computed in int8, all else in `precision`, `bf16` or `f32`. `group`: values
-    of a row that are rounded to int8 with one scale; fewer are more exact and take longer.
+    of a row that are rounded to int8 with one scale; fewer are more exact and take longer. `shapes_kept`:
+    whether what was prepared for a shape of the inputs is kept for the next inference of that shape.
     """
+    if not shapes_kept:
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PREPARED_OPERATIONS)
     options = {
         "NUM_STREAMS": calls,
         "INFERENCE_NUM_THREADS": calls * threads,
@@ -26,5 +37,6 @@ def compiled(model: Model, *, calls: int, threads: int, group: int, precision: s
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         # Threads that are bound to cores would wait for whatever else runs there.
         "ENABLE_CPU_PINNING": False,
+        **({} if shapes_kept else {"CPU_RUNTIME_CACHE_CAPACITY": 0}),
     }
     return import_openvino().Core().compile_model(model, "CPU", options)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engines.common.installed import installed
 from engines.common.onnx import session, shrinking
 from engines.errors import EngineError, WeightsBroken, import_failure
+from engines.kokoro.openvino_network import KokoroParts, load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
         phonemes = Phonemes()
     except ImportError as failure:
         raise import_failure(failure, "kokoro", "kokoro") from failure
-    network = session(_model(folder, options.device), options)
+    model = _model(folder, options.device)
+    network = load_parts(model, options) or session(model, options)
     return KokoroSynthesizer(folder, network, phonemes, shrinking(options))
 
 
@@ -74,12 +76,16 @@ class KokoroSynthesizer:
     """The network and its style tables."""
 
     def __init__(
-        self, folder: Path, network: InferenceSession, phonemes: Phonemes, run: RunOptions | None = None
+        self,
+        folder: Path,
+        network: InferenceSession | KokoroParts,
+        phonemes: Phonemes,
+        run: RunOptions | None = None,
     ) -> None:
         """`run`: options of each run of the network."""
         self._folder = folder
         self._run = run
-        self._network: InferenceSession | None = network
+        self._network: InferenceSession | KokoroParts | None = network
         self._tokens_input = network.get_inputs()[0].name
         self._phonemes = phonemes
         self._styles: dict[str, NDArray[np.float32]] = {}
@@ -91,6 +97,11 @@ class KokoroSynthesizer:
         batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
         sounds = [self._speak(tokens, style) for tokens in batches]
         return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), KOKORO_RATE)
+
+    def rest(self) -> None:
+        """Gives back what OpenVINO keeps for the next sentence; ONNX Runtime keeps nothing."""
+        if isinstance(self._network, KokoroParts):
+            self._network.rest()
 
     def close(self) -> None:
         self._styles.clear()

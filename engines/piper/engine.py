@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from engines.common.installed import installed
 from engines.common.onnx import session, shrinking
 from engines.errors import WeightsBroken, import_failure
+from engines.piper.openvino_network import PiperParts, load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 from engines.writing_scripts import primary_subtag, runs
 
@@ -95,6 +96,8 @@ class PiperSynthesizer:
             if voice.config.num_speakers > 1:
                 inputs["sid"] = np.zeros(1, np.int64)
             voice.session.run(None, inputs, options)
+            if isinstance(voice.session, PiperParts):
+                voice.session.rest()
 
     def close(self) -> None:
         self._loaded.clear()
@@ -106,7 +109,8 @@ class PiperSynthesizer:
 
             path = self._folder / f"{stem}.onnx"
             config = PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
-            self._loaded[stem] = PiperVoice(session(path, self._options), config)
+            network: Any = load_parts(path, self._options) or session(path, self._options)
+            self._loaded[stem] = PiperVoice(network, config)
         return self._loaded[stem]
 
     def _phonemes(self, voice: PiperVoice, utterance: Utterance) -> list[list[str]]:

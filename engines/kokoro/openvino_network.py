@@ -1,0 +1,123 @@
+"""Kokoro's network in three parts: ONNX Runtime computes what is said and with which pitch, OpenVINO computes
+the vocoder (nine tenths of the work), and ONNX Runtime makes the sound from the vocoder's spectrum.
+
+On CPUs that compute in bfloat16 it takes two thirds of the time of the whole graph in int8, and its sound is
+nearer to that in float32 (docs/decisions/0015). Phases stay in float32: rounded, they would not be heard as
+one tone.
+
+Law: the inputs of the published graph in, its sound out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engines.common.onnx import session
+from engines.common.openvino import compiled, computes_in_bfloat16, import_openvino
+from engines.cores import cores
+from engines.types import EngineOptions, Samples
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession, RunOptions
+    from openvino import CompiledModel
+
+    from engines.common.onnx_parts import Sizes
+
+log = logging.getLogger(__name__)
+SPECTRUM = "/decoder/decoder/generator/conv_post/Conv_output_0"
+FOR_VOCODER: dict[str, Sizes] = {
+    "/decoder/decoder/decode.3/Div_4_output_0": (1, 512, "frames"),
+    "/decoder/decoder/generator/Concat_3_output_0": (1, 22, "tones"),
+}
+"""What the vocoder needs beside the voice, with its shapes: what is said, and the spectrum of the pitch."""
+VOICE = re.compile(r"/decoder/decoder/generator/.+/fc/Gemm_output_0")
+"""Names of what it needs of the voice: the factors and summands of each of its normalisations."""
+
+
+class KokoroParts:
+    """The network. Several threads may call it; their vocoders run one after the other."""
+
+    def __init__(self, before: InferenceSession, vocoder: CompiledModel, after: InferenceSession) -> None:
+        self._before = before
+        self._given = [found.name for found in before.get_outputs()]
+        self._vocoder = vocoder
+        self._inference = vocoder.create_infer_request()
+        self._after = after
+        self._lock = threading.Lock()
+
+    def get_inputs(self) -> Any:
+        return self._before.get_inputs()
+
+    def run(self, names: None, inputs: Mapping[str, Any], options: RunOptions | None) -> list[Samples]:
+        """As `InferenceSession.run`."""
+        given = dict(zip(self._given, self._before.run(self._given, inputs, options), strict=True))
+        with self._lock:
+            spectrum = np.array(self._inference.infer(given, share_inputs=True)[0])
+        return list(self._after.run(names, {SPECTRUM: spectrum}, options))
+
+    def rest(self) -> None:
+        """Gives back what OpenVINO keeps for sentences as long as the last ones."""
+        with self._lock:
+            self._vocoder.release_memory()
+
+
+def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
+    """The network; None where it is not wanted, or where OpenVINO, the CPU or the file does not suit."""
+    if not options.openvino or options.device == "cuda":
+        return None
+    try:
+        if not computes_in_bfloat16():
+            return None
+        from engines.common.onnx_parts import UnknownGraph
+    except ImportError:
+        return None
+    try:
+        before, vocoder, after = _parts(model)
+        network = import_openvino().Core().read_model(vocoder)
+        del vocoder
+        ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes_kept=False)
+    except (UnknownGraph, RuntimeError) as reason:
+        log.info("ONNX Runtime runs all of Kokoro, which takes longer: %s", " ".join(str(reason).split()))
+        return None
+    return KokoroParts(session(before, options), ours, session(after, options))
+
+
+def _parts(model: Path) -> tuple[bytes, bytes, bytes]:
+    """The graphs of the three parts."""
+    import onnx
+
+    from engines.common.onnx_parts import part
+    from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
+    from engines.kokoro.float_weights import with_float_products
+
+    whole = onnx.load(str(model))
+    given = {**FOR_VOCODER, **_voice(whole)}
+    before = part(whole, {}, given).SerializeToString()
+    spectrum = {SPECTRUM: (1, 22, "tones")}
+    after = part(whole, spectrum, {whole.graph.output[0].name: ("samples",)}).SerializeToString()
+    vocoder = part(whole, given, spectrum)
+    del whole
+    with_float_products(vocoder)
+    with_quick_operators(vocoder)
+    with_bfloat16_weights(vocoder)
+    return before, part(vocoder, given, spectrum).SerializeToString(), after
+
+
+def _voice(model: ModelProto) -> dict[str, Sizes]:
+    """What the vocoder needs of the voice, with its shapes: sums of a product and a constant."""
+    sizes = {array.name: array.dims for array in model.graph.initializer}
+    return {
+        node.output[0]: (1, int(sizes[name][0]))
+        for node in model.graph.node
+        if VOICE.fullmatch(node.output[0])
+        for name in node.input
+        if name in sizes
+    }

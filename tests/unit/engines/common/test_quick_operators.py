@@ -1,0 +1,94 @@
+"""Operators that are replaced give what they gave before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
+
+from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
+
+CHANNELS, FRAMES = 6, 21
+UPSAMPLING = {"kernel_shape": [8], "strides": [4], "pads": [2, 2]}
+
+
+def model(*nodes: NodeProto, **constants: np.ndarray) -> ModelProto:
+    """Of the input `x`, the nodes make `y`."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, CHANNELS, FRAMES])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    arrays = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "test", [given], [made], arrays)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
+
+
+def run(graph: ModelProto, x: np.ndarray) -> np.ndarray:
+    return np.asarray(InferenceSession(graph.SerializeToString()).run(None, {"x": x})[0])
+
+
+def kinds(graph: ModelProto) -> list[str]:
+    return [node.op_type for node in graph.graph.node]
+
+
+def upsampling(**changed: Any) -> ModelProto:
+    node = helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"], **{**UPSAMPLING, **changed})
+    size = changed.get("kernel_shape", [8])[0]
+    return model(node, w=noise(CHANNELS, 5, size), b=noise(5))
+
+
+def test_a_transposed_convolution_becomes_a_convolution() -> None:
+    graph, x = upsampling(), noise(1, CHANNELS, FRAMES)
+    true = run(graph, x)
+    with_quick_operators(graph)
+    assert "Conv" in kinds(graph)
+    assert "ConvTranspose" not in kinds(graph)
+    assert true.shape == (1, 5, 4 * FRAMES)
+    np.testing.assert_allclose(run(graph, x), true, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"kernel_shape": [12]}, {"pads": [1, 3]}, {"dilations": [2]}, {"output_padding": [1]}],
+    ids=str,
+)
+def test_others_stay(changed: dict[str, Any]) -> None:
+    graph = upsampling(**changed)
+    with_quick_operators(graph)
+    assert kinds(graph) == ["ConvTranspose"]
+
+
+def squared(power: float) -> ModelProto:
+    nodes = [helper.make_node("Sin", ["x"], ["s"]), helper.make_node("Pow", ["s", "power"], ["y"])]
+    return model(*nodes, power=np.array(power, np.float32))
+
+
+def test_a_squared_sine_becomes_a_polynomial() -> None:
+    graph = squared(2)
+    with_quick_operators(graph)
+    assert not {"Sin", "Pow"} & set(kinds(graph))
+    x = np.linspace(-30, 30, CHANNELS * FRAMES, dtype=np.float32).reshape(1, CHANNELS, FRAMES)
+    np.testing.assert_allclose(run(graph, x), np.sin(x) ** 2, atol=1e-5)
+
+
+def test_other_powers_of_a_sine_stay() -> None:
+    graph = squared(3)
+    with_quick_operators(graph)
+    assert kinds(graph) == ["Sin", "Pow"]
+
+
+def test_weights_are_rounded_to_bfloat16() -> None:
+    graph = model(helper.make_node("MatMul", ["x", "w"], ["y"]), w=noise(FRAMES, 4))
+    with_bfloat16_weights(graph)
+    assert kinds(graph) == ["Cast", "MatMul", "Cast"]
+    used = {name for node in graph.graph.node for name in node.input}
+    kept = [array for array in graph.graph.initializer if array.name in used]
+    assert [array.data_type for array in kept] == [TensorProto.BFLOAT16]
+    np.testing.assert_allclose(
+        numpy_helper.to_array(kept[0]).astype(np.float32), noise(FRAMES, 4), rtol=2**-8
+    )
