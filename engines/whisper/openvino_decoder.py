@@ -117,8 +117,8 @@ class OpenVinoDecoder:
     ) -> list[TextOfRow]:
         """The likeliest text of each row.
 
-        `heard`: from `listen`; it is used up. `prompts`: of one length; the start token has the same place in
-        all of them. `most_tokens`: a text is cut after so many.
+        `heard`: from `listen`; rows that finish before others are overwritten in it. `prompts`: of one
+        length; the start token has the same place in all of them. `most_tokens`: a text is cut after so many.
         """
         search = BeamSearch(len(prompts), beams=beams, most_tokens=most_tokens, end=self.known.end)
         run = _DecoderRun(self, heard)

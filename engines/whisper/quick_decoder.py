@@ -51,9 +51,7 @@ class QuickDecoder:
         self._quick = quick
         self._languages = languages
         self._own = threading.local()
-        """What this thread has heard in the last encodings whose languages it detected, for the search that
-        comes next.
-        """
+        """What this thread has heard in its last encodings, for the search that comes next."""
 
     def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
@@ -77,6 +75,8 @@ class QuickDecoder:
         most = most_tokens(options["max_length"], len(prompts[0]))
         if heard is None or known is not encoded:
             heard = self._quick.listen(numbers(encoded))
+        if len(prompts) == 1:  # with more rows, it is used up, and much memory
+            self._own.last = encoded, heard
         found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]
 

@@ -175,3 +175,13 @@ def test_languages_are_weighed_among_themselves(exact: OpenVinoDecoder, weights:
         exact.generate(one, [PROMPT] * 3, beams=1, most_tokens=8) for one in (heard, exact.listen(encoded))
     )
     assert again == new
+
+
+def test_a_single_row_can_be_searched_again(exact: OpenVinoDecoder) -> None:
+    encoded = encodings(1)
+    heard = exact.listen(encoded)
+    exact.generate(heard, [PROMPT], beams=1, most_tokens=8)
+    again, new = (
+        exact.generate(one, [PROMPT], beams=3, most_tokens=8) for one in (heard, exact.listen(encoded))
+    )
+    assert again == new

@@ -59,11 +59,18 @@ def test_a_usual_search_is_openvinos() -> None:
     assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[1]], [-0.5], 0.25)
 
 
-def test_a_search_uses_what_was_heard_for_the_language() -> None:
+def test_searches_use_what_was_heard_for_the_language() -> None:
     quick = decoder()
     assert quick.detect_language(ENCODED) == [[("<|de|>", 0.75)]]
-    first, second = (quick.generate(ENCODED, [[1, 2, 3]], **USUAL)[0].sequences_ids for _ in range(2))
-    assert (first, second) == ([[1]], [[2]])  # it was used up by the first
+    for _ in range(2):  # a greedy search, and one with beams
+        assert quick.generate(ENCODED, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[1]]
+
+
+def test_a_search_in_several_rows_uses_up_what_was_heard() -> None:
+    quick = decoder()
+    rows = [[1, 2, 3]] * 2
+    found = [quick.generate(ENCODED, rows, **USUAL)[0].sequences_ids for _ in range(2)]
+    assert found == [[[1]], [[2]]]
 
 
 def test_a_search_in_other_encodings_listens_anew() -> None:
