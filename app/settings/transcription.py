@@ -37,8 +37,8 @@ class TranscriptionSettings(Group):
     )
     openvino: bool = Field(
         default=True,
-        description="Run Whisper base by OpenVINO on CPUs that compute in bfloat16. It takes half to two "
-        "thirds of the time, and some 300 MB of memory.",
+        description="Run Whisper base by OpenVINO on CPUs that compute in bfloat16. It takes two thirds to "
+        "three quarters of the time, and some 300 MB of memory.",
     )
     adaptive_windows: bool = Field(
         default=True,
