@@ -9,21 +9,25 @@ import pytest
 from app.cli.doctor_openvino import openvino_verdict
 from app.settings import Settings
 
+OFF: dict[str, Any] = {"openvino": False}
+CUDA: dict[str, Any] = {"device": "cuda"}
+
 
 @pytest.mark.parametrize(
-    ("transcription", "version", "able", "verdict", "words"),
+    ("settings", "version", "able", "verdict", "words"),
     [
-        ({}, "2026.4.1-22982-abc", True, "ok", "2026.4.1 runs Whisper base"),
+        ({}, "2026.4.1-22982-abc", True, "ok", "2026.4.1 runs Whisper base, Kokoro and Piper in bfloat16"),
         ({}, "2026.4.1", False, "note", "this CPU does not compute in bfloat16"),
         ({}, None, False, "note", "not installed"),
-        ({"openvino": False}, "2026.4.1", True, "note", "`transcription.openvino` is false"),
-        ({"device": "cuda"}, "2026.4.1", True, "note", "`transcription.device` is cuda"),
+        ({"transcription": OFF}, "2026.4.1", True, "ok", "runs Kokoro and Piper"),
+        ({"transcription": CUDA}, "2026.4.1", True, "ok", "runs Kokoro and Piper"),
+        ({"speech": OFF}, "2026.4.1", True, "ok", "runs Whisper base in"),
+        ({"speech": OFF, "transcription": CUDA}, "2026.4.1", True, "note", "not used"),
     ],
 )
 def test_verdicts(
-    transcription: dict[str, Any], version: str | None, able: bool, verdict: str, words: str
+    settings: dict[str, Any], version: str | None, able: bool, verdict: str, words: str
 ) -> None:
-    settings = Settings.model_validate({"transcription": transcription})
-    told, sentence = openvino_verdict(settings, version, bfloat16=able)
+    told, sentence = openvino_verdict(Settings.model_validate(settings), version, bfloat16=able)
     assert told == verdict
     assert words in sentence
