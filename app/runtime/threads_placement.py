@@ -192,6 +192,9 @@ class TranscriberHost(_LocalHost):
     def transcribe(self, work: Transcribe) -> Sequence[WindowResult]:
         return self._engine.transcribe(work.rows, work.options)
 
+    def rest(self) -> None:
+        _rest(self._engine)
+
     def close(self) -> None:
         self._engine.close()
 
@@ -207,9 +210,7 @@ class SynthesizerHost(_LocalHost):
         return [self._engine.synthesize(utterance) for utterance in work.rows]
 
     def rest(self) -> None:
-        rest = getattr(self._engine, "rest", None)  # engines need not have it
-        if rest:
-            rest()
+        _rest(self._engine)
 
     def enroll(self, work: Enroll) -> Sequence[VoiceProfile]:
         cloner = self._cloners(work.cloner)
@@ -246,6 +247,13 @@ class DiarizerHost(EncoderHost):
 
     def assemble(self, work: Assemble) -> Sequence[Diarization]:
         return [self._diarizer.assemble(seen, work.options) for seen in work.rows]
+
+
+def _rest(engine: object) -> None:
+    """Lets an engine give memory back; engines need not be able to."""
+    rest = getattr(engine, "rest", None)
+    if rest:
+        rest()
 
 
 def _refusal(verb: str) -> EngineError:

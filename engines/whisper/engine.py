@@ -8,11 +8,10 @@ used: they decode one request at a time and keep state between calls.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +46,11 @@ from engines.whisper.rows import (
     MIN_REST,
     PADDING_FRAMES,
     PADDING_UNMEASURED,
+    QUICK_PADDING_FRAMES,
     SILENCE_FEATURE,
     Row,
     doubtful,
+    grouped,
 )
 from engines.whisper.timestamp_phrases import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from faster_whisper import WhisperModel
 
-Item = TypeVar("Item")
 MEL_THREADS = 8
 """The most windows of a batch whose features are computed at once, beside a GPU."""
 
@@ -95,10 +95,7 @@ class WhisperTranscriber:
         self._tight = self._on_cpu and self._draft_padding == PADDING_FRAMES
         self._grid = COARSE_GRID_FRAMES if self._tight or not self._on_cpu else GRID_FRAMES
         self._silence = EncodedSilence(self._encoded_silence) if self._tight else None
-        # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
-        # that nobody has measured.
-        full = not self._on_cpu and self._draft_padding == PADDING_UNMEASURED
-        self._padding = None if full else self._draft_padding
+        self._padding = self._usual_padding()
         self.calls = calls
         self.device = model.model.device
         """`cpu` or `cuda`. With the option `auto`, it is known only when the model is loaded."""
@@ -108,6 +105,12 @@ class WhisperTranscriber:
             self._silence.close()
         self._features.close()
         self._model.model.unload_model()
+
+    def rest(self) -> None:
+        """Gives back what OpenVINO keeps for the next call. No call may be running."""
+        for part in (self._encoder, self._decoder):
+            if isinstance(part, OpenVinoEncoder | QuickDecoder):
+                part.rest()
 
     @property
     def lengths(self) -> LengthClasses:
@@ -127,7 +130,7 @@ class WhisperTranscriber:
         ]
         limit = self._limits.setdefault(options.beam_size, RowLimit())
         while waiting := [row for row in rows if row.unfinished]:
-            for group in _grouped(waiting, self._group_key):
+            for group in grouped(waiting, self._group_key):
                 limit.run(group, lambda part: self._round(part, options))
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
@@ -138,6 +141,14 @@ class WhisperTranscriber:
         """
         prompt = len(self._tokens.before(row.window, row.said))
         return prompt, row.doubted, row.size, row.full, row.may_fall_back
+
+    def _usual_padding(self) -> int | None:
+        """The padding for all but drafts; None: full encodings."""
+        # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
+        # that nobody has measured.
+        if not self._on_cpu and self._draft_padding == PADDING_UNMEASURED:
+            return None
+        return QUICK_PADDING_FRAMES if self._encoder and self._draft_padding else self._draft_padding
 
     def _padding_frames(self) -> int:
         """Frames of silence after the sound of a short encoding, by the width of the encoder."""
@@ -243,11 +254,11 @@ class WhisperTranscriber:
         """Word times by cross-attention, for rows of one start sequence together."""
         timed: list[list[Timed]] = [[] for _ in rows]
         with_text = [index for index in range(len(rows)) if phrases[index]]
-        for indices in _grouped(with_text, lambda index: tuple(self._start(rows[index]))):
+        for indices in grouped(with_text, lambda index: tuple(self._start(rows[index]))):
             texts = [[t for p in phrases[i] for t in self._tokens.text_only(p.tokens)] for i in indices]
             lengths = [min(FULL_FRAMES, rows[i].frames - phrases[i][0].seek) for i in indices]
             some = take_rows(encoded, indices, len(rows))
-            aligned = self._model.model.align(some, self._start(rows[indices[0]]), texts, lengths)
+            aligned = self._decoder.align(some, self._start(rows[indices[0]]), texts, lengths)
             for index, text, alignment in zip(indices, texts, aligned, strict=True):
                 timed[index] = group_words(self._tokens.words(text, _code(rows[index])), alignment)
         return timed
@@ -287,9 +298,3 @@ def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Ro
 
 def _code(row: Row) -> str:
     return row.language.code if row.language else "en"
-
-
-def _grouped(items: list[Item], key: Callable[[Item], tuple[Any, ...]]) -> Iterator[list[Item]]:
-    """The items in groups of equal keys, in the order of the keys."""
-    for _, group in groupby(sorted(items, key=key), key=key):
-        yield list(group)

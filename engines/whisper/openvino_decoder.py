@@ -146,6 +146,11 @@ class OpenVinoDecoder:
         chances = np.exp(some - some.max(axis=1, keepdims=True))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
+    def rest(self) -> None:
+        """Gives back what inferences of several sizes have left. None may be running."""
+        for network in (self.keys, self.step, self.projection):
+            network.release_memory()
+
     def embedded(self, tokens: Tokens, first: int) -> Floats:
         """The input of the network for tokens (texts, tokens) from position `first` on."""
         places = self._positions[first : first + tokens.shape[1]]

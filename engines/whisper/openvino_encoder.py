@@ -55,6 +55,10 @@ class OpenVinoEncoder:
         request.infer([np.ascontiguousarray(features, np.float32)], share_inputs=True, share_outputs=True)
         return result
 
+    def rest(self) -> None:
+        """Gives back what inferences of several lengths have left. None may be running."""
+        self._network.release_memory()
+
     def _request(self) -> Any:
         """The inference of this thread: one can be used by one thread at a time."""
         if not hasattr(self._own, "request"):

@@ -25,7 +25,7 @@ from engines.whisper.tokens import WhisperTokens
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
-    from ctranslate2.models import Whisper, WhisperGenerationResult
+    from ctranslate2.models import Whisper, WhisperGenerationResult, _WhisperAlignmentResult
 
 log = logging.getLogger(__name__)
 MOST_BEAMS = 20
@@ -52,6 +52,9 @@ class QuickDecoder:
         self._languages = languages
         self._own = threading.local()
         """What this thread has heard in its last encodings, for the search that comes next."""
+        self._lock = threading.Lock()
+        self._needed = False
+        """Whether CTranslate2 was ever needed."""
 
     def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
@@ -71,7 +74,7 @@ class QuickDecoder:
         beams = options["beam_size"]
         sampled = options.get("sampling_temperature", 0) > 0
         if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
-            return self._model.generate(encoded, prompts, **options)
+            return self._ctranslate2().generate(encoded, prompts, **options)
         most = most_tokens(options["max_length"], len(prompts[0]))
         if heard is None or known is not encoded:
             heard = self._quick.listen(numbers(encoded))
@@ -79,6 +82,33 @@ class QuickDecoder:
             self._own.last = encoded, heard
         found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]
+
+    def align(
+        self,
+        encoded: StorageView,
+        start: list[int],
+        texts: list[list[int]],
+        frames: list[int],
+    ) -> list[_WhisperAlignmentResult]:
+        """The positions at which the tokens of each row's text are heard, by CTranslate2."""
+        return self._ctranslate2().align(encoded, start, texts, frames)
+
+    def rest(self) -> None:
+        """Gives memory back. No call may be running.
+
+        Until word times are first asked for, or sampling is needed, CTranslate2's weights are unloaded.
+        Loading them again takes half a second.
+        """
+        self._quick.rest()
+        with self._lock:
+            if not self._needed:
+                self._model.unload_model()
+
+    def _ctranslate2(self) -> Whisper:
+        with self._lock:
+            self._needed = True
+            self._model.load_model()  # does nothing if it is loaded
+        return self._model
 
 
 def most_tokens(max_length: int, prompt: int) -> int:

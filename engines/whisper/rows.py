@@ -11,7 +11,10 @@ no model is run here.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +31,7 @@ from engines.whisper.decoding_quality import Decoded, passes
 from engines.whisper.timestamp_phrases import Marks, split_phrases
 from engines.work import FRAMES_PER_SECOND
 
+Item = TypeVar("Item")
 FRAMES_PER_POSITION = 2
 """Frames for each position of the encoder's output."""
 FULL_FRAMES = 3000
@@ -37,9 +41,10 @@ COARSE_GRID_FRAMES = 1000
 """Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
 never depends on the other rows: the same sound gives the same text, whatever else is in the batch. The grid
 is coarse where the frames cost little: on a GPU, and where the encoder is not given all of them."""
-ENCODED_GRID_FRAMES = 50
+ENCODED_GRID_FRAMES = 100
 """The encoder of a measured model on a CPU encodes each row by itself, up to a multiple of these frames. Up
-to the coarse grid, the decoder is given the encoding of silence."""
+to the coarse grid, the decoder is given the encoding of silence. OpenVINO prepares and keeps code for each
+length that occurs."""
 MIN_REST = 100
 """A rest of the window with fewer frames than this gets no further round."""
 MAX_ROUNDS = 30
@@ -48,9 +53,12 @@ MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
+QUICK_PADDING_FRAMES = 800
+"""The same with a quick encoder, but for drafts, which are made again and again."""
 LONG_FRAMES = 1500
-LONG_PADDING_FRAMES = 100
-"""Padding after sound of at least `LONG_FRAMES`; such sound needs less silence to avoid repetition loops."""
+LONG_PADDING_SHARE = 0.5
+"""Sound of at least `LONG_FRAMES` gets this share of the padding; it needs less silence to avoid repetition
+loops."""
 PADDING_UNMEASURED = 600
 """Frames of silence after the sound in a short encoding, for models that were not measured."""
 MEASURED_WIDTHS = (512,)
@@ -108,7 +116,7 @@ class Row:
         if self.padding is None or self.doubted or not self.tight:
             return self.size
         left = self.frames - self.seek
-        padding = LONG_PADDING_FRAMES if left >= LONG_FRAMES else self.padding
+        padding = round(self.padding * LONG_PADDING_SHARE) if left >= LONG_FRAMES else self.padding
         return min(self.size, short_size(left, padding, ENCODED_GRID_FRAMES))
 
     @property
@@ -205,3 +213,9 @@ def doubtful(row: Row, decoded: Decoded, options: TranscribeOptions, marks: Mark
     many = len(decoded.tokens) > most_tokens(left)
     unlikely = decoded.avg_logprob < SHORT_MIN_LOGPROB or not passes(decoded, options)
     return early or many or unlikely
+
+
+def grouped(items: list[Item], key: Callable[[Item], tuple[Any, ...]]) -> Iterator[list[Item]]:
+    """The items in groups of equal keys, in the order of the keys."""
+    for _, group in groupby(sorted(items, key=key), key=key):
+        yield list(group)

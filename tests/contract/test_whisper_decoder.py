@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engines import catalog
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
 from engines.whisper.ctranslate2_arrays import as_rows, numbers
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.features import Features
@@ -108,3 +110,24 @@ def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
                 ours.listen(encoded[row : row + 1]), [prompt], beams=beams, most_tokens=60
             )
             assert alone.tokens == text.tokens
+
+
+def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) -> None:
+    """At rest memory is given back, and CTranslate2 is unloaded, which times the words."""
+    load, options = catalog.transcriber("faster-whisper"), EngineOptions(device="cpu", workers=1)
+    tired: Any
+    fresh: Any
+    tired, fresh = load(whisper_folder, options), load(whisper_folder, options)
+    window = Window(Pcm(decode(JFK.read_bytes())))
+
+    def heard(engine: Any, *, words: bool) -> WindowResult:
+        results: list[WindowResult] = engine.transcribe([window], TranscribeOptions(words=words))
+        return results[0]
+
+    try:
+        for words in (False, True, True):
+            tired.rest()
+            assert heard(tired, words=words) == heard(fresh, words=words)
+    finally:
+        tired.close()
+        fresh.close()

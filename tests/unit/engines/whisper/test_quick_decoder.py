@@ -25,8 +25,22 @@ ENCODED = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
 class OldDecoder:
     """CTranslate2's."""
 
+    def __init__(self) -> None:
+        self.loaded = True
+
+    def load_model(self) -> None:
+        self.loaded = True
+
+    def unload_model(self) -> None:
+        self.loaded = False
+
     def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
+        assert self.loaded
         return "CTranslate2"
+
+    def align(self, encoded: StorageView, *texts: Any) -> list[str]:
+        assert self.loaded
+        return ["aligned"]
 
 
 class NewDecoder:
@@ -34,6 +48,10 @@ class NewDecoder:
 
     def __init__(self) -> None:
         self.listened = 0
+        self.rests = 0
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def listen(self, encoded: NDArray[np.float32]) -> str:
         assert encoded.shape == (1, 4, 8)
@@ -85,6 +103,22 @@ def test_a_search_in_other_encodings_listens_anew() -> None:
 )
 def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
     assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
+
+
+def test_ctranslate2_is_unloaded_at_rest_until_it_is_needed() -> None:
+    old, new = OldDecoder(), NewDecoder()
+    quick = QuickDecoder(cast("Whisper", old), cast("OpenVinoDecoder", new))
+    loaded = []
+    for call in (
+        quick.rest,
+        lambda: quick.generate(ENCODED, [[1, 2, 3]], **USUAL),
+        lambda: quick.align(ENCODED, [1], [[2]], [3]),
+        quick.rest,
+    ):
+        call()
+        loaded.append(old.loaded)
+    assert loaded == [False, False, True, True]
+    assert new.rests == 2
 
 
 def test_texts_are_cut_where_ctranslate2_cuts_them() -> None:

@@ -21,7 +21,7 @@ from engines.whisper.rows import (
     FULL_FRAMES,
     GRID_FRAMES,
     LONG_FRAMES,
-    LONG_PADDING_FRAMES,
+    LONG_PADDING_SHARE,
     PADDING_FRAMES,
     Row,
     doubtful,
@@ -56,13 +56,13 @@ def test_the_encoder_is_given_what_there_is_and_four_seconds(seconds: float, siz
 @pytest.mark.parametrize(
     ("seconds", "encoded", "size", "full"),
     [
-        (0.5, 450, 1000, False),
-        (4.1, 850, 1000, False),
+        (0.5, 500, 1000, False),
+        (4.1, 900, 1000, False),
         (11, 1500, 2000, False),
         (14.99, 1900, 2000, False),
-        (15, 1600, 2000, False),
-        (16.01, 1750, 3000, False),
-        (25.4, 2650, 3000, False),
+        (15, 1700, 2000, False),
+        (16.01, 1900, 3000, False),
+        (25.4, 2800, 3000, False),
         (28.9, 3000, 3000, True),
         (30, 3000, 3000, True),
     ],
@@ -81,7 +81,7 @@ def test_the_encoder_is_given_less_than_the_decoder(
 def test_the_encoder_is_never_given_more_than_the_decoder(frames: int, grid: int) -> None:
     tight = Row(window(1), np.zeros((80, frames), np.float32), None, PADDING_FRAMES, grid, tight=True)
     assert frames <= tight.encoded <= tight.size <= FULL_FRAMES
-    padding = LONG_PADDING_FRAMES if frames >= LONG_FRAMES else PADDING_FRAMES
+    padding = PADDING_FRAMES * (LONG_PADDING_SHARE if frames >= LONG_FRAMES else 1)
     assert tight.encoded - frames >= min(padding, FULL_FRAMES - frames)
     assert tight.encoded - frames < PADDING_FRAMES + ENCODED_GRID_FRAMES
 
