@@ -5,11 +5,21 @@ model.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    load_model,
+    numpy_helper,
+)
 
 from engines.types import Samples
 
@@ -52,6 +62,16 @@ class Arrays:
         self._model.graph.initializer.append(array)
         self._known[name] = self._model.graph.initializer[-1]
         return name
+
+
+def read(path: Path) -> ModelProto:
+    """The model in that file. Raises `UnknownGraph` if it is damaged or absent."""
+    try:
+        return load_model(str(path))
+    except MemoryError:
+        raise
+    except Exception as wrong:  # protobuf, which decodes it, has errors of its own
+        raise UnknownGraph("It cannot be read.") from wrong
 
 
 def part(model: ModelProto, given: Mapping[str, Sizes], results: Mapping[str, Sizes]) -> ModelProto:

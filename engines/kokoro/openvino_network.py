@@ -92,13 +92,11 @@ def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
 
 def _parts(model: Path) -> tuple[bytes, bytes, bytes]:
     """The graphs of the three parts."""
-    import onnx
-
-    from engines.common.onnx_parts import part
+    from engines.common.onnx_parts import part, read
     from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
     from engines.kokoro.float_weights import with_float_products
 
-    whole = onnx.load(str(model))
+    whole = read(model)
     given = {**FOR_VOCODER, **_voice(whole)}
     before = part(whole, {}, given).SerializeToString()
     spectrum = {SPECTRUM: (1, 22, "tones")}

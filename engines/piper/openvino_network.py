@@ -102,12 +102,10 @@ def load_parts(model: Path, options: EngineOptions) -> PiperParts | None:
 
 def _parts(model: Path) -> tuple[bytes, bytes]:
     """The graphs of the two parts."""
-    import onnx
-
-    from engines.common.onnx_parts import UnknownGraph, part
+    from engines.common.onnx_parts import UnknownGraph, part, read
     from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
 
-    whole = onnx.load(str(model))
+    whole = read(model)
     first = [node for node in whole.graph.node if node.name == FIRST_LAYER]
     weights = {array.name: array.dims for array in whole.graph.initializer}
     if len(first) != 1 or first[0].input[1] not in weights:

@@ -13,11 +13,14 @@ from engines.openvino_library import computes_in_bfloat16
 from engines.piper import openvino_network as piper
 from engines.types import EngineOptions
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(not computes_in_bfloat16(), reason="this CPU does not compute in bfloat16"),
-]
+pytestmark = pytest.mark.real
 OPTIONS = EngineOptions(threads=2)
+
+
+@pytest.fixture(autouse=True)
+def _able() -> None:
+    if not computes_in_bfloat16():
+        pytest.skip("this CPU does not compute in bfloat16")
 
 
 def decibels(true: np.ndarray, made: np.ndarray) -> float:

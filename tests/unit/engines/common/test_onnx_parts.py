@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
-from engines.common.onnx_parts import Arrays, UnknownGraph, part
+from engines.common.onnx_parts import Arrays, UnknownGraph, part, read
 
 
 def model() -> ModelProto:
@@ -55,6 +57,13 @@ def test_bfloat16_is_the_nearest_number_of_eight_bits() -> None:
     arrays.add_bfloat16("rounded", np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159], np.float32))
     kept = numpy_helper.to_array(changed.graph.initializer[-1]).astype(np.float32)
     assert kept.tolist() == [1.0, 1.0, 1 + 2**-6, -3.140625]
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "damaged.onnx").write_bytes(b"\xff" * 100)
+    for name in ("damaged.onnx", "absent.onnx"):
+        with pytest.raises(UnknownGraph, match="cannot be read"):
+            read(tmp_path / name)
 
 
 def test_an_unknown_constant_is_refused() -> None:
