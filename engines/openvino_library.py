@@ -21,5 +21,12 @@ def import_openvino() -> Any:
 
 
 def computes_in_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 numbers by itself (AVX-512 BF16 or AMX)."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether this CPU multiplies bfloat16 numbers by itself (AVX-512 BF16 or AMX).
+
+    False too where OpenVINO cannot load its part for CPUs. Raises `ImportError`.
+    """
+    openvino = import_openvino()
+    try:
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except RuntimeError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engines.openvino_library import computes_in_bfloat16, import_openvino
@@ -25,7 +26,8 @@ def compiled(
 
     Products with int8 weights are computed in int8, all else in `precision`, `bf16` or `f32`. `group`: values
     of a row that are rounded to int8 with one scale; fewer are more exact and take longer. `shapes_kept`:
-    whether what was prepared for a shape of the inputs is kept for the next inference of that shape.
+    whether what was prepared for a shape of the inputs is kept for the next inference of that shape. In a
+    process of several models, the first one that asks decides how much oneDNN keeps.
     """
     if not shapes_kept:
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PREPARED_OPERATIONS)
@@ -40,3 +42,9 @@ def compiled(
         **({} if shapes_kept else {"CPU_RUNTIME_CACHE_CAPACITY": 0}),
     }
     return import_openvino().Core().compile_model(model, "CPU", options)
+
+
+def give_back(network: CompiledModel) -> None:
+    """Gives back what inferences have left, but not beside one that is running, which OpenVINO refuses."""
+    with suppress(RuntimeError):
+        network.release_memory()

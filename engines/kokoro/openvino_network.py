@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.common.openvino import compiled, computes_in_bfloat16, import_openvino
+from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
 from engines.cores import cores
+from engines.errors import WeightsBroken
 from engines.types import EngineOptions, Samples
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class KokoroParts:
     def rest(self) -> None:
         """Gives back what OpenVINO keeps for sentences as long as the last ones."""
         with self._lock:
-            self._vocoder.release_memory()
+            give_back(self._vocoder)
 
 
 def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
@@ -84,10 +85,10 @@ def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
         network = import_openvino().Core().read_model(vocoder)
         del vocoder
         ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes_kept=False)
-    except (UnknownGraph, RuntimeError) as reason:
+        return KokoroParts(session(before, options), ours, session(after, options))
+    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
         log.info("ONNX Runtime runs all of Kokoro, which takes longer: %s", " ".join(str(reason).split()))
         return None
-    return KokoroParts(session(before, options), ours, session(after, options))
 
 
 def _parts(model: Path) -> tuple[bytes, bytes, bytes]:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.common.openvino import compiled, computes_in_bfloat16, import_openvino
+from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
 from engines.cores import cores
+from engines.errors import WeightsBroken
 from engines.types import EngineOptions, Samples
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class PiperParts:
     def rest(self) -> None:
         """Gives back what OpenVINO keeps for the next piece."""
         with self._lock:
-            self._vocoder.release_memory()
+            give_back(self._vocoder)
 
     def _sound(self, frames: Samples) -> Samples:
         """The sound of a piece, as (frames, samples of a frame)."""
@@ -94,10 +95,10 @@ def load_parts(model: Path, options: EngineOptions) -> PiperParts | None:
         before, vocoder = _parts(model)
         network = import_openvino().Core().read_model(vocoder)
         ours = compiled(network, calls=1, threads=options.threads or cores(), group=0)
-    except (UnknownGraph, RuntimeError) as reason:
+        return PiperParts(session(before, options), ours)
+    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
         log.info("ONNX Runtime runs all of %s: %s", model.name, " ".join(str(reason).split()))
         return None
-    return PiperParts(session(before, options), ours)
 
 
 def _parts(model: Path) -> tuple[bytes, bytes]:
@@ -113,6 +114,8 @@ def _parts(model: Path) -> tuple[bytes, bytes]:
     name, size = first[0].input[0], int(weights[first[0].input[1]][1])
     before = part(whole, {}, {name: (1, size, "frames")}).SerializeToString()
     vocoder = part(whole, {name: (1, size, PIECE_FRAMES)}, {whole.graph.output[0].name: (1, 1, "samples")})
+    if [given.name for given in vocoder.graph.input] != [name]:
+        raise UnknownGraph("The sound needs more than its frames, such as the number of a speaker.")
     with_quick_operators(vocoder)
     with_bfloat16_weights(vocoder)
     return before, vocoder.SerializeToString()

@@ -119,6 +119,9 @@ class Weights:
 
     def _array(self, name: str) -> NDArray[Any]:
         try:
-            return self._arrays[f"{self._part}/{name}"]
+            array = self._arrays[f"{self._part}/{name}"]
         except KeyError as missing:
             raise UnknownLayout(f"there is no {missing}") from missing
+        if array.dtype != np.int8 and f"{self._part}/{name}_scale" in self._arrays:
+            raise UnknownLayout(f"{name} is {array.dtype} with a scale")
+        return array

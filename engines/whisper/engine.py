@@ -107,7 +107,7 @@ class WhisperTranscriber:
         self._model.model.unload_model()
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next call. No call may be running."""
+        """Gives back what OpenVINO keeps for the next call."""
         for part in (self._encoder, self._decoder):
             if isinstance(part, OpenVinoEncoder | QuickDecoder):
                 part.rest()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.common.openvino import compiled
+from engines.common.openvino import compiled, give_back
 from engines.openvino_library import import_openvino
 from engines.whisper.beam_search import BeamSearch
 from engines.whisper.ctranslate2_weights import Weights
@@ -147,9 +147,9 @@ class OpenVinoDecoder:
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
     def rest(self) -> None:
-        """Gives back what inferences of several sizes have left. None may be running."""
+        """Gives back what inferences of several sizes have left."""
         for network in (self.keys, self.step, self.projection):
-            network.release_memory()
+            give_back(network)
 
     def embedded(self, tokens: Tokens, first: int) -> Floats:
         """The input of the network for tokens (texts, tokens) from position `first` on."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.common.openvino import compiled, computes_in_bfloat16, import_openvino
+from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
 from engines.cores import cores
 from engines.types import EngineOptions, Samples
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
@@ -56,8 +56,8 @@ class OpenVinoEncoder:
         return result
 
     def rest(self) -> None:
-        """Gives back what inferences of several lengths have left. None may be running."""
-        self._network.release_memory()
+        """Gives back what inferences of several lengths have left."""
+        give_back(self._network)
 
     def _request(self) -> Any:
         """The inference of this thread: one can be used by one thread at a time."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engines.cores import cores
+from engines.errors import WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_arrays import numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ctranslate2.models import Whisper, WhisperGenerationResult, _WhisperAlignmentResult
 
 log = logging.getLogger(__name__)
+Heard = TypeVar("Heard")
 MOST_BEAMS = 20
 """With more beams, CTranslate2 decodes. Nobody has measured so many."""
 
@@ -50,16 +53,15 @@ class QuickDecoder:
         self._model = model
         self._quick = quick
         self._languages = languages
-        self._own = threading.local()
-        """What this thread has heard in its last encodings, for the search that comes next."""
+        self._heard: dict[int, Any] = {}
+        """What was heard in encodings, by their `id`, for as long as these are in use."""
         self._lock = threading.Lock()
         self._needed = False
         """Whether CTranslate2 was ever needed."""
 
     def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
-        heard = self._quick.listen(numbers(encoded))
-        self._own.last = encoded, heard
+        heard = self._keep(encoded, self._quick.listen(numbers(encoded)))
         chances = self._quick.languages(heard)
         return [[(self._languages[int(row.argmax())], float(row.max()))] for row in chances]
 
@@ -70,16 +72,16 @@ class QuickDecoder:
 
         It samples, and it gives logits. With a single sequence at temperature 0, OpenVINO decodes.
         """
-        known, heard = self._own.__dict__.pop("last", (None, None))
+        heard = self._heard.pop(id(encoded), None)
         beams = options["beam_size"]
         sampled = options.get("sampling_temperature", 0) > 0
         if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
             return self._ctranslate2().generate(encoded, prompts, **options)
         most = most_tokens(options["max_length"], len(prompts[0]))
-        if heard is None or known is not encoded:
+        if heard is None:
             heard = self._quick.listen(numbers(encoded))
         if len(prompts) == 1:  # with more rows, it is used up, and much memory
-            self._own.last = encoded, heard
+            self._keep(encoded, heard)
         found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]
 
@@ -94,7 +96,7 @@ class QuickDecoder:
         return self._ctranslate2().align(encoded, start, texts, frames)
 
     def rest(self) -> None:
-        """Gives memory back. No call may be running.
+        """Gives memory back.
 
         Until word times are first asked for, or sampling is needed, CTranslate2's weights are unloaded.
         Loading them again takes half a second.
@@ -104,10 +106,23 @@ class QuickDecoder:
             if not self._needed:
                 self._model.unload_model()
 
+    def _keep(self, encoded: StorageView, heard: Heard) -> Heard:
+        """Keeps what was heard until the encodings are gone."""
+        if id(encoded) not in self._heard:
+            weakref.finalize(encoded, self._heard.pop, id(encoded), None)
+        self._heard[id(encoded)] = heard
+        return heard
+
     def _ctranslate2(self) -> Whisper:
+        """CTranslate2's model, loaded again if it was unloaded. Raises `WeightsBroken`."""
         with self._lock:
             self._needed = True
-            self._model.load_model()  # does nothing if it is loaded
+            try:
+                self._model.load_model()  # does nothing if it is loaded
+            except RuntimeError as wrong:
+                if is_out_of_memory(wrong):
+                    raise
+                raise WeightsBroken("The weights were removed or changed while they were in use.") from wrong
         return self._model
 
 
@@ -136,7 +151,11 @@ def decoder_of(folder: Path, options: EngineOptions, tokens: WhisperTokens) -> O
     """The decoder on OpenVINO. Raises `UnknownLayout` or `RuntimeError`."""
     calls, threads = workers(options, cores())
     # The file is mapped twice: the pages that the networks are made from go back with the first mapping.
-    weights, embeddings = (Weights(read_arrays(folder / MODEL_FILE), "decoder") for _ in range(2))
+    first, second = (read_arrays(folder / MODEL_FILE) for _ in range(2))
+    if any(name.startswith("decoder/projection/") for name in first):
+        raise UnknownLayout("its last matrix is not that of the embeddings")
+    weights, embeddings = Weights(first, "decoder"), Weights(second, "decoder")
+    del first
     known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
     return OpenVinoDecoder(NetworkParts(weights), embeddings, known, calls=calls, threads=threads)
 

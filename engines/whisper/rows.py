@@ -53,10 +53,10 @@ MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
-QUICK_PADDING_FRAMES = 800
+QUICK_PADDING_FRAMES = 1000
 """The same with a quick encoder, but for drafts, which are made again and again."""
 LONG_FRAMES = 1500
-LONG_PADDING_SHARE = 0.5
+LONG_PADDING_SHARE = 0.25
 """Sound of at least `LONG_FRAMES` gets this share of the padding; it needs less silence to avoid repetition
 loops."""
 PADDING_UNMEASURED = 600

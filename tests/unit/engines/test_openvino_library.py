@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from engines.openvino_library import computes_in_bfloat16, import_openvino
 from tests.conftest import ROOT
 
 CODE = """
@@ -20,3 +23,12 @@ def test_its_package_of_telemetry_is_never_imported() -> None:
         [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
     )
     assert done.stdout.split() == []
+
+
+def test_without_its_part_for_cpus_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def get_property(self, *names: str) -> str:
+            raise RuntimeError("the plugin cannot be loaded")
+
+    monkeypatch.setattr(import_openvino(), "Core", Broken)
+    assert not computes_in_bfloat16()

@@ -78,3 +78,11 @@ def test_other_files(file: Path, content: bytes, reason: str | None) -> None:
         return
     with pytest.raises(UnknownLayout, match=reason):
         read_arrays(file)
+
+
+def test_int16_weights_with_a_scale_are_refused(file: Path) -> None:
+    name = "encoder/conv1/weight"
+    file.write_bytes(model_bytes({name: np.ones((2, 2), np.int16), f"{name}_scale": np.array(9, np.float32)}))
+    weights = Weights(read_arrays(file), "encoder")
+    with pytest.raises(UnknownLayout, match="int16 with a scale"):
+        weights["conv1/weight"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import Any, cast
@@ -89,6 +90,17 @@ def test_a_search_in_several_rows_uses_up_what_was_heard() -> None:
     rows = [[1, 2, 3]] * 2
     found = [quick.generate(ENCODED, rows, **USUAL)[0].sequences_ids for _ in range(2)]
     assert found == [[[1]], [[2]]]
+
+
+def test_what_was_heard_is_forgotten_with_the_encodings() -> None:
+    quick = decoder()
+    encoded = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
+    quick.detect_language(encoded)
+    quick.generate(encoded, [[1, 2, 3]], **USUAL)
+    assert quick._heard
+    del encoded
+    gc.collect()
+    assert not quick._heard
 
 
 def test_a_search_in_other_encodings_listens_anew() -> None:
