@@ -12,25 +12,23 @@ if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
 __all__ = ["compiled", "computes_in_bfloat16", "import_openvino"]
-PREPARED_OPERATIONS = "50"
-"""Operations that oneDNN, OpenVINO's library of operations, keeps prepared where shapes are not kept: enough
-for equal ones within an inference. Its own number is 1,024, which is 100 MB and more where each input has
-another length. It reads the number once in a process, before its first operation.
+PREPARED_OPERATIONS = "100"
+"""Operations that oneDNN, OpenVINO's library of operations, keeps prepared. Its own number is 1,024, which is
+some hundred MB where each input has another length. It reads the number once in a process, before its first
+operation.
 """
 
 
 def compiled(
-    model: Model, *, calls: int, threads: int, group: int, precision: str = "bf16", shapes_kept: bool = True
+    model: Model, *, calls: int, threads: int, group: int, precision: str = "bf16", shapes: int | None = None
 ) -> CompiledModel:
     """The model for `calls` inferences at once, with `threads` threads each.
 
     Products with int8 weights are computed in int8, all else in `precision`, `bf16` or `f32`. `group`: values
-    of a row that are rounded to int8 with one scale; fewer are more exact and take longer. `shapes_kept`:
-    whether what was prepared for a shape of the inputs is kept for the next inference of that shape. In a
-    process of several models, the first one that asks decides how much oneDNN keeps.
+    of a row that are rounded to int8 with one scale; fewer are more exact and take longer. `shapes`: for how
+    many shapes of its inputs an operation is kept prepared; None: for thousands, if there are so many.
     """
-    if not shapes_kept:
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PREPARED_OPERATIONS)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PREPARED_OPERATIONS)
     options = {
         "NUM_STREAMS": calls,
         "INFERENCE_NUM_THREADS": calls * threads,
@@ -39,7 +37,7 @@ def compiled(
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         # Threads that are bound to cores would wait for whatever else runs there.
         "ENABLE_CPU_PINNING": False,
-        **({} if shapes_kept else {"CPU_RUNTIME_CACHE_CAPACITY": 0}),
+        **({} if shapes is None else {"CPU_RUNTIME_CACHE_CAPACITY": shapes}),
     }
     return import_openvino().Core().compile_model(model, "CPU", options)
 

@@ -84,7 +84,7 @@ def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
         before, vocoder, after = _parts(model)
         network = import_openvino().Core().read_model(vocoder)
         del vocoder
-        ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes_kept=False)
+        ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
         return KokoroParts(session(before, options), ours, session(after, options))
     except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
         log.info("ONNX Runtime runs all of Kokoro, which takes longer: %s", " ".join(str(reason).split()))

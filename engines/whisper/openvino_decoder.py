@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 QUANTISED_GROUP = 128
 """Values that are rounded to int8 with one scale, as in the encoder."""
+KEPT_SHAPES = 100
+"""Shapes of inputs for which operations are kept prepared. Prompts have hundreds of lengths, times the rows
+of a batch: with OpenVINO's own limits the process grows by two megabytes for each.
+"""
 Halves: TypeAlias = NDArray[np.uint16]
 """Numbers in bfloat16, which NumPy lacks."""
 
@@ -81,7 +85,8 @@ class OpenVinoDecoder:
         self.shape = shape_of(graph)
 
         def network(model: Model, precision: str) -> CompiledModel:
-            return compiled(model, calls=calls, threads=threads, group=QUANTISED_GROUP, precision=precision)
+            options = {"calls": calls, "threads": threads, "group": QUANTISED_GROUP, "shapes": KEPT_SHAPES}
+            return compiled(model, precision=precision, **options)
 
         self.keys = network(keys_and_values(graph, self.shape, precision), precision)
         self.step = network(step(graph, self.shape, precision), precision)
