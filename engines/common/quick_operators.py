@@ -33,7 +33,10 @@ def with_quick_operators(model: ModelProto) -> None:
 
 
 def with_bfloat16_weights(model: ModelProto) -> None:
-    """Rounds the weights of convolutions and products. Of weights in float32, OpenVINO would keep both."""
+    """Rounds the weights of convolutions and products to bfloat16.
+
+    OpenVINO would do it too, but would keep the float32 weights in memory beside the rounded ones.
+    """
     arrays = Arrays(model)
     nodes: list[NodeProto] = []
     for node in model.graph.node:

@@ -85,7 +85,7 @@ def _bias(name: str, arrays: Arrays, made: dict[str, NodeProto]) -> str:
 
 
 def _next(node: NodeProto, readers: dict[str, list[NodeProto]]) -> NodeProto:
-    """The only node that reads the result."""
+    """The only node that reads the result of `node`. Raises `UnknownGraph` if there is not exactly one."""
     found = readers.get(node.output[0], [])
     if len(found) != 1:
         raise UnknownGraph(f"{node.name} is read by {len(found)} nodes.")

@@ -71,7 +71,7 @@ class KokoroParts:
 
 
 def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
-    """The network; None where it is not wanted, or where OpenVINO, the CPU or the file does not suit."""
+    """The network. None if the options exclude OpenVINO, or if the CPU or the file does not suit it."""
     if not options.openvino or options.device == "cuda":
         return None
     try:
@@ -111,7 +111,7 @@ def _parts(model: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def _voice(model: ModelProto) -> dict[str, Sizes]:
-    """What the vocoder needs of the voice, with its shapes: sums of a product and a constant."""
+    """The arrays of the voice that the vocoder needs, with their shapes: products plus a constant."""
     sizes = {array.name: array.dims for array in model.graph.initializer}
     return {
         node.output[0]: (1, int(sizes[name][0]))

@@ -82,7 +82,7 @@ def pieces(frames: int) -> Iterator[tuple[int, int, slice]]:
 
 
 def load_parts(model: Path, options: EngineOptions) -> PiperParts | None:
-    """The network; None where it is not wanted, or where OpenVINO, the CPU or the voice does not suit."""
+    """The network. None if the options exclude OpenVINO, or if the CPU or the voice does not suit it."""
     if not options.openvino or options.device == "cuda":
         return None
     try:

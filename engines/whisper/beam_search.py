@@ -40,7 +40,7 @@ class Continuation:
 
 
 class BeamSearch:
-    """The texts of a search: one for each row in the first step, `beams` in the later ones."""
+    """The unfinished texts of a search: in the first step one for each row, in later steps `beams`."""
 
     def __init__(self, rows: int, *, beams: int, most_tokens: int, end: int) -> None:
         """`end`: the token that ends a text."""

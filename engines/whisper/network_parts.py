@@ -20,7 +20,7 @@ LARGEST_INT8 = 127
 VARIANCE_EPSILON = 1e-5
 """What a layer normalisation adds to the variance."""
 LARGEST_NORMALISED = 3
-"""A size that few values of a layer normalisation exceed, before its factors."""
+"""Before its factors are applied, a layer normalisation gives few values that are larger than this."""
 SMALLEST_SIZE = 1e-6
 """Smaller sizes count as this one."""
 ROWS_AT_ONCE = 4096

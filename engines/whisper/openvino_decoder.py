@@ -97,11 +97,11 @@ class OpenVinoDecoder:
         self._positions = graph.weights["position_encodings/encodings"]
 
     def listen(self, encoded: Floats) -> Halves | Floats:
-        """Keys and values of the attention to encodings (rows, positions, width): (2 * layers, rows, heads,
-        positions, width of a head).
+        """The keys and values with which the decoder attends to the encodings.
 
-        Row by row, so that the network's own memory is small. One array, so that all of it goes back to the
-        system at once.
+        `encoded`: (rows, positions, width). Result: (2 * layers, rows, heads, positions, width of a head).
+        They are computed row by row, so that the network itself needs little memory. They are one array, so
+        that all of its memory goes back to the system at once.
         """
         tensor = import_openvino().Tensor
         rows, positions, _ = encoded.shape
