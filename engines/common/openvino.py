@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from engines.errors import WeightsBroken
 from engines.openvino_library import computes_in_bfloat16, import_openvino
+from engines.types import EngineOptions
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, Model
 
-__all__ = ["compiled", "computes_in_bfloat16", "import_openvino"]
+Network = TypeVar("Network")
+log = logging.getLogger(__name__)
 PREPARED_OPERATIONS = "100"
 """Operations that oneDNN, OpenVINO's library of operations, keeps prepared. Its own number is 1,024, which is
 some hundred MB where each input has another length. It reads the number once in a process, before its first
@@ -40,6 +45,28 @@ def compiled(
         **({} if shapes is None else {"CPU_RUNTIME_CACHE_CAPACITY": shapes}),
     }
     return import_openvino().Core().compile_model(model, "CPU", options)
+
+
+def where_it_suits(load: Callable[[], Network], options: EngineOptions, name: str) -> Network | None:
+    """What `load` makes of a graph, a part of it for OpenVINO. None if the options exclude that, or if the
+    CPU or the graph does not suit it: then ONNX Runtime runs all of it.
+
+    `name`: of the model, in the log.
+    """
+    if not options.openvino or options.device == "cuda":
+        return None
+    try:
+        if not computes_in_bfloat16():
+            return None
+        from engines.common.onnx_parts import UnknownGraph
+    except ImportError:
+        return None
+    try:
+        return load()
+    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
+        why = " ".join(str(reason).split())
+        log.info("ONNX Runtime runs all of %s, which takes longer: %s", name, why)
+        return None
 
 
 def give_back(network: CompiledModel) -> None:

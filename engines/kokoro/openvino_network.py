@@ -10,7 +10,6 @@ Law: the inputs of the published graph in, its sound out.
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from collections.abc import Mapping
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
+from engines.common.openvino import compiled, give_back, where_it_suits
 from engines.cores import cores
-from engines.errors import WeightsBroken
+from engines.openvino_library import import_openvino
 from engines.types import EngineOptions, Samples
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from engines.common.onnx_parts import Sizes
 
-log = logging.getLogger(__name__)
 SPECTRUM = "/decoder/decoder/generator/conv_post/Conv_output_0"
 FOR_VOCODER: dict[str, Sizes] = {
     "/decoder/decoder/decode.3/Div_4_output_0": (1, 512, "frames"),
@@ -72,23 +70,15 @@ class KokoroParts:
 
 def load_parts(model: Path, options: EngineOptions) -> KokoroParts | None:
     """The network. None if the options exclude OpenVINO, or if the CPU or the file does not suit it."""
-    if not options.openvino or options.device == "cuda":
-        return None
-    try:
-        if not computes_in_bfloat16():
-            return None
-        from engines.common.onnx_parts import UnknownGraph
-    except ImportError:
-        return None
-    try:
-        before, vocoder, after = _parts(model)
-        network = import_openvino().Core().read_model(vocoder)
-        del vocoder
-        ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
-        return KokoroParts(session(before, options), ours, session(after, options))
-    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
-        log.info("ONNX Runtime runs all of Kokoro, which takes longer: %s", " ".join(str(reason).split()))
-        return None
+    return where_it_suits(lambda: _load(model, options), options, "Kokoro")
+
+
+def _load(model: Path, options: EngineOptions) -> KokoroParts:
+    before, vocoder, after = _parts(model)
+    network = import_openvino().Core().read_model(vocoder)
+    del vocoder
+    ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
+    return KokoroParts(session(before, options), ours, session(after, options))
 
 
 def _parts(model: Path) -> tuple[bytes, bytes, bytes]:

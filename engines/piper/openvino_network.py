@@ -10,7 +10,6 @@ Law: the inputs of the published graph in, its sound out.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,16 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.common.onnx import session
-from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
+from engines.common.openvino import compiled, give_back, where_it_suits
 from engines.cores import cores
-from engines.errors import WeightsBroken
+from engines.openvino_library import import_openvino
 from engines.types import EngineOptions, Samples
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
     from openvino import CompiledModel
 
-log = logging.getLogger(__name__)
 FIRST_LAYER = "/dec/conv_pre/Conv"
 """The first layer of what makes the sound."""
 PIECE_FRAMES = 128
@@ -83,22 +81,14 @@ def pieces(frames: int) -> Iterator[tuple[int, int, slice]]:
 
 def load_parts(model: Path, options: EngineOptions) -> PiperParts | None:
     """The network. None if the options exclude OpenVINO, or if the CPU or the voice does not suit it."""
-    if not options.openvino or options.device == "cuda":
-        return None
-    try:
-        if not computes_in_bfloat16():
-            return None
-        from engines.common.onnx_parts import UnknownGraph
-    except ImportError:
-        return None
-    try:
-        before, vocoder = _parts(model)
-        network = import_openvino().Core().read_model(vocoder)
-        ours = compiled(network, calls=1, threads=options.threads or cores(), group=0)
-        return PiperParts(session(before, options), ours)
-    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
-        log.info("ONNX Runtime runs all of %s: %s", model.name, " ".join(str(reason).split()))
-        return None
+    return where_it_suits(lambda: _load(model, options), options, model.name)
+
+
+def _load(model: Path, options: EngineOptions) -> PiperParts:
+    before, vocoder = _parts(model)
+    network = import_openvino().Core().read_model(vocoder)
+    ours = compiled(network, calls=1, threads=options.threads or cores(), group=0)
+    return PiperParts(session(before, options), ours)
 
 
 def _parts(model: Path) -> tuple[bytes, bytes]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.common.openvino import import_openvino
+from engines.openvino_library import import_openvino
 from engines.whisper.ctranslate2_weights import Weights
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.common.openvino import compiled, computes_in_bfloat16, give_back, import_openvino
+from engines.common.openvino import compiled, give_back
 from engines.cores import cores
+from engines.openvino_library import computes_in_bfloat16, import_openvino
 from engines.types import EngineOptions, Samples
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.device import workers

@@ -12,8 +12,9 @@ from engines.kokoro import openvino_network as kokoro
 from engines.openvino_library import computes_in_bfloat16
 from engines.piper import openvino_network as piper
 from engines.types import EngineOptions
+from tests.support.openvino import needs_openvino
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, needs_openvino]
 OPTIONS = EngineOptions(threads=2)
 
 

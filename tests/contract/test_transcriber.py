@@ -23,6 +23,7 @@ from engines.openvino_library import computes_in_bfloat16
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowCost, WindowResult
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.fake_engines import EchoTranscriber
+from tests.support.openvino import needs_openvino
 from tests.support.sound import Floats, decode, float_wav, noise, silence
 
 ENGINES = [
@@ -146,7 +147,7 @@ def vars_of(cost: WindowCost) -> tuple[int, ...]:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("openvino", [False, True])
+@pytest.mark.parametrize("openvino", [False, pytest.param(True, marks=needs_openvino)])
 def test_the_cost_follows_the_speech(whisper_folder: Path, speech: Floats, openvino: bool) -> None:
     load = catalog.transcriber("faster-whisper")
     options = EngineOptions(device="cpu", openvino=openvino)

@@ -20,6 +20,7 @@ from engines.whisper.quick_decoder import vocabulary
 from engines.whisper.tokens import WhisperTokens
 from tests.conftest import JFK
 from tests.support.exact_network import ExactParts
+from tests.support.openvino import needs_openvino
 from tests.support.sound import decode
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def weights(whisper_folder: Path) -> Weights:
     return Weights(read_arrays(whisper_folder / "model.bin"), "decoder")
 
 
+@needs_openvino
 @pytest.mark.parametrize("prompt", ["", "A speech by a president."])
 @pytest.mark.parametrize("beams", [1, 5])
 def test_in_float32_it_is_ctranslate2s(
@@ -84,6 +86,7 @@ def test_in_float32_it_is_ctranslate2s(
         assert one.no_speech_prob == pytest.approx(other.no_speech_prob, abs=1e-3)
 
 
+@needs_openvino
 def test_in_float32_it_hears_the_languages_that_ctranslate2_hears(
     precise: WhisperModel, tokens: WhisperTokens, encoded: NDArray[np.float32], weights: Weights
 ) -> None:
@@ -97,6 +100,7 @@ def test_in_float32_it_hears_the_languages_that_ctranslate2_hears(
         assert named == pytest.approx(dict(guesses), abs=1e-4)
 
 
+@needs_openvino
 def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
     tokens: WhisperTokens, encoded: NDArray[np.float32], weights: Weights
 ) -> None:

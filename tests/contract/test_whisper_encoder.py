@@ -13,10 +13,12 @@ from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.features import Features
 from engines.whisper.openvino_encoder import QUANTISED_GROUP, OpenVinoEncoder, network_of
 from tests.conftest import JFK
+from tests.support.openvino import needs_openvino
 from tests.support.sound import decode
 
 
 @pytest.mark.real
+@needs_openvino
 def test_it_is_as_near_to_float32_as_ctranslate2_in_int8(whisper_folder: Path) -> None:
     from faster_whisper import WhisperModel
 

@@ -9,6 +9,9 @@ import pytest
 
 from engines.openvino_library import computes_in_bfloat16, import_openvino
 from tests.conftest import ROOT
+from tests.support.openvino import needs_openvino
+
+pytestmark = needs_openvino
 
 CODE = """
 import sys

@@ -24,7 +24,9 @@ from engines.whisper.timestamp_rules import (
 )
 from tests.support.ctranslate2_file import write_decoder
 from tests.support.exact_network import ExactParts
+from tests.support.openvino import needs_openvino
 
+pytestmark = needs_openvino
 KNOWN = Vocabulary(start=701, end=700, timestamps=712, size=740, suppressed=(3, 701, 702))
 WIDTH, HEADS = 32, 2
 PROMPT = [701, 703, 705]

@@ -17,6 +17,7 @@ from engines.whisper import openvino_encoder
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
 from tests.support.ctranslate2_file import write_encoder
+from tests.support.openvino import needs_openvino
 
 WIDTH, HEADS, BANDS = 32, 2, 8
 OPTIONS = EngineOptions(device="cpu", threads=1, workers=2)
@@ -81,6 +82,7 @@ def expected(w: Weights, mel: Floats) -> Floats:
     return normalised(x, w, "layer_norm")
 
 
+@needs_openvino
 @pytest.mark.parametrize("frames", [50, 51, 400])
 def test_the_encoding_is_that_of_the_definition(encoder: OpenVinoEncoder, folder: Path, frames: int) -> None:
     weights = Weights(read_arrays(folder / "model.bin"), "encoder")
@@ -93,6 +95,7 @@ def test_the_encoding_is_that_of_the_definition(encoder: OpenVinoEncoder, folder
         assert np.abs(row - true).mean() < 0.05 * np.abs(true).mean()
 
 
+@needs_openvino
 def test_threads_do_not_change_each_others_results(encoder: OpenVinoEncoder) -> None:
     inputs = [features(frames) for frames in (50, 150, 300, 400) * 5]
     alone = [encoder.encode(one) for one in inputs]
