@@ -1,7 +1,7 @@
 """Where Whisper runs: on GPUs or on the CPU, with which arithmetic, and how many batches at once.
 
-Law: chooses a device, and loads the model to prove the choice. If a GPU cannot be used, the log says so once,
-with the reason.
+Law: chooses a device, and loads the model on a GPU to prove the choice. If a GPU cannot be used, the log says
+so once, with the reason.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from engines.gpus import compute_type, gpus, worth_trying
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
+    from ctranslate2.models import Whisper
     from faster_whisper import WhisperModel
 
 log = logging.getLogger(__name__)
@@ -31,13 +32,13 @@ NUMBER_FORMATS = ("float16", "bfloat16", "int8_float32", "float32")
 """The number formats to choose from, the best first, if CTranslate2 lacks the usual one for this GPU."""
 
 
-def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
-    """A loaded model, and the number of calls that it works on at once.
+def place_on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int] | None:
+    """A model on GPUs, and the number of calls that it works on at once; None: it belongs on the CPU.
 
-    `auto` takes CUDA where it works, else the CPU with int8. Raises `WeightsBroken`.
+    `auto` takes CUDA where it works. Raises `WeightsBroken`.
     """
     if options.device == "cpu" or (options.device == "auto" and not worth_trying()):
-        return _on_cpu(folder, options)
+        return None
     missing = cuda_libraries.preload()
     try:
         return _on_gpu(folder, options)
@@ -48,7 +49,31 @@ def place(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
             ) from failure
         reason = " ".join(str(failure).split())
         log.warning("the GPU cannot be used, so the CPU is used: %s%s", reason, _help(missing))
-    return _on_cpu(folder, options)
+    return None
+
+
+def place_on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
+    """A model on the CPU, and the number of calls that it works on at once. Raises `WeightsBroken`."""
+    calls, threads = workers(options, cores())
+    number_format = _format_on_cpu(options)
+    model = _load(folder, device="cpu", compute_type=number_format, cpu_threads=threads, num_workers=calls)
+    return model, calls
+
+
+def ctranslate2_on_cpu(folder: Path, options: EngineOptions) -> Whisper:
+    """The part of that model that is CTranslate2's. Raises what CTranslate2 raises."""
+    from ctranslate2.models import Whisper
+
+    calls, threads = workers(options, cores())
+    number_format = _format_on_cpu(options)
+    return Whisper(
+        str(folder), device="cpu", compute_type=number_format, intra_threads=threads, inter_threads=calls
+    )
+
+
+def calculates_in_int8(options: EngineOptions) -> bool:
+    """Whether the weights on a CPU are int8, as they are unless the settings ask for more."""
+    return _format_on_cpu(options).startswith("int8")
 
 
 def workers(options: EngineOptions, available: int) -> tuple[int, int]:
@@ -65,19 +90,12 @@ def workers(options: EngineOptions, available: int) -> tuple[int, int]:
     return max(1, available // threads), threads
 
 
-def calculates_in_int8(model: WhisperModel) -> bool:
-    """Whether the model is on the CPU with weights of int8, as it is unless the settings ask for more."""
-    return model.model.device == "cpu" and model.model.compute_type.startswith("int8")
-
-
-def _on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:
-    calls, threads = workers(options, cores())
+def _format_on_cpu(options: EngineOptions) -> str:
+    """The number format. One that only GPUs have cannot be used on a CPU."""
     import ctranslate2
 
-    asked = options.compute_type  # a compute type that only GPUs support cannot be used on a CPU
-    compute_type = asked if asked in ctranslate2.get_supported_compute_types("cpu") else "int8"
-    model = _load(folder, device="cpu", compute_type=compute_type, cpu_threads=threads, num_workers=calls)
-    return model, calls
+    asked = options.compute_type
+    return asked if asked in ctranslate2.get_supported_compute_types("cpu") else "int8"
 
 
 def _on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, int]:

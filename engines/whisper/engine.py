@@ -27,15 +27,15 @@ from engines.types import (
     WindowResult,
 )
 from engines.whisper.absolute_times import keep
+from engines.whisper.chosen_model import choose_model
 from engines.whisper.ctranslate2_arrays import as_rows, join_rows, numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
-from engines.whisper.device import calculates_in_int8, place
 from engines.whisper.encoded_silence import EncodedSilence
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
-from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
-from engines.whisper.quick_decoder import QuickDecoder, load_decoder
+from engines.whisper.openvino_encoder import OpenVinoEncoder
+from engines.whisper.quick_decoder import QuickDecoder
 from engines.whisper.rows import (
     COARSE_GRID_FRAMES,
     ENCODED_GRID_FRAMES,
@@ -80,7 +80,7 @@ class WhisperTranscriber:
         """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds.
 
         `calls`: calls of `transcribe` that the model works on at once. `encoder` and `decoder`: quicker
-        ones of the same model; None: the model's own.
+        ones of the same measured model; None: the model's own.
         """
         self._model = model
         self._encoder, self._decoder = encoder, decoder or model.model
@@ -152,6 +152,8 @@ class WhisperTranscriber:
 
     def _padding_frames(self) -> int:
         """Frames of silence after the sound of a short encoding, by the width of the encoder."""
+        if self._encoder:
+            return PADDING_FRAMES  # there are none for other models
         bands = self._model.feature_extractor.mel_filters.shape[0]
         width = self._model.encode(np.zeros((1, bands, ENCODED_GRID_FRAMES), np.float32)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
@@ -268,18 +270,14 @@ class WhisperTranscriber:
 
 
 def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
-    """Loads CTranslate2 weights. Raises `EngineMissing` or `WeightsBroken`."""
+    """Loads a model. Raises `EngineMissing` or `WeightsBroken`."""
     # Spinning OpenMP threads starve each other where cores are shared. Read once, by the import below.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        import faster_whisper  # noqa: F401 - is it there? `place` uses it
+        import faster_whisper  # noqa: F401 - is it there? `choose_model` uses it
     except ImportError as failure:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
-    model, calls = place(folder, options)
-    quick = options.openvino and calculates_in_int8(model)
-    encoder = load_encoder(folder, options) if quick else None
-    tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
-    decoder = load_decoder(folder, options, model.model, tokens) if encoder else None
+    model, calls, encoder, decoder = choose_model(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls, encoder=encoder, decoder=decoder)
 
 

@@ -6,7 +6,6 @@ Law: chooses which of the two decodes; both give the same results, but for round
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engines.cores import cores
-from engines.errors import WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_arrays import numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.device import workers
+from engines.whisper.late_model import LateWhisper
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.openvino_encoder import MODEL_FILE
@@ -27,7 +26,7 @@ from engines.whisper.tokens import WhisperTokens
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
-    from ctranslate2.models import Whisper, WhisperGenerationResult, _WhisperAlignmentResult
+    from ctranslate2.models import WhisperGenerationResult, _WhisperAlignmentResult
 
 log = logging.getLogger(__name__)
 Heard = TypeVar("Heard")
@@ -48,16 +47,13 @@ class GeneratedText:
 class QuickDecoder:
     """Decodes as CTranslate2's `Whisper` does. Several threads may call it at once."""
 
-    def __init__(self, model: Whisper, quick: OpenVinoDecoder, languages: Sequence[str] = ()) -> None:
-        """`languages`: their tokens as text, in their order."""
+    def __init__(self, model: LateWhisper, quick: OpenVinoDecoder, languages: Sequence[str] = ()) -> None:
+        """`model`: CTranslate2's. `languages`: their tokens as text, in their order."""
         self._model = model
         self._quick = quick
         self._languages = languages
         self._heard: dict[int, Any] = {}
         """What was heard in encodings, by their `id`, for as long as these are in use."""
-        self._lock = threading.Lock()
-        self._needed = False
-        """Whether CTranslate2 was ever needed."""
 
     def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
@@ -76,7 +72,7 @@ class QuickDecoder:
         beams = options["beam_size"]
         sampled = options.get("sampling_temperature", 0) > 0
         if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
-            return self._ctranslate2().generate(encoded, prompts, **options)
+            return self._model.generate(encoded, prompts, **options)
         most = most_tokens(options["max_length"], len(prompts[0]))
         if heard is None:
             heard = self._quick.listen(numbers(encoded))
@@ -91,20 +87,14 @@ class QuickDecoder:
         start: list[int],
         texts: list[list[int]],
         frames: list[int],
-    ) -> list[_WhisperAlignmentResult]:
+    ) -> Sequence[_WhisperAlignmentResult]:
         """The positions at which the tokens of each row's text are heard, by CTranslate2."""
-        return self._ctranslate2().align(encoded, start, texts, frames)
+        return self._model.align(encoded, start, texts, frames)
 
     def rest(self) -> None:
-        """Gives memory back.
-
-        Until word times are first asked for, or sampling is needed, CTranslate2's weights are unloaded.
-        Loading them again takes half a second.
-        """
+        """Gives memory back. CTranslate2 stays if it was needed since the last rest."""
         self._quick.rest()
-        with self._lock:
-            if not self._needed:
-                self._model.unload_model()
+        self._model.rest()
 
     def _keep(self, encoded: StorageView, heard: Heard) -> Heard:
         """Keeps what was heard until the encodings are gone."""
@@ -112,18 +102,6 @@ class QuickDecoder:
             weakref.finalize(encoded, self._heard.pop, id(encoded), None)
         self._heard[id(encoded)] = heard
         return heard
-
-    def _ctranslate2(self) -> Whisper:
-        """CTranslate2's model, loaded again if it was unloaded. Raises `WeightsBroken`."""
-        with self._lock:
-            self._needed = True
-            try:
-                self._model.load_model()  # does nothing if it is loaded
-            except RuntimeError as wrong:
-                if is_out_of_memory(wrong):
-                    raise
-                raise WeightsBroken("The weights were removed or changed while they were in use.") from wrong
-        return self._model
 
 
 def most_tokens(max_length: int, prompt: int) -> int:
@@ -136,7 +114,7 @@ def _generated(text: TextOfRow) -> GeneratedText:
 
 
 def load_decoder(
-    folder: Path, options: EngineOptions, model: Whisper, tokens: WhisperTokens
+    folder: Path, options: EngineOptions, model: LateWhisper, tokens: WhisperTokens
 ) -> QuickDecoder | None:
     """The decoder of the model in `folder`; None where the file does not suit."""
     try:

@@ -13,6 +13,15 @@ class _WhisperAlignmentResult:
     text_token_probs: list[float]
 
 class Whisper:
+    def __init__(
+        self,
+        model_path: str,
+        device: str = "cpu",
+        *,
+        compute_type: str = "default",
+        inter_threads: int = 1,
+        intra_threads: int = 0,
+    ) -> None: ...
     @property
     def compute_type(self) -> str: ...
     @property
@@ -47,4 +56,3 @@ class Whisper:
         median_filter_width: int = 7,
     ) -> list[_WhisperAlignmentResult]: ...
     def unload_model(self, to_cpu: bool = False) -> None: ...
-    def load_model(self, keep_cache: bool = False) -> None: ...

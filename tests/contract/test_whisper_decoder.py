@@ -10,9 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from engines import catalog
+from engines.errors import WeightsBroken
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
+from engines.whisper import late_model
 from engines.whisper.ctranslate2_arrays import as_rows, numbers
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
+from engines.whisper.device import ctranslate2_on_cpu
 from engines.whisper.features import Features
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder
@@ -24,6 +27,7 @@ from tests.support.openvino import needs_openvino
 from tests.support.sound import decode
 
 if TYPE_CHECKING:
+    from ctranslate2.models import Whisper
     from faster_whisper import WhisperModel
 
 pytestmark = pytest.mark.real
@@ -116,8 +120,44 @@ def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
             assert alone.tokens == text.tokens
 
 
+def test_ctranslate2_is_loaded_for_word_times_alone(
+    whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[EngineOptions] = []
+
+    def load(folder: Path, options: EngineOptions) -> Whisper:
+        loaded.append(options)
+        return ctranslate2_on_cpu(folder, options)
+
+    monkeypatch.setattr(late_model, "ctranslate2_on_cpu", load)
+    options = EngineOptions(device="cpu", workers=1, adaptive=True)
+    engine: Any = catalog.transcriber("faster-whisper")(whisper_folder, options)
+    if not engine._encoder:
+        pytest.skip("OpenVINO is not used on this machine")
+    window = Window(Pcm(decode(JFK.read_bytes())))
+    try:
+        plain = engine.transcribe([window], TranscribeOptions())[0]
+        assert not loaded
+        timed = engine.transcribe([window], TranscribeOptions(words=True))[0]
+        assert loaded == [options]
+        assert [s.text for s in timed.segments] == [s.text for s in plain.segments]
+        assert all(s.words for s in timed.segments)
+    finally:
+        engine.close()
+
+
+def test_cut_weights_are_refused_when_they_are_loaded(whisper_folder: Path, tmp_path: Path) -> None:
+    for file in whisper_folder.iterdir():
+        (tmp_path / file.name).symlink_to(file.resolve())
+    (tmp_path / "model.bin").unlink()
+    with (whisper_folder / "model.bin").open("rb") as whole:
+        (tmp_path / "model.bin").write_bytes(whole.read(1_000_000))
+    with pytest.raises(WeightsBroken):
+        catalog.transcriber("faster-whisper")(tmp_path, EngineOptions(device="cpu"))
+
+
 def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) -> None:
-    """At rest memory is given back, and CTranslate2 is unloaded, which times the words."""
+    """At rest memory is given back, and CTranslate2 may be unloaded, which times the words."""
     load, options = catalog.transcriber("faster-whisper"), EngineOptions(device="cpu", workers=1)
     tired: Any
     fresh: Any
@@ -130,6 +170,7 @@ def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) ->
 
     try:
         for words in (False, True, True):
+            tired.rest()
             tired.rest()
             assert heard(tired, words=words) == heard(fresh, words=words)
     finally:

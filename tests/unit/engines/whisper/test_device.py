@@ -19,7 +19,13 @@ from engines.errors import WeightsBroken
 from engines.gpus import Gpu
 from engines.types import EngineOptions
 from engines.whisper import device as whisper_place
-from engines.whisper.device import number_formats, place, workers
+from engines.whisper.device import (
+    calculates_in_int8,
+    number_formats,
+    place_on_cpu,
+    place_on_gpu,
+    workers,
+)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +137,11 @@ def test_a_library_without_cuda_is_told(
     def refuse(device: str, index: int) -> set[str]:
         raise ValueError("This CTranslate2 package was not compiled with CUDA support")
 
-    loaded = LoadedModel("int8")
     monkeypatch.setattr("ctranslate2.get_supported_compute_types", refuse)
-    monkeypatch.setattr(whisper_place, "_on_cpu", lambda folder, options: (loaded, 1))
-    assert place(tmp_path, EngineOptions())[0] is cast("Any", loaded)
+    assert place_on_gpu(tmp_path, EngineOptions()) is None
     assert "so the CPU is used: This CTranslate2 package was not compiled with CUDA" in caplog.text
     with pytest.raises(WeightsBroken):
-        place(tmp_path, EngineOptions(device="cuda"))
+        place_on_gpu(tmp_path, EngineOptions(device="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -170,12 +174,22 @@ def test_weights_that_do_not_fit(
     monkeypatch.setattr(whisper_place, "_formats", lambda devices: MODERN)
     if expected is None:
         with pytest.raises(WeightsBroken):
-            place(tmp_path, options)
+            place_on_gpu(tmp_path, options)
         return
-    model, calls = place(tmp_path, dataclasses.replace(options, devices=(0, 1)))
+    placed = place_on_gpu(tmp_path, dataclasses.replace(options, devices=(0, 1)))
+    assert placed
+    model, calls = placed
     assert cast("LoadedModel", model).number_format == expected
     assert calls == 2 * whisper_place.CALLS_PER_GPU
     assert f"is on GPU 0, 1 in {expected}, with 2 batches at once on each" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "rounded"),
+    [("auto", True), ("int8", True), ("float16", True), ("int8_float16", True), ("float32", False)],
+)
+def test_weights_on_a_cpu_are_int8_unless_more_is_asked_for(asked: str, rounded: bool) -> None:
+    assert calculates_in_int8(EngineOptions(compute_type=asked)) == rounded
 
 
 @pytest.mark.real
@@ -187,9 +201,11 @@ def test_a_gpu_that_cannot_be_used_is_told_and_the_cpu_takes_over(
     if ctranslate2.get_cuda_device_count():
         pytest.skip("this machine has a GPU, so it can be used")
     pretend_gpus(monkeypatch, 70)
+    options = EngineOptions(device="auto", compute_type="float16", workers=1)
     with caplog.at_level(logging.WARNING):
-        model, calls = place(whisper_folder, EngineOptions(device="auto", compute_type="float16", workers=1))
-    assert (model.model.device, calls) == ("cpu", 1)
+        assert place_on_gpu(whisper_folder, options) is None
+    model, calls = place_on_cpu(whisper_folder, options)
+    assert (model.model.device, model.model.compute_type, calls) == ("cpu", "int8_float32", 1)
     assert "CUDA" in caplog.text
     assert "so the CPU is used" in caplog.text
     assert "libcublas.so.12 is missing; `make serve GPU=1`" in caplog.text
@@ -202,6 +218,6 @@ def test_a_gpu_that_was_asked_for_is_not_replaced(whisper_folder: Path) -> None:
     if ctranslate2.get_cuda_device_count():
         pytest.skip("this machine has a GPU, so it can be used")
     with pytest.raises(WeightsBroken) as caught:
-        place(whisper_folder, EngineOptions(device="cuda"))
+        place_on_gpu(whisper_folder, EngineOptions(device="cuda"))
     assert str(whisper_folder.parent) not in str(caught.value)
     assert "GPU" in str(caught.value)

@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from ctranslate2 import StorageView
-from ctranslate2.models import Whisper
 from numpy.typing import NDArray
 
 from engines.types import EngineOptions
+from engines.whisper.late_model import LateWhisper
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, load_decoder, most_tokens
 from engines.whisper.tokens import WhisperTokens
@@ -27,20 +27,15 @@ class OldDecoder:
     """CTranslate2's."""
 
     def __init__(self) -> None:
-        self.loaded = True
+        self.rests = 0
 
-    def load_model(self) -> None:
-        self.loaded = True
-
-    def unload_model(self) -> None:
-        self.loaded = False
+    def rest(self) -> None:
+        self.rests += 1
 
     def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
-        assert self.loaded
         return "CTranslate2"
 
     def align(self, encoded: StorageView, *texts: Any) -> list[str]:
-        assert self.loaded
         return ["aligned"]
 
 
@@ -69,7 +64,7 @@ class NewDecoder:
 
 def decoder() -> QuickDecoder:
     return QuickDecoder(
-        cast("Whisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()), ["<|en|>", "<|de|>"]
+        cast("LateWhisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()), ["<|en|>", "<|de|>"]
     )
 
 
@@ -117,20 +112,14 @@ def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
     assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
 
 
-def test_ctranslate2_is_unloaded_at_rest_until_it_is_needed() -> None:
+def test_word_times_are_ctranslate2s() -> None:
+    assert cast("list[str]", decoder().align(ENCODED, [1], [[2]], [3])) == ["aligned"]
+
+
+def test_both_rest() -> None:
     old, new = OldDecoder(), NewDecoder()
-    quick = QuickDecoder(cast("Whisper", old), cast("OpenVinoDecoder", new))
-    loaded = []
-    for call in (
-        quick.rest,
-        lambda: quick.generate(ENCODED, [[1, 2, 3]], **USUAL),
-        lambda: quick.align(ENCODED, [1], [[2]], [3]),
-        quick.rest,
-    ):
-        call()
-        loaded.append(old.loaded)
-    assert loaded == [False, False, True, True]
-    assert new.rests == 2
+    QuickDecoder(cast("LateWhisper", old), cast("OpenVinoDecoder", new)).rest()
+    assert (old.rests, new.rests) == (1, 1)
 
 
 def test_texts_are_cut_where_ctranslate2_cuts_them() -> None:
@@ -144,7 +133,7 @@ def test_where_the_file_does_not_suit_ctranslate2_decodes(
 ) -> None:
     caplog.set_level(logging.INFO)
     write_encoder(tmp_path)  # a file without a decoder
-    model, tokens = cast("Whisper", OldDecoder()), cast("WhisperTokens", None)
+    model, tokens = cast("LateWhisper", OldDecoder()), cast("WhisperTokens", None)
     assert load_decoder(tmp_path, EngineOptions(device="cpu"), model, tokens) is None
     assert "takes longer" in caplog.text
     assert str(tmp_path) not in caplog.text
