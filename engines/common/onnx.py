@@ -22,12 +22,15 @@ NO_CUDA = (
 )
 
 
-def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool = True) -> InferenceSession:
+def session(
+    model: Path | bytes, options: EngineOptions, *, memory_plans: bool = True, optimized: bool = True
+) -> InferenceSession:
     """A session on `options.threads` threads that sleep while they wait; on a GPU if the options say `cuda`.
 
     `model`: a file, or a graph in memory. `memory_plans`: ONNX Runtime plans one block of memory for each
-    shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time. Raises
-    `WeightsBroken`, and `EngineError` where the GPU cannot be used: ONNX Runtime would go on on the CPU.
+    shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time.
+    `optimized`: it rewrites the graph before it is run, which takes longer than all the rest of loading.
+    Raises `WeightsBroken`, and `EngineError` where the GPU cannot be used: it would go on on the CPU.
     """
     import onnxruntime
 
@@ -35,6 +38,8 @@ def session(model: Path | bytes, options: EngineOptions, *, memory_plans: bool =
     settings.intra_op_num_threads = options.threads or cores()
     settings.inter_op_num_threads = 1
     settings.enable_mem_pattern = memory_plans
+    if not optimized:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # Spinning threads take the cores from the other models of this process.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3

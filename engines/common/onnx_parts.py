@@ -1,125 +1,168 @@
-"""Parts of ONNX graphs, so that another library can compute one of them. Law: nothing here is about a certain
-model.
+"""Graphs of ONNX files that are cut in parts and changed, so that another library can compute one of them.
+
+The arrays of a graph stay in the file's messages until they are needed: parsing and copying them would take
+most of the time of loading. Law: nothing here is about a certain model.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import (
-    AttributeProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    ValueInfoProto,
-    helper,
-    load_model,
-    numpy_helper,
-)
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from engines.common.protobuf_fields import fields, head
 from engines.types import Samples
 
 Sizes: TypeAlias = Sequence[int | str]
 """The shape of an array; text is a size that varies."""
+GRAPH_OF_MODEL, ARRAY_OF_GRAPH, NAME_OF_ARRAY = 7, 5, 8
+"""Numbers of fields in the messages of ONNX."""
 
 
 class UnknownGraph(Exception):
     """The graph is not built as the ones that were measured."""
 
 
-class Arrays:
-    """The constant arrays of a model, to which others can be added."""
+class StoredGraph:
+    """A graph: its nodes, inputs and outputs, and its constant arrays."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, arrays: dict[str, memoryview | bytes]) -> None:
+        """`model`: without arrays. `arrays`: their messages, by their names."""
         self._model = model
-        self._known = {array.name: array for array in model.graph.initializer}
+        self._arrays = arrays
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
+    @classmethod
+    def read(cls, path: Path) -> StoredGraph:
+        """The graph in that file. Raises `UnknownGraph` if it is damaged or absent."""
+        try:
+            with path.open("rb") as file:
+                return cls.parsed(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        except (OSError, ValueError) as wrong:
+            raise UnknownGraph("It cannot be read.") from wrong
 
-    def __getitem__(self, name: str) -> NDArray[np.generic]:
-        """Raises `UnknownGraph` if there is no such array."""
-        if name not in self._known:
-            raise UnknownGraph(f"{name} is no constant.")
-        return numpy_helper.to_array(self._known[name])
+    @classmethod
+    def parsed(cls, message: memoryview) -> StoredGraph:
+        """The graph in a message. Raises `UnknownGraph` if it is damaged."""
+        arrays, others = dict[str, memoryview | bytes](), list[memoryview | bytes]()
+        try:
+            for number, contents, whole in fields(message):
+                others += _without_arrays(contents, arrays) if number == GRAPH_OF_MODEL else [whole]
+            return cls(ModelProto.FromString(b"".join(others)), arrays)
+        except MemoryError:
+            raise
+        except Exception as wrong:  # protobuf, which decodes the rest, has errors of its own
+            raise UnknownGraph("It cannot be read.") from wrong
+
+    @property
+    def nodes(self) -> Sequence[NodeProto]:
+        found: Sequence[NodeProto] = self._model.graph.node
+        return found
+
+    @property
+    def inputs(self) -> list[str]:
+        return [found.name for found in self._model.graph.input]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [found.name for found in self._model.graph.output]
+
+    @property
+    def users(self) -> dict[str, list[NodeProto]]:
+        """The nodes that read an array, by its name."""
+        found: dict[str, list[NodeProto]] = {}
+        for node in self.nodes:
+            for name in node.input:
+                found.setdefault(name, []).append(node)
+        return found
+
+    @property
+    def makers(self) -> dict[str, NodeProto]:
+        """The node that makes an array, by its name."""
+        return {name: node for node in self.nodes for name in node.output}
+
+    def __contains__(self, array: str) -> bool:
+        return array in self._arrays
+
+    def __getitem__(self, array: str) -> NDArray[np.generic]:
+        """A constant array. Raises `UnknownGraph` if there is no such one."""
+        if array not in self._arrays:
+            raise UnknownGraph(f"{array} is no constant.")
+        return numpy_helper.to_array(TensorProto.FromString(bytes(self._arrays[array])))
 
     def add(self, name: str, values: Samples | Sequence[int]) -> str:
         """Adds an array, and returns its name."""
-        return self._add(name, numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return self._add(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
     def add_bfloat16(self, name: str, values: NDArray[np.generic]) -> str:
         """Adds an array, rounded to bfloat16: the upper half of float32."""
         bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
         halves = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
-        rounded = helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, halves.tobytes(), raw=True)
-        return self._add(name, rounded)
+        return self._add(
+            helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, halves.tobytes(), raw=True)
+        )
 
-    def _add(self, name: str, array: TensorProto) -> str:
-        self._model.graph.initializer.append(array)
-        self._known[name] = self._model.graph.initializer[-1]
-        return name
+    def _add(self, array: TensorProto) -> str:
+        self._arrays[array.name] = array.SerializeToString()
+        return array.name
 
+    def replace_nodes(self, nodes: Iterable[NodeProto]) -> None:
+        """Gives the graph these nodes in place of its own."""
+        kept = list(nodes)
+        del self._model.graph.node[:]
+        self._model.graph.node.extend(kept)
 
-def read(path: Path) -> ModelProto:
-    """The model in that file. Raises `UnknownGraph` if it is damaged or absent."""
-    try:
-        return load_model(str(path))
-    except MemoryError:
-        raise
-    except Exception as wrong:  # protobuf, which decodes it, has errors of its own
-        raise UnknownGraph("It cannot be read.") from wrong
+    def part(self, given: Mapping[str, Sizes], results: Mapping[str, Sizes]) -> StoredGraph:
+        """The nodes between the arrays `given` and the `results`. Inputs of the graph stay inputs.
 
+        Raises `UnknownGraph` if the results need anything else.
+        """
+        needed, kept = set(results), list[NodeProto]()
+        for node in reversed(self.nodes):
+            if needed & (set(node.output) - given.keys()):
+                if any(attribute.type == AttributeProto.GRAPH for attribute in node.attribute):
+                    raise UnknownGraph(f"{node.name} has a graph of its own.")
+                kept.append(node)
+                needed.update(node.input)
+        arrays = {name: array for name, array in self._arrays.items() if name in needed}
+        own = self._model.graph.input
+        inputs = [found for found in own if found.name in needed and found.name not in given]
+        made = {name for node in kept for name in node.output} | {found.name for found in inputs}
+        if lost := needed - made - arrays.keys() - given.keys() - {""}:
+            raise UnknownGraph(f"{min(lost)} is needed.")
+        inputs += [_described(name, sizes) for name, sizes in given.items() if name in needed]
+        outputs = [_described(name, sizes) for name, sizes in results.items()]
+        graph = helper.make_graph(kept[::-1], self._model.graph.name, inputs, outputs)
+        versions = {"opset_imports": self._model.opset_import, "ir_version": self._model.ir_version}
+        return StoredGraph(helper.make_model(graph, **versions), arrays)
 
-def part(model: ModelProto, given: Mapping[str, Sizes], results: Mapping[str, Sizes]) -> ModelProto:
-    """The nodes between the arrays `given` and the `results`. Inputs of the model stay inputs.
-
-    Raises `UnknownGraph` if the results need anything else.
-    """
-    needed, kept = set(results), list[NodeProto]()
-    for node in reversed(model.graph.node):
-        if needed & (set(node.output) - given.keys()):
-            if any(attribute.type == AttributeProto.GRAPH for attribute in node.attribute):
-                raise UnknownGraph(f"{node.name} has a graph of its own.")
-            kept.append(node)
-            needed.update(node.input)
-    arrays = [array for array in model.graph.initializer if array.name in needed]
-    inputs = [found for found in model.graph.input if found.name in needed and found.name not in given]
-    made = {name for node in kept for name in node.output} | {found.name for found in (*arrays, *inputs)}
-    if lost := needed - made - given.keys() - {""}:
-        raise UnknownGraph(f"{min(lost)} is needed.")
-    inputs += [_described(name, sizes) for name, sizes in given.items() if name in needed]
-    outputs = [_described(name, sizes) for name, sizes in results.items()]
-    graph = helper.make_graph(kept[::-1], model.graph.name, inputs, outputs, arrays)
-    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
-
-
-def replace_nodes(model: ModelProto, nodes: Iterable[NodeProto]) -> None:
-    """Gives the model these nodes in place of its own."""
-    kept = list(nodes)
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-
-
-def users(model: ModelProto) -> dict[str, list[NodeProto]]:
-    """The nodes that read an array, by its name."""
-    found: dict[str, list[NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            found.setdefault(name, []).append(node)
-    return found
-
-
-def makers(model: ModelProto) -> dict[str, NodeProto]:
-    """The node that makes an array, by its name."""
-    return {name: node for node in model.graph.node for name in node.output}
+    def message(self) -> bytes:
+        """The graph as one message. A field that comes twice is one for protobuf: it joins the contents."""
+        pieces: list[memoryview | bytes] = []
+        for array in self._arrays.values():
+            pieces += [head(ARRAY_OF_GRAPH, len(array)), array]
+        length = sum(map(len, pieces))
+        return b"".join([self._model.SerializeToString(), head(GRAPH_OF_MODEL, length), *pieces])
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
     return {found.name: helper.get_attribute_value(found) for found in node.attribute}
+
+
+def _without_arrays(graph: memoryview, arrays: dict[str, memoryview | bytes]) -> list[memoryview | bytes]:
+    """The field of a graph without its arrays, which are added to `arrays`."""
+    kept: list[memoryview | bytes] = []
+    for number, contents, whole in fields(graph):
+        if number == ARRAY_OF_GRAPH:
+            names = [str(name, "utf-8") for inner, name, _ in fields(contents) if inner == NAME_OF_ARRAY]
+            arrays[names[-1]] = contents
+        else:
+            kept.append(whole)
+    return [head(GRAPH_OF_MODEL, sum(map(len, kept))), *kept]
 
 
 def _described(name: str, sizes: Sizes) -> ValueInfoProto:

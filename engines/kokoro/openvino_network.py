@@ -25,11 +25,10 @@ from engines.openvino_library import import_openvino
 from engines.types import EngineOptions, Samples
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from onnxruntime import InferenceSession, RunOptions
     from openvino import CompiledModel
 
-    from engines.common.onnx_parts import Sizes
+    from engines.common.onnx_parts import Sizes, StoredGraph
 
 SPECTRUM = "/decoder/decoder/generator/conv_post/Conv_output_0"
 FOR_VOCODER: dict[str, Sizes] = {
@@ -78,35 +77,31 @@ def _load(model: Path, options: EngineOptions) -> KokoroParts:
     network = import_openvino().Core().read_model(vocoder)
     del vocoder
     ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
-    return KokoroParts(session(before, options), ours, session(after, options))
+    return KokoroParts(session(before, options, optimized=False), ours, session(after, options))
 
 
 def _parts(model: Path) -> tuple[bytes, bytes, bytes]:
     """The graphs of the three parts."""
-    from engines.common.onnx_parts import part, read
+    from engines.common.onnx_parts import StoredGraph
     from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
     from engines.kokoro.float_weights import with_float_products
 
-    whole = read(model)
-    given = {**FOR_VOCODER, **_voice(whole)}
-    before = part(whole, {}, given).SerializeToString()
-    spectrum = {SPECTRUM: (1, 22, "tones")}
-    after = part(whole, spectrum, {whole.graph.output[0].name: ("samples",)}).SerializeToString()
-    vocoder = part(whole, given, spectrum)
-    del whole
+    whole = StoredGraph.read(model)
+    given, spectrum = {**FOR_VOCODER, **_voice(whole)}, {SPECTRUM: (1, 22, "tones")}
+    after = whole.part(spectrum, {whole.outputs[0]: ("samples",)})
+    vocoder = whole.part(given, spectrum)
     with_float_products(vocoder)
     with_quick_operators(vocoder)
     with_bfloat16_weights(vocoder)
-    return before, part(vocoder, given, spectrum).SerializeToString(), after
+    return whole.part({}, given).message(), vocoder.part(given, spectrum).message(), after.message()
 
 
-def _voice(model: ModelProto) -> dict[str, Sizes]:
+def _voice(graph: StoredGraph) -> dict[str, Sizes]:
     """The arrays of the voice that the vocoder needs, with their shapes: products plus a constant."""
-    sizes = {array.name: array.dims for array in model.graph.initializer}
     return {
-        node.output[0]: (1, int(sizes[name][0]))
-        for node in model.graph.node
+        node.output[0]: (1, len(graph[name]))
+        for node in graph.nodes
         if VOICE.fullmatch(node.output[0])
         for name in node.input
-        if name in sizes
+        if name in graph
     }

@@ -88,24 +88,24 @@ def _load(model: Path, options: EngineOptions) -> PiperParts:
     before, vocoder = _parts(model)
     network = import_openvino().Core().read_model(vocoder)
     ours = compiled(network, calls=1, threads=options.threads or cores(), group=0)
-    return PiperParts(session(before, options), ours)
+    return PiperParts(session(before, options, optimized=False), ours)
 
 
 def _parts(model: Path) -> tuple[bytes, bytes]:
     """The graphs of the two parts."""
-    from engines.common.onnx_parts import UnknownGraph, part, read
+    from engines.common.onnx_parts import StoredGraph, UnknownGraph
     from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
 
-    whole = read(model)
-    first = [node for node in whole.graph.node if node.name == FIRST_LAYER]
-    weights = {array.name: array.dims for array in whole.graph.initializer}
-    if len(first) != 1 or first[0].input[1] not in weights:
+    whole = StoredGraph.read(model)
+    first = [node for node in whole.nodes if node.name == FIRST_LAYER]
+    if len(first) != 1:
         raise UnknownGraph(f"It has no {FIRST_LAYER}.")
-    name, size = first[0].input[0], int(weights[first[0].input[1]][1])
-    before = part(whole, {}, {name: (1, size, "frames")}).SerializeToString()
-    vocoder = part(whole, {name: (1, size, PIECE_FRAMES)}, {whole.graph.output[0].name: (1, 1, "samples")})
-    if [given.name for given in vocoder.graph.input] != [name]:
+    name, weights = first[0].input[:2]
+    size = whole[weights].shape[1]
+    given, sound = {name: (1, size, PIECE_FRAMES)}, {whole.outputs[0]: (1, 1, "samples")}
+    vocoder = whole.part(given, sound)
+    if vocoder.inputs != [name]:
         raise UnknownGraph("The sound needs more than its frames, such as the number of a speaker.")
     with_quick_operators(vocoder)
     with_bfloat16_weights(vocoder)
-    return before, vocoder.SerializeToString()
+    return whole.part({}, {name: (1, size, "frames")}).message(), vocoder.part(given, sound).message()

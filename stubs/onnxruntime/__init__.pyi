@@ -3,7 +3,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+class GraphOptimizationLevel:
+    ORT_DISABLE_ALL: GraphOptimizationLevel
+
 class SessionOptions:
+    graph_optimization_level: GraphOptimizationLevel
     intra_op_num_threads: int
     inter_op_num_threads: int
     enable_cpu_mem_arena: bool

@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
-from engines.common.onnx_parts import Arrays, UnknownGraph, part, read
+from engines.common.onnx_parts import StoredGraph, UnknownGraph
 
 
 def model() -> ModelProto:
@@ -26,46 +26,65 @@ def model() -> ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def run(part_of_it: ModelProto, **inputs: list[float]) -> list[float]:
+def whole() -> StoredGraph:
+    return StoredGraph.parsed(memoryview(model().SerializeToString()))
+
+
+def run(part: StoredGraph, **inputs: list[float]) -> list[float]:
     given = {name: np.array(values, np.float32) for name, values in inputs.items()}
-    return [float(v) for v in InferenceSession(part_of_it.SerializeToString()).run(None, given)[0]]
+    return [float(v) for v in InferenceSession(part.message()).run(None, given)[0]]
 
 
 def test_two_parts_give_what_the_whole_gives() -> None:
-    before = part(model(), {}, {"doubled": (2,)})
-    after = part(model(), {"doubled": (2,)}, {"y": (2,)})
-    assert [found.name for found in before.graph.input] == ["x"]
-    assert {found.name for found in after.graph.input} == {"doubled", "z"}
-    assert not after.graph.initializer
+    before = whole().part({}, {"doubled": (2,)})
+    after = whole().part({"doubled": (2,)}, {"y": (2,)})
+    assert before.inputs == ["x"]
+    assert set(after.inputs) == {"doubled", "z"}
+    assert "two" in before
+    assert "two" not in after
     doubled = run(before, x=[1, 2])
-    assert run(after, doubled=doubled, z=[10, 20]) == run(
-        part(model(), {}, {"y": (2,)}), x=[1, 2], z=[10, 20]
-    )
+    assert run(after, doubled=doubled, z=[10, 20]) == run(whole().part({}, {"y": (2,)}), x=[1, 2], z=[10, 20])
     assert doubled == [2, 4]
 
 
+def test_the_message_says_what_was_read() -> None:
+    again = ModelProto.FromString(whole().message())
+    assert again == model()
+
+
 def test_a_part_that_needs_an_array_that_nothing_makes_is_refused() -> None:
-    changed = model()
-    del changed.graph.node[0]
+    changed = whole()
+    changed.replace_nodes(changed.nodes[1:])
     with pytest.raises(UnknownGraph, match="doubled"):
-        part(changed, {}, {"y": (2,)})
+        changed.part({}, {"y": (2,)})
 
 
 def test_bfloat16_is_the_nearest_number_of_eight_bits() -> None:
-    changed = model()
-    arrays = Arrays(changed)
-    arrays.add_bfloat16("rounded", np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159], np.float32))
-    kept = numpy_helper.to_array(changed.graph.initializer[-1]).astype(np.float32)
-    assert kept.tolist() == [1.0, 1.0, 1 + 2**-6, -3.140625]
+    changed = whole()
+    changed.add_bfloat16("rounded", np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159], np.float32))
+    assert changed["rounded"].astype(np.float32).tolist() == [1.0, 1.0, 1 + 2**-6, -3.140625]
 
 
-def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "damaged.onnx").write_bytes(b"\xff" * 100)
+@pytest.mark.parametrize(
+    "contents", [b"", b"\xff" * 100, b"\x3a\x7f", b"\x3a\x02\x2a\x00", b"\x3b\x00"], ids=repr
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, contents: bytes) -> None:
+    (tmp_path / "damaged.onnx").write_bytes(contents)
     for name in ("damaged.onnx", "absent.onnx"):
         with pytest.raises(UnknownGraph, match="cannot be read"):
-            read(tmp_path / name)
+            StoredGraph.read(tmp_path / name)
+
+
+def test_a_message_that_ends_anywhere_is_read_or_refused() -> None:
+    message = model().SerializeToString()
+    for end in range(len(message)):
+        try:
+            StoredGraph.parsed(memoryview(message[:end]))
+        except UnknownGraph:
+            continue
+    assert StoredGraph.parsed(memoryview(message))["two"].tolist() == [2, 2]
 
 
 def test_an_unknown_constant_is_refused() -> None:
     with pytest.raises(UnknownGraph, match="three"):
-        Arrays(model())["three"]
+        whole()["three"]

@@ -6,37 +6,42 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 from onnxruntime import InferenceSession
 
+from engines.common.onnx_parts import StoredGraph
 from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
 
 CHANNELS, FRAMES = 6, 21
 UPSAMPLING = {"kernel_shape": [8], "strides": [4], "pads": [2, 2]}
 
 
-def model(*nodes: NodeProto, **constants: np.ndarray) -> ModelProto:
+def model(*nodes: NodeProto, **constants: np.ndarray) -> StoredGraph:
     """Of the input `x`, the nodes make `y`."""
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, CHANNELS, FRAMES])
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    arrays = [numpy_helper.from_array(values, name) for name, values in constants.items()]
-    graph = helper.make_graph(nodes, "test", [given], [made], arrays)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    inner = helper.make_graph(nodes, "test", [given], [made])
+    graph = StoredGraph(
+        helper.make_model(inner, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), {}
+    )
+    for name, values in constants.items():
+        graph.add(name, values)
+    return graph
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
 
 
-def run(graph: ModelProto, x: np.ndarray) -> np.ndarray:
-    return np.asarray(InferenceSession(graph.SerializeToString()).run(None, {"x": x})[0])
+def run(graph: StoredGraph, x: np.ndarray) -> np.ndarray:
+    return np.asarray(InferenceSession(graph.message()).run(None, {"x": x})[0])
 
 
-def kinds(graph: ModelProto) -> list[str]:
-    return [node.op_type for node in graph.graph.node]
+def kinds(graph: StoredGraph) -> list[str]:
+    return [node.op_type for node in graph.nodes]
 
 
-def upsampling(**changed: Any) -> ModelProto:
+def upsampling(**changed: Any) -> StoredGraph:
     node = helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"], **{**UPSAMPLING, **changed})
     size = changed.get("kernel_shape", [8])[0]
     return model(node, w=noise(CHANNELS, 5, size), b=noise(5))
@@ -63,7 +68,7 @@ def test_others_stay(changed: dict[str, Any]) -> None:
     assert kinds(graph) == ["ConvTranspose"]
 
 
-def squared(power: float) -> ModelProto:
+def squared(power: float) -> StoredGraph:
     nodes = [helper.make_node("Sin", ["x"], ["s"]), helper.make_node("Pow", ["s", "power"], ["y"])]
     return model(*nodes, power=np.array(power, np.float32))
 
@@ -86,9 +91,6 @@ def test_weights_are_rounded_to_bfloat16() -> None:
     graph = model(helper.make_node("MatMul", ["x", "w"], ["y"]), w=noise(FRAMES, 4))
     with_bfloat16_weights(graph)
     assert kinds(graph) == ["Cast", "MatMul", "Cast"]
-    used = {name for node in graph.graph.node for name in node.input}
-    kept = [array for array in graph.graph.initializer if array.name in used]
-    assert [array.data_type for array in kept] == [TensorProto.BFLOAT16]
-    np.testing.assert_allclose(
-        numpy_helper.to_array(kept[0]).astype(np.float32), noise(FRAMES, 4), rtol=2**-8
-    )
+    (kept,) = (graph[name] for name in graph.nodes[1].input if name in graph)
+    assert kept.dtype == "bfloat16"
+    np.testing.assert_allclose(kept.astype(np.float32), noise(FRAMES, 4), rtol=2**-8)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
-from engines.common.onnx_parts import UnknownGraph, part
+from engines.common.onnx_parts import StoredGraph, UnknownGraph
 from engines.kokoro.float_weights import with_float_products
 
 SCALE, ZERO = 0.02, 7
@@ -17,7 +17,7 @@ def node(kind: str, given: str, result: str, **attributes: object) -> NodeProto:
     return helper.make_node(kind, given.split(), result.split(), name=result, **attributes)  # type: ignore[arg-type]
 
 
-def convolution(last: str = "Mul") -> ModelProto:
+def convolution(last: str = "Mul") -> StoredGraph:
     """A convolution as the published graph has it: x rounded, products, bias, scales."""
     nodes = [
         node("DynamicQuantizeLinear", "x", "q xs xz"),
@@ -43,17 +43,18 @@ def convolution(last: str = "Mul") -> ModelProto:
     shapes = {"x": [1, 4, 9], "y": [1, 5, 9]}
     given, made = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items())
     graph = helper.make_graph(nodes, "test", [given], [made], arrays)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return StoredGraph.parsed(memoryview(model.SerializeToString()))
 
 
 def test_the_result_is_the_same_but_for_the_rounding_of_the_input() -> None:
     graph = convolution()
     x = np.random.default_rng(2).standard_normal((1, 4, 9)).astype(np.float32)
-    rounded = np.asarray(InferenceSession(graph.SerializeToString()).run(None, {"x": x})[0])
+    rounded = np.asarray(InferenceSession(graph.message()).run(None, {"x": x})[0])
     with_float_products(graph)
-    graph = part(graph, {}, {"y": (1, 5, 9)})
-    assert [made.op_type for made in graph.graph.node] == ["Conv"]
-    exact = np.asarray(InferenceSession(graph.SerializeToString()).run(None, {"x": x})[0])
+    graph = graph.part({}, {"y": (1, 5, 9)})
+    assert [made.op_type for made in graph.nodes] == ["Conv"]
+    exact = np.asarray(InferenceSession(graph.message()).run(None, {"x": x})[0])
     assert exact.shape == rounded.shape
     assert np.abs(exact - rounded).max() < 0.02 * np.abs(exact).max()
 
