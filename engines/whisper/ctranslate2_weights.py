@@ -8,6 +8,7 @@ Law: reads one file; nothing is computed with the arrays.
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engines.whisper.file_matrix import FileMatrix
 
 FORMAT_VERSION = 6
 TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
@@ -32,21 +35,18 @@ class _ModelFile:
     """Reads the parts of the file in their order."""
 
     def __init__(self, path: Path) -> None:
-        self._data = np.memmap(path, np.uint8, "r")
+        with path.open("rb") as file:
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._at = 0
 
     def number(self, kind: str) -> int:
-        return int(struct.unpack(f"<{kind}", self.bytes(struct.calcsize(kind)).tobytes())[0])
-
-    def bytes(self, count: int) -> NDArray[np.uint8]:
-        part = self._data[self._at : self._at + count]
-        if len(part) < count:
-            raise UnknownLayout("the file ends too early")
-        self._at += count
-        return part
+        form = struct.Struct(f"<{kind}")
+        return int(form.unpack_from(self._data, self._skip(form.size))[0])
 
     def text(self) -> str:
-        return self.bytes(self.number("H")).tobytes().rstrip(b"\0").decode("ascii")
+        size = self.number("H")
+        at = self._skip(size)
+        return self._data[at : at + size].rstrip(b"\0").decode("ascii")
 
     def array(self) -> NDArray[Any]:
         rank = self.number("B")
@@ -56,8 +56,19 @@ class _ModelFile:
         kind = self.number("B")
         if kind >= len(TYPES):
             raise UnknownLayout(f"an array has the type {kind}")
-        data = self.bytes(self.number("I"))
-        return np.frombuffer(data, TYPES[kind]).reshape(shape)
+        count, rest = divmod(self.number("I"), np.dtype(TYPES[kind]).itemsize)
+        if rest:
+            raise UnknownLayout("an array ends within a number")
+        at = self._skip(count * np.dtype(TYPES[kind]).itemsize)
+        return np.frombuffer(self._data, TYPES[kind], count, at).reshape(shape)
+
+    def _skip(self, count: int) -> int:
+        """Goes on by so many bytes; returns where they begin."""
+        at = self._at
+        if at + count > len(self._data):
+            raise UnknownLayout("the file ends too early")
+        self._at += count
+        return at
 
 
 def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -73,7 +84,10 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         reader.number("I")  # its revision
         if (count := reader.number("I")) > MOST_ARRAYS:
             raise UnknownLayout(f"{count} arrays")
-        return {reader.text(): reader.array() for _ in range(count)}
+        arrays = {reader.text(): reader.array() for _ in range(count)}
+        for _ in range(2 * reader.number("I")):
+            reader.text()  # other names of arrays
+        return arrays
     except OSError as wrong:
         raise UnknownLayout(f"the file cannot be read: {wrong.strerror}") from wrong
     except ValueError as wrong:
@@ -95,6 +109,14 @@ class Weights:
             scale = self._array(f"{name}_scale").reshape(-1, *[1] * (array.ndim - 1))
             return np.asarray(array / scale, np.float32)
         return array.astype(np.float32)
+
+    def matrix(self, name: str) -> FileMatrix:
+        """A matrix, of which nothing is read yet. Raises `UnknownLayout`."""
+        array = self._array(name)
+        if array.ndim != 2:
+            raise UnknownLayout(f"{name} has {array.ndim} dimensions")
+        divisors = self._array(f"{name}_scale").astype(np.float32) if array.dtype == np.int8 else None
+        return FileMatrix(array, divisors)
 
     def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Some rows of a matrix, as float32: (..., columns). Raises `UnknownLayout`."""

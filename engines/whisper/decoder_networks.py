@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engines.openvino_library import import_openvino
+from engines.whisper.file_matrix import FileMatrix
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.timestamp_rules import IMPOSSIBLE
 
@@ -53,9 +54,9 @@ def keys_and_values(graph: NetworkParts, shape: DecoderShape, precision: str) ->
     results = []
     for layer in range(shape.layers):
         name = f"layer_{layer}/attention/linear_1"
-        weight, bias = graph.weights[f"{name}/weight"], graph.weights[f"{name}/bias"]
+        weight, bias = graph.weights.matrix(f"{name}/weight"), graph.weights[f"{name}/bias"]
         for part in (slice(0, shape.width), slice(shape.width, None)):
-            made = graph.product(encoded, weight[part], bias[part])
+            made = graph.product(encoded, weight.rows(part), bias[part])
             results.append(
                 ops.result(ops.convert(graph.split_heads(made, shape.heads, shape.width), precision))
             )
@@ -100,13 +101,13 @@ def projection(graph: NetworkParts, shape: DecoderShape, end: int, timestamps: i
     to_text = ops.parameter(openvino.PartialShape([1, text_places(end)]), np.float32, name="to_text")
     to_others = ops.parameter(openvino.PartialShape([-1, -1]), np.float32, name="to_others")
     count = ops.parameter(openvino.PartialShape([]), np.int32, name="count")
-    weight = graph.weights["embeddings/weight"]
+    weight = graph.weights.matrix("embeddings/weight")
     balance = graph.balance("layer_norm", weight)
-    weight *= balance
+    weight = weight.columns_times(balance)
     normalised = graph.normalised(x, "layer_norm", balance)
-    text = weight[: text_places(end)]
+    text = weight.rows(slice(text_places(end)))
     results = _likeliest_of_many(graph, ops.add(_product(graph, normalised, text), to_text), count)
-    others = ops.add(_product(graph, normalised, weight[end:]), to_others)
+    others = ops.add(_product(graph, normalised, weight.rows(slice(end, None))), to_others)
     for part in ops.variadic_split(others, ops.constant(np.int64(1)), [timestamps - end, -1]).outputs():
         results += _likeliest(graph, part, count)
     return openvino.Model(
@@ -158,14 +159,14 @@ def suppression(end: int, tokens: tuple[int, ...] = ()) -> np.ndarray:
     return added
 
 
-def _product(graph: NetworkParts, x: Node, weight: np.ndarray) -> Node:
+def _product(graph: NetworkParts, x: Node, weight: FileMatrix) -> Node:
     return graph.ops.matmul(x, graph.int8(weight), transpose_a=False, transpose_b=True)
 
 
 def _normalised_linear(graph: NetworkParts, x: Node, norm: str, name: str, scale: float = 1.0) -> Node:
-    matrix, bias = (graph.weights[f"{name}/{which}"] * scale for which in ("weight", "bias"))
+    matrix, bias = graph.weights.matrix(f"{name}/weight").times(scale), graph.weights[f"{name}/bias"] * scale
     balance = graph.balance(norm, matrix)
-    return graph.product(graph.normalised(x, norm, balance), matrix * balance, bias)
+    return graph.product(graph.normalised(x, norm, balance), matrix.columns_times(balance), bias)
 
 
 def _self_attention(

@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 
 from engines.openvino_library import import_openvino
 from engines.whisper.ctranslate2_weights import Weights
+from engines.whisper.file_matrix import FileMatrix
 
 if TYPE_CHECKING:
     from openvino import Node
 
-LARGEST_INT8 = 127
 VARIANCE_EPSILON = 1e-5
 """What a layer normalisation adds to the variance."""
 LARGEST_NORMALISED = 3
 """Before its factors are applied, a layer normalisation gives few values that are larger than this."""
 SMALLEST_SIZE = 1e-6
 """Smaller sizes count as this one."""
-ROWS_AT_ONCE = 4096
-"""Rows of a matrix that are rounded at once."""
 Numbers: TypeAlias = NDArray[Any]
 
 
@@ -42,18 +40,12 @@ class NetworkParts:
         array = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
         return self.ops.constant(np.ascontiguousarray(array))
 
-    def int8(self, weight: Numbers) -> Node:
+    def int8(self, weight: FileMatrix) -> Node:
         """A matrix (outputs, inputs) as int8, with one scale for each output."""
-        scale = np.maximum(largest(weight, axis=1)[:, None], np.finfo(np.float32).tiny) / LARGEST_INT8
-        whole = np.empty(weight.shape, np.int8)
-        for at in range(0, len(weight), ROWS_AT_ONCE):  # the largest matrix has 100 MB
-            part = slice(at, at + ROWS_AT_ONCE)
-            whole[part] = np.rint(weight[part] / scale[part])
-        return self.ops.multiply(
-            self.ops.convert(self.constant(whole), "f32"), self.constant(scale.astype(np.float32))
-        )
+        whole, scales = weight.in_int8()
+        return self.ops.multiply(self.ops.convert(self.constant(whole), "f32"), self.constant(scales))
 
-    def product(self, x: Node, weight: Numbers, bias: Numbers) -> Node:
+    def product(self, x: Node, weight: FileMatrix, bias: Numbers) -> Node:
         """`x` (..., inputs) times a matrix (outputs, inputs), plus the bias."""
         return self.ops.add(
             self.ops.matmul(x, self.int8(weight), transpose_a=False, transpose_b=True),
@@ -61,7 +53,7 @@ class NetworkParts:
         )
 
     def linear(self, x: Node, name: str) -> Node:
-        return self.product(x, self.weights[f"{name}/weight"], self.weights[f"{name}/bias"])
+        return self.product(x, self.weights.matrix(f"{name}/weight"), self.weights[f"{name}/bias"])
 
     def normalised(self, x: Node, name: str, balance: Numbers | None = None) -> Node:
         """A layer normalisation over the last axis, divided by `balance`."""
@@ -72,7 +64,7 @@ class NetworkParts:
         )
         return self.ops.add(self.ops.multiply(flat, self.constant(gamma)), self.constant(beta))
 
-    def balance(self, norm: str, matrix: Numbers) -> Numbers:
+    def balance(self, norm: str, matrix: FileMatrix) -> Numbers:
         """By what the outputs of a layer normalisation are divided, and the columns of the matrix after it
         multiplied, so that both lose less when they are rounded to int8.
 
@@ -82,16 +74,16 @@ class NetworkParts:
         """
         gamma, beta = (np.abs(self.weights[f"{norm}/{which}"]) for which in ("gamma", "beta"))
         sizes = LARGEST_NORMALISED * gamma + beta
-        columns = largest(matrix, axis=0)
+        columns = matrix.largest_of_columns()
         factors = np.sqrt(np.maximum(sizes, SMALLEST_SIZE) / np.maximum(columns, SMALLEST_SIZE))
         return np.asarray(factors / np.exp(np.log(factors).mean()), np.float32)
 
     def feed_forward(self, x: Node, layer: str) -> Node:
         """The block of two linear layers, with what goes around it."""
         norm, first = f"{layer}/ffn/layer_norm", f"{layer}/ffn/linear_0"
-        matrix, bias = (self.weights[f"{first}/{which}"] for which in ("weight", "bias"))
+        matrix, bias = self.weights.matrix(f"{first}/weight"), self.weights[f"{first}/bias"]
         balance = self.balance(norm, matrix)
-        inner = self.product(self.normalised(x, norm, balance), matrix * balance, bias)
+        inner = self.product(self.normalised(x, norm, balance), matrix.columns_times(balance), bias)
         return self.ops.add(x, self.linear(self.ops.gelu(inner, "ERF"), f"{layer}/ffn/linear_1"))
 
     def split_heads(self, x: Node, heads: int, width: int) -> Node:
@@ -103,8 +95,3 @@ class NetworkParts:
         """(rows, heads, positions, width of a head) -> (rows, positions, width)."""
         turned = self.ops.transpose(x, self.constant([0, 2, 1, 3]))
         return self.ops.reshape(turned, self.constant([0, 0, width]), special_zero=True)
-
-
-def largest(matrix: Numbers, axis: int) -> Numbers:
-    """The greatest size along an axis, without a copy of the matrix."""
-    return np.asarray(np.maximum(matrix.max(axis=axis), -matrix.min(axis=axis)))

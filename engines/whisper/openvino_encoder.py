@@ -120,13 +120,14 @@ def _attention(graph: NetworkParts, x: Node, layer: str, width: int) -> Node:
     """The self-attention of a layer, with what goes around it."""
     weights, heads = graph.weights, graph.weights.number("num_heads")
     name = f"{layer}/self_attention"
-    matrix, bias = weights[f"{name}/linear_0/weight"], weights[f"{name}/linear_0/bias"]
+    matrix, bias = weights.matrix(f"{name}/linear_0/weight"), weights[f"{name}/linear_0/bias"]
     balance = graph.balance(f"{name}/layer_norm", matrix)
-    y, matrix = graph.normalised(x, f"{name}/layer_norm", balance), matrix * balance
+    y, matrix = graph.normalised(x, f"{name}/layer_norm", balance), matrix.columns_times(balance)
 
     def part(number: int, scale: float = 1.0) -> Node:
         rows = slice(number * width, (number + 1) * width)
-        return graph.split_heads(graph.product(y, matrix[rows] * scale, bias[rows] * scale), heads, width)
+        made = graph.product(y, matrix.rows(rows).times(scale), bias[rows] * scale)
+        return graph.split_heads(made, heads, width)
 
     queries, keys, values = part(0, float(width // heads) ** -0.5), part(1), part(2)
     shares = graph.ops.softmax(graph.ops.matmul(queries, keys, transpose_a=False, transpose_b=True), -1)

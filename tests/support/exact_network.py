@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engines.whisper.network_parts import NetworkParts, Numbers
+from engines.whisper.file_matrix import FileMatrix
+from engines.whisper.network_parts import NetworkParts
 
 if TYPE_CHECKING:
     from openvino import Node
@@ -13,5 +14,5 @@ if TYPE_CHECKING:
 class ExactParts(NetworkParts):
     """Keeps matrices in float32."""
 
-    def int8(self, weight: Numbers) -> Node:
-        return self.constant(weight)
+    def int8(self, weight: FileMatrix) -> Node:
+        return self.constant(weight.whole())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ ARRAYS: dict[str, NDArray[Any]] = {
     "encoder/layer_1/ffn/linear_0/weight": np.array([[1, 2]], np.float32),
     "decoder/layer_2/ffn/linear_0/bias": np.array([7], np.int32),
 }
+
+HALVES: dict[str, NDArray[Any]] = {"encoder/conv1/bias": np.ones(4, np.float16)}
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_a_file_that_is_cut_is_refused_and_a_changed_one_harmless(
 ) -> None:
     whole = model_bytes(ARRAYS)
     file = tmp_path_factory.mktemp("weights") / "model.bin"
-    at = data.draw(st.integers(1, len(whole) - 5))
+    at = data.draw(st.integers(1, len(whole) - 1))
     file.write_bytes(whole[:at])
     with pytest.raises(UnknownLayout):
         read_arrays(file)
@@ -69,15 +72,33 @@ def test_a_file_that_is_cut_is_refused_and_a_changed_one_harmless(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(model_bytes(ARRAYS, version=7), "version is 7"), (b"", "empty"), (model_bytes({})[:-4], None)],
+    [
+        (model_bytes(ARRAYS, version=7), "version is 7"),
+        (b"", "empty"),
+        (model_bytes({})[:-4], "ends too early"),
+        (model_bytes({})[:-4] + struct.pack("<I", 10**9), "ends too early"),
+        (model_bytes(HALVES).replace(struct.pack("<BI", 4, 8), struct.pack("<BI", 4, 7)), "within a number"),
+    ],
 )
-def test_other_files(file: Path, content: bytes, reason: str | None) -> None:
+def test_other_files(file: Path, content: bytes, reason: str) -> None:
     file.write_bytes(content)
-    if reason is None:
-        assert read_arrays(file) == {}
-        return
     with pytest.raises(UnknownLayout, match=reason):
         read_arrays(file)
+
+
+def test_other_names_of_arrays_are_read_over(file: Path) -> None:
+    names = b"".join(struct.pack("<H", len(name)) + name for name in (b"one\0", b"other\0"))
+    file.write_bytes(model_bytes(ARRAYS)[:-4] + struct.pack("<I", 1) + names)
+    assert list(read_arrays(file)) == list(ARRAYS)
+
+
+def test_matrices_are_read_when_they_are_used(file: Path) -> None:
+    file.write_bytes(model_bytes(ARRAYS))
+    weights = Weights(read_arrays(file), "encoder")
+    for name in ("layer_0/ffn/linear_0/weight", "layer_1/ffn/linear_0/weight"):
+        assert np.array_equal(weights.matrix(name).whole(), weights[name])
+    with pytest.raises(UnknownLayout, match="has 1 dimensions"):
+        weights.matrix("layer_norm/beta")
 
 
 def test_int16_weights_with_a_scale_are_refused(file: Path) -> None:
