@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from engines.common.protobuf_fields import fields, head
-from engines.types import Samples
 
 Sizes: TypeAlias = Sequence[int | str]
 """The shape of an array; text is a size that varies."""
@@ -94,17 +93,14 @@ class StoredGraph:
             raise UnknownGraph(f"{array} is no constant.")
         return numpy_helper.to_array(TensorProto.FromString(bytes(self._arrays[array])))
 
-    def add(self, name: str, values: Samples | Sequence[int]) -> str:
+    def add(self, name: str, values: NDArray[np.generic] | Sequence[int]) -> str:
         """Adds an array, and returns its name."""
         return self._add(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
     def add_bfloat16(self, name: str, values: NDArray[np.generic]) -> str:
-        """Adds an array, rounded to bfloat16: the upper half of float32."""
-        bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-        halves = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
-        return self._add(
-            helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, halves.tobytes(), raw=True)
-        )
+        """Adds an array, rounded to bfloat16."""
+        bits = as_bfloat16(values).astype("<u2").tobytes()
+        return self._add(helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, bits, raw=True))
 
     def _add(self, array: TensorProto) -> str:
         self._arrays[array.name] = array.SerializeToString()
@@ -147,6 +143,13 @@ class StoredGraph:
             pieces += [head(ARRAY_OF_GRAPH, len(array)), array]
         length = sum(map(len, pieces))
         return b"".join([self._model.SerializeToString(), head(GRAPH_OF_MODEL, length), *pieces])
+
+
+def as_bfloat16(values: NDArray[np.generic]) -> NDArray[np.uint16]:
+    """The bits of the nearest numbers of bfloat16: the upper half of float32."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    rounded: NDArray[np.uint16] = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return rounded
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:

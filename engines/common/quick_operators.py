@@ -1,6 +1,6 @@
-"""Makes a graph quick and small for OpenVINO in bfloat16: operators that it computes slowly are written with
-quick ones, and weights are rounded to bfloat16 before it reads them. Law: nothing here is about a certain
-model.
+"""Makes a graph quick and small for OpenVINO in bfloat16: transposed convolutions, which it computes slowly,
+become convolutions, and weights are rounded to bfloat16 before it reads them. Law: nothing here is about a
+certain model.
 """
 
 from __future__ import annotations
@@ -11,24 +11,12 @@ from onnx import NodeProto, TensorProto, helper
 
 from engines.common.onnx_parts import StoredGraph, attributes
 
-SQUARED_SINE = (9.8696029, -32.469578, 42.725338, -30.085606, 12.989528, -3.2713775)
-"""Factors of w, w², ... of a polynomial for sin²(pi·sqrt(w)), for w up to 1/4; it is exact to 7e-9."""
-
 
 def with_quick_operators(graph: StoredGraph) -> None:
-    """Replaces transposed convolutions and squared sines."""
-    readers = graph.users
+    """Replaces transposed convolutions whose kernels are twice their strides."""
     nodes: list[NodeProto] = []
-    squares: set[str] = set()
     for node in graph.nodes:
-        square = _its_square(node, readers, graph)
-        if square:
-            squares.add(square.output[0])
-            nodes += _squared_sine(node, square.output[0], graph)
-        elif _doubles_its_stride(node, graph):
-            nodes += _upsampling(node, graph)
-        elif node.output[0] not in squares:
-            nodes.append(node)
+        nodes += _upsampling(node, graph) if doubles_its_stride(node, graph) else [node]
     graph.replace_nodes(nodes)
 
 
@@ -56,7 +44,7 @@ def _rounded(node: NodeProto, graph: StoredGraph) -> list[NodeProto]:
     ]
 
 
-def _doubles_its_stride(node: NodeProto, graph: StoredGraph) -> bool:
+def doubles_its_stride(node: NodeProto, graph: StoredGraph) -> bool:
     """Whether it is a transposed convolution whose kernel is twice its stride, and so overlaps once."""
     if node.op_type != "ConvTranspose" or len(node.input) != 3 or node.input[1] not in graph:
         return False
@@ -71,13 +59,21 @@ def _doubles_its_stride(node: NodeProto, graph: StoredGraph) -> bool:
     return size % 4 == 0 and stride == [size // 2] and pads == [size // 4, size // 4]
 
 
-def _upsampling(node: NodeProto, graph: StoredGraph) -> list[NodeProto]:
-    """A convolution over two neighbours makes all samples between them, which are then put in order."""
-    weight, bias = graph[node.input[1]], graph[node.input[2]]
+def upsampling_kernel(weight: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Of a transposed convolution's kernel (inputs, outputs, two strides), that of a convolution which makes
+    all samples between two neighbours: (stride times outputs, inputs, 2).
+    """
     inputs, outputs, size = weight.shape
     stride = size // 2
     taps = np.stack([weight[:, :, stride:], weight[:, :, :stride]], -1)
-    kernel = taps.transpose(2, 1, 0, 3).reshape(stride * outputs, inputs, 2)
+    return taps.transpose(2, 1, 0, 3).reshape(stride * outputs, inputs, 2)
+
+
+def _upsampling(node: NodeProto, graph: StoredGraph) -> list[NodeProto]:
+    """A convolution over two neighbours makes all samples between them, which are then put in order."""
+    weight, bias = graph[node.input[1]], graph[node.input[2]]
+    _, outputs, size = weight.shape
+    stride, kernel = size // 2, upsampling_kernel(weight)
     name, crop = node.output[0], stride // 2
     made, turned, ordered, whole = (f"{name}/{step}" for step in ("made", "turned", "ordered", "whole"))
     named = [node.input[0], graph.add(f"{name}/w", kernel), graph.add(f"{name}/b", np.tile(bias, stride))]
@@ -90,39 +86,3 @@ def _upsampling(node: NodeProto, graph: StoredGraph) -> list[NodeProto]:
         helper.make_node("Transpose", [ordered], [whole], perm=[0, 2, 1]),
         helper.make_node("Slice", [whole, *bounds], [name]),
     ]
-
-
-def _its_square(node: NodeProto, readers: dict[str, list[NodeProto]], graph: StoredGraph) -> NodeProto | None:
-    """The square of a sine, if nothing else reads the sine."""
-    after = readers.get(node.output[0], []) if node.op_type == "Sin" else []
-    if len(after) != 1 or after[0].op_type != "Pow" or after[0].input[1] not in graph:
-        return None
-    return after[0] if np.all(graph[after[0].input[1]] == 2) else None
-
-
-def _squared_sine(sine: NodeProto, name: str, graph: StoredGraph) -> list[NodeProto]:
-    """sin² has the period pi: of x/pi, only the distance from the nearest whole number counts."""
-    nodes: list[NodeProto] = []
-
-    def step(operator: str, *inputs: str, result: str = "") -> str:
-        nodes.append(helper.make_node(operator, inputs, [result or f"{name}/{len(nodes)}"]))
-        return str(nodes[-1].output[0])
-
-    def number(value: float) -> str:
-        return _number(graph, value)
-
-    turns = step("Mul", sine.input[0], number(1 / np.pi))
-    distance = step("Sub", turns, step("Round", turns))
-    w = step("Mul", distance, distance)
-    total = number(SQUARED_SINE[-1])
-    for factor in SQUARED_SINE[-2::-1]:
-        total = step("Add", step("Mul", total, w), number(factor))
-    step("Mul", total, w, result=name)
-    return nodes
-
-
-def _number(graph: StoredGraph, value: float) -> str:
-    """The name of a constant number; equal ones are kept once."""
-    exact: NDArray[np.float32] = np.asarray(value, np.float32)
-    name = f"number {exact}"
-    return name if name in graph else graph.add(name, exact)

@@ -1,10 +1,10 @@
-"""The graph of Kokoro in int8, computed with floating point numbers.
+"""The weights of Kokoro's int8 graph as floating point numbers.
 
-In the published graph, a product or a convolution of whole numbers is five nodes: the input is rounded to
-int8, the product itself, its bias is added as whole numbers, the sum becomes floating point, and is
-multiplied by the scales of the input and of the weights. Here they are one node.
+In the published graph, a convolution of whole numbers is a group of nodes: the input is rounded to int8, the
+product itself, its bias is added as whole numbers, the sum becomes floating point, and is multiplied by the
+scales of the input and of the weights.
 
-Law: a graph goes in, and the same graph comes out; how it is run is not known here.
+Law: a graph is read and stays as it is; how it is run is not known here.
 """
 
 from __future__ import annotations
@@ -12,92 +12,74 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import NodeProto, helper
+from numpy.typing import NDArray
+from onnx import NodeProto
 
-from engines.common.onnx_parts import StoredGraph, UnknownGraph, attributes
-
-FLOATING = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
+from engines.common.onnx_parts import StoredGraph, UnknownGraph, as_bfloat16, attributes
+from engines.types import Samples
 
 
 @dataclass(frozen=True)
-class _IntegerProduct:
-    """The nodes of one product of whole numbers."""
+class Convolution:
+    """A convolution along time."""
 
-    product: NodeProto
-    given: str
-    """The input before it was rounded."""
-    bias: str
-    """Empty if there is none."""
-    scale: str
-    """The constant scale of the weights."""
-    result: str
+    weights: NDArray[np.uint16]
+    """The bits of bfloat16: (outputs, inputs, taps)."""
+    bias: Samples
+    strides: list[int]
+    pads: list[int]
+    dilations: list[int]
 
 
-def with_float_products(graph: StoredGraph) -> None:
-    """Replaces products and convolutions of whole numbers. Raises `UnknownGraph`."""
-    made, readers = graph.makers, graph.users
-    groups = [
-        _integer_product(node, graph, made, readers) for node in graph.nodes if node.op_type in FLOATING
-    ]
-    by_result = {group.result: group for group in groups}
-    nodes: list[NodeProto] = []
-    for node in graph.nodes:
-        group = by_result.get(node.output[0])
-        nodes.append(_floating(group, graph) if group else node)
-    graph.replace_nodes(nodes)
+class Convolutions:
+    """The convolutions of a graph, by the names of their results."""
+
+    def __init__(self, graph: StoredGraph) -> None:
+        self._graph = graph
+        self._makers = graph.makers
+
+    def __getitem__(self, result: str) -> Convolution:
+        """Raises `UnknownGraph` if it is not built as in the published graph."""
+        last = self._makers.get(result)
+        if last is None:
+            raise UnknownGraph(f"Nothing makes {result}.")
+        if last.op_type == "Conv":
+            weights, bias = (self._graph[name] for name in last.input[1:])
+            return _described(last, as_bfloat16(weights), bias)
+        summed = self._source(self._source(last, "Cast"), "Add")
+        product, divided = self._source(summed, "ConvInteger"), summed
+        for kind in ("Reshape", "Cast", "Floor", "Div"):
+            divided = self._source(divided, kind)
+        scale = self._constant(self._source(last, "Mul"))
+        return _described(product, self._bits(product, scale), self._constant(divided))
+
+    def _bits(self, product: NodeProto, scale: NDArray[np.generic]) -> NDArray[np.uint16]:
+        """The weights. Each of the 256 numbers that they can be is computed once."""
+        whole, zero = self._graph[product.input[1]].view(np.uint8), self._graph[product.input[3]]
+        if zero.dtype != np.uint8 or zero.size != 1 or scale.size != 1:
+            raise UnknownGraph(f"{product.name} has weights of another kind.")
+        values = (np.arange(256) - float(zero.item())) * np.float32(scale.item())
+        return np.take(as_bfloat16(values), whole)
+
+    def _source(self, node: NodeProto, kind: str) -> NodeProto:
+        """The node of that kind that makes an input of `node`."""
+        for name in node.input:
+            found = self._makers.get(name)
+            if found is not None and found.op_type == kind:
+                return found
+        raise UnknownGraph(f"{node.name} needs no {kind}.")
+
+    def _constant(self, node: NodeProto) -> NDArray[np.generic]:
+        """The only constant input of `node`."""
+        found = [name for name in node.input if name in self._graph]
+        if len(found) != 1:
+            raise UnknownGraph(f"{node.name} has {len(found)} constants.")
+        return self._graph[found[0]]
 
 
-def _floating(group: _IntegerProduct, graph: StoredGraph) -> NodeProto:
-    product = group.product
-    whole, zero = graph[product.input[1]].astype(np.float32), graph[product.input[3]].astype(np.float32)
-    scale = graph[group.scale].astype(np.float32)
-    if product.op_type == "ConvInteger":  # the first axis of its weights is that of the results
-        zero, scale = (value.reshape(-1, *[1] * (whole.ndim - 1)) for value in (zero, scale))
-    weights = graph.add(f"{group.result}/weights", (whole - zero) * scale)
-    inputs = [group.given, weights, *([group.bias] if group.bias else [])]
-    kept = {key: value for key, value in attributes(product).items() if key != "auto_pad"}
-    return helper.make_node(FLOATING[product.op_type], inputs, [group.result], **kept)
-
-
-def _integer_product(
-    product: NodeProto, graph: StoredGraph, made: dict[str, NodeProto], readers: dict[str, list[NodeProto]]
-) -> _IntegerProduct:
-    rounded = _expected(made.get(product.input[0]), "DynamicQuantizeLinear")
-    after, bias = _next(product, readers), ""
-    if after.op_type == "Add":
-        bias = _bias(_other(after, product.output[0]), graph, made)
-        after = _next(after, readers)
-    scaled = _expected(_next(_expected(after, "Cast"), readers), "Mul")
-    scales = _expected(made.get(_other(scaled, after.output[0])), "Mul")
-    constant = [name for name in scales.input if name in graph]
-    if len(constant) != 1 or len(product.input) != 4:
-        raise UnknownGraph(f"{product.name} has other scales.")
-    return _IntegerProduct(product, rounded.input[0], bias, constant[0], scaled.output[0])
-
-
-def _bias(name: str, graph: StoredGraph, made: dict[str, NodeProto]) -> str:
-    """The bias as it was before it was divided by the scales, rounded and reshaped."""
-    for kind in ("Reshape", "Cast", "Floor", "Div"):
-        name = _expected(made.get(name), kind).input[0]
-    if name not in graph:
-        raise UnknownGraph(f"The bias {name} is no constant.")
-    return name
-
-
-def _next(node: NodeProto, readers: dict[str, list[NodeProto]]) -> NodeProto:
-    """The only node that reads the result of `node`. Raises `UnknownGraph` if there is not exactly one."""
-    found = readers.get(node.output[0], [])
-    if len(found) != 1:
-        raise UnknownGraph(f"{node.name} is read by {len(found)} nodes.")
-    return found[0]
-
-
-def _other(node: NodeProto, name: str) -> str:
-    """The input of the node that is not `name`."""
-    return str(next(given for given in node.input if given != name))
-
-
-def _expected(node: NodeProto | None, kind: str) -> NodeProto:
-    if node is None or node.op_type != kind:
-        raise UnknownGraph(f"{node.name if node else 'An input'} is no {kind}.")
-    return node
+def _described(node: NodeProto, weights: NDArray[np.uint16], bias: NDArray[np.generic]) -> Convolution:
+    found = attributes(node)
+    if found.get("group", 1) != 1:
+        raise UnknownGraph(f"{node.name} has groups.")
+    strides, dilations = found.get("strides", [1]), found.get("dilations", [1])
+    return Convolution(weights, bias.astype(np.float32), strides, found.get("pads", [0, 0]), dilations)

@@ -68,25 +68,6 @@ def test_others_stay(changed: dict[str, Any]) -> None:
     assert kinds(graph) == ["ConvTranspose"]
 
 
-def squared(power: float) -> StoredGraph:
-    nodes = [helper.make_node("Sin", ["x"], ["s"]), helper.make_node("Pow", ["s", "power"], ["y"])]
-    return model(*nodes, power=np.array(power, np.float32))
-
-
-def test_a_squared_sine_becomes_a_polynomial() -> None:
-    graph = squared(2)
-    with_quick_operators(graph)
-    assert not {"Sin", "Pow"} & set(kinds(graph))
-    x = np.linspace(-30, 30, CHANNELS * FRAMES, dtype=np.float32).reshape(1, CHANNELS, FRAMES)
-    np.testing.assert_allclose(run(graph, x), np.sin(x) ** 2, atol=1e-5)
-
-
-def test_other_powers_of_a_sine_stay() -> None:
-    graph = squared(3)
-    with_quick_operators(graph)
-    assert kinds(graph) == ["Sin", "Pow"]
-
-
 def test_weights_are_rounded_to_bfloat16() -> None:
     graph = model(helper.make_node("MatMul", ["x", "w"], ["y"]), w=noise(FRAMES, 4))
     with_bfloat16_weights(graph)
