@@ -1,16 +1,26 @@
-"""Returns freed memory of this process to the operating system. Law: does nothing if the C library is not
+"""Returns freed memory of this process to the operating system.
+
+Law: does nothing if the C library is not
 glibc.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 from typing import Any
 
 QUIET_SECONDS = 5.0
 """Seconds without work after which a process returns its freed memory."""
+LARGE_BYTES = 1024 * 1024
+LARGEST_KEPT_BYTES = 32 * 1024 * 1024
+"""Freed arrays of at least this size are never kept by glibc."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""The numbers of these parameters in glibc's `malloc.h`."""
+OPERATORS_CHOICE = "MALLOC_MMAP_THRESHOLD_"
+"""The environment variable by which glibc can be told the same before the process starts."""
 
 
 def return_free_memory() -> None:
@@ -19,12 +29,35 @@ def return_free_memory() -> None:
     glibc keeps what was freed between blocks that are still in use. Loading a model frees about as much as
     it keeps (the file's arrays, the graph that is made of them), so the process would hold that twice.
     """
-    trim = _malloc_trim()
+    trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
 
 
+def return_large_arrays() -> None:
+    """From now on, arrays of a megabyte and more go back to the operating system when they are freed.
+
+    Otherwise glibc comes to keep ever larger ones. Between arrays that stay, most of that space is never used
+    again.
+    """
+    _keep_below(LARGE_BYTES)
+
+
+def keep_large_arrays() -> None:
+    """From now on, freed arrays are kept for new ones, for a library that makes and frees large ones all the
+    time: the kernel fills each new one with zeros.
+    """
+    _keep_below(LARGEST_KEPT_BYTES)
+
+
+def _keep_below(size: int) -> None:
+    mallopt = _function("mallopt")
+    if mallopt is not None and OPERATORS_CHOICE not in os.environ:
+        mallopt(M_MMAP_THRESHOLD, size)
+        mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc does by itself
+
+
 @cache
-def _malloc_trim() -> Any | None:
-    """The function `malloc_trim` of glibc; None on other C libraries."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+def _function(name: str) -> Any | None:
+    """A function of glibc; None on other C libraries."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

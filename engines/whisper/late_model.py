@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import WeightsBroken, is_out_of_memory
+from engines.heap import keep_large_arrays, return_large_arrays
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_weights import UnknownLayout, read_arrays
 from engines.whisper.device import ctranslate2_on_cpu
@@ -41,6 +42,7 @@ class LateWhisper:
         self._lock = threading.Lock()
         self._model: Whisper | None = None
         self._used = False
+        return_large_arrays()
 
     def generate(self, *texts: Any, **options: Any) -> Sequence[WhisperGenerationResult]:
         return self._loaded().generate(*texts, **options)
@@ -52,12 +54,12 @@ class LateWhisper:
         """Gives the model's memory back, if it was not needed since the last rest."""
         with self._lock:
             if not self._used:
-                self._model = None
+                self._forget()
             self._used = False
 
     def unload_model(self) -> None:
         with self._lock:
-            self._model = None
+            self._forget()
 
     def _loaded(self) -> Whisper:
         """The model. A thread that works with it keeps it, whatever the others do."""
@@ -65,7 +67,12 @@ class LateWhisper:
             self._used = True
             if self._model is None:
                 self._model = self._load()
+                keep_large_arrays()  # CTranslate2 makes them anew for each token
             return self._model
+
+    def _forget(self) -> None:
+        self._model = None
+        return_large_arrays()
 
 
 class LateModel:

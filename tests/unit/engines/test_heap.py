@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 
 import pytest
 
-from engines.heap import _malloc_trim
+from engines.heap import _function, keep_large_arrays, return_large_arrays
 
 CHILD = """
 import ctypes, os
@@ -32,17 +33,62 @@ print(before - megabytes())
 """
 
 
-@pytest.mark.skipif(_malloc_trim() is None, reason="only glibc returns memory on request")
+LARGE = """
+import ctypes
+from engines.heap import keep_large_arrays, return_large_arrays
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+
+class Counts(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd".split()]
+    _fields_ += [(name, ctypes.c_size_t) for name in "usmblks fsmblks uordblks fordblks keepcost".split()]
+
+libc.mallinfo2.restype = Counts
+
+def apart(size):
+    # Whether a new array of so many megabytes is one of those that go back when they are freed.
+    before = libc.mallinfo2().hblks
+    block = libc.malloc(size << 20)
+    found = libc.mallinfo2().hblks - before
+    libc.free(block)
+    return found == 1
+
+for choose in (return_large_arrays, keep_large_arrays, return_large_arrays):
+    choose()
+    libc.free(libc.malloc(30 << 20))
+    print(apart(2))
+"""
+
+
+@pytest.mark.skipif(_function("malloc_trim") is None, reason="only glibc returns memory on request")
 def test_what_is_freed_between_blocks_in_use_is_returned() -> None:
     """It runs in its own process, because other threads of this one allocate memory too."""
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
     assert float(done.stdout) > 40, done.stdout
 
 
+@pytest.mark.skipif(_function("mallinfo2") is None, reason="only glibc is told how to return memory")
+@pytest.mark.parametrize(
+    ("own", "apart"),
+    [({}, ["True", "False", "True"]), ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, ["False"] * 3)],
+)
+def test_large_arrays_are_returned_or_kept_unless_the_operator_has_chosen(
+    own: dict[str, str], apart: list[str]
+) -> None:
+    command, environment = [sys.executable, "-c", LARGE], {**os.environ, **own}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == apart
+
+
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    _malloc_trim.cache_clear()
+    _function.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
     try:
-        assert _malloc_trim() is None
+        assert _function("malloc_trim") is None
+        return_large_arrays()
+        keep_large_arrays()
     finally:
-        _malloc_trim.cache_clear()
+        _function.cache_clear()
