@@ -132,7 +132,10 @@ class KokoroSynthesizer:
             path = self._folder / f"{voice}.bin"
             if voice not in {known.name for known in voices(self._folder)}:
                 raise EngineError(f"There is no voice `{voice}`.")
-            table = np.fromfile(path, "<f4")
+            try:
+                table = np.memmap(path, "<f4", "r")  # a sentence needs one row of it
+            except (OSError, ValueError) as wrong:
+                raise WeightsBroken(f"The voice `{voice}` is damaged.") from wrong
             if table.size != STYLE_SHAPE[0] * STYLE_SHAPE[1]:
                 raise WeightsBroken(f"The voice `{voice}` is damaged.")
             self._styles[voice] = table.reshape(STYLE_SHAPE)

@@ -19,6 +19,7 @@ PHONEMES_PER_PASS = 500
 """Phonemes in one pass of the network, which has 510 positions."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
 """espeak-ng's name of a language, by BCP 47 tag or language, where the two differ."""
+ENGLISH = "en-us"
 _lock = threading.Lock()  # espeak-ng's language is a global setting of the process
 
 
@@ -31,7 +32,8 @@ class Phonemes:
         self._log = logging.getLogger("antiphon.phonemizer")  # the library's own logger resets its level
         self._log.setLevel(logging.ERROR)
         self._tokenizer = Tokenizer()
-        self._backends: dict[str, Any] = {}
+        self._espeak: Any = None
+        self._language = ""
         self._asian: dict[str, Callable[[str], str]] = {}
 
     def batches(self, text: str, language: str, *, asian: bool = False) -> list[list[int]]:
@@ -64,17 +66,31 @@ class Phonemes:
             return self._read(text, ESPEAK.get(language.lower(), ESPEAK.get(base, base)))
 
     def _read(self, text: str, name: str) -> str:
-        backend = self._backends.get(name) or self._open(name)
-        self._backends[name] = backend
-        lines = backend.phonemize([text.replace("\n", " ")], strip=True)
+        lines = self._reader(name).phonemize([text.replace("\n", " ")], strip=True)
         return "".join(lines)
 
-    def _open(self, name: str) -> Any:
+    def _reader(self, name: str) -> Any:
+        """espeak-ng, set to that language, or to English if it does not know it.
+
+        There is one object for all languages: each loads another copy of the library, which is never freed.
+        """
+        if self._espeak is None:
+            self._espeak = self._open()
+        if name != self._language:
+            self._language = ""
+            library = self._espeak._espeak  # noqa: SLF001 - the object itself cannot change its language
+            try:
+                library.set_voice(name)
+            except RuntimeError:
+                library.set_voice(ENGLISH)
+            self._language = name
+        return self._espeak
+
+    def _open(self) -> Any:
         from phonemizer.backend import EspeakBackend
 
-        known = name if EspeakBackend.is_supported_language(name) else "en-us"
         return EspeakBackend(
-            known,
+            ENGLISH,
             preserve_punctuation=True,
             with_stress=True,
             language_switch="remove-flags",

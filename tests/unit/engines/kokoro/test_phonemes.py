@@ -1,0 +1,30 @@
+"""Phonemes of several languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from phonemizer.backend import EspeakBackend
+
+from engines.kokoro.phonemes import Phonemes
+
+
+def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each copy takes 4 MB, which are never freed, and requests name any of a hundred languages."""
+    opened: list[str] = []
+
+    class Counted(EspeakBackend):  # type: ignore[misc]  # the library has no types
+        def __init__(self, language: str, **options: Any) -> None:
+            opened.append(language)
+            super().__init__(language, **options)
+
+    monkeypatch.setattr("phonemizer.backend.EspeakBackend", Counted)
+    texts = {"en-US": "one", "es": "uno", "fr-FR": "un", "ru": "один", "qqq": "one"}
+    phonemes = Phonemes()
+    first = {language: phonemes.phonemes(text, language) for language, text in texts.items()}
+    again = {language: phonemes.phonemes(text, language) for language, text in reversed(texts.items())}
+    assert first == again
+    assert first["qqq"] == first["en-US"], "a language that is not known is read as English"
+    assert len({first[language] for language in ("en-US", "es", "fr-FR", "ru")}) == 4
+    assert opened == ["en-us"]
