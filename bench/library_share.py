@@ -53,8 +53,8 @@ class Counted:
 
 def report(what: str, engine: Any, batches: list[list[Window]]) -> None:
     cpu, tokens = dict.fromkeys(CALLS, 0.0), list[int]()
-    before = engine._encoder, engine._decoder, engine._model.model
-    engine._encoder, engine._decoder, engine._model.model = (
+    before = engine._rows.quick, engine._decoder, engine._model.model
+    engine._rows.quick, engine._decoder, engine._model.model = (
         one and Counted(one, cpu, tokens) for one in before
     )
     began, words = time.process_time(), 0
@@ -62,7 +62,7 @@ def report(what: str, engine: Any, batches: list[list[Window]]) -> None:
         for result in engine.transcribe(batch, TranscribeOptions()):
             words += sum(len(segment.text.split()) for segment in result.segments)
     total = time.process_time() - began
-    engine._encoder, engine._decoder, engine._model.model = before
+    engine._rows.quick, engine._decoder, engine._model.model = before
     told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in cpu.items() if seconds)
     a_token = 1000 * cpu["generate"] / max(1, sum(tokens))
     written = f"{sum(tokens)} tokens of {a_token:.1f} ms, {words} words"

@@ -13,9 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engines.cores import cores
 from engines.errors import UnsupportedInput, import_failure
 from engines.types import (
@@ -28,26 +25,17 @@ from engines.types import (
 )
 from engines.whisper.absolute_times import keep
 from engines.whisper.chosen_model import choose_model
-from engines.whisper.ctranslate2_arrays import as_rows, join_rows, numbers, take_rows
+from engines.whisper.ctranslate2_arrays import take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
-from engines.whisper.encoded_silence import EncodedSilence
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
 from engines.whisper.openvino_encoder import OpenVinoEncoder
 from engines.whisper.quick_decoder import QuickDecoder
+from engines.whisper.row_encoder import RowEncoder
 from engines.whisper.rows import (
-    COARSE_GRID_FRAMES,
-    ENCODED_GRID_FRAMES,
-    FRAMES_PER_POSITION,
     FULL_FRAMES,
-    GRID_FRAMES,
-    MEASURED_WIDTHS,
     MIN_REST,
-    PADDING_FRAMES,
-    PADDING_UNMEASURED,
-    QUICK_PADDING_FRAMES,
-    SILENCE_FEATURE,
     Row,
     doubtful,
     grouped,
@@ -83,7 +71,7 @@ class WhisperTranscriber:
         ones of the same measured model; None: the model's own.
         """
         self._model = model
-        self._encoder, self._decoder = encoder, decoder or model.model
+        self._decoder = decoder or model.model
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._limits: dict[int, RowLimit] = {}
@@ -91,32 +79,28 @@ class WhisperTranscriber:
         others small.
         """
         self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
-        self._draft_padding = self._padding_frames() if adaptive else None
-        self._tight = self._on_cpu and self._draft_padding == PADDING_FRAMES
-        self._grid = COARSE_GRID_FRAMES if self._tight or not self._on_cpu else GRID_FRAMES
-        self._silence = EncodedSilence(self._encoded_silence) if self._tight else None
-        self._padding = self._usual_padding()
+        self._rows = RowEncoder(model, encoder, adaptive=adaptive)
         self.calls = calls
         self.device = model.model.device
         """`cpu` or `cuda`. With the option `auto`, it is known only when the model is loaded."""
 
     def close(self) -> None:
-        if self._silence:
-            self._silence.close()
+        self._rows.close()
         self._features.close()
         self._model.model.unload_model()
 
     def rest(self) -> None:
         """Gives back what OpenVINO keeps for the next call."""
-        for part in (self._encoder, self._decoder):
-            if isinstance(part, OpenVinoEncoder | QuickDecoder):
-                part.rest()
+        self._rows.rest()
+        if isinstance(self._decoder, QuickDecoder):
+            self._decoder.rest()
 
     @property
     def lengths(self) -> LengthClasses:
-        if self._padding is None:  # without adaptive windows every encoding is a full one
+        padding = self._rows.padding()
+        if padding is None:  # without adaptive windows every encoding is a full one
             return LengthClasses()
-        return LengthClasses(self._grid, self._padding, FULL_FRAMES)
+        return LengthClasses(self._rows.grid, padding, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
         return replace(window, features=self._features.of(window.pcm.samples))
@@ -142,43 +126,17 @@ class WhisperTranscriber:
         prompt = len(self._tokens.before(row.window, row.said))
         return prompt, row.doubted, row.size, row.full, row.may_fall_back
 
-    def _usual_padding(self) -> int | None:
-        """The padding for all but drafts; None: full encodings."""
-        # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
-        # that nobody has measured.
-        if not self._on_cpu and self._draft_padding == PADDING_UNMEASURED:
-            return None
-        return QUICK_PADDING_FRAMES if self._encoder and self._draft_padding else self._draft_padding
-
-    def _padding_frames(self) -> int:
-        """Frames of silence after the sound of a short encoding, by the width of the encoder."""
-        if self._encoder:
-            return PADDING_FRAMES  # there are none for other models
-        bands = self._model.feature_extractor.mel_filters.shape[0]
-        width = self._model.encode(np.zeros((1, bands, ENCODED_GRID_FRAMES), np.float32)).shape[2]
-        return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
-
-    def _encoded_silence(self) -> NDArray[Any]:
-        """The encoding of 30 seconds of silence: (1, positions, width)."""
-        bands = self._model.feature_extractor.mel_filters.shape[0]
-        quiet = np.full((1, bands, FULL_FRAMES), SILENCE_FEATURE, np.float32)
-        return numbers(self._encoded(quiet)).copy()
-
-    def _encoded(self, features: Samples) -> StorageView:
-        """The encodings of (rows, bands, frames): (rows, positions, width)."""
-        return as_rows(self._encoder.encode(features)) if self._encoder else self._model.encode(features)
-
     def _row(self, window: Window, features: Samples, *, draft: bool) -> Row:
         if window.task == "translate" and not self._tokens.multilingual:
             raise UnsupportedInput("This model hears English only and cannot translate.")
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
-        padding = self._draft_padding if draft else self._padding
-        return Row(window, features, language, padding, self._grid, tight=self._tight)
+        padding = self._rows.padding(draft=draft)
+        return Row(window, features, language, padding, self._rows.grid, tight=self._rows.tight)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
         size, full = rows[0].size, rows[0].full
-        encoded = self._encode(rows, size)
+        encoded = self._rows.encode(rows, size)
         self._detect_languages(rows, encoded)
         if not options.draft:
             rows, encoded = _with_sure_languages(rows, encoded)
@@ -202,18 +160,6 @@ class WhisperTranscriber:
         if sure:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
-
-    def _encode(self, rows: list[Row], size: int) -> StorageView:
-        """The encodings (rows, positions, width). On a CPU each row is encoded alone, because its caches hold
-        only one.
-        """
-        if not self._on_cpu:
-            return self._model.encode(np.stack([row.piece(size) for row in rows]))
-        alone = [self._encoded(row.piece(row.encoded)[None]) for row in rows]
-        if len(rows) == 1 and rows[0].encoded == size:
-            return alone[0]
-        silence = self._silence.value() if self._silence else None
-        return join_rows(alone, size // FRAMES_PER_POSITION, silence)
 
     def _finish(
         self,

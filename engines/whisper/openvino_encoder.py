@@ -20,6 +20,7 @@ from engines.common.openvino import compiled, give_back
 from engines.cores import cores
 from engines.openvino_library import computes_in_bfloat16, import_openvino
 from engines.types import EngineOptions, Samples
+from engines.whisper.attended_silence import AttendedSilence, no_silence
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.device import workers
 from engines.whisper.network_parts import NetworkParts
@@ -36,25 +37,46 @@ larger by a fifth.
 """
 KERNEL_FRAMES = 3
 """Frames that a convolution looks at."""
+FIRST_SILENT_INPUT = 2
+"""The network's inputs before the keys and values of silence."""
 
 
 class OpenVinoEncoder:
-    """Encodes features. Several threads may call it at once."""
+    """Encodes features, one row at a time. Several threads may call it at once."""
 
     def __init__(self, network: CompiledModel, width: int) -> None:
         self._network = network
         self._width = width
+        self._layers = (len(network.inputs) - FIRST_SILENT_INPUT) // 2
         self._own = threading.local()
 
-    def encode(self, features: Samples) -> Samples:
-        """(rows, mel bands, frames) -> (rows, positions, width); a position is two frames."""
-        tensor = import_openvino().Tensor
-        rows, _, frames = features.shape
-        result = np.empty((rows, -(-frames // FRAMES_PER_POSITION), self._width), np.float32)
+    def encode(self, features: Samples, silence: AttendedSilence | None = None) -> Samples:
+        """(1, mel bands, frames) -> (1, positions, width); a position is two frames.
+
+        `silence`: follows on the features, up to the end of the longest window.
+        """
+        return self._run(features, silence or no_silence(self._layers, self._width))[0]
+
+    def encode_silence(self, features: Samples) -> tuple[Samples, AttendedSilence]:
+        """Encodes the longest window, of nothing but silence. Also for `encode`."""
+        encoded, request = self._run(features, no_silence(self._layers, self._width))
+        parts = [request.get_output_tensor(1 + number).data for number in range(2 * self._layers)]
+        return encoded, AttendedSilence.of([part.view(np.uint16) for part in parts])
+
+    def _run(self, features: Samples, silence: AttendedSilence) -> tuple[Samples, Any]:
+        """The encodings, and the inference, which has the keys and values."""
+        tensor, bfloat16 = import_openvino().Tensor, import_openvino().Type.bf16
+        positions = -(-features.shape[2] // FRAMES_PER_POSITION)
+        result = np.empty((1, positions, self._width), np.float32)
         request = self._request()
-        request.set_output_tensor(tensor(result, shared_memory=True))
-        request.infer([np.ascontiguousarray(features, np.float32)], share_inputs=True, share_outputs=True)
-        return result
+        request.set_output_tensor(0, tensor(result, shared_memory=True))
+        given = np.ascontiguousarray(features, np.float32), silence.counts(positions)[None, None, None]
+        for number, values in enumerate(given):
+            request.set_input_tensor(number, tensor(values, shared_memory=True))
+        for number, halves in enumerate(silence.after(positions), FIRST_SILENT_INPUT):
+            request.set_input_tensor(number, tensor(halves, halves.shape, bfloat16))
+        request.infer()
+        return result, request
 
     def rest(self) -> None:
         """Gives back what inferences of several lengths have left."""
@@ -87,17 +109,29 @@ def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None
 
 
 def network_of(weights: Weights) -> Model:
-    """The encoder's network: (rows, mel bands, frames) -> (rows, positions, width)."""
+    """The encoder's network.
+
+    Inputs: features (1, mel bands, frames); what is added to the logits of attention for each key (1, 1, 1,
+    keys); then for each layer keys and values of positions that are not encoded (1, positions, width), in
+    bfloat16. Results: encodings (1, positions, width); then the keys and values of each layer.
+    """
     openvino = import_openvino()
     graph = NetworkParts(weights)
     bands, width = weights["conv1/weight"].shape[1], len(weights["conv2/bias"])
-    features = graph.ops.parameter(openvino.PartialShape([-1, bands, -1]), np.float32, name="features")
+    features = graph.ops.parameter(openvino.PartialShape([1, bands, -1]), np.float32, name="features")
+    counts = graph.ops.parameter(openvino.PartialShape([1, 1, 1, -1]), np.float32, name="counts")
     x = _convolution(graph, _convolution(graph, features, "conv1", 1), "conv2", FRAMES_PER_POSITION)
     x = _with_positions(graph, graph.ops.transpose(x, graph.constant([0, 2, 1])))
+    inputs, made = [features, counts], []
     for number in range(weights.layers):
-        x = _attention(graph, x, f"layer_{number}", width)
+        sizes = openvino.PartialShape([1, -1, width])
+        silent = [graph.ops.parameter(sizes, openvino.Type.bf16, name=f"{kind}{number}") for kind in "kv"]
+        x, own = _attention(graph, x, f"layer_{number}", counts, silent)
         x = graph.feed_forward(x, f"layer_{number}")
-    return openvino.Model([graph.normalised(x, "layer_norm")], [features], "encoder")
+        inputs += silent
+        made += [graph.ops.convert(one, "bf16") for one in own]
+    results = [graph.normalised(x, "layer_norm"), *made]
+    return openvino.Model([graph.ops.result(one) for one in results], inputs, "encoder")
 
 
 def _convolution(graph: NetworkParts, x: Node, name: str, stride: int) -> Node:
@@ -116,20 +150,26 @@ def _with_positions(graph: NetworkParts, x: Node) -> Node:
     return graph.ops.add(x, graph.ops.slice(known, none, count, one, none))
 
 
-def _attention(graph: NetworkParts, x: Node, layer: str, width: int) -> Node:
-    """The self-attention of a layer, with what goes around it."""
-    weights, heads = graph.weights, graph.weights.number("num_heads")
-    name = f"{layer}/self_attention"
+def _attention(
+    graph: NetworkParts, x: Node, layer: str, counts: Node, silent: list[Node]
+) -> tuple[Node, list[Node]]:
+    """The self-attention of a layer, with what goes around it; also its keys and values.
+
+    `silent`: keys and values of positions that are attended to and not encoded.
+    """
+    ops, weights, name = graph.ops, graph.weights, f"{layer}/self_attention"
     matrix, bias = weights.matrix(f"{name}/linear_0/weight"), weights[f"{name}/linear_0/bias"]
+    heads, width = weights.number("num_heads"), len(bias) // 3  # of queries, keys and values
     balance = graph.balance(f"{name}/layer_norm", matrix)
     y, matrix = graph.normalised(x, f"{name}/layer_norm", balance), matrix.columns_times(balance)
 
     def part(number: int, scale: float = 1.0) -> Node:
         rows = slice(number * width, (number + 1) * width)
-        made = graph.product(y, matrix.rows(rows).times(scale), bias[rows] * scale)
-        return graph.split_heads(made, heads, width)
+        return graph.product(y, matrix.rows(rows).times(scale), bias[rows] * scale)
 
-    queries, keys, values = part(0, float(width // heads) ** -0.5), part(1), part(2)
-    shares = graph.ops.softmax(graph.ops.matmul(queries, keys, transpose_a=False, transpose_b=True), -1)
-    seen = graph.join_heads(graph.ops.matmul(shares, values, transpose_a=False, transpose_b=False), width)
-    return graph.ops.add(x, graph.linear(seen, f"{name}/linear_1"))
+    queries, own = part(0, float(width // heads) ** -0.5), [part(1), part(2)]
+    joined = [ops.concat([a, ops.convert(b, "f32")], 1) for a, b in zip(own, silent, strict=True)]
+    asked, keys, values = (graph.split_heads(one, heads, width) for one in (queries, *joined))
+    logits = ops.add(ops.matmul(asked, keys, transpose_a=False, transpose_b=True), counts)
+    seen = ops.matmul(ops.softmax(logits, -1), values, transpose_a=False, transpose_b=False)
+    return ops.add(x, graph.linear(graph.join_heads(seen, width), f"{name}/linear_1")), own

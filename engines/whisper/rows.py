@@ -53,12 +53,11 @@ MAX_FALLBACK_ROUNDS = 2
 """Rounds of one window that may use the fallback temperatures; later ones use the first temperature alone."""
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
-QUICK_PADDING_FRAMES = 1000
-"""The same with a quick encoder, but for drafts, which are made again and again."""
+QUICK_PADDING_FRAMES = 300
+"""The same with a quick encoder, for which the sound attends to more silence than is encoded with it."""
 LONG_FRAMES = 1500
-LONG_PADDING_SHARE = 0.25
-"""Sound of at least `LONG_FRAMES` gets this share of the padding; it needs less silence to avoid repetition
-loops."""
+LONG_PADDING_FRAMES = 100
+"""Sound of at least `LONG_FRAMES` gets so much; it needs less silence to avoid repetition loops."""
 PADDING_UNMEASURED = 600
 """Frames of silence after the sound in a short encoding, for models that were not measured."""
 MEASURED_WIDTHS = (512,)
@@ -68,6 +67,8 @@ FEATURE_RANGE = 2.0
 """Padding value: max(SILENCE_FEATURE, loudest feature - FEATURE_RANGE), which log-mel extraction gives for
 silence.
 """
+USUAL_SILENCE_FEATURE = -1.2
+"""Between the features of silence after loud and after faint sound, for a window of nothing but silence."""
 MAX_SILENT_END = 300
 """If so many frames at the end of a round have no text, the result is doubtful."""
 TOKENS_AT_ONCE = 10
@@ -116,7 +117,7 @@ class Row:
         if self.padding is None or self.doubted or not self.tight:
             return self.size
         left = self.frames - self.seek
-        padding = round(self.padding * LONG_PADDING_SHARE) if left >= LONG_FRAMES else self.padding
+        padding = LONG_PADDING_FRAMES if left >= LONG_FRAMES else self.padding
         return min(self.size, short_size(left, padding, ENCODED_GRID_FRAMES))
 
     @property

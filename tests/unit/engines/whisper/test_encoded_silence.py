@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engines.whisper.encoded_silence import EncodedSilence
+from engines.whisper.encoded_silence import EncodedSilence, Silence
 from tests.support.waiting import wait_until
 
 
@@ -15,9 +14,9 @@ class Encoder:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self) -> NDArray[np.float32]:
+    def __call__(self) -> Silence:
         self.calls += 1
-        return np.zeros((1, 2, 3), np.float32)
+        return Silence(np.zeros((1, 2, 3), np.float32))
 
 
 def test_whoever_needs_it_first_has_it_computed_once() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engines.types import Pcm, Window
 from engines.whisper.engine import WhisperTranscriber
+from engines.whisper.row_encoder import RowEncoder
 from engines.whisper.rows import COARSE_GRID_FRAMES, GRID_FRAMES, PADDING_FRAMES, Row
 
 
@@ -17,8 +18,9 @@ def window(samples: int) -> Window:
 
 def transcriber(grid: int) -> WhisperTranscriber:
     """A transcriber without a model, which the computation of batch keys does not need."""
-    made = WhisperTranscriber.__new__(WhisperTranscriber)
-    made._padding, made._grid = PADDING_FRAMES, grid
+    made, rows = WhisperTranscriber.__new__(WhisperTranscriber), RowEncoder.__new__(RowEncoder)
+    rows._padding, rows.grid = PADDING_FRAMES, grid
+    made._rows = rows
     return made
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engines.types import EngineOptions
 from engines.whisper import openvino_encoder
+from engines.whisper.attended_silence import AttendedSilence
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
 from tests.support.ctranslate2_file import write_encoder
-from tests.support.openvino import needs_openvino
 
 WIDTH, HEADS, BANDS = 32, 2, 8
 OPTIONS = EngineOptions(device="cpu", threads=1, workers=2)
@@ -40,8 +40,8 @@ def encoder(folder: Path) -> OpenVinoEncoder:
     return made
 
 
-def features(frames: int, rows: int = 1) -> Floats:
-    return np.random.default_rng(frames).normal(0, 1, (rows, BANDS, frames)).astype(np.float32)
+def features(frames: int) -> Floats:
+    return np.random.default_rng(frames).normal(0, 1, (1, BANDS, frames)).astype(np.float32)
 
 
 def gelu(x: Floats) -> Floats:
@@ -64,38 +64,57 @@ def convolution(x: Floats, w: Weights, name: str, stride: int) -> Floats:
     return gelu((np.sum(taps, axis=0) + w[f"{name}/bias"])[::stride])
 
 
-def expected(w: Weights, mel: Floats) -> Floats:
+def expected(w: Weights, mel: Floats, silent: AttendedSilence | None = None) -> Floats:
     """The encoder by its definition: (bands, frames) -> (positions, width)."""
     x = convolution(convolution(mel.T, w, "conv1", 1), w, "conv2", 2)
     x = x + w["position_encodings/encodings"][: len(x)]
-    for layer in (f"layer_{number}" for number in range(w.layers)):
-        name = f"{layer}/self_attention"
+    for number in range(w.layers):
+        name = f"layer_{number}/self_attention"
         y = linear(normalised(x, w, f"{name}/layer_norm"), w, f"{name}/linear_0")
+        queries, keys, values = np.split(y, 3, axis=1)
+        counts = np.ones(len(x))
+        if silent:
+            kept = [as_floats(one)[0] for one in silent.after(len(x))[2 * number : 2 * number + 2]]
+            keys, values = (np.concatenate(pair) for pair in zip((keys, values), kept, strict=True))
+            counts = np.exp(silent.counts(len(x)))
         seen = []
         for head in range(HEADS):
-            q, k, v = (part[:, head * 16 : head * 16 + 16] for part in np.split(y, 3, axis=1))
-            shares = np.exp(q @ k.T / 4)
+            q, k, v = (part[:, head * 16 : head * 16 + 16] for part in (queries, keys, values))
+            shares = np.exp(q @ k.T / 4) * counts
             seen.append(shares / shares.sum(1, keepdims=True) @ v)
         x = x + linear(np.concatenate(seen, 1), w, f"{name}/linear_1")
-        y = linear(normalised(x, w, f"{layer}/ffn/layer_norm"), w, f"{layer}/ffn/linear_0")
-        x = x + linear(gelu(y), w, f"{layer}/ffn/linear_1")
+        y = linear(normalised(x, w, f"layer_{number}/ffn/layer_norm"), w, f"layer_{number}/ffn/linear_0")
+        x = x + linear(gelu(y), w, f"layer_{number}/ffn/linear_1")
     return normalised(x, w, "layer_norm")
 
 
-@needs_openvino
+def as_floats(halves: NDArray[np.uint16]) -> Floats:
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def assert_near(row: Floats, true: Floats) -> None:
+    """int8 and bfloat16 have two to three digits."""
+    assert row.shape == true.shape
+    assert np.abs(row - true).mean() < 0.05 * np.abs(true).mean()
+
+
 @pytest.mark.parametrize("frames", [50, 51, 400])
 def test_the_encoding_is_that_of_the_definition(encoder: OpenVinoEncoder, folder: Path, frames: int) -> None:
-    weights = Weights(read_arrays(folder / "model.bin"), "encoder")
-    mel = features(frames, rows=2)
-    encoded = encoder.encode(mel)
-    assert encoded.shape == (2, math.ceil(frames / 2), WIDTH)
-    for row, one in zip(encoded, mel, strict=True):
-        true = expected(weights, one)
-        # int8 and bfloat16 have two to three digits
-        assert np.abs(row - true).mean() < 0.05 * np.abs(true).mean()
+    weights, mel = Weights(read_arrays(folder / "model.bin"), "encoder"), features(frames)
+    assert_near(encoder.encode(mel)[0], expected(weights, mel[0]))
 
 
-@needs_openvino
+@pytest.mark.parametrize("frames", [50, 51, 300, 400])
+def test_sound_attends_to_the_silence_after_it(encoder: OpenVinoEncoder, folder: Path, frames: int) -> None:
+    weights, quiet = Weights(read_arrays(folder / "model.bin"), "encoder"), features(400)
+    encoded, silence = encoder.encode_silence(quiet)
+    assert np.array_equal(encoded, encoder.encode(quiet))
+    mel = features(frames)
+    assert_near(encoder.encode(mel, silence)[0], expected(weights, mel[0], silence))
+    differs = np.abs(encoder.encode(mel, silence) - encoder.encode(mel)).max() > 0
+    assert differs == (frames < 400)
+
+
 def test_threads_do_not_change_each_others_results(encoder: OpenVinoEncoder) -> None:
     inputs = [features(frames) for frames in (50, 150, 300, 400) * 5]
     alone = [encoder.encode(one) for one in inputs]

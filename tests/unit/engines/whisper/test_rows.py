@@ -21,7 +21,7 @@ from engines.whisper.rows import (
     FULL_FRAMES,
     GRID_FRAMES,
     LONG_FRAMES,
-    LONG_PADDING_SHARE,
+    LONG_PADDING_FRAMES,
     PADDING_FRAMES,
     Row,
     doubtful,
@@ -81,7 +81,7 @@ def test_the_encoder_is_given_less_than_the_decoder(
 def test_the_encoder_is_never_given_more_than_the_decoder(frames: int, grid: int) -> None:
     tight = Row(window(1), np.zeros((80, frames), np.float32), None, PADDING_FRAMES, grid, tight=True)
     assert frames <= tight.encoded <= tight.size <= FULL_FRAMES
-    padding = PADDING_FRAMES * (LONG_PADDING_SHARE if frames >= LONG_FRAMES else 1)
+    padding = LONG_PADDING_FRAMES if frames >= LONG_FRAMES else PADDING_FRAMES
     assert tight.encoded - frames >= min(padding, FULL_FRAMES - frames)
     assert tight.encoded - frames < PADDING_FRAMES + ENCODED_GRID_FRAMES
 

@@ -1,0 +1,100 @@
+"""How the rows of a batch are encoded: each with its sound and some seconds of silence after it.
+
+Law: how much silence, and by which library; what becomes of the encodings is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engines.types import Samples
+from engines.whisper.ctranslate2_arrays import as_rows, join_rows, numbers
+from engines.whisper.encoded_silence import EncodedSilence, Silence
+from engines.whisper.openvino_encoder import OpenVinoEncoder
+from engines.whisper.rows import (
+    COARSE_GRID_FRAMES,
+    ENCODED_GRID_FRAMES,
+    FRAMES_PER_POSITION,
+    FULL_FRAMES,
+    GRID_FRAMES,
+    MEASURED_WIDTHS,
+    PADDING_FRAMES,
+    PADDING_UNMEASURED,
+    QUICK_PADDING_FRAMES,
+    SILENCE_FEATURE,
+    USUAL_SILENCE_FEATURE,
+    Row,
+)
+
+if TYPE_CHECKING:
+    from ctranslate2 import StorageView
+    from faster_whisper import WhisperModel
+
+
+class RowEncoder:
+    """Encodes rows by CTranslate2, or by a quick encoder of the same measured model."""
+
+    def __init__(self, model: WhisperModel, quick: OpenVinoEncoder | None, *, adaptive: bool) -> None:
+        """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds."""
+        self._model = model
+        self.quick = quick
+        self._on_cpu = model.model.device == "cpu"
+        short = self._short_padding() if adaptive else None
+        self._padding, self._draft_padding = short, short
+        # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
+        # that nobody has measured.
+        if short == PADDING_UNMEASURED and not self._on_cpu:
+            self._padding = None
+        self.tight = self._on_cpu and short in (PADDING_FRAMES, QUICK_PADDING_FRAMES)
+        self.grid = COARSE_GRID_FRAMES if self.tight or not self._on_cpu else GRID_FRAMES
+        self._silence = EncodedSilence(self._encode_silence) if self.tight else None
+
+    def close(self) -> None:
+        if self._silence:
+            self._silence.close()
+
+    def rest(self) -> None:
+        """Gives back what OpenVINO keeps for the next call."""
+        if self.quick:
+            self.quick.rest()
+
+    def padding(self, *, draft: bool = False) -> int | None:
+        """Frames of silence after the sound of a short encoding; None: every encoding is a full one."""
+        return self._draft_padding if draft else self._padding
+
+    def encode(self, rows: Sequence[Row], size: int) -> StorageView:
+        """The encodings (rows, positions, width). On a CPU each row is encoded alone, because its caches hold
+        only one.
+        """
+        if not self._on_cpu:
+            return self._model.encode(np.stack([row.piece(size) for row in rows]))
+        short = self._silence is not None and any(row.encoded < FULL_FRAMES for row in rows)
+        silence = self._silence.value() if self._silence and short else None
+        alone = [self._encoded(row.piece(row.encoded)[None], silence) for row in rows]
+        if len(rows) == 1 and rows[0].encoded == size:
+            return alone[0]
+        return join_rows(alone, size // FRAMES_PER_POSITION, silence.encoded if silence else None)
+
+    def _encoded(self, features: Samples, silence: Silence | None) -> StorageView:
+        if self.quick:
+            return as_rows(self.quick.encode(features, silence.attended if silence else None))
+        return self._model.encode(features)
+
+    def _short_padding(self) -> int:
+        """Frames of silence after the sound of a short encoding, by the width of the encoder."""
+        if self.quick:
+            return QUICK_PADDING_FRAMES  # there are none for other models than the measured ones
+        width = self._model.encode(self._quiet(ENCODED_GRID_FRAMES)).shape[2]
+        return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
+
+    def _encode_silence(self) -> Silence:
+        if self.quick:
+            return Silence(*self.quick.encode_silence(self._quiet(FULL_FRAMES, USUAL_SILENCE_FEATURE)))
+        return Silence(numbers(self._model.encode(self._quiet(FULL_FRAMES))).copy())
+
+    def _quiet(self, frames: int, feature: float = SILENCE_FEATURE) -> Samples:
+        bands = self._model.feature_extractor.mel_filters.shape[0]
+        return np.full((1, bands, frames), feature, np.float32)
