@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -46,6 +47,10 @@ QUANTISED_GROUP = 128
 KEPT_SHAPES = 100
 """Shapes of inputs for which operations are kept prepared. Prompts have hundreds of lengths, times the rows
 of a batch: with OpenVINO's own limits the process grows by two megabytes for each.
+"""
+POSITIONS_AT_ONCE = 150
+"""Positions of encodings for which keys and values are computed at once: three seconds. Encodings have
+multiples of 50, so that the network meets three lengths.
 """
 Halves: TypeAlias = NDArray[np.uint16]
 """Numbers in bfloat16, which NumPy lacks."""
@@ -100,8 +105,8 @@ class OpenVinoDecoder:
         """The keys and values with which the decoder attends to the encodings.
 
         `encoded`: (rows, positions, width). Result: (2 * layers, rows, heads, positions, width of a head).
-        They are computed row by row, so that the network itself needs little memory. They are one array, so
-        that all of its memory goes back to the system at once.
+        They are computed piece by piece, because the network keeps as much memory as its largest input takes.
+        They are one array, so that all of its memory goes back to the system at once.
         """
         tensor = import_openvino().Tensor
         rows, positions, _ = encoded.shape
@@ -109,12 +114,13 @@ class OpenVinoDecoder:
         number = np.uint16 if self.precision == "bf16" else np.float32
         made = np.empty((2 * shape.layers, rows, shape.heads, positions, shape.head_width), number)
         request = self.keys.create_infer_request()
-        for row in range(rows):
-            part = np.ascontiguousarray(encoded[row : row + 1], np.float32)
+        for row, at in product(range(rows), range(0, positions, POSITIONS_AT_ONCE)):
+            which = slice(at, min(at + POSITIONS_AT_ONCE, positions))
+            part = np.ascontiguousarray(encoded[row : row + 1, which], np.float32)
             request.set_input_tensor(tensor(part, shared_memory=True))
             request.infer()
             for place, target in enumerate(made):
-                target[row] = request.get_output_tensor(place).data.view(number)[0]
+                target[row, :, which] = request.get_output_tensor(place).data.view(number)[0]
         return made
 
     def generate(

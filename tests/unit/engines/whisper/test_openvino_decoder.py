@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engines.whisper import openvino_decoder
 from engines.whisper.beam_search import BeamSearch
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.network_parts import NetworkParts
@@ -139,6 +140,13 @@ def test_a_row_has_the_same_text_in_every_batch(exact: OpenVinoDecoder) -> None:
         (alone,) = exact.generate(exact.listen(encoded[row : row + 1]), [PROMPT], beams=3, most_tokens=30)
         assert text.tokens == alone.tokens
         assert text.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_encodings_are_heard_piece_by_piece(usual: OpenVinoDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = encodings(2)
+    whole = usual.listen(encoded)
+    monkeypatch.setattr(openvino_decoder, "POSITIONS_AT_ONCE", 15)  # two and a rest
+    assert np.array_equal(usual.listen(encoded), whole)
 
 
 def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> None:
