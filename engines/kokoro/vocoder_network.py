@@ -37,9 +37,9 @@ FACTOR, SUMMAND = "Add_1_output_0", "Slice_1_output_0"
 MEASURED = {"ConvInteger": 50, "ConvTranspose": 2, "Conv": 1, "Sin": 48, "LeakyRelu": 3, "Pad": 1}
 """How many nodes of these kinds the published vocoder has."""
 VARIANCE_EPSILON = 1e-5
-SQUARED_SINE = (9.866674721, -32.35387188, 41.29495869, -22.99091432)
-"""Factors of w, w², ... of a polynomial for sin²(pi·sqrt(w)), for w up to 1/4. It is exact to 2e-5, which is
-a hundredth of the steps of bfloat16. OpenVINO's own sine takes several times as long.
+COSINE_FACTORS = (0.248439211, -2.48229716, -0.530834754)
+"""For distances d up to 1/2, cos(pi·d/2) is the first of them times (d² plus the second)², plus the third.
+This is exact to a hundredth of the steps of bfloat16.
 """
 
 
@@ -78,7 +78,7 @@ class _Vocoder:
         self._makers = graph.makers
         self._convolutions = Convolutions(graph)
         self._axis = self._whole(2)
-        self._factors = [self._number(factor) for factor in SQUARED_SINE]
+        self._numbers: dict[float, Node] = {}
         self._inputs = {name: self._input(name, sizes) for name, sizes in given().items()}
 
     def model(self) -> Model:
@@ -108,6 +108,11 @@ class _Vocoder:
 
     def _number(self, values: NDArray[np.generic] | float | list[float]) -> Node:
         return self._ops.constant(np.asarray(values, np.float32))
+
+    def _scalar(self, value: float) -> Node:
+        if value not in self._numbers:
+            self._numbers[value] = self._number(value)
+        return self._numbers[value]
 
     def _rounded(self, bits: NDArray[np.uint16]) -> Node:
         """A constant in bfloat16. OpenVINO would round float32 by itself, but would keep both."""
@@ -145,19 +150,27 @@ class _Vocoder:
         return x
 
     def _active(self, flat: Node, block: str, number: str) -> Node:
-        """The voice's factor and summand, and the activation: sin² has the period pi, so of ax/pi only the
-        distance from the nearest whole number counts.
-        """
+        """The voice's factor and summand, and the activation."""
         ops, norm = self._ops, f"{PREFIX}{block}/adain{number}"
         y = ops.add(ops.multiply(self._inputs[f"{norm}/{FACTOR}"], flat), self._inputs[f"{norm}/{SUMMAND}"])
         a = self._graph[f"{PREFIX}{block}.alpha{number}".replace("/", ".")[1:]].astype(np.float32)
-        turns = ops.multiply(y, self._number(a / np.pi))
-        distance = ops.subtract(turns, ops.round(turns, "half_to_even"))
-        w = ops.multiply(distance, distance)
-        total = self._factors[-1]
-        for factor in self._factors[-2::-1]:
-            total = ops.add(ops.multiply(total, w), factor)
-        return ops.add(y, ops.multiply(ops.multiply(total, w), self._number(1 / a)))
+        turns = ops.multiply(ops.floor_mod(y, self._number(np.pi / a)), self._number(a / np.pi))
+        return ops.add(y, ops.multiply(self._squared_sine(turns), self._number(1 / a)))
+
+    def _squared_sine(self, turns: Node) -> Node:
+        """sin²(pi·turns), of turns up to one, which is cos²(pi·d) for the distance d from a half turn.
+
+        Each step needs only the result of the one before, so that OpenVINO computes all of them in one pass
+        over the memory. Its own sine takes several times as long.
+        """
+        factor, shift, offset = COSINE_FACTORS
+        inner = self._squared(self._squared(turns, 1, -0.5), 1, shift)
+        return self._squared(self._squared(inner, factor, offset), 2, -1)  # cos(2x) is 2cos²(x) - 1
+
+    def _squared(self, x: Node, factor: float, summand: float) -> Node:
+        """(factor·x + summand)²"""
+        scaled = x if factor == 1 else self._ops.multiply(x, self._scalar(factor))
+        return self._ops.power(self._ops.add(scaled, self._scalar(summand)), self._scalar(2))
 
     def _leaky(self, x: Node, name: str) -> Node:
         slope = attributes(self._maker(f"{PREFIX}{name}_output_0")).get("alpha", 0.01)
@@ -191,4 +204,4 @@ class _Vocoder:
         total = blocks[0]
         for block in blocks[1:]:
             total = self._ops.add(total, block)
-        return self._ops.divide(total, self._number(float(len(blocks))))
+        return self._ops.divide(total, self._scalar(len(blocks)))

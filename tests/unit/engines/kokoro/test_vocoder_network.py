@@ -11,14 +11,16 @@ from onnx import TensorProto, helper, save
 
 from engines.common import openvino
 from engines.kokoro.openvino_network import load_parts
-from engines.kokoro.vocoder_network import SAID, SPECTRUM, SQUARED_SINE
+from engines.kokoro.vocoder_network import COSINE_FACTORS, SAID, SPECTRUM
 from engines.types import EngineOptions
 
 
-def test_the_polynomial_is_a_squared_sine() -> None:
+def test_the_polynomial_gives_a_squared_sine() -> None:
     distance = np.linspace(-0.5, 0.5, 1001)
-    made = sum(factor * distance ** (2 * power) for power, factor in enumerate(SQUARED_SINE, 1))
-    np.testing.assert_allclose(made, np.sin(np.pi * distance) ** 2, atol=3e-5)
+    factor, shift, offset = COSINE_FACTORS
+    cosine = factor * (distance**2 + shift) ** 2 + offset
+    turns = distance + 0.5
+    np.testing.assert_allclose((2 * cosine**2 - 1) ** 2, np.sin(np.pi * turns) ** 2, atol=3e-5)
 
 
 def test_another_graph_is_left_to_onnx_runtime(
