@@ -99,7 +99,8 @@ class KokoroSynthesizer:
         return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), KOKORO_RATE)
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next sentence; ONNX Runtime keeps nothing."""
+        """Gives back what OpenVINO keeps for the next sentence (ONNX Runtime keeps nothing), and words."""
+        self._phonemes.rest()
         if isinstance(self._network, KokoroParts):
             self._network.rest()
 

@@ -28,3 +28,17 @@ def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch
     assert first["qqq"] == first["en-US"], "a language that is not known is read as English"
     assert len({first[language] for language in ("en-US", "es", "fr-FR", "ru")}) == 4
     assert opened == ["en-us"]
+
+
+@pytest.mark.slow
+def test_chinese_words_are_given_back_when_none_are_read() -> None:
+    jieba = pytest.importorskip("jieba", reason="jieba comes with the extra `asian`")
+    phonemes = Phonemes()
+    phonemes.rest()
+    first = phonemes.phonemes("今天天气很好。", "zh")
+    phonemes.rest()
+    assert jieba.dt.FREQ, "they were needed in this period of work"
+    phonemes.phonemes("one", "en-US")
+    phonemes.rest()
+    assert not jieba.dt.FREQ
+    assert phonemes.phonemes("今天天气很好。", "zh") == first
