@@ -96,7 +96,7 @@ class TimestampRules:
     def allowed(self, said: Tokens) -> Allowed:
         """What may follow texts with the tokens `said` so far: (n, how many)."""
         known, (count, length) = self._known, said.shape
-        others = np.tile(self._never, (count, 1))
+        others = np.repeat(self._never[None], count, axis=0)
         special, times = others[:, : self._first_time], others[:, self._first_time :]
         if not length:
             special[:] = IMPOSSIBLE
