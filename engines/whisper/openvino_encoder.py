@@ -93,7 +93,7 @@ def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None
     """The encoder of the model in `folder`; None where the model was not measured, or where OpenVINO, the CPU
     or the file does not suit.
     """
-    calls, threads = workers(options, cores())
+    calls, threads = sharing(*workers(options, cores()))
     try:
         if not computes_in_bfloat16():
             return None
@@ -106,6 +106,15 @@ def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None
         log.info("the encoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
         return None
     return OpenVinoEncoder(network, width)
+
+
+def sharing(calls: int, threads: int) -> tuple[int, int]:
+    """Encodings at once, and threads of each, for so many batches at once with so many threads each.
+
+    Two single threads work together on each encoding, which are long enough for that: a window that is alone
+    has its encoding sooner, and several have theirs one after the other.
+    """
+    return (calls // 2, 2) if threads == 1 and calls % 2 == 0 else (calls, threads)
 
 
 def network_of(weights: Weights) -> Model:

@@ -16,7 +16,7 @@ from engines.types import EngineOptions
 from engines.whisper import openvino_encoder
 from engines.whisper.attended_silence import AttendedSilence
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
-from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder
+from engines.whisper.openvino_encoder import OpenVinoEncoder, load_encoder, sharing
 from tests.support.ctranslate2_file import write_encoder
 
 WIDTH, HEADS, BANDS = 32, 2, 8
@@ -122,6 +122,16 @@ def test_threads_do_not_change_each_others_results(encoder: OpenVinoEncoder) -> 
         together = list(pool.map(encoder.encode, inputs))
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected_sharing"),
+    [((1, 1), (1, 1)), ((2, 1), (1, 2)), ((8, 1), (4, 2)), ((3, 1), (3, 1)), ((4, 2), (4, 2))],
+)
+def test_pairs_of_threads_share_an_encoding(
+    batches: tuple[int, int], expected_sharing: tuple[int, int]
+) -> None:
+    assert sharing(*batches) == expected_sharing
 
 
 @pytest.mark.parametrize("case", ["width", "cpu", "library", "file", "arrays"])
