@@ -78,15 +78,17 @@ class FileMatrix:
             np.maximum(found, largest(part, axis=0), out=found)
         return found
 
-    def in_int8(self) -> tuple[NDArray[np.int8], Widened]:
-        """Whole numbers from -127 to 127, and for each row by what they are multiplied: (rows, 1)."""
-        whole, scales = np.empty(self.shape, np.int8), np.empty((self.shape[0], 1), np.float32)
+    def in_int8(self, whole: NDArray[np.int8]) -> Widened:
+        """Writes whole numbers from -127 to 127 into `whole`; returns for each row by what they are
+        multiplied: (rows, 1).
+        """
+        scales = np.empty((self.shape[0], 1), np.float32)
         for which, part in self.parts():
             greatest = np.maximum(largest(part, axis=1), np.finfo(np.float32).tiny)
             scales[which, 0] = greatest / np.float32(LARGEST_INT8)
             np.divide(part, scales[which], out=part)
             whole[which] = np.rint(part, out=part)
-        return whole, scales
+        return scales
 
     def _fill(self, part: Widened, which: slice) -> None:
         values = self.values[which]

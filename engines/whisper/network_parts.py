@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.openvino_library import import_openvino
 from engines.whisper.ctranslate2_weights import Weights
 from engines.whisper.file_matrix import FileMatrix
@@ -29,11 +30,13 @@ Numbers: TypeAlias = NDArray[Any]
 class NetworkParts:
     """Makes nodes from the weights of one part of a model."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, arrays: EvictableArrays | None = None) -> None:
+        """`arrays`: where the weights in int8 are; None: in memory."""
         import_openvino()
         from openvino import opset13
 
         self.weights = weights
+        self.arrays = arrays
         self.ops: Any = opset13
 
     def constant(self, values: Numbers | list[int] | int) -> Node:
@@ -42,8 +45,10 @@ class NetworkParts:
 
     def int8(self, weight: FileMatrix) -> Node:
         """A matrix (outputs, inputs) as int8, with one scale for each output."""
-        whole, scales = weight.in_int8()
-        return self.ops.multiply(self.ops.convert(self.constant(whole), "f32"), self.constant(scales))
+        whole = self.arrays.new(weight.shape) if self.arrays else np.empty(weight.shape, np.int8)
+        scales = weight.in_int8(whole)
+        numbers = self.ops.constant(whole, shared_memory=True)
+        return self.ops.multiply(self.ops.convert(numbers, "f32"), self.constant(scales))
 
     def product(self, x: Node, weight: FileMatrix, bias: Numbers) -> Node:
         """`x` (..., inputs) times a matrix (outputs, inputs), plus the bias."""

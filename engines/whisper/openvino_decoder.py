@@ -85,6 +85,7 @@ class OpenVinoDecoder:
         `bf16`, or `f32` to compare results with those of others.
         """
         self._embeddings = embeddings
+        self._arrays = graph.arrays
         self.known = vocabulary
         self._rules = TimestampRules(vocabulary)
         self.shape = shape_of(graph)
@@ -158,9 +159,11 @@ class OpenVinoDecoder:
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
     def rest(self) -> None:
-        """Gives back what inferences of several sizes have left."""
+        """Gives back what inferences of several sizes have left, and the weights that are kept twice."""
         for network in (self.keys, self.step, self.projection):
             give_back(network)
+        if self._arrays:
+            self._arrays.evict()
 
     def embedded(self, tokens: Tokens, first: int) -> Floats:
         """The input of the network for tokens (texts, tokens) from position `first` on."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.common.openvino import compiled, give_back
 from engines.cores import cores
 from engines.openvino_library import computes_in_bfloat16, import_openvino
@@ -44,9 +45,11 @@ FIRST_SILENT_INPUT = 2
 class OpenVinoEncoder:
     """Encodes features, one row at a time. Several threads may call it at once."""
 
-    def __init__(self, network: CompiledModel, width: int) -> None:
+    def __init__(self, network: CompiledModel, width: int, arrays: EvictableArrays | None = None) -> None:
+        """`arrays`: those that the network is made of."""
         self._network = network
         self._width = width
+        self._arrays = arrays
         self._layers = (len(network.inputs) - FIRST_SILENT_INPUT) // 2
         self._own = threading.local()
 
@@ -79,8 +82,10 @@ class OpenVinoEncoder:
         return result, request
 
     def rest(self) -> None:
-        """Gives back what inferences of several lengths have left."""
+        """Gives back what inferences of several lengths have left, and the weights that are kept twice."""
         give_back(self._network)
+        if self._arrays:
+            self._arrays.evict()
 
     def _request(self) -> Any:
         """The inference of this thread: one can be used by one thread at a time."""
@@ -101,11 +106,12 @@ def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None
         width = len(weights["conv2/bias"])
         if width not in MEASURED_WIDTHS:
             return None
-        network = compiled(network_of(weights), calls=calls, threads=threads, group=QUANTISED_GROUP)
+        arrays = EvictableArrays(folder / MODEL_FILE)
+        network = compiled(network_of(weights, arrays), calls=calls, threads=threads, group=QUANTISED_GROUP)
     except (ImportError, UnknownLayout, RuntimeError) as reason:
         log.info("the encoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
         return None
-    return OpenVinoEncoder(network, width)
+    return OpenVinoEncoder(network, width, arrays)
 
 
 def sharing(calls: int, threads: int) -> tuple[int, int]:
@@ -117,7 +123,7 @@ def sharing(calls: int, threads: int) -> tuple[int, int]:
     return (calls // 2, 2) if threads == 1 and calls % 2 == 0 else (calls, threads)
 
 
-def network_of(weights: Weights) -> Model:
+def network_of(weights: Weights, arrays: EvictableArrays | None = None) -> Model:
     """The encoder's network.
 
     Inputs: features (1, mel bands, frames); what is added to the logits of attention for each key (1, 1, 1,
@@ -125,7 +131,7 @@ def network_of(weights: Weights) -> Model:
     bfloat16. Results: encodings (1, positions, width); then the keys and values of each layer.
     """
     openvino = import_openvino()
-    graph = NetworkParts(weights)
+    graph = NetworkParts(weights, arrays)
     bands, width = weights["conv1/weight"].shape[1], len(weights["conv2/bias"])
     features = graph.ops.parameter(openvino.PartialShape([1, bands, -1]), np.float32, name="features")
     counts = graph.ops.parameter(openvino.PartialShape([1, 1, 1, -1]), np.float32, name="counts")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_arrays import numbers
@@ -135,7 +136,8 @@ def decoder_of(folder: Path, options: EngineOptions, tokens: WhisperTokens) -> O
     weights, embeddings = Weights(first, "decoder"), Weights(second, "decoder")
     del first
     known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
-    return OpenVinoDecoder(NetworkParts(weights), embeddings, known, calls=calls, threads=threads)
+    graph = NetworkParts(weights, EvictableArrays(folder / MODEL_FILE))
+    return OpenVinoDecoder(graph, embeddings, known, calls=calls, threads=threads)
 
 
 def vocabulary(tokens: WhisperTokens, size: int) -> Vocabulary:
