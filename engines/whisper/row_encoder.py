@@ -43,12 +43,13 @@ class RowEncoder:
         self.quick = quick
         self._on_cpu = model.model.device == "cpu"
         short = self._short_padding() if adaptive else None
-        self._padding, self._draft_padding = short, short
+        self._padding = QUICK_PADDING_FRAMES if quick and adaptive else short
+        self._draft_padding = short
         # A GPU encodes a full window in some milliseconds, so that no accuracy is risked there for a length
         # that nobody has measured.
         if short == PADDING_UNMEASURED and not self._on_cpu:
             self._padding = None
-        self.tight = self._on_cpu and short in (PADDING_FRAMES, QUICK_PADDING_FRAMES)
+        self.tight = self._on_cpu and short == PADDING_FRAMES
         self.grid = COARSE_GRID_FRAMES if self.tight or not self._on_cpu else GRID_FRAMES
         self._silence = EncodedSilence(self._encode_silence) if self.tight else None
 
@@ -71,22 +72,25 @@ class RowEncoder:
         """
         if not self._on_cpu:
             return self._model.encode(np.stack([row.piece(size) for row in rows]))
-        short = self._silence is not None and any(row.encoded < FULL_FRAMES for row in rows)
-        silence = self._silence.value() if self._silence and short else None
-        alone = [self._encoded(row.piece(row.encoded)[None], silence) for row in rows]
+        alone = [self._encoded(row) for row in rows]
         if len(rows) == 1 and rows[0].encoded == size:
             return alone[0]
-        return join_rows(alone, size // FRAMES_PER_POSITION, silence.encoded if silence else None)
+        silence = self._silence.value().encoded if self._silence else None
+        return join_rows(alone, size // FRAMES_PER_POSITION, silence)
 
-    def _encoded(self, features: Samples, silence: Silence | None) -> StorageView:
-        if self.quick:
-            return as_rows(self.quick.encode(features, silence.attended if silence else None))
-        return self._model.encode(features)
+    def _encoded(self, row: Row) -> StorageView:
+        """Drafts are made again and again, and attend to no silence that is not encoded with them."""
+        features = row.piece(row.encoded)[None]
+        if not self.quick:
+            return self._model.encode(features)
+        attends = row.padding == QUICK_PADDING_FRAMES and not row.full
+        silence = self._silence.value().attended if self._silence and attends else None
+        return as_rows(self.quick.encode(features, silence))
 
     def _short_padding(self) -> int:
         """Frames of silence after the sound of a short encoding, by the width of the encoder."""
         if self.quick:
-            return QUICK_PADDING_FRAMES  # there are none for other models than the measured ones
+            return PADDING_FRAMES  # there are none for other models than the measured ones
         width = self._model.encode(self._quiet(ENCODED_GRID_FRAMES)).shape[2]
         return PADDING_FRAMES if width in MEASURED_WIDTHS else PADDING_UNMEASURED
 

@@ -54,7 +54,7 @@ MAX_FALLBACK_ROUNDS = 2
 PADDING_FRAMES = 400
 """Frames of silence after the sound in a short encoding; see docs/decisions/0004."""
 QUICK_PADDING_FRAMES = 300
-"""The same with a quick encoder, for which the sound attends to more silence than is encoded with it."""
+"""The same with a quick encoder, not for drafts; sound attends to more silence than is encoded with it."""
 LONG_FRAMES = 1500
 LONG_PADDING_FRAMES = 100
 """Sound of at least `LONG_FRAMES` gets so much; it needs less silence to avoid repetition loops."""
