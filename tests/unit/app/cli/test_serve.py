@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
+import gc
 import resource
 import signal
+import socket
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,3 +95,49 @@ def test_ctrl_c_during_imports_is_told_after_them() -> None:
         imports()
     assert done == [True]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_python_looks_for_garbage_from_when_the_server_runs(
+    settings: Settings, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before: imports make hardly any."""
+    looks: list[bool] = []
+
+    class QuietServer:
+        started = True
+
+        def __init__(self, *_: object) -> None:
+            looks.append(gc.isenabled())
+
+        def run(self, sockets: list[socket.socket]) -> None:
+            looks.append(gc.isenabled())
+            for opened in sockets:
+                opened.close()
+
+    monkeypatch.setattr(serve, "_settings", lambda *_: settings)
+    monkeypatch.setattr(serve, "_preflight", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr("app.logs.set_up_logging", lambda *_: None)
+    monkeypatch.setattr(faulthandler, "enable", lambda: None)
+    monkeypatch.setattr("app.container.Container", lambda settings: Container(settings, lambda _: load))
+    monkeypatch.setattr("app.api.server.Server", QuietServer)
+
+    def load(folder: Path, options: EngineOptions) -> EchoTranscriber:
+        return engine
+
+    serve.serve()
+    assert looks == [False, True]
+    assert gc.isenabled()
+
+
+def test_python_looks_for_garbage_after_a_start_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        looks.append(gc.isenabled())
+        raise CertificateUnusable("no certificate")
+
+    looks: list[bool] = []
+    monkeypatch.setattr(serve, "_settings", refuse)
+    with pytest.raises(CertificateUnusable):
+        serve.serve()
+    assert looks == [False]
+    assert gc.isenabled()
