@@ -105,7 +105,8 @@ class ThreadsPlacement:
         engine = kind.load(order.folder, order.options)
         with suppress(Exception):  # as above: the first real request will raise the same failure
             voice = kind.voices(order.folder)[0]
-            engine.synthesize(Utterance(WARM_UP_TEXT, voice.name, voice.language))
+            speak = getattr(engine, "warm_up", engine.synthesize)  # an engine may have a shorter way
+            speak(Utterance(WARM_UP_TEXT, voice.name, voice.language))
         return SynthesizerHost(engine, self._finder.cloners)
 
     def _diarizer(self, order: Order) -> _LocalHost:

@@ -14,7 +14,7 @@ from app.errors import ModelUnavailable, from_engine
 from app.runtime.threads_placement import ThreadsPlacement, TranscriberHost
 from engines.catalog import EngineFinder
 from engines.errors import DeviceLost
-from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Voice, Window, WindowResult
 from engines.work import LengthClasses, Order, Transcribe
 
 WORK = Transcribe((Window(Pcm(np.zeros(16_000, np.float32))),), TranscribeOptions())
@@ -77,3 +77,21 @@ def test_on_a_gpu_every_kind_of_search_is_tried_before_the_first_request(
     host = ThreadsPlacement(cast("EngineFinder", finder)).open(order)
     assert [(options.beam_size, options.temperatures) for options in engine.tried] == searches
     assert host.device == device
+
+
+@pytest.mark.parametrize("shorter", [False, True])
+def test_an_engine_speaks_once_before_the_first_request_in_its_own_way_if_it_has_one(
+    *, shorter: bool
+) -> None:
+    spoken: list[tuple[str, str]] = []
+    engine = SimpleNamespace(synthesize=lambda utterance: spoken.append(("synthesize", utterance.voice)))
+    if shorter:
+        engine.warm_up = lambda utterance: spoken.append(("warm_up", utterance.voice))
+    kind = SimpleNamespace(
+        load=lambda folder, options: engine, voices=lambda folder: (Voice("anna", "de", "female", 24_000),)
+    )
+    finder = SimpleNamespace(synthesizers=lambda name: kind, cloners=None)
+    ThreadsPlacement(cast("EngineFinder", finder)).open(
+        Order("speech", "pretended", Path(), EngineOptions(), "m")
+    )
+    assert spoken == [("warm_up" if shorter else "synthesize", "anna")]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from engines.common.installed import installed
 from engines.errors import WeightsBroken
 from engines.kokoro import engine
+from engines.types import Utterance
 
 NAMES = ("af_bella", "ef_dora", "hf_alpha", "jf_alpha", "zf_xiaobei", "xx_none")
 
@@ -67,3 +71,25 @@ def test_the_form_of_the_model_that_the_device_has_code_for(
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(WeightsBroken, match="no Kokoro model"):
         engine._model(tmp_path, "cpu")
+
+
+def test_a_warm_up_speaks_fast(tmp_path: Path) -> None:
+    """The sound of a letter at the usual speed takes more CPU time than all else of the first sentence."""
+    np.zeros(engine.STYLE_SHAPE, np.float32).tofile(tmp_path / "af_bella.bin")
+    (tmp_path / "k.onnx").touch()
+    speeds: list[float] = []
+
+    class Network:
+        def get_inputs(self) -> list[Any]:
+            return [SimpleNamespace(name="tokens")]
+
+        def run(self, names: None, inputs: dict[str, Any], options: None) -> list[Any]:
+            speeds.append(float(inputs["speed"][0]))
+            return [np.zeros(10, np.float32)]
+
+    phonemes = SimpleNamespace(batches=lambda text, language, asian: [[5]])
+    made = engine.KokoroSynthesizer(tmp_path, cast("Any", Network()), cast("Any", phonemes))
+    letter = Utterance("A.", "af_bella", "en-US")
+    made.warm_up(letter)
+    made.synthesize(letter)
+    assert speeds == [engine.WARM_UP_SPEED, 1]
