@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import WeightsBroken, is_out_of_memory
-from engines.heap import keep_large_arrays, return_large_arrays
+from engines.heap import keep_large_arrays, return_free_memory, return_large_arrays
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_weights import UnknownLayout, read_arrays
 from engines.whisper.device import ctranslate2_on_cpu
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 MULTILINGUAL_TOKENS = 51_865
 """CTranslate2 takes a model with at least so many tokens for one of many languages."""
+KEPT_SECONDS = 30.0
 CHANGED = "The weights were removed or changed while they were in use."
 
 
@@ -36,12 +38,17 @@ class LateWhisper:
 
     device = "cpu"
 
-    def __init__(self, load: Callable[[], Whisper], *, is_multilingual: bool) -> None:
+    def __init__(
+        self, load: Callable[[], Whisper], *, is_multilingual: bool, kept_seconds: float = KEPT_SECONDS
+    ) -> None:
+        """`kept_seconds`: how long it stays after its last use, if there is a rest meanwhile."""
         self.is_multilingual = is_multilingual
         self._load = load
+        self._kept_seconds = kept_seconds
         self._lock = threading.Lock()
         self._model: Whisper | None = None
-        self._used = False
+        self._used_at = 0.0
+        self._timer: threading.Timer | None = None
         return_large_arrays()
 
     def generate(self, *texts: Any, **options: Any) -> Sequence[WhisperGenerationResult]:
@@ -51,24 +58,40 @@ class LateWhisper:
         return self._loaded().align(*texts)
 
     def rest(self) -> None:
-        """Gives the model's memory back, if it was not needed since the last rest."""
+        """Gives the model's memory back, now or later, unless it is used meanwhile."""
         with self._lock:
-            if not self._used:
+            self._stop_waiting()
+            left = self._used_at + self._kept_seconds - time.monotonic()
+            if left <= 0 or self._model is None:
                 self._forget()
-            self._used = False
+                return
+            self._timer = threading.Timer(left, self._rest_again)
+            self._timer.daemon = True
+            self._timer.start()
 
     def unload_model(self) -> None:
         with self._lock:
+            self._stop_waiting()
             self._forget()
 
     def _loaded(self) -> Whisper:
         """The model. A thread that works with it keeps it, whatever the others do."""
         with self._lock:
-            self._used = True
+            self._stop_waiting()
+            self._used_at = time.monotonic()
             if self._model is None:
                 self._model = self._load()
                 keep_large_arrays()  # CTranslate2 makes them anew for each token
             return self._model
+
+    def _rest_again(self) -> None:
+        self.rest()
+        return_free_memory()
+
+    def _stop_waiting(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _forget(self) -> None:
         self._model = None

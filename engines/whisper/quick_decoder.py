@@ -93,7 +93,7 @@ class QuickDecoder:
         return self._model.align(encoded, start, texts, frames)
 
     def rest(self) -> None:
-        """Gives memory back. CTranslate2 stays if it was needed since the last rest."""
+        """Gives memory back; that of CTranslate2 some time after its last use."""
         self._quick.rest()
         self._model.rest()
 

@@ -19,6 +19,7 @@ from engines.whisper import chosen_model, late_model
 from engines.whisper.chosen_model import choose_model
 from engines.whisper.late_model import LateModel, LateWhisper
 from tests.support.ctranslate2_file import write_decoder
+from tests.support.waiting import wait_until
 
 OPTIONS = EngineOptions(device="cpu", workers=1)
 TOKENS = 40
@@ -83,16 +84,38 @@ def test_several_threads_load_it_once() -> None:
     assert loader.loaded == 1
 
 
-def test_at_rest_it_stays_only_if_it_was_needed_since_the_rest_before() -> None:
+def test_at_rest_it_is_given_back_some_time_after_its_last_use() -> None:
     loader = Loader()
-    whisper = LateWhisper(loader, is_multilingual=True)
-    loads = []
-    for call in (whisper.rest, whisper.align, whisper.rest, whisper.align, whisper.rest, whisper.rest):
-        call()
-        loads.append((loader.loaded, whisper._model is not None))
-    assert loads == [(0, False), (1, True), (1, True), (1, True), (1, True), (1, False)]
+    whisper = LateWhisper(loader, is_multilingual=True, kept_seconds=0.2)
+    whisper.rest()
+    whisper.align()
+    assert whisper._model
+    whisper.rest()
+    wait_until(lambda: whisper._model is None, 20)
     whisper.align()
     assert loader.loaded == 2
+
+
+def test_without_a_rest_it_stays() -> None:
+    whisper = LateWhisper(Loader(), is_multilingual=True, kept_seconds=0)
+    whisper.align()
+    assert whisper._model
+    whisper.rest()
+    assert whisper._model is None
+
+
+def test_who_uses_it_again_keeps_it() -> None:
+    whisper = LateWhisper(Loader(), is_multilingual=True)
+    whisper.align()
+    whisper.rest()
+    waiting = whisper._timer
+    assert waiting
+    whisper.align()
+    assert waiting.finished.is_set()  # as it is where it was cancelled
+    whisper.rest()
+    assert whisper._model
+    whisper.unload_model()
+    assert whisper._timer is None
 
 
 def test_it_can_be_closed_whether_it_is_loaded_or_not() -> None:
