@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.common.onnx import session
 from engines.common.openvino import compiled, give_back, where_it_suits
 from engines.cores import cores
@@ -30,7 +32,16 @@ if TYPE_CHECKING:
 class KokoroParts:
     """The network. Several threads may call it; their vocoders run one after the other."""
 
-    def __init__(self, before: InferenceSession, vocoder: CompiledModel, after: InferenceSession) -> None:
+    def __init__(
+        self,
+        before: InferenceSession,
+        vocoder: CompiledModel,
+        after: InferenceSession,
+        arrays: EvictableArrays,
+        weights: list[NDArray[np.uint16]],
+    ) -> None:
+        """`arrays`: where the weights of the vocoder are."""
+        self._arrays, self._weights = arrays, weights
         self._before = before
         self._given = [found.name for found in before.get_outputs()]
         self._vocoder = vocoder
@@ -50,8 +61,11 @@ class KokoroParts:
         return list(self._after.run(names, {self._spectrum: spectrum}, options))
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for sentences as long as the last ones."""
+        """Gives back what OpenVINO keeps for sentences as long as the last ones, and the weights that it has
+        twice.
+        """
         with self._lock:
+            self._arrays.evict()
             give_back(self._vocoder)
 
 
@@ -65,9 +79,10 @@ def _load(model: Path, options: EngineOptions) -> KokoroParts:
     from engines.kokoro.vocoder_network import SIZES, SPECTRUM, given, vocoder
 
     whole = StoredGraph.read(model)
-    network = vocoder(whole)
+    arrays = EvictableArrays(model)
+    network, weights = vocoder(whole, arrays)
     ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
     del network
     before = session(whole.part({}, given()).message(), options, optimized=False)
     after = whole.part({SPECTRUM: SIZES[SPECTRUM]}, {whole.outputs[0]: ("samples",)})
-    return KokoroParts(before, ours, session(after.message(), options))
+    return KokoroParts(before, ours, session(after.message(), options), arrays, weights)

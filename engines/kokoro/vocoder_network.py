@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.common.onnx_parts import Sizes, StoredGraph, UnknownGraph, as_bfloat16, attributes
 from engines.common.quick_operators import doubles_its_stride, upsampling_kernel
 from engines.kokoro.float_weights import Convolution, Convolutions
@@ -53,13 +54,16 @@ def given() -> dict[str, Sizes]:
     return sizes
 
 
-def vocoder(graph: StoredGraph) -> Model:
-    """The network that makes `SPECTRUM`. Raises `UnknownGraph`."""
+def vocoder(graph: StoredGraph, arrays: EvictableArrays) -> tuple[Model, list[NDArray[np.uint16]]]:
+    """The network that makes `SPECTRUM`, and its weights in `arrays`, which must live as long as the network.
+    Raises `UnknownGraph`.
+    """
     part = graph.part(given(), {SPECTRUM: SIZES[SPECTRUM]})
     found = Counter(node.op_type for node in part.nodes)
     if any(found[kind] != count for kind, count in MEASURED.items()):
         raise UnknownGraph("The vocoder is not the one that was measured.")
-    return _Vocoder(part).model()
+    made = _Vocoder(part, arrays)
+    return made.model(), made.kept
 
 
 def _blocks(stage: int) -> list[str]:
@@ -69,7 +73,9 @@ def _blocks(stage: int) -> list[str]:
 class _Vocoder:
     """Makes the nodes of one network."""
 
-    def __init__(self, graph: StoredGraph) -> None:
+    def __init__(self, graph: StoredGraph, arrays: EvictableArrays) -> None:
+        self._arrays = arrays
+        self.kept: list[NDArray[np.uint16]] = []
         self._openvino = import_openvino()
         from openvino import opset13
 
@@ -116,20 +122,20 @@ class _Vocoder:
 
     def _rounded(self, bits: NDArray[np.uint16]) -> Node:
         """A constant in bfloat16. OpenVINO would round float32 by itself, but would keep both."""
-        bits = np.ascontiguousarray(bits)
-        shape = self._openvino.Shape(list(bits.shape))
-        tensor = self._openvino.Tensor(bits.reshape(-1), shape, self._openvino.Type.bf16)
-        return self._openvino.op.Constant(tensor, shared_memory=False)
+        kept = self._arrays.new((bits.nbytes,)).view(np.uint16)
+        kept[:] = bits.reshape(-1)
+        self.kept.append(kept)
+        tensor = self._openvino.Tensor(kept, self._openvino.Shape(bits.shape), self._openvino.Type.bf16)
+        return self._openvino.op.Constant(tensor, shared_memory=True)
 
     def _convolved(self, x: Node, of: Convolution) -> Node:
         half = len(of.pads) // 2
         before, after = of.pads[:half], of.pads[half:]
-        bits = self._rounded(of.weights)
+        weights, bias = self._rounded(of.weights), self._number(of.bias[None, :, None])
         made = self._ops.convolution(
-            self._ops.convert(x, "bf16"), bits, of.strides, before, after, of.dilations
+            self._ops.convert(x, "bf16"), weights, of.strides, before, after, of.dilations
         )
-        made = self._ops.add(made, self._rounded(as_bfloat16(of.bias[None, :, None])))
-        return self._ops.convert(made, "f32")
+        return self._ops.convert(self._ops.add(made, self._ops.convert(bias, "bf16")), "f32")
 
     def _flat(self, x: Node) -> Node:
         return self._ops.mvn(
