@@ -1,4 +1,4 @@
-"""OpenVINO, the library: imported without its telemetry, and whether this CPU suits it.
+"""OpenVINO, the library: imported without what is not used of it, and whether this CPU suits it.
 
 Law: nothing is known here of models.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+NOT_IMPORTED = ("openvino_telemetry", "openvino.tools.ovc")
+"""Its telemetry, so that nothing is sent, and its converter of models, which is half of its modules."""
+
 
 def import_openvino() -> Any:
     """The library. Raises `ImportError` if it is not there.
 
-    Its package of telemetry counts as missing, so that the library takes an empty one: nothing is sent.
+    What is not used of it counts as missing, which the library can do with.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # the mark of a missing module
+    for name in NOT_IMPORTED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # the mark of a missing module
     import openvino
 
     return openvino
