@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.whisper.attended_silence import AttendedSilence
 
-REST_SECONDS = 2.0
+REST_SECONDS = 5.0
 """Seconds after loading until it is computed unless it was needed; meanwhile other models are loaded."""
 
 
