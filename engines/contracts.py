@@ -98,7 +98,11 @@ class LoadSpeechDetector(Protocol):
 
 
 class Synthesizer(Protocol):
-    """Text to speech, an utterance at a time."""
+    """Text to speech, an utterance at a time.
+
+    It may have two more methods without arguments: `warm_up`, a shorter way than a first utterance to load
+    what that needs; and `rest`, called when there was no work for some seconds, to give memory back.
+    """
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         """Sound at the voice's sampling rate; no samples if the text has nothing to speak.

@@ -71,15 +71,6 @@ class StoredGraph:
         return [found.name for found in self._model.graph.output]
 
     @property
-    def users(self) -> dict[str, list[NodeProto]]:
-        """The nodes that read an array, by its name."""
-        found: dict[str, list[NodeProto]] = {}
-        for node in self.nodes:
-            for name in node.input:
-                found.setdefault(name, []).append(node)
-        return found
-
-    @property
     def makers(self) -> dict[str, NodeProto]:
         """The node that makes an array, by its name."""
         return {name: node for node in self.nodes for name in node.output}
@@ -88,10 +79,18 @@ class StoredGraph:
         return array in self._arrays
 
     def __getitem__(self, array: str) -> NDArray[np.generic]:
-        """A constant array. Raises `UnknownGraph` if there is no such one."""
+        """A constant array. Raises `UnknownGraph` if there is no such one, or if it is damaged."""
         if array not in self._arrays:
             raise UnknownGraph(f"{array} is no constant.")
-        return numpy_helper.to_array(TensorProto.FromString(bytes(self._arrays[array])))
+        try:
+            read = TensorProto.FromString(bytes(self._arrays[array]))
+            if read.data_location != TensorProto.EXTERNAL:
+                return numpy_helper.to_array(read)
+        except MemoryError:
+            raise
+        except Exception as wrong:  # as above
+            raise UnknownGraph(f"{array} cannot be read.") from wrong
+        raise UnknownGraph(f"{array} is in a file of its own.")
 
     def add(self, name: str, values: NDArray[np.generic] | Sequence[int]) -> str:
         """Adds an array, and returns its name."""

@@ -63,7 +63,13 @@ def where_it_suits(load: Callable[[], Network], options: EngineOptions, name: st
         return None
     try:
         return load()
-    except (UnknownGraph, WeightsBroken, RuntimeError) as reason:
+    except (
+        UnknownGraph,
+        WeightsBroken,
+        RuntimeError,
+        ValueError,
+        LookupError,
+    ) as reason:  # nodes without inputs
         why = " ".join(str(reason).split())
         log.info("ONNX Runtime runs all of %s, which takes longer: %s", name, why)
         return None

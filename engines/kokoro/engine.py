@@ -90,7 +90,6 @@ class KokoroSynthesizer:
         self._network: InferenceSession | KokoroParts | None = network
         self._tokens_input = network.get_inputs()[0].name
         self._phonemes = phonemes
-        self._styles: dict[str, NDArray[np.float32]] = {}
 
     def synthesize(self, utterance: Utterance) -> Pcm:
         return self._sound(utterance, speed=1)
@@ -114,7 +113,7 @@ class KokoroSynthesizer:
             self._network.rest()
 
     def close(self) -> None:
-        self._styles.clear()
+        self._phonemes.close()
         self._network = None
 
     def _speak(self, tokens: list[int], style: NDArray[np.float32], speed: float) -> Samples:
@@ -138,18 +137,16 @@ class KokoroSynthesizer:
         return np.asarray(sum(w / total * self._style(name) for name, w in weights.items()), np.float32)
 
     def _style(self, voice: str) -> NDArray[np.float32]:
-        if voice not in self._styles:
-            path = self._folder / f"{voice}.bin"
-            if voice not in {known.name for known in voices(self._folder)}:
-                raise EngineError(f"There is no voice `{voice}`.")
-            try:
-                table = np.memmap(path, "<f4", "r")  # a sentence needs one row of it
-            except (OSError, ValueError) as wrong:
-                raise WeightsBroken(f"The voice `{voice}` is damaged.") from wrong
-            if table.size != STYLE_SHAPE[0] * STYLE_SHAPE[1]:
-                raise WeightsBroken(f"The voice `{voice}` is damaged.")
-            self._styles[voice] = table.reshape(STYLE_SHAPE)
-        return self._styles[voice]
+        """The style table, read anew for each utterance: half a megabyte that would stay for each voice."""
+        if voice not in {known.name for known in voices(self._folder)}:
+            raise EngineError(f"There is no voice `{voice}`.")
+        try:
+            table = np.fromfile(self._folder / f"{voice}.bin", "<f4")
+        except OSError as wrong:
+            raise WeightsBroken(f"The voice `{voice}` is damaged.") from wrong
+        if table.size != STYLE_SHAPE[0] * STYLE_SHAPE[1]:
+            raise WeightsBroken(f"The voice `{voice}` is damaged.")
+        return table.reshape(STYLE_SHAPE)
 
 
 def _voice(name: str) -> Voice:

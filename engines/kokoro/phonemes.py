@@ -65,6 +65,11 @@ class Phonemes:
                 _forget_dictionary()
             self._chinese_read = False
 
+    def close(self) -> None:
+        """Gives it back in any case."""
+        with _lock:
+            _forget_dictionary()
+
     def _run(self, text: str, language: str, *, asian: bool) -> str:
         base = primary_subtag(language)
         with _lock:
@@ -121,7 +126,8 @@ def _chinese() -> Callable[[str], str]:
         from misaki.zh import ZHG2P
     except ImportError as failure:
         raise import_failure(failure, "kokoro with Chinese and Japanese", "asian") from failure
-    jieba.setLogLevel(logging.ERROR)
+    # Where it cannot keep its dictionary in a file, it tells so with a traceback.
+    jieba.setLogLevel(logging.CRITICAL)
     reader = ZHG2P()
     return lambda text: str(reader(text)[0])
 

@@ -88,3 +88,17 @@ def test_a_message_that_ends_anywhere_is_read_or_refused() -> None:
 def test_an_unknown_constant_is_refused() -> None:
     with pytest.raises(UnknownGraph, match="three"):
         whole()["three"]
+
+
+def test_a_damaged_array_is_refused_when_it_is_read() -> None:
+    packed_sizes_that_end_too_early = b"\x0a\x01\x80"
+    graph = StoredGraph(model(), {"two": packed_sizes_that_end_too_early})
+    with pytest.raises(UnknownGraph, match="two cannot be read"):
+        graph["two"]
+
+
+def test_an_array_in_a_file_of_its_own_is_refused() -> None:
+    array = numpy_helper.from_array(np.zeros(2, np.float32), "two")
+    array.data_location = TensorProto.EXTERNAL
+    with pytest.raises(UnknownGraph, match="file of its own"):
+        StoredGraph(model(), {"two": array.SerializeToString()})["two"]
