@@ -1,7 +1,6 @@
 """Returns freed memory of this process to the operating system.
 
-Law: does nothing if the C library is not
-glibc.
+Law: does nothing if the C library is not glibc.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ LARGEST_KEPT_BYTES = 32 * 1024 * 1024
 """Freed arrays of at least this size are never kept by glibc."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The numbers of these parameters in glibc's `malloc.h`."""
-OPERATORS_CHOICE = "MALLOC_MMAP_THRESHOLD_"
-"""The environment variable by which glibc can be told the same before the process starts."""
+OPERATORS_CHOICES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+"""The environment variables by which glibc can be told the same before the process starts."""
 
 
 def return_free_memory() -> None:
@@ -52,7 +51,7 @@ def keep_large_arrays() -> None:
 
 def _keep_below(size: int) -> None:
     mallopt = _function("mallopt")
-    if mallopt is not None and OPERATORS_CHOICE not in os.environ:
+    if mallopt is not None and not any(choice in os.environ for choice in OPERATORS_CHOICES):
         mallopt(M_MMAP_THRESHOLD, size)
         mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc does by itself
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from engines.cores import cores
+from engines.heap import return_large_arrays
 from engines.types import EngineOptions
 from engines.whisper.device import calculates_in_int8, place_on_cpu, place_on_gpu, workers
 from engines.whisper.late_model import LateModel
@@ -48,6 +49,7 @@ def choose_model(folder: Path, options: EngineOptions) -> ChosenModel:
         tokens = WhisperTokens(late.hf_tokenizer, multilingual=late.model.is_multilingual)
         calls, _ = workers(options, cores())
         if decoder := load_decoder(folder, options, late.model, tokens):
+            return_large_arrays()
             return ChosenModel(cast("WhisperModel", late), calls, encoder, decoder)
     model, calls = place_on_cpu(folder, options)
     return ChosenModel(model, calls, encoder)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from engines.whisper.file_matrix import FileMatrix
 
 FORMAT_VERSION = 6
+SPECIFICATION = ("WhisperSpec", 3)
+"""Name and revision of the layout of models."""
 TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 """The types of arrays, by their numbers in the file; bfloat16, which NumPy lacks, is the next one."""
 MOST_ARRAYS = 100_000
@@ -80,8 +82,8 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         reader = _ModelFile(path)
         if (version := reader.number("I")) != FORMAT_VERSION:
             raise UnknownLayout(f"the version is {version}")
-        reader.text()  # the name of the specification
-        reader.number("I")  # its revision
+        if (specification := (reader.text(), reader.number("I"))) != SPECIFICATION:
+            raise UnknownLayout("the specification is {}, revision {}".format(*specification))
         if (count := reader.number("I")) > MOST_ARRAYS:
             raise UnknownLayout(f"{count} arrays")
         arrays = {reader.text(): reader.array() for _ in range(count)}

@@ -132,7 +132,7 @@ class WhisperTranscriber:
         known = window.language if self._tokens.multilingual else "en"
         language = LanguageGuess(known, 1.0) if known else None
         padding = self._rows.padding(draft=draft)
-        return Row(window, features, language, padding, self._rows.grid, tight=self._rows.tight)
+        return Row(window, features, language, padding, self._rows.grid, tight=self._rows.tight, draft=draft)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
         size, full = rows[0].size, rows[0].full

@@ -49,7 +49,6 @@ class LateWhisper:
         self._model: Whisper | None = None
         self._used_at = 0.0
         self._timer: threading.Timer | None = None
-        return_large_arrays()
 
     def generate(self, *texts: Any, **options: Any) -> Sequence[WhisperGenerationResult]:
         return self._loaded().generate(*texts, **options)
@@ -81,7 +80,7 @@ class LateWhisper:
             self._used_at = time.monotonic()
             if self._model is None:
                 self._model = self._load()
-                keep_large_arrays()  # CTranslate2 makes them anew for each token
+            keep_large_arrays()  # CTranslate2 makes them anew for each token
             return self._model
 
     def _rest_again(self) -> None:

@@ -83,15 +83,17 @@ class OpenVinoEncoder:
 
     def rest(self) -> None:
         """Gives back what inferences of several lengths have left, and the weights that are kept twice."""
+        self._own = threading.local()  # an inference keeps its results
         give_back(self._network)
         if self._arrays:
             self._arrays.evict()
 
     def _request(self) -> Any:
         """The inference of this thread: one can be used by one thread at a time."""
-        if not hasattr(self._own, "request"):
-            self._own.request = self._network.create_infer_request()
-        return self._own.request
+        own = self._own
+        if not hasattr(own, "request"):
+            own.request = self._network.create_infer_request()
+        return own.request
 
 
 def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None:

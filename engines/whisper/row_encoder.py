@@ -58,8 +58,10 @@ class RowEncoder:
             self._silence.close()
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next call."""
+        """Gives back what OpenVINO keeps for the next call. Silence is encoded before, if it was not yet."""
         if self.quick:
+            if self._silence:
+                self._silence.value()
             self.quick.rest()
 
     def padding(self, *, draft: bool = False) -> int | None:
@@ -83,7 +85,7 @@ class RowEncoder:
         features = row.piece(row.encoded)[None]
         if not self.quick:
             return self._model.encode(features)
-        attends = row.padding == QUICK_PADDING_FRAMES and not row.full
+        attends = self._silence is not None and not row.draft and not row.full
         silence = self._silence.value().attended if self._silence and attends else None
         return as_rows(self.quick.encode(features, silence))
 

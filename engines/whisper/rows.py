@@ -94,6 +94,8 @@ class Row:
     """The length of short encodings is a multiple of so many frames, as the decoder gets it."""
     tight: bool = False
     """Whether the encoder gets fewer frames than the decoder: the rest is the encoding of silence."""
+    draft: bool = False
+    """Whether the text is provisional."""
     seek: int = 0
     """Position at which the next round begins: frames from the start of the window."""
     said: list[int] = field(default_factory=list)

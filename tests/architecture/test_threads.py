@@ -12,7 +12,16 @@ COUNT = "import sys, numpy; from pathlib import Path; print(len(list(Path('/proc
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="this system does not list threads")
-@pytest.mark.parametrize("program", ["app.main", "app.runtime.child_program", "engines.catalog"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        "app.main",
+        "app.container",
+        "app.runtime.child_program",
+        "app.runtime.reader_program",
+        "engines.catalog",
+    ],
+)
 def test_importing_a_program_starts_no_thread(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import {program}; {COUNT}"],

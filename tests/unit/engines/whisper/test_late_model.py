@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +44,7 @@ class Loader:
 
     def __call__(self, *given: Any) -> Any:
         self.loaded += 1
+        time.sleep(0.05)  # for others to come meanwhile
         return LoadedWhisper()
 
 
