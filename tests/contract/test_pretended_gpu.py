@@ -17,6 +17,7 @@ from faster_whisper import WhisperModel
 
 from engines.types import EngineOptions, Pcm, Samples, TranscribeOptions, Window
 from engines.whisper import engine as whisper
+from engines.whisper import row_encoder
 from engines.whisper.engine import WhisperTranscriber, load
 from tests.conftest import JFK, JFK_TEXT
 from tests.support.sound import RATE, decode
@@ -92,7 +93,7 @@ def test_a_batch_is_encoded_at_once_and_says_what_the_cpu_says(
 def test_a_width_that_was_not_measured_gets_whole_windows(
     model: WhisperModel, gpu: OnGpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whisper, "MEASURED_WIDTHS", ())
+    monkeypatch.setattr(row_encoder, "MEASURED_WIDTHS", ())
     engine = WhisperTranscriber(model, adaptive=True)
     assert engine.lengths.of(3) == engine.lengths.of(29)
     gpu.encoded.clear()
