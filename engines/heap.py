@@ -33,6 +33,19 @@ def return_free_memory() -> None:
         trim(0)
 
 
+class _Process:
+    """What is known of this process."""
+
+    of_one_model = False
+
+
+def is_of_one_model() -> None:
+    """Says that one model has this process for itself. Only then is its heap told what to keep: a library
+    that makes large arrays all the time would be slower beside.
+    """
+    _Process.of_one_model = True
+
+
 def return_large_arrays() -> None:
     """From now on, arrays of a megabyte and more go back to the operating system when they are freed.
 
@@ -51,7 +64,8 @@ def keep_large_arrays() -> None:
 
 def _keep_below(size: int) -> None:
     mallopt = _function("mallopt")
-    if mallopt is not None and not any(choice in os.environ for choice in OPERATORS_CHOICES):
+    chosen = any(choice in os.environ for choice in OPERATORS_CHOICES)
+    if mallopt is not None and _Process.of_one_model and not chosen:
         mallopt(M_MMAP_THRESHOLD, size)
         mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc does by itself
 

@@ -22,7 +22,7 @@ from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.threads_placement import ThreadsPlacement
 from app.runtime.windows_sent_ahead import SentWork, WindowKeeper, feature_threads
 from engines.errors import DeviceLost
-from engines.heap import QUIET_SECONDS, return_free_memory
+from engines.heap import QUIET_SECONDS, is_of_one_model, return_free_memory
 from engines.work import Host, Work
 
 log = logging.getLogger("engines")
@@ -206,6 +206,7 @@ def rest(host: object) -> None:
 def main() -> None:
     """Arguments: the id of the server's process, the descriptors of the socket and of the shared memory."""
     guard(int(sys.argv[1]))
+    is_of_one_model()
     pipe = Pipe.inherited(*map(int, sys.argv[2:]))
     order = pipe.receive()
     if order is None:

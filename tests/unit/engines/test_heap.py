@@ -35,8 +35,9 @@ print(before - megabytes())
 
 LARGE = """
 import ctypes
-from engines.heap import keep_large_arrays, return_large_arrays
+from engines.heap import is_of_one_model, keep_large_arrays, return_large_arrays
 
+MINE
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = [ctypes.c_size_t]
@@ -72,13 +73,18 @@ def test_what_is_freed_between_blocks_in_use_is_returned() -> None:
 
 @pytest.mark.skipif(_function("mallinfo2") is None, reason="only glibc is told how to return memory")
 @pytest.mark.parametrize(
-    ("own", "apart"),
-    [({}, ["True", "False", "True"]), ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, ["False"] * 3)],
+    ("own", "alone", "apart"),
+    [
+        ({}, True, ["True", "False", "True"]),
+        ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, True, ["False"] * 3),
+        ({}, False, ["False"] * 3),
+    ],
 )
-def test_large_arrays_are_returned_or_kept_unless_the_operator_has_chosen(
-    own: dict[str, str], apart: list[str]
+def test_in_a_process_of_one_model_large_arrays_are_returned_or_kept_unless_the_operator_has_chosen(
+    own: dict[str, str], alone: bool, apart: list[str]
 ) -> None:
-    command, environment = [sys.executable, "-c", LARGE], {**os.environ, **own}
+    program = LARGE.replace("MINE", "is_of_one_model()" if alone else "")
+    command, environment = [sys.executable, "-c", program], {**os.environ, **own}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == apart
 
