@@ -1,4 +1,4 @@
-"""Arrays of which the system can take the memory back, because their numbers are in a file.
+"""Arrays whose numbers are in a file, so that the operating system can take their memory back at any time.
 
 OpenVINO keeps the weights that a network is made of, beside a copy in an order of its own, and hardly looks
 at them again. In memory of the process they would stay until it ends.

@@ -36,7 +36,9 @@ BLOCKS_OF_STAGE, ROUNDS_OF_BLOCK = 3, 3
 FACTOR, SUMMAND = "Add_1_output_0", "Slice_1_output_0"
 """What the voice gives each normalisation."""
 MEASURED = {"ConvInteger": 50, "ConvTranspose": 2, "Conv": 1, "Sin": 48, "LeakyRelu": 3, "Pad": 1}
-"""How many nodes of these kinds the published vocoder has."""
+"""How many nodes of each of these kinds the published vocoder has. Graphs with other numbers of them are
+refused.
+"""
 VARIANCE_EPSILON = 1e-5
 COSINE_FACTORS = (0.248439211, -2.48229716, -0.530834754)
 """For distances d up to 1/2, cos(pi·d/2) is the first of them times (d² plus the second)², plus the third.

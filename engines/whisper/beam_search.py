@@ -40,7 +40,7 @@ class Continuation:
 
 
 class BeamSearch:
-    """The unfinished texts of a search: in the first step one for each row, in later steps `beams`."""
+    """The unfinished texts of a search: one for each row in the first step, then `beams` for each row."""
 
     def __init__(self, rows: int, *, beams: int, most_tokens: int, end: int) -> None:
         """`end`: the token that ends a text."""

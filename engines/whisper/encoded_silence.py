@@ -23,7 +23,7 @@ REST_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A window of silence."""
+    """Thirty seconds of silence, encoded."""
 
     encoded: NDArray[Any]
     """(1, positions, width)"""

@@ -21,9 +21,9 @@ VALUES_AT_ONCE = 131_072
 """Values that are computed with at once: half a megabyte, which the processor keeps in its cache."""
 LARGEST_INT8 = 127
 HALF_SIGN_AND_VALUE = np.array(0x8FFFE000, np.uint32).view(np.int32)[()]
-"""The bits of a float32 that a float16 can set, if its exponent is not corrected."""
+"""The bits of a float32 into which the sign and the digits of a float16 are moved."""
 EXPONENT_OF_HALVES = np.float32(2.0**112)
-"""By what a float32 is too small if it has the exponent of a float16."""
+"""A number is smaller by this factor when the exponent of its float16 is read as that of a float32."""
 
 
 @dataclass(frozen=True, slots=True)

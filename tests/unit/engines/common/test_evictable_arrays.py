@@ -25,7 +25,7 @@ def beside(tmp_path: Path) -> Path:
 def made_in(beside: Path) -> EvictableArrays:
     arrays = EvictableArrays(beside)
     if arrays._map is None:
-        pytest.skip("the disk of temporary files has no files without a name")
+        pytest.skip("the file system of the temporary folder does not know O_TMPFILE")
     return arrays
 
 

@@ -32,7 +32,7 @@ def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 def test_chinese_words_are_given_back_when_none_are_read() -> None:
-    jieba = pytest.importorskip("jieba", reason="jieba comes with the extra `asian`")
+    jieba = pytest.importorskip("jieba", reason="the extra `asian`, which reads Chinese, is not installed")
     phonemes = Phonemes()
     phonemes.rest()
     first = phonemes.phonemes("今天天气很好。", "zh")
