@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engines.cores import cores
 from engines.errors import EngineError, WeightsBroken, is_out_of_memory
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession, RunOptions, SessionOptions
 
 Provider: TypeAlias = str | tuple[str, dict[str, str]]
 """An execution provider of ONNX Runtime (a kind of device), with its options."""
@@ -22,27 +27,38 @@ NO_CUDA = (
 )
 
 
+@dataclass(frozen=True)
+class GivenArrays:
+    """Arrays that a graph in memory says are in a file beside it, by their names. A session uses these
+    instead of the file, and has no copy of them, but for matrices that are put in another order (`packed`).
+    """
+
+    file: Path
+    arrays: Mapping[str, NDArray[np.generic]]
+
+
 def session(
-    model: Path | bytes, options: EngineOptions, *, memory_plans: bool = True, optimized: bool = True
+    model: Path | bytes,
+    options: EngineOptions,
+    *,
+    memory_plans: bool = True,
+    optimized: bool = True,
+    given: GivenArrays | None = None,
+    packed: bool = True,
 ) -> InferenceSession:
     """A session on `options.threads` threads that sleep while they wait; on a GPU if the options say `cuda`.
 
     `model`: a file, or a graph in memory. `memory_plans`: ONNX Runtime plans one block of memory for each
     shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time.
     `optimized`: it rewrites the graph before it is run, which takes longer than all the rest of loading.
+    `given`: arrays of a graph in memory, on the CPU only. `packed`: matrices are copied in the order in which
+    they are read, which is otherwise done anew in each run.
     Raises `WeightsBroken`, and `EngineError` where the GPU cannot be used: it would go on on the CPU.
     """
     import onnxruntime
 
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.threads or cores()
-    settings.inter_op_num_threads = 1
-    settings.enable_mem_pattern = memory_plans
-    if not optimized:
-        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # Spinning threads take the cores from the other models of this process.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    settings.log_severity_level = 3
+    settings = _settings(options, memory_plans=memory_plans, optimized=optimized, packed=packed)
+    kept = _give(settings, given) if given else []
     on_gpu = options.device == "cuda"
     providers: list[Provider] = [*(_gpu(onnxruntime, options.devices[0]) if on_gpu else ()), CPU]
     try:
@@ -55,9 +71,41 @@ def session(
         raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong
     # The library keeps the graph for sessions on other devices, which nobody makes.
     vars(made)["_model_bytes"] = None
+    vars(made)["_given"] = kept  # it refers to them without owning them
     if on_gpu and CUDA not in made.get_providers():
         raise EngineError(NO_CUDA)
     return made
+
+
+def _settings(options: EngineOptions, *, memory_plans: bool, optimized: bool, packed: bool) -> SessionOptions:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads or cores()
+    settings.inter_op_num_threads = 1
+    settings.enable_mem_pattern = memory_plans
+    if not optimized:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not packed:
+        settings.add_session_config_entry("session.disable_prepacking", "1")
+    # Spinning threads take the cores from the other models of this process.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.log_severity_level = 3
+    return settings
+
+
+def _give(settings: SessionOptions, given: GivenArrays) -> list[object]:
+    """Gives a session these arrays. Returns what must live as long as the session."""
+    import onnxruntime
+
+    folder = str(given.file.parent.absolute())
+    settings.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    kept: list[object] = []
+    for name, array in given.arrays.items():
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+        settings.add_initializer(name, value)
+        kept.append(value)
+    return kept
 
 
 def shrinking(options: EngineOptions) -> RunOptions | None:

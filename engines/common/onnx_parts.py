@@ -15,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from engines.common.evictable_arrays import EvictableArrays
+from engines.common.onnx import GivenArrays
 from engines.common.protobuf_fields import fields, head
 
 Sizes: TypeAlias = Sequence[int | str]
 """The shape of an array; text is a size that varies."""
 GRAPH_OF_MODEL, ARRAY_OF_GRAPH, NAME_OF_ARRAY = 7, 5, 8
 """Numbers of fields in the messages of ONNX."""
+LARGE_BYTES = 16 * 1024
+"""Arrays of at least this size are worth pages of their own."""
 
 
 class UnknownGraph(Exception):
@@ -104,6 +108,21 @@ class StoredGraph:
     def _add(self, array: TensorProto) -> str:
         self._arrays[array.name] = array.SerializeToString()
         return array.name
+
+    def move_large_arrays(self, file: Path, to: EvictableArrays) -> GivenArrays:
+        """Moves the large arrays to `to`, for a session which is given them with the graph. The graph then
+        says that they are in `file`, where they came from, because ONNX has no other name for what is absent.
+        """
+        moved = dict[str, NDArray[np.generic]]()
+        for name in [name for name, message in self._arrays.items() if len(message) >= LARGE_BYTES]:
+            array = self[name]
+            moved[name] = to.new((array.nbytes,)).view(array.dtype).reshape(array.shape)
+            moved[name][...] = array
+            told = TensorProto(name=name, dims=array.shape, data_location=TensorProto.EXTERNAL)
+            told.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+            told.external_data.add(key="location", value=file.name)
+            self._add(told)
+        return GivenArrays(file, moved)
 
     def replace_nodes(self, nodes: Iterable[NodeProto]) -> None:
         """Gives the graph these nodes in place of its own."""

@@ -11,7 +11,7 @@ Law: the inputs of the published graph in, its sound out.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,10 @@ class KokoroParts:
         before: InferenceSession,
         vocoder: CompiledModel,
         after: InferenceSession,
-        arrays: EvictableArrays,
+        arrays: Sequence[EvictableArrays],
         weights: list[NDArray[np.uint16]],
     ) -> None:
-        """`arrays`: where the weights of the vocoder are."""
+        """`arrays`: where the weights are. `weights`: those of the vocoder."""
         self._arrays, self._weights = arrays, weights
         self._before = before
         self._given = [found.name for found in before.get_outputs()]
@@ -61,11 +61,12 @@ class KokoroParts:
         return list(self._after.run(names, {self._spectrum: spectrum}, options))
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for sentences as long as the last ones, and the weights that it has
-        twice.
+        """Gives back what OpenVINO keeps for sentences as long as the last ones, and the weights: the next
+        sentence reads those that it needs from their file.
         """
         with self._lock:
-            self._arrays.evict()
+            for arrays in self._arrays:
+                arrays.evict()
             give_back(self._vocoder)
 
 
@@ -79,10 +80,12 @@ def _load(model: Path, options: EngineOptions) -> KokoroParts:
     from engines.kokoro.vocoder_network import SIZES, SPECTRUM, given, vocoder
 
     whole = StoredGraph.read(model)
-    arrays = EvictableArrays(model)
+    arrays, first_arrays = EvictableArrays(model), EvictableArrays(model)
     network, weights = vocoder(whole, arrays)
     ours = compiled(network, calls=1, threads=options.threads or cores(), group=0, shapes=0)
     del network
-    before = session(whole.part({}, given()).message(), options, optimized=False)
+    first = whole.part({}, given())
+    moved = first.move_large_arrays(model, first_arrays)
+    before = session(first.message(), options, optimized=False, given=moved, packed=False)
     after = whole.part({SPECTRUM: SIZES[SPECTRUM]}, {whole.outputs[0]: ("samples",)})
-    return KokoroParts(before, ours, session(after.message(), options), arrays, weights)
+    return KokoroParts(before, ours, session(after.message(), options), (arrays, first_arrays), weights)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engines.common.evictable_arrays import EvictableArrays
 from engines.common.onnx import session
 from engines.common.openvino import compiled, give_back, where_it_suits
 from engines.cores import cores
@@ -26,6 +27,8 @@ from engines.types import EngineOptions, Samples
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
     from openvino import CompiledModel
+
+    from engines.common.onnx_parts import StoredGraph
 
 FIRST_LAYER = "/dec/conv_pre/Conv"
 """The first layer of what makes the sound."""
@@ -40,7 +43,9 @@ medium quality, 14 in those of high quality.
 class PiperParts:
     """The network. Several threads may call it; their sounds are made one after the other."""
 
-    def __init__(self, before: InferenceSession, vocoder: CompiledModel) -> None:
+    def __init__(self, before: InferenceSession, vocoder: CompiledModel, arrays: EvictableArrays) -> None:
+        """`arrays`: where the weights of the first part are."""
+        self._arrays = arrays
         self._before = before
         self._vocoder = vocoder
         self._inference = vocoder.create_infer_request()
@@ -56,8 +61,11 @@ class PiperParts:
         return [np.concatenate(made)]
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next piece."""
+        """Gives back what OpenVINO keeps for the next piece, and the weights, which are read from their file
+        when they are needed.
+        """
         with self._lock:
+            self._arrays.evict()
             give_back(self._vocoder)
 
     def _sound(self, frames: Samples) -> Samples:
@@ -86,12 +94,15 @@ def load_parts(model: Path, options: EngineOptions) -> PiperParts | None:
 
 def _load(model: Path, options: EngineOptions) -> PiperParts:
     before, vocoder = _parts(model)
-    network = import_openvino().Core().read_model(vocoder)
+    network = import_openvino().Core().read_model(vocoder.message())
     ours = compiled(network, calls=1, threads=options.threads or cores(), group=0)
-    return PiperParts(session(before, options, optimized=False), ours)
+    arrays = EvictableArrays(model)
+    moved = before.move_large_arrays(model, arrays)
+    first = session(before.message(), options, optimized=False, given=moved)
+    return PiperParts(first, ours, arrays)
 
 
-def _parts(model: Path) -> tuple[bytes, bytes]:
+def _parts(model: Path) -> tuple[StoredGraph, StoredGraph]:
     """The graphs of the two parts."""
     from engines.common.onnx_parts import StoredGraph, UnknownGraph
     from engines.common.quick_operators import with_bfloat16_weights, with_quick_operators
@@ -108,4 +119,4 @@ def _parts(model: Path) -> tuple[bytes, bytes]:
         raise UnknownGraph("The sound needs more than its frames, such as the number of a speaker.")
     with_quick_operators(vocoder)
     with_bfloat16_weights(vocoder)
-    return whole.part({}, {name: (1, size, "frames")}).message(), vocoder.part(given, sound).message()
+    return whole.part({}, {name: (1, size, "frames")}), vocoder.part(given, sound)

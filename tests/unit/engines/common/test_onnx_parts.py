@@ -9,7 +9,10 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
+from engines.common.evictable_arrays import EvictableArrays
+from engines.common.onnx import session
 from engines.common.onnx_parts import StoredGraph, UnknownGraph
+from engines.types import EngineOptions
 
 
 def model() -> ModelProto:
@@ -63,6 +66,27 @@ def test_bfloat16_is_the_nearest_number_of_eight_bits() -> None:
     changed = whole()
     changed.add_bfloat16("rounded", np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -3.14159], np.float32))
     assert changed["rounded"].astype(np.float32).tolist() == [1.0, 1.0, 1 + 2**-6, -3.140625]
+
+
+def test_large_arrays_are_used_where_they_were_moved_to(tmp_path: Path) -> None:
+    file = tmp_path / "graph.onnx"
+    file.write_bytes(bytes(64 * 1024))
+    weight = np.arange(100 * 100, dtype=np.float32).reshape(100, 100)
+    graph = whole()
+    graph.add("weight", weight)
+    graph.replace_nodes([helper.make_node("Add", ["x", "weight"], ["y"])])
+    part = graph.part({"x": (1, 100)}, {"y": (100, 100)})
+    arrays = EvictableArrays(file)
+    moved = part.move_large_arrays(file, arrays)
+    assert len(part.message()) < 1000
+    network = session(part.message(), EngineOptions(threads=1), optimized=False, given=moved)
+    given = {"x": np.ones((1, 100), np.float32)}
+    for factor in (1, 2):
+        arrays.evict()
+        assert np.allclose(network.run(None, given)[0], 1 + factor * weight), "they were copied"
+        np.copyto(moved.arrays["weight"], 2 * weight)
+    with pytest.raises(UnknownGraph, match="a file of its own"):
+        part["weight"]
 
 
 @pytest.mark.parametrize(
