@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from app.container import Container
     from app.settings import Settings
 
+SWITCH_SECONDS = 0.001
+"""Seconds after which a thread gives Python's lock to another one that waits for it. With Python's own 5 ms
+the event loop waits for work threads longer than most of its steps take."""
+
 
 def serve(
     host: Annotated[
@@ -216,6 +220,7 @@ def _serve(container: Container, sockets: list[socket.socket]) -> None:
     gc.collect()
     gc.freeze()  # no other thread runs while Python looks through all objects, so there should be few
     gc.enable()
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         server.run(sockets)
     except SystemExit:  # uvicorn raises it after a failed start, which it has logged

@@ -16,6 +16,9 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 OOM_SCORE = 500
 """Value of `oom_score_adj`: when memory runs out, the kernel ends the child before the server."""
+CHILD_NICENESS = 5
+"""How much lower the priority of a process that computes is than the server's. With equal priorities, the
+event loop waited for a core in a third of the time while sixteen uploads came, and with this in a tenth."""
 
 
 def guard(parent: int) -> None:
@@ -33,3 +36,10 @@ def guard(parent: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     if os.getppid() != parent:  # the server ended before the line above
         sys.exit(1)
+
+
+def give_way() -> None:
+    """Lets the server have a core as soon as it has something to do. Call it before any thread is started:
+    threads have the priority of the one that starts them.
+    """
+    os.nice(CHILD_NICENESS)

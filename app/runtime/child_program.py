@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from app.runtime.child_guard import guard
+from app.runtime.child_guard import give_way, guard
 from app.runtime.child_messages import Done, Failure, Loaded
 from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.threads_placement import ThreadsPlacement
@@ -206,6 +206,7 @@ def rest(host: object) -> None:
 def main() -> None:
     """Arguments: the id of the server's process, the descriptors of the socket and of the shared memory."""
     guard(int(sys.argv[1]))
+    give_way()
     is_of_one_model()
     pipe = Pipe.inherited(*map(int, sys.argv[2:]))
     order = pipe.receive()

@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import BinaryIO
 
-from app.runtime.child_guard import guard
+from app.runtime.child_guard import give_way, guard
 from app.runtime.pipe import FrameKind, Pipe
 from app.runtime.reader_messages import CloseStream, Ended, OpenStream, ReaderOrder, ReadFailure
 
@@ -115,6 +115,7 @@ class ReadServer:
 def main() -> None:
     """Arguments: the id of the server's process, the numbers of the inherited sockets: frames, files."""
     guard(int(sys.argv[1]))
+    give_way()
     pipe, files = (socket.socket(fileno=int(number)) for number in sys.argv[2:4])
     frames = Pipe(pipe)
     first = frames.receive()

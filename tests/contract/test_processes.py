@@ -15,6 +15,7 @@ import pytest
 
 from app.errors import EngineCrashed, ModelUnavailable, from_engine
 from app.runtime import crash_history, process_host
+from app.runtime.child_guard import CHILD_NICENESS
 from app.runtime.lane_runner import LaneRunner
 from app.runtime.meters import Meters
 from app.runtime.process_host import ProcessHost, ProcessRules
@@ -50,6 +51,12 @@ def is_gone(pid: int) -> bool:
 
 def about(pid: int, name: str) -> bytes:
     return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def priorities(pid: int) -> set[int]:
+    """The priorities of the threads of a process."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in threads}
 
 
 class Made(Setting):
@@ -323,3 +330,11 @@ async def test_a_child_is_ended_before_the_server_and_sees_no_secrets(
     assert pid
     assert b"sk-secret" not in about(pid, "environ")
     assert about(pid, "oom_score_adj").strip() == b"500"
+
+
+async def test_all_threads_of_a_child_give_way_to_the_server(setting: Made) -> None:
+    await setting.say(setting.runner.admit())
+    pid = pid_of(setting.runner)
+    assert pid
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert priorities(pid) == {min(19, own + CHILD_NICENESS)}

@@ -8,6 +8,7 @@ import gc
 import resource
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -100,8 +101,9 @@ def test_ctrl_c_during_imports_is_told_after_them() -> None:
 def test_python_looks_for_garbage_from_when_the_server_runs(
     settings: Settings, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not before: imports make hardly any."""
+    """Not before: imports make hardly any. Python's lock changes hands more often from then on."""
     looks: list[bool] = []
+    switches: list[float] = []
 
     class QuietServer:
         started = True
@@ -117,6 +119,7 @@ def test_python_looks_for_garbage_from_when_the_server_runs(
     monkeypatch.setattr(serve, "_settings", lambda *_: settings)
     monkeypatch.setattr(serve, "_preflight", lambda _: asyncio.sleep(0))
     monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(sys, "setswitchinterval", switches.append)
     monkeypatch.setattr("app.logs.set_up_logging", lambda *_: None)
     monkeypatch.setattr(faulthandler, "enable", lambda: None)
     monkeypatch.setattr("app.container.Container", lambda settings: Container(settings, lambda _: load))
@@ -127,6 +130,7 @@ def test_python_looks_for_garbage_from_when_the_server_runs(
 
     serve.serve()
     assert looks == [False, True]
+    assert switches == [serve.SWITCH_SECONDS]
     assert gc.isenabled()
 
 
