@@ -38,17 +38,17 @@ class _ModelFile:
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
-            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._at = 0
 
     def number(self, kind: str) -> int:
         form = struct.Struct(f"<{kind}")
-        return int(form.unpack_from(self._data, self._skip(form.size))[0])
+        return int(form.unpack_from(self.pages, self._skip(form.size))[0])
 
     def text(self) -> str:
         size = self.number("H")
         at = self._skip(size)
-        return self._data[at : at + size].rstrip(b"\0").decode("ascii")
+        return self.pages[at : at + size].rstrip(b"\0").decode("ascii")
 
     def array(self) -> NDArray[Any]:
         rank = self.number("B")
@@ -62,18 +62,30 @@ class _ModelFile:
         if rest:
             raise UnknownLayout("an array ends within a number")
         at = self._skip(count * np.dtype(TYPES[kind]).itemsize)
-        return np.frombuffer(self._data, TYPES[kind], count, at).reshape(shape)
+        return np.frombuffer(self.pages, TYPES[kind], count, at).reshape(shape)
 
     def _skip(self, count: int) -> int:
         """Goes on by so many bytes; returns where they begin."""
         at = self._at
-        if at + count > len(self._data):
+        if at + count > len(self.pages):
             raise UnknownLayout("the file ends too early")
         self._at += count
         return at
 
 
-def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
+class FileArrays(dict[str, NDArray[Any]]):
+    """The arrays of a file by their names, and the pages of the file that they are."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], pages: mmap.mmap) -> None:
+        super().__init__(arrays)
+        self._pages = pages
+
+    def evict(self) -> None:
+        """Gives back the memory of what was looked at, which may be two megabytes for each row."""
+        self._pages.madvise(mmap.MADV_DONTNEED)
+
+
+def read_arrays(path: Path) -> FileArrays:
     """The arrays by their names. They are pages of the file, which are read when they are looked at.
 
     Raises `UnknownLayout`.
@@ -89,7 +101,7 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         arrays = {reader.text(): reader.array() for _ in range(count)}
         for _ in range(2 * reader.number("I")):
             reader.text()  # other names of arrays
-        return arrays
+        return FileArrays(arrays, reader.pages)
     except OSError as wrong:
         raise UnknownLayout(f"the file cannot be read: {wrong.strerror}") from wrong
     except ValueError as wrong:
@@ -134,6 +146,11 @@ class Weights:
     def number(self, name: str) -> int:
         """An array of a single whole number. Raises `UnknownLayout`."""
         return int(self._array(name))
+
+    def evict(self) -> None:
+        """Gives back the memory of the file's pages, if the arrays are those of a file."""
+        if isinstance(self._arrays, FileArrays):
+            self._arrays.evict()
 
     @property
     def layers(self) -> int:

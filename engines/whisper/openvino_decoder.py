@@ -162,6 +162,7 @@ class OpenVinoDecoder:
         """Gives back what inferences of several sizes have left, and the weights that are kept twice."""
         for network in (self.keys, self.step, self.projection):
             give_back(network)
+        self._embeddings.evict()
         if self._arrays:
             self._arrays.evict()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,25 @@ def test_weights_are_float32_whatever_the_file_has(file: Path) -> None:
     assert weights["layer_0/ffn/linear_0/weight"].tolist() == [[1, pytest.approx(-64 / 127)], [1.5, 0]]
     with pytest.raises(UnknownLayout, match="no 'encoder/conv1/bias'"):
         weights["conv1/bias"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_pages_of_the_file_are_given_back_and_read_again(file: Path) -> None:
+    table = np.arange(1_000_000, dtype=np.float32).reshape(1000, 1000)
+    file.write_bytes(model_bytes({"decoder/embeddings/weight": table}))
+    weights = Weights(read_arrays(file), "decoder")
+    every = np.arange(1000)
+    assert np.array_equal(weights.rows("embeddings/weight", every), table)
+    before = mapped(file)
+    weights.evict()
+    assert before - mapped(file) > 3500
+    assert np.array_equal(weights.rows("embeddings/weight", every), table)
+
+
+def mapped(file: Path) -> int:
+    """Kilobytes of the file in the memory of this process."""
+    regions = Path("/proc/self/smaps").read_text().split(str(file))[1:]
+    return sum(int(region.split("Rss:")[1].split()[0]) for region in regions)
 
 
 @given(data=st.data())
