@@ -7,6 +7,7 @@ Law: this file knows how to call the network, and not what the probabilities are
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,13 +105,23 @@ def load() -> Silero:
     """Loads the network. Raises `EngineMissing` without faster-whisper or ONNX Runtime."""
     try:
         import onnxruntime
-        from faster_whisper.utils import get_assets_path
+
+        path = _file()
     except ImportError as failure:
         raise import_failure(failure, "silero", "whisper") from failure
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
-    path = Path(get_assets_path()) / "silero_vad_v6.onnx"
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return Silero(session)
+
+
+def _file() -> Path:
+    """The network's file in faster-whisper, which is not imported: its libraries would add 6 MB to the
+    server. Raises `ModuleNotFoundError`.
+    """
+    found = find_spec("faster_whisper")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("faster_whisper")
+    return Path(found.submodule_search_locations[0]) / "assets" / "silero_vad_v6.onnx"

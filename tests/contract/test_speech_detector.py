@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from engines import catalog
 from engines.contracts import SpeechDetector
-from tests.conftest import JFK
+from tests.conftest import JFK, ROOT
 from tests.support.sound import Floats, decode, noise, silence
 
 
@@ -49,3 +52,9 @@ def test_streams_do_not_disturb_each_other(detector: SpeechDetector) -> None:
         mixed.append(one.feed(speech[at : at + 8_000]))
         other.feed(noise(0.5))
     assert np.allclose(np.concatenate([*mixed, one.flush()]), alone, atol=1e-5)
+
+
+def test_libraries_of_models_are_not_imported_for_it() -> None:
+    code = "import sys; from engines.silero import load; load(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"faster_whisper", "ctranslate2", "av"} & set(done.stdout.split())

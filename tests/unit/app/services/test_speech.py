@@ -50,3 +50,12 @@ async def test_voices_of_other_languages_need_no_english() -> None:
     started: list[Callable[[], object]] = []
     await asyncio.wait_for(service(started, "de-DE").warm_up(lambda: False), 20)
     assert started == []
+
+
+async def test_what_loading_leaves_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    returned: list[bool] = []
+    monkeypatch.setattr(speech, "return_free_memory", lambda: returned.append(True))
+    started: list[Callable[[], object]] = []
+    await asyncio.wait_for(service(started, "en-US").warm_up(lambda: False), 20)
+    started[0]()
+    assert returned == [True]

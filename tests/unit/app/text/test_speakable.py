@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from app.text.speakable import cleaned, spoken
+from app.text.speakable import _LateGrammar, cleaned, spoken
 
 READINGS = [
     ("It costs $5.50.", "It costs five dollars and fifty cents."),
@@ -31,6 +33,26 @@ READINGS = [
 @pytest.mark.parametrize(("written", "said"), READINGS)
 def test_english_is_read_as_people_read_it(written: str, said: str) -> None:
     assert spoken(cleaned(written), "en-US") == said
+
+
+def test_grammars_of_other_languages_are_not_loaded() -> None:
+    spoken("7", "en-US")
+    from wetext.constants import FSTS
+
+    assert isinstance(FSTS["ja"]["itn"]["tagger"], _LateGrammar)
+
+
+def test_a_grammar_is_loaded_by_its_first_text() -> None:
+    loaded: list[str] = []
+
+    def load(path: str) -> Callable[[str], str]:
+        loaded.append(path)
+        return str.upper
+
+    grammar = _LateGrammar(load, "some.fst")
+    assert loaded == []
+    assert [grammar("one"), grammar("two")] == ["ONE", "TWO"]
+    assert loaded == ["some.fst"]
 
 
 def test_emoji_are_named_in_the_language() -> None:
