@@ -215,13 +215,13 @@ def _onnx(settings: Settings) -> Finding:
 
 def _openvino(settings: Settings) -> Finding:
     from app.cli.doctor_openvino import openvino_verdict
-    from engines.openvino_library import computes_in_bfloat16, import_openvino
+    from engines.openvino_library import bfloat16_is_quicker, computes_in_bfloat16, import_openvino
 
     try:
-        version, able = import_openvino().__version__, computes_in_bfloat16()
+        version, able, quicker = import_openvino().__version__, computes_in_bfloat16(), bfloat16_is_quicker()
     except ImportError:
-        version, able = None, False
-    return Finding("OpenVINO", *openvino_verdict(settings, version, bfloat16=able))
+        version, able, quicker = None, False, False
+    return Finding("OpenVINO", *openvino_verdict(settings, version, bfloat16=able, quicker=quicker))
 
 
 def _certificate(settings: Settings) -> Finding:

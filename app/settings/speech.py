@@ -31,8 +31,9 @@ class SpeechSettings(Group):
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of each engine. 0 = one for each core.")
     openvino: bool = Field(
         default=True,
-        description="Run parts of Kokoro and Piper by OpenVINO on CPUs that compute in bfloat16. They take "
-        "some two thirds of the time; Kokoro needs 100 MB more memory, Piper 40.",
+        description="Run parts of Kokoro and Piper by OpenVINO on CPUs that are quick in bfloat16 (AMD from "
+        "Zen 4, Intel with AMX). They take some two thirds of the time; Kokoro needs 100 MB more memory, "
+        "Piper 40.",
     )
     input_characters: int = Field(
         4096, ge=1, description="Longest text of a request, in characters. OpenAI's limit is 4096."

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from engines.errors import WeightsBroken
-from engines.openvino_library import computes_in_bfloat16, import_openvino
+from engines.openvino_library import bfloat16_is_quicker, import_openvino
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def where_it_suits(load: Callable[[], Network], options: EngineOptions, name: st
     if not options.openvino or options.device == "cuda":
         return None
     try:
-        if not computes_in_bfloat16():
+        if not bfloat16_is_quicker():
             return None
         from engines.common.onnx_parts import UnknownGraph
     except ImportError:

@@ -33,11 +33,6 @@ class AttendedSilence:
     positions: int
     """Of how many positions they were taken."""
 
-    @classmethod
-    def of(cls, every: Sequence[NDArray[np.uint16]]) -> AttendedSilence:
-        """`every`: keys and values of all positions: (1, positions, width)."""
-        return cls([one[:, ::POSITION_STEP].copy() for one in every], every[0].shape[1])
-
     def after(self, position: int) -> list[NDArray[np.uint16]]:
         """The keys and values from `position` on."""
         return [one[:, -(-position // POSITION_STEP) :] for one in self.kept]

@@ -19,9 +19,9 @@ import numpy as np
 from engines.common.evictable_arrays import EvictableArrays
 from engines.common.openvino import compiled, give_back
 from engines.cores import cores
-from engines.openvino_library import computes_in_bfloat16, import_openvino
+from engines.openvino_library import bfloat16_is_quicker, computes_in_bfloat16, import_openvino
 from engines.types import EngineOptions, Samples
-from engines.whisper.attended_silence import AttendedSilence, no_silence
+from engines.whisper.attended_silence import POSITION_STEP, AttendedSilence, no_silence
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.device import workers
 from engines.whisper.network_parts import NetworkParts
@@ -64,7 +64,8 @@ class OpenVinoEncoder:
         """Encodes the longest window, of nothing but silence. Also for `encode`."""
         encoded, request = self._run(features, no_silence(self._layers, self._width))
         parts = [request.get_output_tensor(1 + number).data for number in range(2 * self._layers)]
-        return encoded, AttendedSilence.of([part.view(np.uint16) for part in parts])
+        kept = [part.view(np.uint16).copy() for part in parts]
+        return encoded, AttendedSilence(kept, encoded.shape[1])
 
     def _run(self, features: Samples, silence: AttendedSilence) -> tuple[Samples, Any]:
         """The encodings, and the inference, which has the keys and values."""
@@ -109,7 +110,13 @@ def load_encoder(folder: Path, options: EngineOptions) -> OpenVinoEncoder | None
         if width not in MEASURED_WIDTHS:
             return None
         arrays = EvictableArrays(folder / MODEL_FILE)
-        network = compiled(network_of(weights, arrays), calls=calls, threads=threads, group=QUANTISED_GROUP)
+        network = compiled(
+            network_of(weights, arrays),
+            calls=calls,
+            threads=threads,
+            group=QUANTISED_GROUP,
+            precision="bf16" if bfloat16_is_quicker() else "f32",
+        )
     except (ImportError, UnknownLayout, RuntimeError) as reason:
         log.info("the encoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
         return None
@@ -130,7 +137,8 @@ def network_of(weights: Weights, arrays: EvictableArrays | None = None) -> Model
 
     Inputs: features (1, mel bands, frames); what is added to the logits of attention for each key (1, 1, 1,
     keys); then for each layer keys and values of positions that are not encoded (1, positions, width), in
-    bfloat16. Results: encodings (1, positions, width); then the keys and values of each layer.
+    bfloat16. Results: encodings (1, positions, width); then the keys and values of each layer, of those
+    positions that are kept of silence.
     """
     openvino = import_openvino()
     graph = NetworkParts(weights, arrays)
@@ -146,7 +154,7 @@ def network_of(weights: Weights, arrays: EvictableArrays | None = None) -> Model
         x, own = _attention(graph, x, f"layer_{number}", counts, silent)
         x = graph.feed_forward(x, f"layer_{number}")
         inputs += silent
-        made += [graph.ops.convert(one, "bf16") for one in own]
+        made += [graph.ops.convert(_some_positions(graph, one), "bf16") for one in own]
     results = [graph.normalised(x, "layer_norm"), *made]
     return openvino.Model([graph.ops.result(one) for one in results], inputs, "encoder")
 
@@ -165,6 +173,12 @@ def _with_positions(graph: NetworkParts, x: Node) -> Node:
     known = graph.constant(graph.weights["position_encodings/encodings"])
     one, none = graph.constant([1]), graph.constant([0])
     return graph.ops.add(x, graph.ops.slice(known, none, count, one, none))
+
+
+def _some_positions(graph: NetworkParts, x: Node) -> Node:
+    """Each tenth one, so that little leaves the network: it is needed once, and made in each inference."""
+    first, after_last, step, axis = ([0], [np.iinfo(np.int32).max], [POSITION_STEP], [1])
+    return graph.ops.slice(x, *(graph.constant(one) for one in (first, after_last, step, axis)))
 
 
 def _attention(

@@ -19,7 +19,8 @@ from tests.support.sound import decode
 
 @pytest.mark.real
 @needs_openvino
-def test_it_is_as_near_to_float32_as_ctranslate2_in_int8(whisper_folder: Path) -> None:
+@pytest.mark.parametrize("precision", ["bf16", "f32"])
+def test_it_is_as_near_to_float32_as_ctranslate2_in_int8(whisper_folder: Path, precision: str) -> None:
     from faster_whisper import WhisperModel
 
     precise, quick = (
@@ -27,9 +28,8 @@ def test_it_is_as_near_to_float32_as_ctranslate2_in_int8(whisper_folder: Path) -
         for kind in ("float32", "int8")
     )
     weights = Weights(read_arrays(whisper_folder / "model.bin"), "encoder")
-    ours = OpenVinoEncoder(
-        compiled(network_of(weights), calls=1, threads=1, group=QUANTISED_GROUP), len(weights["conv2/bias"])
-    )
+    network = compiled(network_of(weights), calls=1, threads=1, group=QUANTISED_GROUP, precision=precision)
+    ours = OpenVinoEncoder(network, len(weights["conv2/bias"]))
     whole = Features(precise.feature_extractor, 1).of(decode(JFK.read_bytes()))[None]
     for frames in (300, 700, 1100):
         features = np.ascontiguousarray(whole[:, :, :frames])

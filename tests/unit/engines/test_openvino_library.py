@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from engines.openvino_library import computes_in_bfloat16, import_openvino
+from engines import openvino_library
+from engines.openvino_library import bfloat16_is_quicker, computes_in_bfloat16, import_openvino
 from tests.conftest import ROOT
 from tests.support.openvino import needs_openvino
 
@@ -36,3 +38,23 @@ def test_without_its_part_for_cpus_it_is_not_used(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(import_openvino(), "Core", Broken)
     assert not computes_in_bfloat16()
+
+
+@pytest.mark.parametrize(
+    ("able", "details", "quicker"),
+    [
+        (True, "vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512_bf16\n", False),
+        (True, "vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512_bf16 amx_bf16 amx_tile\n", True),
+        (True, "vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx512_bf16\n", True),
+        (True, None, True),
+        (False, "vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2\n", False),
+    ],
+)
+def test_bfloat16_is_slow_on_intel_without_its_own_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, able: bool, details: str | None, quicker: bool
+) -> None:
+    monkeypatch.setattr(openvino_library, "computes_in_bfloat16", lambda: able)
+    monkeypatch.setattr(openvino_library, "CPU_DETAILS", tmp_path / "cpuinfo")
+    if details:
+        (tmp_path / "cpuinfo").write_text(details)
+    assert bfloat16_is_quicker() == quicker

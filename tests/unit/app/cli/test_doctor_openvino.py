@@ -31,3 +31,21 @@ def test_verdicts(
     told, sentence = openvino_verdict(Settings.model_validate(settings), version, bfloat16=able)
     assert told == verdict
     assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict", "words"),
+    [
+        ({}, "ok", "runs Whisper base in float32, because this CPU is slow in bfloat16; Kokoro and Piper"),
+        ({"speech": OFF}, "ok", "runs Whisper base in float32, because this CPU is slow in bfloat16"),
+        ({"transcription": OFF}, "note", "not used: this CPU is slow in bfloat16, so Kokoro and Piper are"),
+    ],
+)
+def test_where_bfloat16_is_slow_only_whisper_runs_on_it(
+    settings: dict[str, Any], verdict: str, words: str
+) -> None:
+    told, sentence = openvino_verdict(
+        Settings.model_validate(settings), "2026.4.1-22982", bfloat16=True, quicker=False
+    )
+    assert told == verdict
+    assert words in sentence

@@ -36,7 +36,7 @@ def test_another_graph_is_left_to_onnx_runtime(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(openvino, "computes_in_bfloat16", lambda: True)
+    monkeypatch.setattr(openvino, "bfloat16_is_quicker", lambda: True)
     given, made = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in (SAID, SPECTRUM))
     graph = helper.make_graph([helper.make_node("Sin", [SAID], [SPECTRUM])], "other", [given], [made])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "other.onnx")

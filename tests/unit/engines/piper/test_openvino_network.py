@@ -55,7 +55,7 @@ def test_a_voice_of_several_speakers_is_left_to_onnx_runtime(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(openvino, "computes_in_bfloat16", lambda: True)
+    monkeypatch.setattr(openvino, "bfloat16_is_quicker", lambda: True)
     voice_of_several(tmp_path / "voice.onnx")
     assert load_parts(tmp_path / "voice.onnx", EngineOptions(device="cpu", threads=1)) is None
     assert "the number of a speaker" in caplog.text

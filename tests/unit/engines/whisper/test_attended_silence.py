@@ -8,14 +8,14 @@ import pytest
 from engines.whisper.attended_silence import POSITION_STEP, AttendedSilence, no_silence
 
 
-def every(positions: int) -> list[np.ndarray]:
-    """One layer of one value a position: its number."""
-    return [np.arange(positions, dtype=np.uint16)[None, :, None]] * 2
+def kept(positions: int) -> list[np.ndarray]:
+    """One layer of one value a position: its number. Of those that are kept."""
+    return [np.arange(0, positions, POSITION_STEP, dtype=np.uint16)[None, :, None]] * 2
 
 
 @pytest.mark.parametrize("position", [0, 50, 51, 1450, 1499, 1500])
 def test_each_kept_position_stands_for_the_others_around_it(position: int) -> None:
-    silence = AttendedSilence.of(every(1500))
+    silence = AttendedSilence(kept(1500), 1500)
     keys, values = silence.after(position)
     assert np.array_equal(keys, values)
     assert list(keys[0, :, 0]) == [one for one in range(position, 1500) if one % POSITION_STEP == 0]

@@ -33,8 +33,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def encoder(folder: Path) -> OpenVinoEncoder:
+@pytest.fixture(params=[True, False], ids=["bfloat16", "float32"])
+def encoder(folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> OpenVinoEncoder:
+    monkeypatch.setattr(openvino_encoder, "bfloat16_is_quicker", lambda: request.param)
     made = load_encoder(folder, OPTIONS)
     assert made
     return made
