@@ -39,7 +39,9 @@ def guard(parent: int) -> None:
 
 
 def give_way() -> None:
-    """Lets the server have a core as soon as it has something to do. Call it before any thread is started:
-    threads have the priority of the one that starts them.
+    """Lets the server have a core as soon as it has something to do. Call it when the process is ready to
+    work: beside other programs it would take longer to load a model.
     """
-    os.nice(CHILD_NICENESS)
+    lower = os.getpriority(os.PRIO_PROCESS, 0) + CHILD_NICENESS
+    # Each child is a process group of its own; `os.nice` would leave out the threads that run already.
+    os.setpriority(os.PRIO_PGRP, 0, lower)

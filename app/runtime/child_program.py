@@ -206,7 +206,6 @@ def rest(host: object) -> None:
 def main() -> None:
     """Arguments: the id of the server's process, the descriptors of the socket and of the shared memory."""
     guard(int(sys.argv[1]))
-    give_way()
     is_of_one_model()
     pipe = Pipe.inherited(*map(int, sys.argv[2:]))
     order = pipe.receive()
@@ -218,6 +217,7 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 - an engine may raise anything
         pipe.send(order.call, FrameKind.FAILED, Failure.of(error))
         return
+    give_way()
     pipe.send(order.call, FrameKind.DONE, facts)
     server = CallServer(pipe, host, partial(rest, host))
     server.run()

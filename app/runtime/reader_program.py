@@ -115,7 +115,6 @@ class ReadServer:
 def main() -> None:
     """Arguments: the id of the server's process, the numbers of the inherited sockets: frames, files."""
     guard(int(sys.argv[1]))
-    give_way()
     pipe, files = (socket.socket(fileno=int(number)) for number in sys.argv[2:4])
     frames = Pipe(pipe)
     first = frames.receive()
@@ -123,6 +122,7 @@ def main() -> None:
         return
     order: ReaderOrder = first.value
     order.warm()
+    give_way()
     frames.send(first.call, FrameKind.DONE, None)
     ReadServer(frames, files, order).run()
     os._exit(0)  # a step may still run in native code
