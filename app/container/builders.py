@@ -56,6 +56,8 @@ SPEAKER_ENCODER = "pyannote-starter"
 EDITED_FILES = 16
 """The most files of edited segments that are made or wait at once; each holds a body of some megabytes."""
 EDITED_FILES_OF_ONE_KEY = 4
+BATCHES_TOGETHER = 4
+"""Full batches of windows that all requests have in work together: two that run and two that wait."""
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 """The engine of the starter model, the engine of pipelines in pyannote's layout, and the file by which such a
 pipeline is recognised."""
@@ -118,6 +120,7 @@ def transcription(base: SharedParts, speakers: DiarizationService) -> Transcript
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
         windows_ahead=settings.runtime.windows_ahead,
+        windows_together=BATCHES_TOGETHER * settings.runtime.batch_rows,
         window_seconds=settings.transcription.window_seconds,
         beam_size=settings.transcription.beam_size,
         greedy_first=settings.transcription.greedy_first,

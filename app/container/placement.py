@@ -27,7 +27,7 @@ def place(settings: Settings, finder: catalog.EngineFinder, meters: Meters) -> P
     rules = ProcessRules(
         stuck_seconds=runtime.stuck_seconds,
         child_bytes=runtime.child_bytes,
-        kept_windows=BATCHES_KEPT * runtime.batch_rows,
+        kept_seconds=BATCHES_KEPT * runtime.batch_seconds,
     )
     return ProcessesPlacement(finder, rules, meters)
 

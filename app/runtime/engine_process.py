@@ -33,12 +33,13 @@ class Child(ChildProcess):
         order: Order,
         variables: Mapping[str, str] | None = None,
         *,
-        windows: int = 24,
+        kept_seconds: float = 270.0,
     ) -> None:
-        """`variables`: environment variables in addition to the server's. `windows`: number of windows that
-        the process may hold before it transcribes them. Raises `EngineError` if no process can be started.
+        """`variables`: environment variables in addition to the server's. `kept_seconds`: of sound in
+        windows that the process is given before it transcribes them. Raises `EngineError` if no process can
+        be started.
         """
-        self._windows = WindowBook(windows)
+        self._windows = WindowBook(kept_seconds)
         self._asked_at: float | None = None
         """Time of the oldest ping that has no answer yet; None if all have one."""
         with shared_with_child() as shared:

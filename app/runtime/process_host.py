@@ -44,8 +44,8 @@ class ProcessRules:
     """A call that takes more seconds than this, and longer than usual, fails, and its process is killed."""
     child_bytes: int = 0
     """Bytes of resident memory above which the process is replaced between two calls; 0: no limit."""
-    kept_windows: int = 24
-    """The most windows that are sent to the process before their batch is chosen."""
+    kept_seconds: float = 270.0
+    """Seconds of sound in windows that are sent to the process before their batch is chosen."""
 
 
 class ProcessHost:

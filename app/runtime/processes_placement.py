@@ -85,7 +85,7 @@ class ProcessesPlacement:
         variables = {} if options.device == CPU else _one_gpu(device)
 
         def start() -> Child:
-            return Child(name, self._finder, order, variables, windows=self._rules.kept_windows)
+            return Child(name, self._finder, order, variables, kept_seconds=self._rules.kept_seconds)
 
         def meter(kind: str) -> ChildMeter:
             return self._meters.child(name, f"{kind}:{device}" if kind == CUDA else kind)

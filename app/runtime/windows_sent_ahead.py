@@ -24,8 +24,8 @@ from engines.work import Work
 
 Result = TypeVar("Result")
 BATCHES_KEPT = 3
-"""Full batches of which a process keeps the windows: two that run, and the next one. Each window has 3 MB
-with its features. Further ones are sent with their work, and their features are computed then."""
+"""Full batches of which a process keeps the windows: two that run, and the next one. Half a minute of sound
+has 3 MB with its features. Further ones are sent with their work, and their features are computed then."""
 FEATURE_THREADS = 2
 """Threads of a process that compute features, beside an engine on the CPU."""
 MOST_FEATURE_THREADS = 16
@@ -59,12 +59,13 @@ class SentWork:
 class _Claim:
     """A reference to a window. The server needs the window as long as this object lives."""
 
-    def __init__(self, number: int, unneeded: deque[int]) -> None:
+    def __init__(self, number: int, seconds: float, unneeded: deque[tuple[int, float]]) -> None:
         self.number = number
+        self._seconds = seconds
         self._unneeded = unneeded
 
     def __del__(self) -> None:
-        self._unneeded.append(self.number)
+        self._unneeded.append((self.number, self._seconds))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,24 +80,25 @@ class SentWindow(Window):
 class WindowBook:
     """The server's record of the windows that one process keeps. Any thread may call it."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: the largest number of windows that the process may keep."""
+    def __init__(self, most: float) -> None:
+        """`most`: seconds of sound from which on the process is given no further window."""
         self._most = most
-        self._unneeded: deque[int] = deque()
+        self._unneeded: deque[tuple[int, float]] = deque()
+        """Numbers and seconds of windows that the process has not been told to drop."""
         self._lock = threading.Lock()
-        self._kept = 0
+        self._kept = 0.0
 
     @property
     def full(self) -> bool:
-        """Whether the process keeps as many windows as it may."""
-        return self._kept - len(self._unneeded) >= self._most
+        """Whether the process keeps as much sound as it may."""
+        return self._kept >= self._most
 
     def sent(self, window: Window, number: int) -> SentWindow:
         """The window, marked as sent under `number`."""
         with self._lock:
-            self._kept += 1
+            self._kept += window.pcm.seconds
         facts = {field.name: getattr(window, field.name) for field in fields(Window)}
-        return SentWindow(**facts, claim=_Claim(number, self._unneeded), owner=self)
+        return SentWindow(**facts, claim=_Claim(number, window.pcm.seconds, self._unneeded), owner=self)
 
     def unneeded(self) -> tuple[int, ...]:
         """Numbers of the windows that nobody needs any more and that the process has not
@@ -105,8 +107,9 @@ class WindowBook:
         told: list[int] = []
         with self._lock:
             while self._unneeded:
-                told.append(self._unneeded.popleft())
-            self._kept -= len(told)
+                number, seconds = self._unneeded.popleft()
+                told.append(number)
+                self._kept -= seconds
         return tuple(told)
 
     def work(self, work: Work[object, Result]) -> Work[object, Result]:

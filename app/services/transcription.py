@@ -46,7 +46,9 @@ class TranscriptionRules:
     audio_seconds: float
     """The most seconds of one recording."""
     windows_ahead: int
-    """Windows of one request that are transcribed in parallel."""
+    """The most windows of one request that are transcribed in parallel."""
+    windows_together: int
+    """Windows of all requests that keep the models busy: many requests have fewer windows each."""
     window_seconds: float
     """The most seconds of a window."""
     beam_size: int
@@ -123,6 +125,7 @@ class TranscriptionService:
             options,
             permit,
             ahead=self._rules.windows_ahead,
+            together=self._rules.windows_together,
             longest=self._rules.window_seconds,
         )
 

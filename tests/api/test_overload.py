@@ -116,7 +116,7 @@ async def test_a_stream_that_is_refused_is_an_error_and_no_stream(
 
 
 async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: EchoTranscriber) -> None:
-    runtime = {"batch_rows": 1, "windows_ahead": 4}
+    runtime = {"batch_rows": 1, "windows_ahead": 2}
     async with app_with(settings, engine, runtime=runtime) as (container, client):
 
         async def waiting(count: int) -> None:

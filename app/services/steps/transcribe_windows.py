@@ -22,6 +22,8 @@ from engines.types import LanguageGuess, Pcm, Segment, TranscribeOptions, Window
 
 UNKNOWN_AHEAD = 2
 """Windows that are transcribed in parallel while the language is not known."""
+LEAST_AHEAD = 2
+"""Windows of each request, however many requests there are: one that runs and one that waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,19 @@ class WindowTranscriber:
         permit: Permit,
         *,
         ahead: int,
+        together: int,
         longest: float,
     ) -> None:
-        """`ahead`: windows that are transcribed in parallel. `longest`: see the attribute."""
+        """`ahead`: windows that are transcribed in parallel. `together`: windows of all requests that keep
+        the models busy. `longest`: see the attribute.
+        """
         self._runner = runner
         self._model = model
         self._job = job
         self._options = options
         self._permit = permit
         self._ahead = ahead
+        self._together = together
         self.longest = longest
         """The most seconds that a window for this transcription should have."""
         self._language = LanguageGuess(job.language, 1.0) if job.language else None
@@ -111,8 +117,12 @@ class WindowTranscriber:
 
     @property
     def _most(self) -> int:
-        """The number of windows in work from which the first one's result is awaited."""
-        return self._ahead if self._language else min(self._ahead, UNKNOWN_AHEAD)
+        """The number of windows in work from which the first one's result is awaited. Many requests have
+        fewer each, because each window that waits takes 2 MB.
+        """
+        share = max(LEAST_AHEAD, self._together // max(1, self._runner.snapshot().requests))
+        ahead = min(self._ahead, share)
+        return ahead if self._language else min(ahead, UNKNOWN_AHEAD)
 
     def _begun(self, cut: Cut) -> _InWork:
         return _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)

@@ -57,8 +57,8 @@ def test_a_number_is_told_once_when_the_last_reference_is_gone() -> None:
     assert (book.unneeded(), book.unneeded()) == ((7,), ())
 
 
-def test_a_process_keeps_so_many_windows_and_no_more() -> None:
-    book = WindowBook(2)
+def test_a_process_keeps_so_many_seconds_and_no_more() -> None:
+    book = WindowBook(2.0)
     kept = [book.sent(window(), 1)]
     fullness = [book.full]
     kept.append(book.sent(window(), 2))
@@ -66,8 +66,9 @@ def test_a_process_keeps_so_many_windows_and_no_more() -> None:
     kept.pop()
     fullness.append(book.full)
     book.unneeded()
+    fullness.append(book.full)
     kept.append(book.sent(window(), 3))
-    assert [*fullness, book.full] == [False, True, False, True]
+    assert [*fullness, book.full] == [False, True, True, False, True]
 
 
 def test_the_process_works_on_the_windows_that_it_prepared(keeper: WindowKeeper) -> None:

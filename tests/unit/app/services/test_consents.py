@@ -73,7 +73,12 @@ def made(
     registry = Registry({"whisper-1": str(folder / "model")}, folder / "weights")
     diarization = DiarizationService(runner, threads, ENCODER, SpeakerRules(one_speaker=0.5))
     rules = TranscriptionRules(
-        audio_seconds=600, windows_ahead=2, window_seconds=30, beam_size=1, greedy_first=False
+        audio_seconds=600,
+        windows_ahead=2,
+        windows_together=8,
+        window_seconds=30,
+        beam_size=1,
+        greedy_first=False,
     )
     transcription = TranscriptionService(runner, threads, registry, diarization, rules)
     phrase = ConsentRules(organisation="OpenAI", threshold=0.85, check="enforce", model=model, quota=QUOTA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
 from app.runtime.admission import Permit
 from app.runtime.runner import RowWatch
-from app.services.steps.transcribe_windows import WindowTranscriber
+from app.services.steps.transcribe_windows import LEAST_AHEAD, WindowTranscriber
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
 from tests.support.fake_runner import FakeRunner
 
@@ -60,7 +61,7 @@ async def transcribed(runner: Languages, count: int, *, ahead: int = 6, language
     job = TranscriptionJob(model="m", language=language)
     options = TranscribeOptions()
     with runner.admit() as permit:
-        steps = WindowTranscriber(runner, MODEL, job, options, permit, ahead=ahead, longest=30.0)
+        steps = WindowTranscriber(runner, MODEL, job, options, permit, ahead=ahead, together=8, longest=30.0)
         starts = [segment.start async for some in steps.segments(cuts()) for segment in some]
     assert starts == [number for number in range(count) if number not in runner.silent]
     found = steps.transcript(float(count)).language
@@ -101,3 +102,17 @@ async def test_one_at_a_time_stays_one_at_a_time() -> None:
     await transcribed(runner, 4, ahead=1)
     assert runner.most == 1
     assert [language for _, language in asked(runner)] == [None, "en", "en", "en"]
+
+
+async def test_many_requests_have_fewer_windows_each_in_work() -> None:
+    runner = Languages()
+    with ExitStack() as others:
+        for _ in range(2):
+            others.enter_context(runner.admit())
+        await transcribed(runner, 8, language="es")
+        assert runner.most == 8 // 3
+        for _ in range(4):
+            others.enter_context(runner.admit())
+        runner.most = 0
+        await transcribed(runner, 8, language="es")
+        assert runner.most == LEAST_AHEAD
