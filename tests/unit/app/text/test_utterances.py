@@ -63,6 +63,12 @@ def test_the_first_utterance_is_short_and_the_next_are_longer() -> None:
     assert pieces[0].text == "When the first settlers came to the valley,"
 
 
+def test_a_sentence_is_not_divided_after_a_short_word() -> None:
+    text = "The lighthouse keeper climbed the narrow stairs every evening before the sun went down."
+    assert cut(text)[0].text == "The lighthouse keeper climbed"
+    assert cut("a b c d e " * 20)[0].text == "a b c d e " * 3 + "a b c d e"  # there is no longer word
+
+
 def test_no_word_is_lost() -> None:
     words = " ".join(piece.text for piece in cut(PARAGRAPH * 3)).split()
     assert words == spoken(PARAGRAPH * 3, "en-US").split()
