@@ -36,14 +36,23 @@ def return_free_memory() -> None:
 class _Process:
     """What is known of this process."""
 
-    of_one_model = False
+    chooses = False
+    """Whether the heap may be told what to keep."""
 
 
 def is_of_one_model() -> None:
     """Says that one model has this process for itself. Only then is its heap told what to keep: a library
     that makes large arrays all the time would be slower beside.
     """
-    _Process.of_one_model = True
+    _Process.chooses = True
+
+
+def is_without_models() -> None:
+    """Says that this process runs no model, and large arrays are sound that waits for one: they go back to
+    the operating system when they are freed.
+    """
+    _Process.chooses = True
+    return_large_arrays()
 
 
 def return_large_arrays() -> None:
@@ -65,7 +74,7 @@ def keep_large_arrays() -> None:
 def _keep_below(size: int) -> None:
     mallopt = _function("mallopt")
     chosen = any(choice in os.environ for choice in OPERATORS_CHOICES)
-    if mallopt is not None and _Process.of_one_model and not chosen:
+    if mallopt is not None and _Process.chooses and not chosen:
         mallopt(M_MMAP_THRESHOLD, size)
         mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc does by itself
 

@@ -26,6 +26,8 @@ CONTEXT_SAMPLES = 64
 """Last samples of the previous frame, which the network gets before each frame."""
 SILENCE_PEAK = 1e-4
 """Peak below which a frame is silence (-80 dBFS)."""
+FRAMES_AT_ONCE = 32
+"""Frames of one inference: more take as long each, and memory that the heap of each thread then keeps."""
 SKIPPED_AFTER = 32
 """Silent frames in a row (about a second) after which the network is not run, and its state is reset."""
 
@@ -78,8 +80,10 @@ class SileroStream:
         for begin, end, asleep in self._stretches(frames):
             if asleep:
                 self._reset()
-            else:
-                chances[begin:end] = self._infer(frames[begin:end])
+                continue
+            for at in range(begin, end, FRAMES_AT_ONCE):
+                until = min(at + FRAMES_AT_ONCE, end)
+                chances[at:until] = self._infer(frames[at:until])
         return chances
 
     def _stretches(self, frames: Samples) -> Iterator[tuple[int, int, bool]]:

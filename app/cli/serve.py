@@ -196,7 +196,10 @@ def _run(settings: Settings) -> None:
     from app.api.listening import listen
     from app.api.open_files import affordable_connections
     from app.container import Container
+    from engines.heap import is_without_models
 
+    if settings.runtime.placement == "processes":
+        is_without_models()
     sockets = listen(settings.server.host, settings.server.port)
     host, port = sockets[0].getsockname()[:2]
     scheme = "https" if settings.server.certificate else "http"

@@ -35,7 +35,7 @@ print(before - megabytes())
 
 LARGE = """
 import ctypes
-from engines.heap import is_of_one_model, keep_large_arrays, return_large_arrays
+from engines.heap import is_of_one_model, is_without_models, keep_large_arrays, return_large_arrays
 
 MINE
 libc = ctypes.CDLL(None)
@@ -73,17 +73,19 @@ def test_what_is_freed_between_blocks_in_use_is_returned() -> None:
 
 @pytest.mark.skipif(_function("mallinfo2") is None, reason="only glibc is told how to return memory")
 @pytest.mark.parametrize(
-    ("own", "alone", "apart"),
+    ("own", "said", "apart"),
     [
-        ({}, True, ["True", "False", "True"]),
-        ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, True, ["False"] * 3),
-        ({}, False, ["False"] * 3),
+        ({}, "is_of_one_model()", ["True", "False", "True"]),
+        ({}, "is_without_models()", ["True", "False", "True"]),
+        ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, "is_of_one_model()", ["False"] * 3),
+        ({"MALLOC_MMAP_THRESHOLD_": "33554432"}, "is_without_models()", ["False"] * 3),
+        ({}, "", ["False"] * 3),
     ],
 )
 def test_in_a_process_of_one_model_large_arrays_are_returned_or_kept_unless_the_operator_has_chosen(
-    own: dict[str, str], alone: bool, apart: list[str]
+    own: dict[str, str], said: str, apart: list[str]
 ) -> None:
-    program = LARGE.replace("MINE", "is_of_one_model()" if alone else "")
+    program = LARGE.replace("MINE", said)
     command, environment = [sys.executable, "-c", program], {**os.environ, **own}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == apart

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.api import open_files
+from app.api.listening import CannotListen
 from app.api.tls import CertificateUnusable
 from app.cli import serve
 from app.container import Container
@@ -145,3 +146,19 @@ def test_python_looks_for_garbage_after_a_start_that_failed(monkeypatch: pytest.
         serve.serve()
     assert looks == [False]
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("placement", "told"), [("threads", []), ("processes", [True])])
+def test_the_heap_of_a_server_without_models_gives_windows_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, placement: str, told: list[bool]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise CannotListen("no address")
+
+    seen: list[bool] = []
+    monkeypatch.setattr("engines.heap.is_without_models", lambda: seen.append(True))
+    monkeypatch.setattr("app.api.listening.listen", refuse)
+    runtime = settings.runtime.model_copy(update={"placement": placement})
+    with pytest.raises(CannotListen):
+        serve._run(settings.model_copy(update={"runtime": runtime}))
+    assert seen == told
