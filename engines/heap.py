@@ -55,13 +55,13 @@ def is_without_models() -> None:
     return_large_arrays()
 
 
-def return_large_arrays() -> None:
-    """From now on, arrays of a megabyte and more go back to the operating system when they are freed.
+def return_large_arrays(least: int = LARGE_BYTES) -> None:
+    """From now on, arrays of at least so many bytes go back to the operating system when they are freed.
 
     Otherwise glibc comes to keep ever larger ones. Between arrays that stay, most of that space is never used
     again.
     """
-    _keep_below(LARGE_BYTES)
+    _keep_below(least)
 
 
 def keep_large_arrays() -> None:

@@ -230,6 +230,9 @@ class EncoderHost(_LocalHost):
     def embed(self, work: Embed) -> Sequence[Samples]:
         return [self._engine.embed(sound) for sound in work.rows]
 
+    def rest(self) -> None:
+        _rest(self._engine)
+
     def close(self) -> None:
         self._engine.close()
 

@@ -9,6 +9,7 @@ Law: phonemes in, sound out; the phonemes come from `phonemes.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from engines.common.installed import installed
 from engines.common.onnx import session, shrinking
 from engines.errors import EngineError, WeightsBroken, import_failure
+from engines.heap import return_large_arrays
 from engines.kokoro.openvino_network import KokoroParts, load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
@@ -32,6 +34,12 @@ HONOURS: frozenset[str] = frozenset()
 KOKORO_RATE = 24_000
 STYLE_SHAPE = (510, 256)
 """Shape of a style table: one style vector for each number of phonemes."""
+JOINT_SECONDS = 0.35
+"""Seconds of silence between two passes, as between the sentences of one pass."""
+SILENCE_PEAK = 0.01
+"""The largest sample of silence."""
+LARGE_BYTES = 4 * 1024 * 1024
+"""Freed arrays of at least this size go back to the operating system. Smaller ones are made all the time."""
 WARM_UP_SPEED = 5.0
 """A letter takes 0.3 s of sound at this speed, and 1.2 s at the usual one."""
 LANGUAGES = {
@@ -62,6 +70,8 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
         raise import_failure(failure, "kokoro", "kokoro") from failure
     model = _model(folder, options.device)
     network = load_parts(model, options) or session(model, options)
+    if isinstance(network, KokoroParts):
+        return_large_arrays(LARGE_BYTES)  # else those of sentences of many lengths stay
     return KokoroSynthesizer(folder, network, phonemes, shrinking(options))
 
 
@@ -103,8 +113,7 @@ class KokoroSynthesizer:
         # A Chinese or Japanese voice needs its library; other voices read such text as well as they can.
         asian = utterance.voice[:1] in ("j", "z")
         batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
-        sounds = [self._speak(tokens, style, speed) for tokens in batches]
-        return Pcm(np.concatenate([np.zeros(0, np.float32), *sounds]), KOKORO_RATE)
+        return Pcm(joined([self._speak(tokens, style, speed) for tokens in batches]), KOKORO_RATE)
 
     def rest(self) -> None:
         """Gives back what OpenVINO keeps for the next sentence (ONNX Runtime keeps nothing), and words."""
@@ -147,6 +156,18 @@ class KokoroSynthesizer:
         if table.size != STYLE_SHAPE[0] * STYLE_SHAPE[1]:
             raise WeightsBroken(f"The voice `{voice}` is damaged.")
         return table.reshape(STYLE_SHAPE)
+
+
+def joined(sounds: Sequence[Samples]) -> Samples:
+    """The sounds of passes as one. Each begins and ends with more silence than there is between two sentences
+    of one pass. So where two meet, at most `JOINT_SECONDS` of silence are left.
+    """
+    kept, room = [np.zeros(0, np.float32)], int(JOINT_SECONDS * KOKORO_RATE / 2)
+    for number, sound in enumerate(sounds):
+        loud = np.flatnonzero(np.abs(sound) > SILENCE_PEAK)
+        begin, end = (max(0, loud[0] - room), loud[-1] + room) if len(loud) else (0, len(sound))
+        kept.append(sound[begin if number else 0 : end if number < len(sounds) - 1 else len(sound)])
+    return np.concatenate(kept)
 
 
 def _voice(name: str) -> Voice:

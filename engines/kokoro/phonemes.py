@@ -16,8 +16,10 @@ from typing import Any
 from engines.errors import EngineError, EngineMissing, import_failure
 from engines.writing_scripts import primary_subtag, runs
 
-PHONEMES_PER_PASS = 500
-"""Phonemes in one pass of the network, which has 510 positions."""
+PHONEMES_PER_PASS = 200
+"""The most phonemes in one pass of the network, some 12 seconds. It has 510 positions, but a pass takes 13 MB
+for each second, and longer ones are no quicker. Passes are divided between sentences or clauses.
+"""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
 """espeak-ng's name of a language, by BCP 47 tag or language, where the two differ."""
 ENGLISH = "en-us"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.common.onnx import session
+from engines.common.onnx import session, shrinking
 from engines.errors import WeightsBroken
 from engines.heap import return_free_memory
 from engines.speakers import campplus, safe_unpickling
@@ -49,7 +49,7 @@ def _arrays(path: Path, key: str) -> dict[str, Any]:
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
     """Loads the encoder from its folder. Raises `WeightsBroken`."""
-    encoder = CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options))
+    encoder = CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options), shrinking(options))
     return_free_memory()
     return encoder
 
@@ -57,8 +57,10 @@ def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
 class CamPlusPlus:
     """The speaker encoder. It processes each run of speech once."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, shrink: Any = None) -> None:
+        """`shrink`: options of a run after which the network keeps no memory for the next one."""
         self._network = network
+        self._shrink = shrink
 
     def speakers(self, window: Samples, active: Mask, start: float, book: RunBook) -> list[LocalSpeaker]:
         at = np.arange(len(window)) * len(active) // len(window)
@@ -68,6 +70,12 @@ class CamPlusPlus:
     def embed(self, sound: Pcm) -> Samples:
         """A unit vector. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
         return self._vector(np.pad(sound.samples, (0, max(0, SHORTEST_SAMPLES - len(sound.samples)))))
+
+    def rest(self) -> None:
+        """Gives back what ONNX Runtime keeps for speech as long as the longest before, by a short run."""
+        if self._shrink:
+            heard = bands(np.zeros(SHORTEST_SAMPLES, np.float32))
+            self._network.run(None, {"bands": heard[None]}, self._shrink)
 
     def close(self) -> None:
         self._network = None

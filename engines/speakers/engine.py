@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError, EngineMissing
 from engines.speakers.windows import FoundSpeakers, Windows, joined
-from engines.types import Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
+from engines.types import SAMPLE_RATE, Diarization, DiarizeOptions, EngineOptions, Pcm, Samples
 
 LIBRARIES = ("onnx", "onnxruntime", "scipy")
 SEGMENTATION = "segmentation.bin"
@@ -38,20 +38,23 @@ def check() -> None:
 def load(folder: Path, options: EngineOptions) -> SpeakersDiarizer:
     """Loads the networks from their folder. Raises `EngineMissing` or `WeightsBroken`."""
     check()
+    from engines.common.onnx import shrinking
     from engines.speakers import encoder, segmentation
 
     segment = encoder.network(folder / SEGMENTATION, segmentation.graph, options, key="state_dict")
-    return SpeakersDiarizer(segment, encoder.load(folder, options))
+    return SpeakersDiarizer(segment, encoder.load(folder, options), shrinking(options))
 
 
 class SpeakersDiarizer:
     """The two networks. Calls are independent of each other."""
 
-    def __init__(self, segmentation: Any, encoder: Any) -> None:
+    def __init__(self, segmentation: Any, encoder: Any, shrink: Any = None) -> None:
+        """`shrink`: options of a run after which a network keeps no memory for the next one."""
         from engines.speakers.segmentation import WINDOW_SECONDS
 
         self._segmentation = segmentation
         self._encoder = encoder
+        self._shrink = shrink
         self._windows = Windows(self._segment, encoder, seconds=WINDOW_SECONDS, step=WINDOW_STEP)
         self.span, self.hop = self._windows.span, self._windows.hop
 
@@ -80,6 +83,12 @@ class SpeakersDiarizer:
         """A unit vector of the voice. `sound`: speech of `SAMPLE_RATE` hertz without long silence."""
         vector: Samples = self._encoder.embed(sound)
         return vector
+
+    def rest(self) -> None:
+        """Gives back what ONNX Runtime keeps for batches as large as the largest before, by short runs."""
+        if self._shrink:
+            self._segmentation.run(None, {"sound": np.zeros((1, SAMPLE_RATE), np.float32)}, self._shrink)
+        self._encoder.rest()
 
     def close(self) -> None:
         self._encoder.close()

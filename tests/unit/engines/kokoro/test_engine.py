@@ -93,3 +93,15 @@ def test_a_warm_up_speaks_fast(tmp_path: Path) -> None:
     made.warm_up(letter)
     made.synthesize(letter)
     assert speeds == [engine.WARM_UP_SPEED, 1]
+
+
+def test_between_two_passes_is_little_silence_and_nothing_else_is_lost() -> None:
+    second = 24_000
+    sound = np.concatenate([np.zeros(second), np.full(second, 0.5), np.zeros(second)]).astype(np.float32)
+    made = engine.joined([sound, sound])
+    loud = np.flatnonzero(np.abs(made) > 0)
+    assert (loud[0], len(made) - loud[-1] - 1, len(loud)) == (second, second, 2 * second)
+    assert len(made) == pytest.approx((4 + engine.JOINT_SECONDS) * second, abs=2)
+    assert np.array_equal(engine.joined([sound]), sound)
+    assert len(engine.joined([])) == 0
+    assert len(engine.joined([np.zeros(5, np.float32)] * 2)) == 10
