@@ -67,7 +67,9 @@ def measure(recording: Path, folder: Path) -> None:
         return [len(one.sequences_ids[0]) for one in found]
 
     def quick(encoded: Samples, beams: int) -> list[int]:
-        found = ours.generate(ours.listen(encoded), [prompt] * len(encoded), beams=beams, most_tokens=TOKENS)
+        found = ours.generate(
+            ours.listen(encoded), [prompt] * len(encoded), beams=beams, most_tokens=[TOKENS] * len(encoded)
+        )
         return [len(one.tokens) for one in found]
 
     for rows, frames in CASES:

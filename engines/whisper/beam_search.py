@@ -42,8 +42,9 @@ class Continuation:
 class BeamSearch:
     """The unfinished texts of a search: one for each row in the first step, then `beams` for each row."""
 
-    def __init__(self, rows: int, *, beams: int, most_tokens: int, end: int) -> None:
-        """`end`: the token that ends a text."""
+    def __init__(self, *, beams: int, most_tokens: Sequence[int], end: int) -> None:
+        """`most_tokens`: the text of each row is cut after so many. `end`: the token that ends a text."""
+        rows = len(most_tokens)
         self._beams = beams
         self._most_tokens = most_tokens
         self._end = end
@@ -86,19 +87,21 @@ class BeamSearch:
 
         `scores` and `texts` of the candidates, the likeliest first.
         """
-        found = self._found[self._rows[place]]
-        last = texts.shape[1] == self._most_tokens
+        row = self._rows[place]
+        found = self._found[row]
+        last = texts.shape[1] == self._most_tokens[row]
         ended = [bool(one) for one in texts[:, -1] == self._end]
         spare = iter([number for number in range(self._beams, len(texts)) if not ended[number]])
         kept = []
         for number in range(self._beams):
             if ended[number] or last:
-                found.append(_finished(texts[number], float(scores[number]), ended=ended[number]))
+                found.append(finished(texts[number], float(scores[number]), ended=ended[number]))
             kept.append(next(spare, number) if ended[number] else number)
         return None if last or len(found) >= self._beams else kept
 
 
-def _finished(text: Tokens, score: float, *, ended: bool) -> FoundText:
+def finished(text: Tokens, score: float, *, ended: bool) -> FoundText:
+    """`score`: the sum of the log-probabilities. `ended`: whether the last token is the end token."""
     tokens = tuple(int(token) for token in (text[:-1] if ended else text))
     return FoundText(tokens, score / len(tokens) if tokens else -np.inf)
 

@@ -40,19 +40,26 @@ def numbers(array: StorageView) -> NDArray[Any]:
 
 
 def join_rows(
-    encoded: Sequence[StorageView], positions: int, silence: NDArray[Any] | None = None
+    encoded: Sequence[StorageView], positions: Sequence[int], silence: NDArray[Any] | None = None
 ) -> StorageView:
-    """Joins arrays of one row each to one array with that number of positions. They must be on the CPU.
+    """Joins arrays of one row each to one array. They must be on the CPU.
 
-    `silence`: (1, positions, width), which fills up shorter arrays.
+    `positions`: of each row in it; rows with fewer than others end in zeros (`end_of`). `silence`:
+    (1, positions, width), which fills up arrays with fewer.
     """
     import ctranslate2
 
     parts = [numbers(one) for one in encoded]
-    joined = np.empty((len(parts), positions, parts[0].shape[2]), parts[0].dtype)
-    for row, part in zip(joined, parts, strict=True):
+    joined = np.zeros((len(parts), max(positions), parts[0].shape[2]), parts[0].dtype)
+    for row, part, end in zip(joined, parts, positions, strict=True):
         known = part.shape[1]
         row[:known] = part[0]
         if silence is not None:
-            row[known:] = silence[0, known:positions]
+            row[known:end] = silence[0, known:end]
     return ctranslate2.StorageView.from_array(joined)
+
+
+def end_of(row: NDArray[Any]) -> int:
+    """Positions of a row (positions, width) before the zeros at its end, which no encoding has."""
+    there = np.flatnonzero(row.any(axis=1))
+    return int(there[-1]) + 1 if len(there) else 0

@@ -16,7 +16,7 @@ import numpy as np
 from engines.openvino_library import import_openvino
 from engines.whisper.file_matrix import FileMatrix
 from engines.whisper.network_parts import NetworkParts
-from engines.whisper.timestamp_rules import IMPOSSIBLE
+from engines.whisper.timestamp_rules import IMPOSSIBLE, Vocabulary
 
 if TYPE_CHECKING:
     from openvino import Model, Node
@@ -67,20 +67,22 @@ def step(graph: NetworkParts, shape: DecoderShape, precision: str) -> Model:
     """One step of `texts` texts, several of which may belong to one row.
 
     Inputs: the embedded tokens (texts, tokens, width); for each text, the text of the step before that it
-    continues (texts,); then keys and values as `keys_and_values` makes them. Result: (texts, tokens, width).
-    The keys and values of the texts themselves are kept within the inference.
+    continues (texts,); what is added to the logits of attention for each position (rows, 1, 1, positions);
+    then keys and values as `keys_and_values` makes them. Result: (texts, tokens, width). The keys and values
+    of the texts themselves are kept within the inference.
     """
     openvino, ops = import_openvino(), graph.ops
     tokens = ops.parameter(openvino.PartialShape([-1, -1, shape.width]), np.float32, name="tokens")
     origins = ops.parameter(openvino.PartialShape([-1]), np.int32, name="origins")
-    inputs, kept, x = [tokens, origins], [], tokens
+    added = ops.parameter(openvino.PartialShape([-1, 1, 1, -1]), np.float32, name="added")
+    inputs, kept, x = [tokens, origins, added], [], tokens
     for layer in range(shape.layers):
         x, memory = _self_attention(graph, shape, x, f"layer_{layer}", origins)
         sizes = openvino.PartialShape([-1, shape.heads, -1, shape.head_width])
         keys, values = (
             ops.parameter(sizes, getattr(openvino.Type, precision), name=f"{kind}{layer}") for kind in "kv"
         )
-        x = _attention(graph, shape, x, f"layer_{layer}", keys, values)
+        x = _attention(graph, shape, x, f"layer_{layer}", added, keys, values)
         x = graph.feed_forward(x, f"layer_{layer}")
         kept += memory
         inputs += [keys, values]
@@ -149,6 +151,12 @@ def text_places(end: int) -> int:
     return -(-end // BLOCK_TOKENS) * BLOCK_TOKENS
 
 
+def most_likeliest(known: Vocabulary) -> int:
+    """The most tokens of each kind that `projection` can return: one for each block of text."""
+    blocks = text_places(known.end) // BLOCK_TOKENS
+    return min(blocks, known.timestamps - known.end, known.size - known.timestamps)
+
+
 def suppression(end: int, tokens: tuple[int, ...] = ()) -> np.ndarray:
     """What is added to the logits of the text tokens so that `tokens`, and others than text, are never taken:
     (1, `text_places`).
@@ -194,10 +202,10 @@ def _self_attention(
 
 
 def _attention(
-    graph: NetworkParts, shape: DecoderShape, x: Node, layer: str, keys: Node, values: Node
+    graph: NetworkParts, shape: DecoderShape, x: Node, layer: str, added: Node, keys: Node, values: Node
 ) -> Node:
-    """The attention to the encodings. The texts of a row read its keys and values together, as if they were
-    the tokens of one text.
+    """The attention to the encodings, with what is added to its logits. The texts of a row read its keys and
+    values together, as if they were the tokens of one text.
     """
     ops, name = graph.ops, f"{layer}/attention"
     axis = ops.constant(np.int64(0))
@@ -209,7 +217,8 @@ def _attention(
     turn = graph.constant([0, 2, 1, 3])
     queries = ops.transpose(ops.reshape(asked, heads, special_zero=False), turn)
     keys, values = ops.convert(keys, "f32"), ops.convert(values, "f32")
-    shares = ops.softmax(ops.matmul(queries, keys, transpose_a=False, transpose_b=True), -1)
+    logits = ops.add(ops.matmul(queries, keys, transpose_a=False, transpose_b=True), added)
+    shares = ops.softmax(logits, -1)
     seen = ops.matmul(shares, values, transpose_a=False, transpose_b=False)
     texts = ops.gather(ops.shape_of(x), graph.constant([0, 1]), axis)
     joined = ops.reshape(

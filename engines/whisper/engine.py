@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
 from engines.whisper.openvino_encoder import OpenVinoEncoder
-from engines.whisper.quick_decoder import QuickDecoder
+from engines.whisper.quick_decoder import QuickDecoder, uses_ctranslate2
 from engines.whisper.row_encoder import RowEncoder
 from engines.whisper.rows import (
     FULL_FRAMES,
@@ -72,6 +73,8 @@ class WhisperTranscriber:
         """
         self._model = model
         self._decoder = decoder or model.model
+        self._mixes_lengths = decoder is not None
+        """Whether rows of several lengths can be decoded together."""
         self._tokens = WhisperTokens(model.hf_tokenizer, multilingual=model.model.is_multilingual)
         self._on_cpu = model.model.device == "cpu"
         self._limits: dict[int, RowLimit] = {}
@@ -98,7 +101,8 @@ class WhisperTranscriber:
     @property
     def lengths(self) -> LengthClasses:
         padding = self._rows.padding()
-        if padding is None:  # without adaptive windows every encoding is a full one
+        # Without adaptive windows every encoding is a full one.
+        if padding is None or self._mixes_lengths:
             return LengthClasses()
         return LengthClasses(self._rows.grid, padding, FULL_FRAMES)
 
@@ -114,16 +118,19 @@ class WhisperTranscriber:
         ]
         limit = self._limits.setdefault(options.beam_size, RowLimit())
         while waiting := [row for row in rows if row.unfinished]:
-            for group in grouped(waiting, self._group_key):
+            for group in grouped(waiting, partial(self._group_key, options=options)):
                 limit.run(group, lambda part: self._round(part, options))
         return [row.result(len(self._tokens.before(row.window, ()))) for row in rows]
 
-    def _group_key(self, row: Row) -> tuple[Any, ...]:
+    def _group_key(self, row: Row, options: TranscribeOptions) -> tuple[Any, ...]:
         """The key by which rows are grouped for decoding.
 
-        CTranslate2 needs one length and one position of the start token within a batch, and one search plan.
+        Both decoders need one position of the start token within a batch, and one search to begin with.
+        CTranslate2 needs one length too, and one search plan.
         """
         prompt = len(self._tokens.before(row.window, row.said))
+        if self._mixes_lengths and not uses_ctranslate2(options):
+            return prompt, row.doubted and options.greedy_first
         return prompt, row.doubted, row.size, row.full, row.may_fall_back
 
     def _row(self, window: Window, features: Samples, *, draft: bool) -> Row:
@@ -135,17 +142,19 @@ class WhisperTranscriber:
         return Row(window, features, language, padding, self._rows.grid, tight=self._rows.tight, draft=draft)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        size, full = rows[0].size, rows[0].full
-        encoded = self._rows.encode(rows, size)
+        encoded = self._rows.encode(rows)
         self._detect_languages(rows, encoded)
         if not options.draft:
             rows, encoded = _with_sure_languages(rows, encoded)
             if not rows:
                 return
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
-        plan = searches(options, sampling=full and rows[0].may_fall_back, greedy=not rows[0].doubted)
-        batch = Batch(encoded, [self._prompt(row) for row in rows], rows[0].max_tokens)
-        decoded = decode_rows(self._decoder, self._tokens, batch, options, plan)
+        plans = [
+            searches(options, sampling=row.full and row.may_fall_back, greedy=not row.doubted) for row in rows
+        ]
+        most = tuple(row.max_tokens for row in rows)
+        batch = Batch(encoded, [self._prompt(row) for row in rows], most)
+        decoded = decode_rows(self._decoder, self._tokens, batch, options, plans)
         for row, result in zip(rows, decoded, strict=True):
             row.spent(frames=row.encoded, beamed=int(result.beamed), fallbacks=int(result.fell_back))
         if options.draft:

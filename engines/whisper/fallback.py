@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,21 +61,28 @@ class Batch:
     """Output of the encoder: (rows, positions, width)."""
     prompts: list[list[int]]
     """The prompts of the rows, all of the same length."""
-    max_tokens: int | None = None
-    """Decoding stops after so many tokens; None: after as many as the decoder has positions for."""
+    max_tokens: tuple[int | None, ...] = ()
+    """Decoding of each row stops after so many tokens; None: after as many as the decoder has positions for,
+    as for all rows if it is empty.
+    """
 
     def take(self, rows: Sequence[int]) -> Batch:
         encoded = take_rows(self.encoded, rows, len(self.prompts))
-        return Batch(encoded, [self.prompts[row] for row in rows], self.max_tokens)
+        most = tuple(self.max_tokens[row] for row in rows) if self.max_tokens else ()
+        return Batch(encoded, [self.prompts[row] for row in rows], most)
 
     @property
-    def max_length(self) -> int:
+    def max_length(self) -> int | list[int]:
         """The `max_length` for CTranslate2, which generates at most half of it, and at most the positions
-        after the prompt.
+        after the prompt. One for each row, where they differ.
         """
-        if self.max_tokens is None:
+        lengths = [self._length(most) for most in self.max_tokens] or [DECODER_POSITIONS]
+        return lengths if len(set(lengths)) > 1 else lengths[0]
+
+    def _length(self, most: int | None) -> int:
+        if most is None:
             return DECODER_POSITIONS
-        return min(DECODER_POSITIONS, max(2 * self.max_tokens, self.max_tokens + len(self.prompts[0])))
+        return min(DECODER_POSITIONS, max(2 * most, most + len(self.prompts[0])))
 
 
 def searches(options: TranscribeOptions, *, sampling: bool, greedy: bool) -> tuple[Search, ...]:
@@ -111,17 +119,24 @@ def decode_rows(
     tokens: WhisperTokens,
     batch: Batch,
     options: TranscribeOptions,
-    plan: Sequence[Search],
+    plans: Sequence[Sequence[Search]],
 ) -> list[Decoded]:
-    """One result for each row of the batch. `plan`: the searches in order."""
+    """One result for each row of the batch.
+
+    `plans`: the searches of each row in order; those of some rows may end before those of others.
+    """
     tried: list[list[tuple[Search, Decoded]]] = [[] for _ in batch.prompts]
-    for search in plan:
-        waiting = [row for row, results in enumerate(tried) if worth_trying(search, results, options)]
+    for following in zip_longest(*plans):
+        waiting = [
+            row
+            for row, search in enumerate(following)
+            if search and worth_trying(search, tried[row], options)
+        ]
         if not waiting:
             continue
-        results = _decode(model, tokens, batch.take(waiting), options, search)
+        results = _decode(model, tokens, batch.take(waiting), options, following[waiting[0]])
         for row, result in zip(waiting, results, strict=True):
-            tried[row].append((search, result))
+            tried[row].append((following[row], result))
     return [_chosen(results, options) for results in tried]
 
 
@@ -141,10 +156,11 @@ def _decode(
     options: TranscribeOptions,
     search: Search,
 ) -> list[Decoded]:
+    length: Any = batch.max_length  # several only where OpenVINO decodes rows of several lengths
     results = model.generate(
         batch.encoded,
         batch.prompts,
-        max_length=batch.max_length,
+        max_length=length,
         return_scores=True,
         return_no_speech_prob=True,
         return_logits_vocab=options.logprobs,

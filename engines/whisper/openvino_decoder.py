@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,21 @@ from numpy.typing import NDArray
 from engines.common.openvino import compiled, give_back
 from engines.openvino_library import import_openvino
 from engines.whisper.beam_search import BeamSearch
+from engines.whisper.ctranslate2_arrays import end_of
 from engines.whisper.ctranslate2_weights import Weights
 from engines.whisper.decoder_networks import (
     keys_and_values,
+    most_likeliest,
     projection,
     shape_of,
     step,
     suppression,
 )
+from engines.whisper.heard_rows import HeardRows
 from engines.whisper.network_parts import NetworkParts
+from engines.whisper.sampling import SampledTexts, generator
 from engines.whisper.timestamp_rules import (
+    IMPOSSIBLE,
     Floats,
     Likeliest,
     NextTokens,
@@ -52,8 +56,8 @@ POSITIONS_AT_ONCE = 150
 """Positions of encodings for which keys and values are computed at once: three seconds. Encodings have
 multiples of 50, so that the network meets three lengths.
 """
-Halves: TypeAlias = NDArray[np.uint16]
-"""Numbers in bfloat16, which NumPy lacks."""
+DRAWN_FROM = 50
+"""Of each kind, so many of the likeliest tokens are drawn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,11 @@ class OpenVinoDecoder:
         self._to_text = suppression(vocabulary.end, vocabulary.suppressed)
         self._positions = graph.weights["position_encodings/encodings"]
 
-    def listen(self, encoded: Floats) -> Halves | Floats:
+    def listen(self, encoded: Floats) -> HeardRows:
         """The keys and values with which the decoder attends to the encodings.
 
-        `encoded`: (rows, positions, width). Result: (2 * layers, rows, heads, positions, width of a head).
-        They are computed piece by piece, because the network keeps as much memory as its largest input takes.
+        `encoded`: (rows, positions, width); a row that has fewer positions ends in zeros (`join_rows`). They
+        are computed piece by piece, because the network keeps as much memory as its largest input takes.
         They are one array, so that all of its memory goes back to the system at once.
         """
         tensor = import_openvino().Tensor
@@ -114,44 +118,88 @@ class OpenVinoDecoder:
         shape = self.shape
         number = np.uint16 if self.precision == "bf16" else np.float32
         made = np.empty((2 * shape.layers, rows, shape.heads, positions, shape.head_width), number)
+        added = np.zeros((rows, 1, 1, positions), np.float32)
         request = self.keys.create_infer_request()
-        for row, at in product(range(rows), range(0, positions, POSITIONS_AT_ONCE)):
-            which = slice(at, min(at + POSITIONS_AT_ONCE, positions))
+        ends = [end_of(one) for one in encoded]
+        for row, end in enumerate(ends):
+            made[:, row, :, end:] = 0  # whatever was there might not be a number
+            added[row, ..., end:] = IMPOSSIBLE
+        pieces = ((row, at) for row in range(rows) for at in range(0, ends[row], POSITIONS_AT_ONCE))
+        for row, at in pieces:
+            which = slice(at, min(at + POSITIONS_AT_ONCE, ends[row]))
             part = np.ascontiguousarray(encoded[row : row + 1, which], np.float32)
             request.set_input_tensor(tensor(part, shared_memory=True))
             request.infer()
             for place, target in enumerate(made):
                 target[row, :, which] = request.get_output_tensor(place).data.view(number)[0]
-        return made
+        return HeardRows(made, added)
 
     def generate(
-        self, heard: Halves | Floats, prompts: Sequence[Sequence[int]], *, beams: int, most_tokens: int
+        self, heard: HeardRows, prompts: Sequence[Sequence[int]], *, beams: int, most_tokens: Sequence[int]
     ) -> list[TextOfRow]:
         """The likeliest text of each row.
 
         `heard`: from `listen`; rows that finish before others are overwritten in it. `prompts`: of one
-        length; the start token has the same place in all of them. `most_tokens`: a text is cut after so many.
+        length; the start token has the same place in all of them. `most_tokens`: the text of each row is cut
+        after so many.
         """
-        search = BeamSearch(len(prompts), beams=beams, most_tokens=most_tokens, end=self.known.end)
+        search = BeamSearch(beams=beams, most_tokens=most_tokens, end=self.known.end)
+        silent = self._searched(heard, prompts, search, 2 * beams)
+        found = search.results()
+        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
+
+    def sample(
+        self,
+        heard: HeardRows,
+        prompts: Sequence[Sequence[int]],
+        *,
+        texts: int,
+        temperature: float,
+        most_tokens: Sequence[int],
+    ) -> list[list[TextOfRow]]:
+        """Texts of each row that are drawn at random, the likeliest first. The same row always has the same
+        ones. The rest is as in `generate`.
+        """
+        sampled = SampledTexts(
+            texts=texts,
+            temperature=temperature,
+            most_tokens=most_tokens,
+            end=self.known.end,
+            random=[generator(one, temperature) for one in heard.keys.swapaxes(0, 1)],
+        )
+        silent = self._searched(heard, prompts, sampled, min(DRAWN_FROM, most_likeliest(self.known)))
+        return [
+            [TextOfRow(one.tokens, one.score, none) for one in found]
+            for found, none in zip(sampled.results(), silent, strict=True)
+        ]
+
+    def _searched(
+        self,
+        heard: HeardRows,
+        prompts: Sequence[Sequence[int]],
+        search: BeamSearch | SampledTexts,
+        count: int,
+    ) -> list[float]:
+        """Takes all steps of a search, each of which is given the `count` likeliest tokens of each kind.
+        Returns how likely it is that nobody speaks, for each row.
+        """
         run = _DecoderRun(self, heard)
         tokens = np.array(prompts, np.int32)
         hidden = run.step(self.embedded(tokens, 0), np.arange(len(prompts), dtype=np.int32))
         silent = run.no_speech(hidden[:, list(prompts[0]).index(self.known.start)])
         while True:
             allowed = self._rules.allowed(search.said)
-            following = run.following(hidden[:, -1], self._to_text, allowed.others, 2 * beams)
+            following = run.following(hidden[:, -1], self._to_text, allowed.others, count)
             way = search.advance(*log_probabilities(following, allowed))
             if way is None:
-                break
+                return silent
             run.keep(way.rows)
             place = tokens.shape[1] + search.said.shape[1] - 1
             hidden = run.step(self.embedded(search.said[:, -1:], place), way.origins)
-        found = search.results()
-        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
 
-    def languages(self, heard: Halves | Floats) -> Floats:
+    def languages(self, heard: HeardRows) -> Floats:
         """How likely each language is: (rows, languages). `heard`: from `listen`."""
-        run, rows = _DecoderRun(self, heard), heard.shape[1]
+        run, rows = _DecoderRun(self, heard), len(heard.added)
         start = np.full((rows, 1), self.known.start, np.int32)
         hidden = run.step(self.embedded(start, 0), np.arange(rows, dtype=np.int32))
         some = run.logits_of_others(hidden[:, -1], self.known.languages)
@@ -175,27 +223,29 @@ class OpenVinoDecoder:
 class _DecoderRun:
     """The inferences of one call of `generate`."""
 
-    def __init__(self, decoder: OpenVinoDecoder, keys: Halves | Floats) -> None:
+    def __init__(self, decoder: OpenVinoDecoder, heard: HeardRows) -> None:
         self._tensor = import_openvino().Tensor
         self._type = getattr(import_openvino().Type, decoder.precision)
         self._known = decoder.known
-        self._keys = keys
+        self._heard = heard
         self._rows = 0
         self._step = decoder.step.create_infer_request()
         self._projection = decoder.projection.create_infer_request()
-        self.keep(list(range(keys.shape[1])))
+        self.keep(list(range(len(heard.added))))
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keeps these rows of the keys and values, in this order. A row is never moved backwards."""
         if len(rows) == self._rows:
             return
         self._rows = len(rows)
+        keys, added = self._heard.keys, self._heard.added
         for place, row in enumerate(rows):
             if place != row:
-                self._keys[:, place] = self._keys[:, row]
-        for number, part in enumerate(self._keys):
+                keys[:, place], added[place] = keys[:, row], added[row]
+        self._step.set_input_tensor(2, self._tensor(added[: len(rows)], shared_memory=True))
+        for number, part in enumerate(keys, 3):
             some = part[: len(rows)]
-            self._step.set_input_tensor(2 + number, self._tensor(some, some.shape, self._type))
+            self._step.set_input_tensor(number, self._tensor(some, some.shape, self._type))
 
     def step(self, embedded: Floats, origins: NDArray[np.int32]) -> Floats:
         """The network's results after these tokens: (texts, tokens, width). Valid until the next step."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
-from engines.types import EngineOptions
+from engines.types import EngineOptions, TranscribeOptions
 from engines.whisper.ctranslate2_arrays import numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.device import workers
@@ -65,20 +65,26 @@ class QuickDecoder:
     def generate(
         self, encoded: StorageView, prompts: list[list[int]], **options: Any
     ) -> Sequence[WhisperGenerationResult | GeneratedText]:
-        """The options are those of CTranslate2 for tokens with timestamps.
+        """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
+        row where OpenVINO decodes.
 
-        It samples, and it gives logits. With a single sequence at temperature 0, OpenVINO decodes.
+        CTranslate2 gives logits, and searches with many beams.
         """
+        length = options["max_length"]
+        lengths = [length] * len(prompts) if isinstance(length, int) else length
         heard = self._heard.pop(id(encoded), None)
         beams = options["beam_size"]
-        sampled = options.get("sampling_temperature", 0) > 0
-        if sampled or options["return_logits_vocab"] or beams > MOST_BEAMS:
+        if options["return_logits_vocab"] or beams > MOST_BEAMS:
             return self._model.generate(encoded, prompts, **options)
-        most = most_tokens(options["max_length"], len(prompts[0]))
+        most = [most_tokens(one, len(prompts[0])) for one in lengths]
         if heard is None:
             heard = self._quick.listen(numbers(encoded))
         if len(prompts) == 1:  # with more rows, it is used up, and much memory
             self._keep(encoded, heard)
+        if temperature := options.get("sampling_temperature", 0):
+            texts = options["num_hypotheses"]
+            drawn = self._quick.sample(heard, prompts, texts=texts, temperature=temperature, most_tokens=most)
+            return [_generated(*row) for row in drawn]
         found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]
 
@@ -105,13 +111,19 @@ class QuickDecoder:
         return heard
 
 
+def uses_ctranslate2(options: TranscribeOptions) -> bool:
+    """Whether CTranslate2 is needed for some of it: for the times of words, for logits, or for many beams."""
+    return options.words or options.logprobs or options.beam_size > MOST_BEAMS
+
+
 def most_tokens(max_length: int, prompt: int) -> int:
     """The tokens after which CTranslate2 cuts a text. `prompt`: tokens before it."""
     return min(max_length // 2, max_length - prompt + 1)
 
 
-def _generated(text: TextOfRow) -> GeneratedText:
-    return GeneratedText([list(text.tokens)], [text.score], text.no_speech_prob)
+def _generated(*texts: TextOfRow) -> GeneratedText:
+    tokens, scores = [list(text.tokens) for text in texts], [text.score for text in texts]
+    return GeneratedText(tokens, scores, texts[0].no_speech_prob)
 
 
 def load_decoder(

@@ -68,17 +68,17 @@ class RowEncoder:
         """Frames of silence after the sound of a short encoding; None: every encoding is a full one."""
         return self._draft_padding if draft else self._padding
 
-    def encode(self, rows: Sequence[Row], size: int) -> StorageView:
+    def encode(self, rows: Sequence[Row]) -> StorageView:
         """The encodings (rows, positions, width). On a CPU each row is encoded alone, because its caches hold
-        only one.
+        only one; rows of other sizes than the largest end in zeros.
         """
         if not self._on_cpu:
-            return self._model.encode(np.stack([row.piece(size) for row in rows]))
+            return self._model.encode(np.stack([row.piece(row.size) for row in rows]))
         alone = [self._encoded(row) for row in rows]
-        if len(rows) == 1 and rows[0].encoded == size:
+        if len(rows) == 1 and rows[0].encoded == rows[0].size:
             return alone[0]
         silence = self._silence.value().encoded if self._silence else None
-        return join_rows(alone, size // FRAMES_PER_POSITION, silence)
+        return join_rows(alone, [row.size // FRAMES_PER_POSITION for row in rows], silence)
 
     def _encoded(self, row: Row) -> StorageView:
         """Drafts are made again and again, and attend to no silence that is not encoded with them."""

@@ -73,7 +73,7 @@ def test_in_float32_it_is_ctranslate2s(
     ours = OpenVinoDecoder(ExactParts(weights), weights, known, calls=1, threads=1, precision="f32")
     before = [known.without_speech - 1, *tokens.encode(prompt)] if prompt else []
     prompts = [[*before, *tokens.start("en", "transcribe")]] * len(encoded)
-    found = ours.generate(ours.listen(encoded), prompts, beams=beams, most_tokens=60)
+    found = ours.generate(ours.listen(encoded), prompts, beams=beams, most_tokens=[60] * len(prompts))
     theirs = precise.model.generate(
         as_rows(encoded),
         prompts,
@@ -112,10 +112,12 @@ def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
     ours = OpenVinoDecoder(NetworkParts(weights), weights, known, calls=1, threads=1)
     prompt = tokens.start("en", "transcribe")
     for beams in (1, 5):
-        together = ours.generate(ours.listen(encoded), [prompt] * len(encoded), beams=beams, most_tokens=60)
+        together = ours.generate(
+            ours.listen(encoded), [prompt] * len(encoded), beams=beams, most_tokens=[60] * len(encoded)
+        )
         for row, text in enumerate(together):
             (alone,) = ours.generate(
-                ours.listen(encoded[row : row + 1]), [prompt], beams=beams, most_tokens=60
+                ours.listen(encoded[row : row + 1]), [prompt], beams=beams, most_tokens=[60]
             )
             assert alone.tokens == text.tokens
 

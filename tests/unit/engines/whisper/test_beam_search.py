@@ -35,7 +35,7 @@ def random_model(seed: int, ends: float) -> Model:
 
 
 def searched(model: Model, rows: int, beams: int, most: int) -> list[FoundText]:
-    search = BeamSearch(rows, beams=beams, most_tokens=most, end=END)
+    search = BeamSearch(beams=beams, most_tokens=[most] * rows, end=END)
     owners = list(range(rows))
     while True:
         each = len(search.said) // len(owners)
@@ -83,7 +83,7 @@ def test_it_finds_what_ctranslate2_finds(seed: int, rows: int, beams: int, ends:
 
 
 def test_a_finished_text_gives_its_place_to_the_next_candidate() -> None:
-    search = BeamSearch(1, beams=2, most_tokens=9, end=END)
+    search = BeamSearch(beams=2, most_tokens=[9], end=END)
     way = search.advance(floats([[-1, -2, -3, -4]]), tokens([[1, END, 2, 3]]))
     assert way
     assert search.said.tolist() == [[1], [2]]
@@ -91,7 +91,7 @@ def test_a_finished_text_gives_its_place_to_the_next_candidate() -> None:
 
 
 def test_texts_follow_from_the_texts_that_they_continue() -> None:
-    search = BeamSearch(1, beams=2, most_tokens=9, end=END)
+    search = BeamSearch(beams=2, most_tokens=[9], end=END)
     search.advance(floats([[-1, -2, -3, -4]]), tokens([[1, 2, 3, 4]]))
     way = search.advance(floats([[-9, -9, -9, -9], [-1, -2, -7, -8]]), tokens([[5, 6, 7, 8]] * 2))
     assert way
@@ -100,14 +100,14 @@ def test_texts_follow_from_the_texts_that_they_continue() -> None:
 
 
 def test_a_text_is_cut_after_the_most_tokens() -> None:
-    search = BeamSearch(1, beams=1, most_tokens=2, end=END)
+    search = BeamSearch(beams=1, most_tokens=[2], end=END)
     assert search.advance(floats([[-1, -2]]), tokens([[5, 6]]))
     assert search.advance(floats([[-1, -2]]), tokens([[7, 8]])) is None
     assert search.results() == [FoundText((5, 7), -1.0)]
 
 
 def test_an_empty_text_is_the_least_likely() -> None:
-    search = BeamSearch(1, beams=1, most_tokens=2, end=END)
+    search = BeamSearch(beams=1, most_tokens=[2], end=END)
     assert search.advance(floats([[-1, -2]]), tokens([[END, 6]])) is None
     assert search.results() == [FoundText((), -np.inf)]
 

@@ -16,11 +16,11 @@ def window(samples: int) -> Window:
     return Window(Pcm(np.zeros(samples, np.float32)))
 
 
-def transcriber(grid: int) -> WhisperTranscriber:
+def transcriber(grid: int, *, mixes: bool = False) -> WhisperTranscriber:
     """A transcriber without a model, which the computation of batch keys does not need."""
     made, rows = WhisperTranscriber.__new__(WhisperTranscriber), RowEncoder.__new__(RowEncoder)
     rows._padding, rows.grid = PADDING_FRAMES, grid
-    made._rows = rows
+    made._rows, made._mixes_lengths = rows, mixes
     return made
 
 
@@ -39,3 +39,8 @@ def test_windows_of_one_key_are_encoded_alike(a: int, b: int, grid: int) -> None
     engine = transcriber(grid)
     same = engine.lengths.of(window(a).pcm.seconds) == engine.lengths.of(window(b).pcm.seconds)
     assert same == (size(a, grid) == size(b, grid))
+
+
+def test_openvino_decodes_all_lengths_together() -> None:
+    engine = transcriber(COARSE_GRID_FRAMES, mixes=True)
+    assert engine.lengths.of(2) == engine.lengths.of(29)

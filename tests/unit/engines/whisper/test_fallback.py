@@ -63,10 +63,12 @@ class Scripted:
         self._script = script
         self._default = default
         self.calls: list[tuple[float, int, int]] = []
+        self.lengths: list[Any] = []
 
     def generate(self, encoded: StorageView, prompts: Sequence[list[int]], **options: Any) -> list[Generated]:
         search = (options.get("sampling_temperature", 0.0), options["beam_size"])
         self.calls.append((*search, options.get("num_hypotheses", 1)))
+        self.lengths.append(options["max_length"])
         return [self._script.get(search, self._default)] * len(prompts)
 
 
@@ -87,7 +89,7 @@ def run(model: Scripted, *, sampling: bool = True) -> Decoded:
         cast("WhisperTokens", Letters()),
         batch,
         options,
-        searches(options, sampling=sampling, greedy=True),
+        [searches(options, sampling=sampling, greedy=True)],
     )
     return result
 
@@ -163,14 +165,25 @@ def test_rows_are_searched_by_themselves() -> None:
         cast("WhisperTokens", Letters()),
         batch,
         options,
-        searches(options, sampling=True, greedy=True),
+        [searches(options, sampling=True, greedy=True)] * 2,
     )
     assert (good.tokens, loop.tokens) == (GOOD, LOOP)
     assert not good.fell_back
 
 
+def test_a_row_with_fewer_searches_waits_for_none() -> None:
+    model, options = Scripted({}, Generated(LOOP, -0.1)), TranscribeOptions()
+    batch = Batch(StorageView.from_array(np.zeros((2, 4, 4), np.float32)), [[1], [2]], (None, 20))
+    plans = [searches(options, sampling=sampling, greedy=True) for sampling in (True, False)]
+    sampled, searched = decode_rows(
+        cast("Whisper", model), cast("WhisperTokens", Letters()), batch, options, plans
+    )
+    assert (sampled.fell_back, searched.fell_back) == (True, False)
+    assert model.lengths == [[DECODER_POSITIONS, 40], DECODER_POSITIONS, DECODER_POSITIONS]
+
+
 @pytest.mark.parametrize(("prompt", "most", "expected"), [(3, 20, 40), (200, 20, 220), (225, 400, 448)])
 def test_the_length_that_the_library_is_given(prompt: int, most: int, expected: int) -> None:
     encoded = StorageView.from_array(np.zeros((1, 4, 4), np.float32))
-    assert Batch(encoded, [[1] * prompt], most).max_length == expected
+    assert Batch(encoded, [[1] * prompt], (most,)).max_length == expected
     assert Batch(encoded, [[1] * prompt]).max_length == DECODER_POSITIONS

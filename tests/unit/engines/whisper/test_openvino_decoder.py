@@ -102,7 +102,7 @@ def by_definition(weights: Weights, encoded: Floats, beams: int, most: int) -> T
     network, rules = Definition(weights, encoded), TimestampRules(KNOWN)
     raw = network.logits(PROMPT[:1])
     silence = float(np.exp(raw[KNOWN.without_speech]) / np.exp(raw).sum())
-    search = BeamSearch(1, beams=beams, most_tokens=most, end=KNOWN.end)
+    search = BeamSearch(beams=beams, most_tokens=[most], end=KNOWN.end)
     while True:
         allowed = rules.allowed(search.said)
         logits = np.stack([network.logits([*PROMPT, *map(int, text)]) for text in search.said])
@@ -125,7 +125,7 @@ def by_definition(weights: Weights, encoded: Floats, beams: int, most: int) -> T
 @pytest.mark.parametrize("beams", [1, 3])
 def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: Weights, beams: int) -> None:
     encoded = encodings(3)
-    found = exact.generate(exact.listen(encoded), [PROMPT] * 3, beams=beams, most_tokens=8)
+    found = exact.generate(exact.listen(encoded), [PROMPT] * 3, beams=beams, most_tokens=[8] * 3)
     for row, text in zip(encoded, found, strict=True):
         true = by_definition(weights, row, beams, 8)
         assert text.tokens == true.tokens
@@ -135,25 +135,58 @@ def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: 
 
 def test_a_row_has_the_same_text_in_every_batch(exact: OpenVinoDecoder) -> None:
     encoded = encodings(5)
-    together = exact.generate(exact.listen(encoded), [PROMPT] * 5, beams=3, most_tokens=30)
+    together = exact.generate(exact.listen(encoded), [PROMPT] * 5, beams=3, most_tokens=[30] * 5)
     for row, text in enumerate(together):
-        (alone,) = exact.generate(exact.listen(encoded[row : row + 1]), [PROMPT], beams=3, most_tokens=30)
+        (alone,) = exact.generate(exact.listen(encoded[row : row + 1]), [PROMPT], beams=3, most_tokens=[30])
         assert text.tokens == alone.tokens
         assert text.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_a_row_has_the_same_text_beside_longer_ones(exact: OpenVinoDecoder) -> None:
+    encoded = encodings(4)
+    for row, end in enumerate((40, 10, 25, 1)):
+        encoded[row, end:] = 0
+    together = exact.generate(exact.listen(encoded), [PROMPT] * 4, beams=3, most_tokens=[30, 5, 30, 8])
+    drawn = exact.sample(
+        exact.listen(encoded), [PROMPT] * 4, texts=3, temperature=0.8, most_tokens=[30, 5, 30, 8]
+    )
+    for row, (end, most) in enumerate(((40, 30), (10, 5), (25, 30), (1, 8))):
+        alone = encoded[row : row + 1, :end]
+        (text,) = exact.generate(exact.listen(alone), [PROMPT], beams=3, most_tokens=[most])
+        assert text.tokens == together[row].tokens
+        assert text.score == pytest.approx(together[row].score, abs=1e-4)
+        assert len(text.tokens) <= most
+        (texts,) = exact.sample(exact.listen(alone), [PROMPT], texts=3, temperature=0.8, most_tokens=[most])
+        assert [one.tokens for one in texts] == [one.tokens for one in drawn[row]]
+
+
+def test_texts_are_drawn_as_likely_as_they_are(exact: OpenVinoDecoder, weights: Weights) -> None:
+    """The scores of drawn texts are those of the definition, and a low temperature draws the likeliest."""
+    encoded = encodings(1)
+    (likeliest,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=[6])
+    (cold,) = exact.sample(exact.listen(encoded), [PROMPT], texts=2, temperature=0.001, most_tokens=[6])
+    assert [one.tokens for one in cold] == [likeliest.tokens] * 2
+    assert cold[0].score == pytest.approx(likeliest.score, abs=1e-4)
+    assert cold[0].no_speech_prob == pytest.approx(likeliest.no_speech_prob, abs=1e-6)
+    (hot,) = exact.sample(exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6])
+    assert len({one.tokens for one in hot}) > 1
+    assert [one.score for one in hot] == sorted((one.score for one in hot), reverse=True)
 
 
 def test_encodings_are_heard_piece_by_piece(usual: OpenVinoDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = encodings(2)
     whole = usual.listen(encoded)
     monkeypatch.setattr(openvino_decoder, "POSITIONS_AT_ONCE", 15)  # two and a rest
-    assert np.array_equal(usual.listen(encoded), whole)
+    assert np.array_equal(usual.listen(encoded).keys, whole.keys)
 
 
 def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> None:
     inputs = [encodings(rows, 20 * rows, rows) for rows in (1, 2, 3, 4) * 3]
 
     def texts(encoded: Floats) -> list[TextOfRow]:
-        return usual.generate(usual.listen(encoded), [PROMPT] * len(encoded), beams=3, most_tokens=20)
+        return usual.generate(
+            usual.listen(encoded), [PROMPT] * len(encoded), beams=3, most_tokens=[20] * len(encoded)
+        )
 
     alone = [texts(one) for one in inputs]
     with ThreadPoolExecutor(4) as pool:
@@ -162,14 +195,14 @@ def test_threads_do_not_change_each_others_results(usual: OpenVinoDecoder) -> No
 
 def test_a_prompt_of_other_texts_is_read(exact: OpenVinoDecoder) -> None:
     encoded = encodings(1)
-    (plain,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=8)
-    (prompted,) = exact.generate(exact.listen(encoded), [[710, 5, 6, 7, *PROMPT]], beams=1, most_tokens=8)
+    (plain,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=[8])
+    (prompted,) = exact.generate(exact.listen(encoded), [[710, 5, 6, 7, *PROMPT]], beams=1, most_tokens=[8])
     assert prompted.no_speech_prob != plain.no_speech_prob
     assert prompted.score != plain.score
 
 
 def test_suppressed_tokens_never_come(usual: OpenVinoDecoder) -> None:
-    for text in usual.generate(usual.listen(encodings(4)), [PROMPT] * 4, beams=5, most_tokens=40):
+    for text in usual.generate(usual.listen(encodings(4)), [PROMPT] * 4, beams=5, most_tokens=[40] * 4):
         assert not {*KNOWN.suppressed, KNOWN.timestamps - 1, KNOWN.end} & {*text.tokens}
         assert len(text.tokens) <= 40
 
@@ -182,7 +215,8 @@ def test_languages_are_weighed_among_themselves(exact: OpenVinoDecoder, weights:
         assert chances == pytest.approx(np.exp(logits) / np.exp(logits).sum(), abs=1e-5)
     # What was heard is as good as new.
     again, new = (
-        exact.generate(one, [PROMPT] * 3, beams=1, most_tokens=8) for one in (heard, exact.listen(encoded))
+        exact.generate(one, [PROMPT] * 3, beams=1, most_tokens=[8] * 3)
+        for one in (heard, exact.listen(encoded))
     )
     assert again == new
 
@@ -190,8 +224,8 @@ def test_languages_are_weighed_among_themselves(exact: OpenVinoDecoder, weights:
 def test_a_single_row_can_be_searched_again(exact: OpenVinoDecoder) -> None:
     encoded = encodings(1)
     heard = exact.listen(encoded)
-    exact.generate(heard, [PROMPT], beams=1, most_tokens=8)
+    exact.generate(heard, [PROMPT], beams=1, most_tokens=[8])
     again, new = (
-        exact.generate(one, [PROMPT], beams=3, most_tokens=8) for one in (heard, exact.listen(encoded))
+        exact.generate(one, [PROMPT], beams=3, most_tokens=[8]) for one in (heard, exact.listen(encoded))
     )
     assert again == new

@@ -12,10 +12,16 @@ import pytest
 from ctranslate2 import StorageView
 from numpy.typing import NDArray
 
-from engines.types import EngineOptions
+from engines.types import EngineOptions, TranscribeOptions
 from engines.whisper.late_model import LateWhisper
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
-from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, load_decoder, most_tokens
+from engines.whisper.quick_decoder import (
+    MOST_BEAMS,
+    QuickDecoder,
+    load_decoder,
+    most_tokens,
+    uses_ctranslate2,
+)
 from engines.whisper.tokens import WhisperTokens
 from tests.support.ctranslate2_file import write_encoder
 
@@ -58,8 +64,12 @@ class NewDecoder:
         return np.array([[0.25, 0.75]], np.float32)
 
     def generate(self, heard: str, prompts: Any, **options: int) -> list[TextOfRow]:
-        assert options == {"beams": 5, "most_tokens": 224}
+        assert options == {"beams": 5, "most_tokens": [224] * len(prompts)}
         return [TextOfRow((int(heard.removeprefix("heard ")),), -0.5, 0.25)]
+
+    def sample(self, heard: str, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
+        assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224]}
+        return [[TextOfRow((7, 8), -0.5, 0.25), TextOfRow((9,), -0.75, 0.25)]]
 
 
 def decoder() -> QuickDecoder:
@@ -105,11 +115,42 @@ def test_a_search_in_other_encodings_listens_anew() -> None:
     assert quick.generate(other, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[2]]
 
 
-@pytest.mark.parametrize(
-    "rare", [{"return_logits_vocab": True}, {"sampling_temperature": 0.2}, {"beam_size": MOST_BEAMS + 1}]
-)
+@pytest.mark.parametrize("rare", [{"return_logits_vocab": True}, {"beam_size": MOST_BEAMS + 1}])
 def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
     assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
+
+
+def test_texts_are_drawn_by_openvino() -> None:
+    sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1}
+    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **sampling})
+    assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8], [9]], [-0.5, -0.75], 0.25)
+
+
+def test_each_row_has_its_own_most_tokens() -> None:
+    lengths: list[list[int]] = []
+
+    class Noting(NewDecoder):
+        def generate(self, heard: str, prompts: Any, **options: Any) -> list[TextOfRow]:
+            lengths.append(options["most_tokens"])
+            return [TextOfRow((1,), -0.5, 0.25)] * 2
+
+    quick = QuickDecoder(cast("LateWhisper", OldDecoder()), cast("OpenVinoDecoder", Noting()))
+    quick.generate(ENCODED, [[1, 2, 3]] * 2, **{**USUAL, "max_length": [448, 60]})
+    assert lengths == [[224, 30]]
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        (TranscribeOptions(), False),
+        (TranscribeOptions(temperatures=(0.7,)), False),
+        (TranscribeOptions(words=True), True),
+        (TranscribeOptions(logprobs=True), True),
+        (TranscribeOptions(beam_size=MOST_BEAMS + 1), True),
+    ],
+)
+def test_what_ctranslate2_is_needed_for(options: TranscribeOptions, needed: bool) -> None:
+    assert uses_ctranslate2(options) == needed
 
 
 def test_word_times_are_ctranslate2s() -> None:

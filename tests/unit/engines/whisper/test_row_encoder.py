@@ -69,7 +69,7 @@ def row(encoder: RowEncoder, frames: int, *, draft: bool = False) -> Row:
 
 def test_a_short_row_attends_to_silence(encoder: RowEncoder, quick: Quick) -> None:
     one = row(encoder, 600)
-    encoder.encode([one], one.size)
+    encoder.encode([one])
     assert [bool(silence) for silence in quick.silences] == [True]
 
 
@@ -78,14 +78,14 @@ def test_others_do_not(quick: Quick, case: str) -> None:
     encoder = encoder_of(quick, adaptive=case != "not adaptive")
     one = row(encoder, 2990 if case == "as long as a window" else 600, draft=case == "draft")
     one.doubted = case == "doubted"
-    encoder.encode([one], one.size)
+    encoder.encode([one])
     assert quick.silences == [None]
     encoder.close()
 
 
 def test_the_warm_up_needs_no_silence(encoder: RowEncoder, quick: Quick) -> None:
     one = row(encoder, int(WARM_UP_SECONDS * 100), draft=True)
-    encoder.encode([one], one.size)
+    encoder.encode([one])
     assert quick.log == []
 
 
@@ -98,7 +98,7 @@ def test_silence_is_encoded_before_a_rest(encoder: RowEncoder, quick: Quick) -> 
 @pytest.mark.parametrize("frames", [10, 1499, 1500, 2690, 2801, 2901])
 def test_a_row_has_the_same_encoding_beside_others(encoder: RowEncoder, frames: int) -> None:
     one = row(encoder, frames)
-    alone = numbers(encoder.encode([one], one.size))
-    both = numbers(encoder.encode([one, row(encoder, frames)], one.size))
+    alone = numbers(encoder.encode([one]))
+    both = numbers(encoder.encode([one, row(encoder, frames)]))
     assert np.array_equal(both, np.concatenate([alone, alone]))
     assert alone.shape == (1, one.size // 2, 1)

@@ -1,0 +1,26 @@
+"""What Whisper's decoder attends to in the encodings of some rows. Law: holds arrays; nothing is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.whisper.timestamp_rules import Floats
+
+Halves: TypeAlias = NDArray[np.uint16]
+"""Numbers in bfloat16, which NumPy lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRows:
+    """The keys and values of rows, which may have different numbers of positions."""
+
+    keys: Halves | Floats
+    """(2 * layers, rows, heads, positions, width of a head); in float32 only to compare results with those
+    of others.
+    """
+    added: Floats
+    """`IMPOSSIBLE` where a row has no position, else 0: (rows, 1, 1, positions)."""
