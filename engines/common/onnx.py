@@ -51,14 +51,15 @@ def session(
     `model`: a file, or a graph in memory. `memory_plans`: ONNX Runtime plans one block of memory for each
     shape of input that it sees; for inputs of many shapes, that takes more memory and saves no time.
     `optimized`: it rewrites the graph before it is run, which takes longer than all the rest of loading.
-    `given`: arrays of a graph in memory, on the CPU only. `packed`: matrices are copied in the order in which
-    they are read, which is otherwise done anew in each run.
+    `given`: arrays of a graph in memory, on the CPU and not `optimized`, which would look at other bytes of
+    the file. `packed`: matrices are copied in the order in which they are read, which is otherwise done in
+    each run.
     Raises `WeightsBroken`, and `EngineError` where the GPU cannot be used: it would go on on the CPU.
     """
     import onnxruntime
 
     settings = _settings(options, memory_plans=memory_plans, optimized=optimized, packed=packed)
-    kept = _give(settings, given) if given else []
+    kept = _give(settings, given, optimized=optimized) if given else []
     on_gpu = options.device == "cuda"
     providers: list[Provider] = [*(_gpu(onnxruntime, options.devices[0]) if on_gpu else ()), CPU]
     try:
@@ -94,10 +95,11 @@ def _settings(options: EngineOptions, *, memory_plans: bool, optimized: bool, pa
     return settings
 
 
-def _give(settings: SessionOptions, given: GivenArrays) -> list[object]:
+def _give(settings: SessionOptions, given: GivenArrays, *, optimized: bool) -> list[object]:
     """Gives a session these arrays. Returns what must live as long as the session."""
     import onnxruntime
 
+    assert not optimized
     folder = str(given.file.parent.absolute())
     settings.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     kept: list[object] = []
