@@ -9,8 +9,10 @@ Law: reads one file; nothing is computed with the arrays.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import struct
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,8 @@ class _ModelFile:
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.file = os.dup(file.fileno())
+        weakref.finalize(self.pages, os.close, self.file)
         self._at = 0
 
     def number(self, kind: str) -> int:
@@ -76,9 +80,19 @@ class _ModelFile:
 class FileArrays(dict[str, NDArray[Any]]):
     """The arrays of a file by their names, and the pages of the file that they are."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], pages: mmap.mmap) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], read: _ModelFile) -> None:
         super().__init__(arrays)
-        self._pages = pages
+        self._pages, self._file = read.pages, read.file
+        self._begin = np.frombuffer(read.pages, np.uint8).ctypes.data
+
+    def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Some rows of a matrix: (..., columns). They are read from the file: a row that is looked at in its
+        pages may bring two megabytes into this process, and soon all of the matrix is there.
+        """
+        matrix = self[name]
+        first, size = matrix.ctypes.data - self._begin, matrix.strides[0]
+        parts = (os.pread(self._file, size, first + size * int(number)) for number in numbers.flat)
+        return np.frombuffer(b"".join(parts), matrix.dtype).reshape(*numbers.shape, -1)
 
     def evict(self) -> None:
         """Gives back the memory of what was looked at, which may be two megabytes for each row."""
@@ -101,7 +115,9 @@ def read_arrays(path: Path) -> FileArrays:
         arrays = {reader.text(): reader.array() for _ in range(count)}
         for _ in range(2 * reader.number("I")):
             reader.text()  # other names of arrays
-        return FileArrays(arrays, reader.pages)
+        found = FileArrays(arrays, reader)
+        found.evict()  # the pages around the names of the arrays
+        return found
     except OSError as wrong:
         raise UnknownLayout(f"the file cannot be read: {wrong.strerror}") from wrong
     except ValueError as wrong:
@@ -134,7 +150,9 @@ class Weights:
 
     def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Some rows of a matrix, as float32: (..., columns). Raises `UnknownLayout`."""
-        some = self._array(name)[numbers]
+        some, arrays = self._array(name), self._arrays
+        whole = f"{self._part}/{name}"
+        some = arrays.rows(whole, numbers) if isinstance(arrays, FileArrays) else some[numbers]
         if some.dtype == np.int8:
             some = some / self._array(f"{name}_scale")[numbers][..., None]
         return np.asarray(some, np.float32)

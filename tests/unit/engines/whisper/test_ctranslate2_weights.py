@@ -59,12 +59,24 @@ def test_pages_of_the_file_are_given_back_and_read_again(file: Path) -> None:
     table = np.arange(1_000_000, dtype=np.float32).reshape(1000, 1000)
     file.write_bytes(model_bytes({"decoder/embeddings/weight": table}))
     weights = Weights(read_arrays(file), "decoder")
-    every = np.arange(1000)
-    assert np.array_equal(weights.rows("embeddings/weight", every), table)
+    assert np.array_equal(weights["embeddings/weight"], table)
     before = mapped(file)
     weights.evict()
     assert before - mapped(file) > 3500
-    assert np.array_equal(weights.rows("embeddings/weight", every), table)
+    assert np.array_equal(weights["embeddings/weight"], table)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_rows_are_read_without_the_pages_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    table = np.arange(1000 * 1000, dtype=np.float32).reshape(1000, 1000)
+    file.write_bytes(model_bytes({"decoder/embeddings/weight": table}))
+    weights = Weights(read_arrays(file), "decoder")
+    weights.evict()
+    before = mapped(file)
+    every = np.arange(1000).reshape(10, 100)
+    assert np.array_equal(weights.rows("embeddings/weight", every), table.reshape(10, 100, 1000))
+    assert mapped(file) == before
 
 
 def mapped(file: Path) -> int:
