@@ -198,7 +198,7 @@ def _run(settings: Settings) -> None:
     from app.container import Container
     from engines.heap import is_without_models
 
-    if settings.runtime.placement == "processes":
+    if settings.runtime.placement != "threads":
         is_without_models()
     sockets = listen(settings.server.host, settings.server.port)
     host, port = sockets[0].getsockname()[:2]

@@ -6,6 +6,7 @@ Law: a function of settings and GPUs; what it decides is decided nowhere else.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,11 @@ from pydantic import BaseModel
 
 from app.settings import Settings
 from engines import cuda_libraries
+from engines.cores import cores
 from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
+
+BATCHES_OF_A_CALL = 2
+"""Full batches of windows in work for each call of a model: one that runs, and one that waits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +46,13 @@ def filled(settings: Settings) -> Settings:
             "limits": _with(settings.limits, ("decoded_seconds", "requests"), values),
         }
     )
+
+
+def windows_together(settings: Settings) -> int:
+    """Windows that keep the models busy on a CPU. GPUs and replicas on Ray may need any number."""
+    if settings.runtime.placement == "ray" or settings.transcription.device_index:
+        return sys.maxsize
+    return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_rows
 
 
 def _with(group: BaseModel, names: Sequence[str], values: Capacity) -> BaseModel:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app import __version__
 from app.audio.reader_task import read, warm
+from app.container.automatic_settings import windows_together
 from app.domain import AuditEntry, ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
@@ -56,8 +57,6 @@ SPEAKER_ENCODER = "pyannote-starter"
 EDITED_FILES = 16
 """The most files of edited segments that are made or wait at once; each holds a body of some megabytes."""
 EDITED_FILES_OF_ONE_KEY = 4
-BATCHES_TOGETHER = 4
-"""Full batches of windows that all requests have in work together: two that run and two that wait."""
 DIARIZER, PIPELINES, PIPELINE = "speakers", "pyannote", "config.yaml"
 """The engine of the starter model, the engine of pipelines in pyannote's layout, and the file by which such a
 pipeline is recognised."""
@@ -120,7 +119,7 @@ def transcription(base: SharedParts, speakers: DiarizationService) -> Transcript
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
         windows_ahead=settings.runtime.windows_ahead,
-        windows_together=BATCHES_TOGETHER * settings.runtime.batch_rows,
+        windows_together=windows_together(settings),
         window_seconds=settings.transcription.window_seconds,
         beam_size=settings.transcription.beam_size,
         greedy_first=settings.transcription.greedy_first,

@@ -42,6 +42,7 @@ def give_way() -> None:
     """Lets the server have a core as soon as it has something to do. Call it when the process is ready to
     work: beside other programs it would take longer to load a model.
     """
-    lower = os.getpriority(os.PRIO_PROCESS, 0) + CHILD_NICENESS
-    # Each child is a process group of its own; `os.nice` would leave out the threads that run already.
-    os.setpriority(os.PRIO_PGRP, 0, lower)
+    with suppress(OSError):  # a sandbox may forbid it
+        lower = os.getpriority(os.PRIO_PROCESS, 0) + CHILD_NICENESS
+        # Each child is a process group of its own; `os.nice` would leave out the threads that run already.
+        os.setpriority(os.PRIO_PGRP, 0, lower)

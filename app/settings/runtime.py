@@ -54,8 +54,8 @@ class RuntimeSettings(Group):
         0,
         ge=0,
         le=64,
-        description="Largest number of windows of one request that are processed at once; many requests at "
-        "once have fewer each, but two. 0 = automatic: 6 on a CPU, 16 with a GPU.",
+        description="Largest number of windows of one recording that are processed at once. On a CPU, many "
+        "recordings at once have fewer each, down to two. 0 = automatic: 6 on a CPU, 16 with a GPU.",
     )
     idle_seconds: float = Field(
         0, ge=0, description="Seconds without a request after which a model is unloaded. 0 = never."

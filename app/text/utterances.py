@@ -21,6 +21,8 @@ CHARACTER_BUDGETS = (40, 80, 140, 220)
 """The most characters of the first, second, ... utterance; the last number holds for all further ones."""
 PAUSES = {"paragraph": 0.55, "sentence": 0.35, "clause": 0.14, "none": 0.05}
 """Seconds of silence after an utterance, by what it ends: a clause, a sentence, a paragraph."""
+SHORT_WORDS = 12
+"""Characters of short words that may be left for the next utterance; in some scripts all words look short."""
 _LONG_WORD = re.compile(r"\w{4,}\s")
 """Before a pause, a word of three letters or fewer sounds wrong: it is mostly an article or a preposition."""
 _CLAUSE = re.compile(r"[,;:、，；：—–]['\"”’)\]]*(?:\s|$)|[、，；：]")
@@ -120,6 +122,8 @@ def _best_cut(text: str, budget: int) -> int:
     ends = [m.end() for m in _CLAUSE.finditer(text, 0, limit) if m.end() >= budget // 3]
     if near := [end for end in ends if end <= budget] or ends[:1]:
         return near[-1]
-    if words := [m.end() for m in _LONG_WORD.finditer(text, budget // 3, budget)]:
+    last = text.rfind(" ", budget // 3, budget) + 1
+    words = [m.end() for m in _LONG_WORD.finditer(text, budget // 3, budget)]
+    if words and words[-1] >= last - SHORT_WORDS:
         return words[-1]
-    return text.rfind(" ", budget // 3, budget) + 1 or text.find(" ", budget, limit) + 1 or limit
+    return last or text.find(" ", budget, limit) + 1 or limit

@@ -100,7 +100,7 @@ def _give(settings: SessionOptions, given: GivenArrays, *, optimized: bool) -> l
     import onnxruntime
 
     assert not optimized
-    folder = str(given.file.parent.absolute())
+    folder = str(given.file.resolve().parent)
     settings.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     kept: list[object] = []
     for name, array in given.arrays.items():

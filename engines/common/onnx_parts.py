@@ -23,6 +23,8 @@ Sizes: TypeAlias = Sequence[int | str]
 """The shape of an array; text is a size that varies."""
 GRAPH_OF_MODEL, ARRAY_OF_GRAPH, NAME_OF_ARRAY = 7, 5, 8
 """Numbers of fields in the messages of ONNX."""
+NUMBERS = "fiub"
+"""The kinds of NumPy's types that an array of bytes can be looked at as; text is none of them."""
 LARGE_BYTES = 16 * 1024
 """Arrays of at least this size are worth pages of their own."""
 
@@ -116,11 +118,13 @@ class StoredGraph:
         moved = dict[str, NDArray[np.generic]]()
         for name in [name for name, message in self._arrays.items() if len(message) >= LARGE_BYTES]:
             array = self[name]
+            if array.dtype.kind not in NUMBERS:
+                continue
             moved[name] = to.new((array.nbytes,)).view(array.dtype).reshape(array.shape)
             moved[name][...] = array
             told = TensorProto(name=name, dims=array.shape, data_location=TensorProto.EXTERNAL)
             told.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-            told.external_data.add(key="location", value=file.name)
+            told.external_data.add(key="location", value=file.resolve().name)
             self._add(told)
         return GivenArrays(file, moved)
 

@@ -34,8 +34,6 @@ HONOURS: frozenset[str] = frozenset()
 KOKORO_RATE = 24_000
 STYLE_SHAPE = (510, 256)
 """Shape of a style table: one style vector for each number of phonemes."""
-JOINT_SECONDS = 0.35
-"""Seconds of silence between two passes, as between the sentences of one pass."""
 SILENCE_PEAK = 0.01
 """The largest sample of silence."""
 LARGE_BYTES = 4 * 1024 * 1024
@@ -112,8 +110,9 @@ class KokoroSynthesizer:
         style = self._blend(utterance.profile) if utterance.profile else self._style(utterance.voice)
         # A Chinese or Japanese voice needs its library; other voices read such text as well as they can.
         asian = utterance.voice[:1] in ("j", "z")
-        batches = self._phonemes.batches(utterance.text, utterance.language, asian=asian)
-        return Pcm(joined([self._speak(tokens, style, speed) for tokens in batches]), KOKORO_RATE)
+        passes = self._phonemes.passes(utterance.text, utterance.language, asian=asian)
+        sounds = [(self._speak(tokens, style, speed), silence) for tokens, silence in passes]
+        return Pcm(joined(sounds), KOKORO_RATE)
 
     def rest(self) -> None:
         """Gives back what OpenVINO keeps for the next sentence (ONNX Runtime keeps nothing), and words."""
@@ -158,15 +157,19 @@ class KokoroSynthesizer:
         return table.reshape(STYLE_SHAPE)
 
 
-def joined(sounds: Sequence[Samples]) -> Samples:
-    """The sounds of passes as one. Each begins and ends with more silence than there is between two sentences
-    of one pass. So where two meet, at most `JOINT_SECONDS` of silence are left.
+def joined(sounds: Sequence[tuple[Samples, float]]) -> Samples:
+    """The sounds of passes as one, each with the most seconds of silence after it.
+
+    Each begins and ends with more silence than there is between two sentences of one pass.
     """
-    kept, room = [np.zeros(0, np.float32)], int(JOINT_SECONDS * KOKORO_RATE / 2)
-    for number, sound in enumerate(sounds):
+    kept, before = [np.zeros(0, np.float32)], None
+    for number, (sound, silence) in enumerate(sounds):
         loud = np.flatnonzero(np.abs(sound) > SILENCE_PEAK)
-        begin, end = (max(0, loud[0] - room), loud[-1] + room) if len(loud) else (0, len(sound))
-        kept.append(sound[begin if number else 0 : end if number < len(sounds) - 1 else len(sound)])
+        first, last = (loud[0], loud[-1] + 1) if len(loud) else (0, len(sound))
+        room = int(silence * KOKORO_RATE / 2)
+        begin = 0 if before is None else max(0, first - before)
+        kept.append(sound[begin : last + room if number < len(sounds) - 1 else len(sound)])
+        before = room
     return np.concatenate(kept)
 
 

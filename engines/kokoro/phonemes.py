@@ -17,9 +17,13 @@ from engines.errors import EngineError, EngineMissing, import_failure
 from engines.writing_scripts import primary_subtag, runs
 
 PHONEMES_PER_PASS = 200
-"""The most phonemes in one pass of the network, some 12 seconds. It has 510 positions, but a pass takes 13 MB
-for each second, and longer ones are no quicker. Passes are divided between sentences or clauses.
+"""Phonemes in one pass of the network, some 12 seconds: a pass takes 13 MB for each second, and longer ones
+are no quicker. Passes end with a sentence or a clause; a longer clause has a longer pass.
 """
+LONGEST_PASS = 500
+"""The most phonemes in one pass of the network, which has 510 positions."""
+SENTENCE_PAUSE, CLAUSE_PAUSE, WORD_PAUSE = 0.35, 0.14, 0.05
+"""Seconds of silence after a pass, by what it ends."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
 """espeak-ng's name of a language, by BCP 47 tag or language, where the two differ."""
 ENGLISH = "en-us"
@@ -40,17 +44,15 @@ class Phonemes:
         self._asian: dict[str, Callable[[str], str]] = {}
         self._chinese_read = False
 
-    def batches(self, text: str, language: str, *, asian: bool = False) -> list[list[int]]:
-        """Numbers of the phonemes, one list for each pass of the network.
+    def passes(self, text: str, language: str, *, asian: bool = False) -> list[tuple[list[int], float]]:
+        """For each pass of the network the numbers of its phonemes, and the seconds of silence after it.
 
         `asian`: raise `EngineMissing` where the library for Chinese or Japanese is not installed; else
         espeak-ng reads such text as well as it can.
         """
-        from kokoro_onnx.chunker import split_phonemes
-
         phonemes = " ".join(self.phonemes(text, language, asian=asian).split())
-        passes = [self._tokenizer.tokenize(part) for part in split_phonemes(phonemes, PHONEMES_PER_PASS)]
-        return [tokens for tokens in passes if tokens]
+        found = [(self._tokenizer.tokenize(part), pause(part)) for part in divided(phonemes)]
+        return [(tokens, silence) for tokens, silence in found if tokens]
 
     def phonemes(self, text: str, language: str, *, asian: bool = False) -> str:
         """Phonemes with the punctuation between them; empty if no phoneme sounds."""
@@ -120,6 +122,27 @@ class Phonemes:
         if language not in self._asian:
             self._asian[language] = _japanese() if language == "ja" else _chinese()
         return self._asian[language]
+
+
+def divided(phonemes: str) -> list[str]:
+    """The phonemes of each pass."""
+    from kokoro_onnx.chunker import split_phonemes
+
+    parts: list[str] = []
+    for part in split_phonemes(phonemes, PHONEMES_PER_PASS):
+        whole = f"{parts[-1]} {part}" if parts else ""
+        if parts and pause(parts[-1]) == WORD_PAUSE and len(whole) <= LONGEST_PASS:
+            parts[-1] = whole
+        else:
+            parts.append(part)
+    return parts
+
+
+def pause(phonemes: str) -> float:
+    """Seconds of silence after a pass of these phonemes."""
+    from kokoro_onnx.chunker import pause_after
+
+    return pause_after(phonemes, SENTENCE_PAUSE, CLAUSE_PAUSE) or WORD_PAUSE
 
 
 def _chinese() -> Callable[[str], str]:

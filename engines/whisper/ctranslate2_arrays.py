@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
 
 
-def take_rows(encoded: StorageView, indices: Sequence[int], rows: int) -> StorageView:
-    """The rows at `indices` of an array of `rows` rows."""
+def take_rows(
+    encoded: StorageView, indices: Sequence[int], rows: int, positions: int | None = None
+) -> StorageView:
+    """The rows at `indices` of an array of `rows` rows, with their first `positions`, or all of them."""
     import ctranslate2
 
-    if list(indices) == list(range(rows)):
+    if list(indices) == list(range(rows)) and positions in (None, encoded.shape[1]):
         return encoded
-    some = np.ascontiguousarray(numbers(encoded)[list(indices)])
+    some = np.ascontiguousarray(numbers(encoded)[list(indices), :positions])
     return ctranslate2.StorageView.from_array(some)
 
 

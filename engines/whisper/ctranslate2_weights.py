@@ -42,7 +42,8 @@ class _ModelFile:
         with path.open("rb") as file:
             self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self.file = os.dup(file.fileno())
-        weakref.finalize(self.pages, os.close, self.file)
+        # Not at exit, when threads may still read.
+        weakref.finalize(self.pages, os.close, self.file).atexit = False
         self._at = 0
 
     def number(self, kind: str) -> int:
@@ -90,13 +91,16 @@ class FileArrays(dict[str, NDArray[Any]]):
         pages may bring two megabytes into this process, and soon all of the matrix is there.
         """
         matrix = self[name]
+        if not hasattr(os, "pread") or numbers.max(initial=0) >= len(matrix):
+            return np.asarray(matrix[numbers])
         first, size = matrix.ctypes.data - self._begin, matrix.strides[0]
         parts = (os.pread(self._file, size, first + size * int(number)) for number in numbers.flat)
         return np.frombuffer(b"".join(parts), matrix.dtype).reshape(*numbers.shape, -1)
 
     def evict(self) -> None:
         """Gives back the memory of what was looked at, which may be two megabytes for each row."""
-        self._pages.madvise(mmap.MADV_DONTNEED)
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self._pages.madvise(mmap.MADV_DONTNEED)
 
 
 def read_arrays(path: Path) -> FileArrays:

@@ -26,7 +26,7 @@ from engines.types import (
 )
 from engines.whisper.absolute_times import keep
 from engines.whisper.chosen_model import choose_model
-from engines.whisper.ctranslate2_arrays import take_rows
+from engines.whisper.ctranslate2_arrays import end_of, numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
 from engines.whisper.fallback import Batch, decode_rows, searches
 from engines.whisper.features import Features
@@ -35,6 +35,7 @@ from engines.whisper.openvino_encoder import OpenVinoEncoder
 from engines.whisper.quick_decoder import QuickDecoder, uses_ctranslate2
 from engines.whisper.row_encoder import RowEncoder
 from engines.whisper.rows import (
+    CLASS_FRAMES,
     FULL_FRAMES,
     MIN_REST,
     Row,
@@ -101,9 +102,10 @@ class WhisperTranscriber:
     @property
     def lengths(self) -> LengthClasses:
         padding = self._rows.padding()
-        # Without adaptive windows every encoding is a full one.
-        if padding is None or self._mixes_lengths:
+        if padding is None:  # without adaptive windows every encoding is a full one
             return LengthClasses()
+        if self._mixes_lengths:
+            return LengthClasses(CLASS_FRAMES, longest=FULL_FRAMES)
         return LengthClasses(self._rows.grid, padding, FULL_FRAMES)
 
     def prepare(self, window: Window) -> Window:
@@ -208,13 +210,14 @@ class WhisperTranscriber:
         return [replace(phrase, seek=at) for phrase in phrases]
 
     def _align(self, rows: list[Row], encoded: StorageView, phrases: list[list[Phrase]]) -> list[list[Timed]]:
-        """Word times by cross-attention, for rows of one start sequence together."""
+        """Word times by cross-attention, for rows of one start sequence and one length together."""
         timed: list[list[Timed]] = [[] for _ in rows]
         with_text = [index for index in range(len(rows)) if phrases[index]]
-        for indices in grouped(with_text, lambda index: tuple(self._start(rows[index]))):
+        ends = [end_of(row) for row in numbers(encoded)] if self._mixes_lengths else [0] * len(rows)
+        for indices in grouped(with_text, lambda index: (ends[index], *self._start(rows[index]))):
             texts = [[t for p in phrases[i] for t in self._tokens.text_only(p.tokens)] for i in indices]
             lengths = [min(FULL_FRAMES, rows[i].frames - phrases[i][0].seek) for i in indices]
-            some = take_rows(encoded, indices, len(rows))
+            some = take_rows(encoded, indices, len(rows), ends[indices[0]] or None)
             aligned = self._decoder.align(some, self._start(rows[indices[0]]), texts, lengths)
             for index, text, alignment in zip(indices, texts, aligned, strict=True):
                 timed[index] = group_words(self._tokens.words(text, _code(rows[index])), alignment)

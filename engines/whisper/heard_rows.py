@@ -1,4 +1,4 @@
-"""What Whisper's decoder attends to in the encodings of some rows. Law: holds arrays; nothing is computed."""
+"""What Whisper's decoder attends to in the encodings of some rows. Law: holds arrays, and copies them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ class HeardRows:
     """
     added: Floats
     """`IMPOSSIBLE` where a row has no position, else 0: (rows, 1, 1, positions)."""
+
+    def alone(self, row: int) -> HeardRows:
+        """A copy of one row, with no more positions than it has."""
+        end = int((self.added[row] == 0).sum())
+        return HeardRows(
+            self.keys[:, row : row + 1, :, :end].copy(), self.added[row : row + 1, ..., :end].copy()
+        )

@@ -31,7 +31,7 @@ from engines.whisper.decoder_networks import (
 )
 from engines.whisper.heard_rows import HeardRows
 from engines.whisper.network_parts import NetworkParts
-from engines.whisper.sampling import SampledTexts, generator
+from engines.whisper.sampling import SampledTexts, generators
 from engines.whisper.timestamp_rules import (
     IMPOSSIBLE,
     Floats,
@@ -160,18 +160,17 @@ class OpenVinoDecoder:
         """Texts of each row that are drawn at random, the likeliest first. The same row always has the same
         ones. The rest is as in `generate`.
         """
-        sampled = SampledTexts(
-            texts=texts,
-            temperature=temperature,
-            most_tokens=most_tokens,
-            end=self.known.end,
-            random=[generator(one, temperature) for one in heard.keys.swapaxes(0, 1)],
-        )
-        silent = self._searched(heard, prompts, sampled, min(DRAWN_FROM, most_likeliest(self.known)))
-        return [
-            [TextOfRow(one.tokens, one.score, none) for one in found]
-            for found, none in zip(sampled.results(), silent, strict=True)
-        ]
+        found = []
+        for row, most in enumerate(most_tokens):
+            alone = heard.alone(row)
+            random = generators(alone.keys[:, 0], temperature, texts)
+            sampled = SampledTexts(
+                temperature=temperature, most_tokens=most, end=self.known.end, random=random
+            )
+            count = min(DRAWN_FROM, most_likeliest(self.known))
+            (none,) = self._searched(alone, prompts[row : row + 1], sampled, count)
+            found.append([TextOfRow(one.tokens, one.score, none) for one in sampled.results()])
+        return found
 
     def _searched(
         self,

@@ -1,6 +1,6 @@
 """CTranslate2's decoder, with that on OpenVINO in its place for the usual searches.
 
-Law: chooses which of the two decodes; both give the same results, but for rounding.
+Law: chooses which of the two decodes; both give the same results, but for rounding and chance.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class QuickDecoder:
 
 
 def uses_ctranslate2(options: TranscribeOptions) -> bool:
-    """Whether CTranslate2 is needed for some of it: for the times of words, for logits, or for many beams."""
-    return options.words or options.logprobs or options.beam_size > MOST_BEAMS
+    """Whether CTranslate2 decodes: where logits are asked for, or many beams."""
+    return options.logprobs or options.beam_size > MOST_BEAMS
 
 
 def most_tokens(max_length: int, prompt: int) -> int:

@@ -41,6 +41,9 @@ COARSE_GRID_FRAMES = 1000
 """Short encodings have a multiple of these frames, so that windows of like length share a batch. The length
 never depends on the other rows: the same sound gives the same text, whatever else is in the batch. The grid
 is coarse where the frames cost little: on a GPU, and where the encoder is not given all of them."""
+CLASS_FRAMES = 1500
+"""Where rows of several lengths are decoded together, windows of up to so many frames share batches, and so
+do longer ones: else a short clip would wait until the long windows of others are done."""
 ENCODED_GRID_FRAMES = 100
 """The encoder of a measured model on a CPU encodes each row by itself, up to a multiple of these frames. Up
 to the coarse grid, the decoder is given the encoding of silence. OpenVINO prepares and keeps code for each

@@ -26,6 +26,19 @@ LEAST_AHEAD = 2
 """Windows of each request, however many requests there are: one that runs and one that waits."""
 
 
+@dataclass(slots=True)
+class SharedWindows:
+    """Divides the windows that keep the models busy among the recordings that are being transcribed."""
+
+    most: int
+    """Windows of all recordings together."""
+    recordings: int = 0
+
+    def share(self) -> int:
+        """Windows of each of several recordings."""
+        return max(LEAST_AHEAD, self.most // self.recordings)
+
+
 @dataclass(frozen=True, slots=True)
 class _InWork:
     """A window that is being transcribed."""
@@ -48,11 +61,11 @@ class WindowTranscriber:
         permit: Permit,
         *,
         ahead: int,
-        together: int,
+        together: SharedWindows,
         longest: float,
     ) -> None:
-        """`ahead`: windows that are transcribed in parallel. `together`: windows of all requests that keep
-        the models busy. `longest`: see the attribute.
+        """`ahead`: windows that are transcribed in parallel, if they are not fewer by `together`. `longest`:
+        see the attribute.
         """
         self._runner = runner
         self._model = model
@@ -102,6 +115,7 @@ class WindowTranscriber:
 
     async def _results(self, cuts: AsyncGenerator[Cut, None]) -> AsyncGenerator[WindowResult, None]:
         running: deque[_InWork] = deque()
+        self._together.recordings += 1
         try:
             async with aclosing(cuts):
                 async for cut in cuts:
@@ -111,17 +125,18 @@ class WindowTranscriber:
             while running:
                 yield await self._finished(running.popleft())
         finally:
+            self._together.recordings -= 1
             for window in running:
                 window.task.cancel()
             await asyncio.gather(*(window.task for window in running), return_exceptions=True)
 
     @property
     def _most(self) -> int:
-        """The number of windows in work from which the first one's result is awaited. Many requests have
-        fewer each, because each window that waits takes 2 MB.
+        """The number of windows in work from which the first one's result is awaited. Of many recordings,
+        each has fewer, because each window that waits takes 2 MB.
         """
-        share = max(LEAST_AHEAD, self._together // max(1, self._runner.snapshot().requests))
-        ahead = min(self._ahead, share)
+        alone = self._together.recordings < 2
+        ahead = self._ahead if alone else min(self._ahead, self._together.share())
         return ahead if self._language else min(ahead, UNKNOWN_AHEAD)
 
     def _begun(self, cut: Cut) -> _InWork:

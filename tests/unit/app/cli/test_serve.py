@@ -148,7 +148,7 @@ def test_python_looks_for_garbage_after_a_start_that_failed(monkeypatch: pytest.
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize(("placement", "told"), [("threads", []), ("processes", [True])])
+@pytest.mark.parametrize(("placement", "told"), [("threads", []), ("processes", [True]), ("ray", [True])])
 def test_the_heap_of_a_server_without_models_gives_windows_back(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, placement: str, told: list[bool]
 ) -> None:

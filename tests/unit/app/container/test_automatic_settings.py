@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from app.container import automatic_settings
-from app.container.automatic_settings import Capacity, capacity, filled
+from app.container.automatic_settings import Capacity, capacity, filled, windows_together
 from app.settings import Settings
 from engines.gpus import Driver, Gpu
 
@@ -81,3 +82,20 @@ def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("cores", "threads"), [(1, 4), (8, 8), (128, 32)])
 def test_uploads_are_decoded_on_the_cores(cores: int, threads: int) -> None:
     assert capacity([gpu(0, 80)], cores).decode_threads == threads
+
+
+@pytest.mark.parametrize(
+    ("settings", "windows"),
+    [
+        ({}, 2 * 4 * 8),
+        ({"runtime": {"batch_rows": 3}}, 2 * 4 * 3),
+        ({"runtime": {"placement": "ray", "batch_rows": 8}}, sys.maxsize),
+        ({"transcription": {"device_index": [0]}}, sys.maxsize),
+    ],
+)
+def test_windows_of_all_recordings(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], windows: int
+) -> None:
+    monkeypatch.setattr("app.container.automatic_settings.cores", lambda: 4)
+    given = {"runtime": {"batch_rows": 8}, **settings}
+    assert windows_together(Settings.model_validate(given)) == windows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,29 @@ def test_large_arrays_are_used_where_they_were_moved_to(tmp_path: Path) -> None:
         arrays.evict()
         assert np.allclose(network.run(None, given)[0], 1 + factor * weight), "they were copied"
         np.copyto(moved.arrays["weight"], 2 * weight)
+    del moved, arrays
+    gc.collect()
+    assert np.allclose(network.run(None, given)[0], 1 + 2 * weight), "the session does not keep them"
     with pytest.raises(UnknownGraph, match="a file of its own"):
         part["weight"]
+
+
+def test_a_graph_behind_a_link_is_found_and_text_stays_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "blob").write_bytes(bytes(64 * 1024))
+    link = tmp_path / "graph.onnx"
+    link.symlink_to(tmp_path / "elsewhere" / "blob")
+    graph = whole()
+    graph.add("weight", np.arange(100 * 100, dtype=np.float32).reshape(100, 100))
+    graph.replace_nodes([helper.make_node("Add", ["x", "weight"], ["y"])])
+    part = graph.part({"x": (1, 100)}, {"y": (100, 100)})
+    names = TensorProto(name="names", data_type=TensorProto.STRING, dims=[2], string_data=[b"a" * 9_000] * 2)
+    part._arrays["names"] = names.SerializeToString()
+    moved = part.move_large_arrays(link, EvictableArrays(link))
+    assert list(moved.arrays) == ["weight"]
+    del part._arrays["names"]
+    network = session(part.message(), EngineOptions(threads=1), optimized=False, given=moved)
+    assert network.run(None, {"x": np.ones((1, 100), np.float32)})[0][99, 99] == 10_000
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_warm_up_speaks_fast(tmp_path: Path) -> None:
             speeds.append(float(inputs["speed"][0]))
             return [np.zeros(10, np.float32)]
 
-    phonemes = SimpleNamespace(batches=lambda text, language, asian: [[5]])
+    phonemes = SimpleNamespace(passes=lambda text, language, asian: [([5], 0.0)])
     made = engine.KokoroSynthesizer(tmp_path, cast("Any", Network()), cast("Any", phonemes))
     letter = Utterance("A.", "af_bella", "en-US")
     made.warm_up(letter)
@@ -95,13 +95,14 @@ def test_a_warm_up_speaks_fast(tmp_path: Path) -> None:
     assert speeds == [engine.WARM_UP_SPEED, 1]
 
 
-def test_between_two_passes_is_little_silence_and_nothing_else_is_lost() -> None:
+@pytest.mark.parametrize("silence", [0.05, 0.14, 0.35])
+def test_between_two_passes_is_little_silence_and_nothing_else_is_lost(silence: float) -> None:
     second = 24_000
     sound = np.concatenate([np.zeros(second), np.full(second, 0.5), np.zeros(second)]).astype(np.float32)
-    made = engine.joined([sound, sound])
+    made = engine.joined([(sound, silence), (sound, 0.35)])
     loud = np.flatnonzero(np.abs(made) > 0)
     assert (loud[0], len(made) - loud[-1] - 1, len(loud)) == (second, second, 2 * second)
-    assert len(made) == pytest.approx((4 + engine.JOINT_SECONDS) * second, abs=2)
-    assert np.array_equal(engine.joined([sound]), sound)
+    assert len(made) == pytest.approx((4 + silence) * second, abs=2)
+    assert np.array_equal(engine.joined([(sound, silence)]), sound)
     assert len(engine.joined([])) == 0
-    assert len(engine.joined([np.zeros(5, np.float32)] * 2)) == 10
+    assert len(engine.joined([(np.zeros(5, np.float32), silence)] * 2)) == 10

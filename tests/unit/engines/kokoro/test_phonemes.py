@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from phonemizer.backend import EspeakBackend
 
-from engines.kokoro.phonemes import Phonemes
+from engines.kokoro.phonemes import LONGEST_PASS, Phonemes, divided, pause
 
 
 def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,23 @@ def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch
     assert first["qqq"] == first["en-US"], "a language that is not known is read as English"
     assert len({first[language] for language in ("en-US", "es", "fr-FR", "ru")}) == 4
     assert opened == ["en-us"]
+
+
+@pytest.mark.parametrize(
+    ("clauses", "passes", "silences"),
+    [
+        (["a" * 90 + "."] * 4, 2, [0.35, 0.35]),
+        (["a" * 90 + ","] * 4, 2, [0.14, 0.14]),
+        (["a b " * 100], 1, [0.05]),  # one clause of 400 phonemes
+        (["a b " * 300], 3, [0.05] * 3),
+    ],
+)
+def test_passes_end_with_sentences_or_clauses(clauses: list[str], passes: int, silences: list[float]) -> None:
+    found = divided(" ".join(clauses).strip())
+    assert len(found) == passes
+    assert max(map(len, found)) <= LONGEST_PASS
+    assert [pause(part) for part in found] == silences
+    assert " ".join(found).split() == " ".join(clauses).split()
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def test_each_row_has_its_own_most_tokens() -> None:
     [
         (TranscribeOptions(), False),
         (TranscribeOptions(temperatures=(0.7,)), False),
-        (TranscribeOptions(words=True), True),
+        (TranscribeOptions(words=True), False),
         (TranscribeOptions(logprobs=True), True),
         (TranscribeOptions(beam_size=MOST_BEAMS + 1), True),
     ],

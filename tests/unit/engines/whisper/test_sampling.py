@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.whisper.sampling import SampledTexts, draw, generator
+from engines.whisper.sampling import SampledTexts, draw, generators
 
 END = 0
 Floats = NDArray[np.float32]
 
 
-def sampled(most: Sequence[int], *, texts: int = 4, temperature: float = 1.0) -> SampledTexts:
-    random = [np.random.default_rng(row) for row in range(len(most))]
-    return SampledTexts(texts=texts, temperature=temperature, most_tokens=most, end=END, random=random)
+def sampled(most: int, *, texts: int = 4, temperature: float = 1.0) -> SampledTexts:
+    random = [np.random.default_rng(text) for text in range(texts)]
+    return SampledTexts(temperature=temperature, most_tokens=most, end=END, random=random)
 
 
 def likelihoods(texts: int, chances: Sequence[float]) -> tuple[Floats, NDArray[np.int32]]:
@@ -24,56 +24,76 @@ def likelihoods(texts: int, chances: Sequence[float]) -> tuple[Floats, NDArray[n
     return values, np.tile(np.arange(len(chances), dtype=np.int32), (texts, 1))
 
 
-def run(search: SampledTexts, chances: Sequence[float]) -> int:
-    """Takes all steps; returns how many."""
-    steps = 1
+def run(search: SampledTexts, chances: Sequence[float]) -> list[tuple[int, ...]]:
+    """Takes all steps; returns the texts."""
     while search.advance(*likelihoods(len(search.said), chances)):
-        steps += 1
-    return steps
+        pass
+    return [text.tokens for text in search.results()]
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     chances = np.array([0.5, 0.3, 0.2])
-    drawn = draw(np.log(np.tile(chances, (20_000, 1))).astype(np.float32), np.random.default_rng(0))
+    thrown = np.random.default_rng(0).random(20_000)
+    drawn = draw(np.log(np.tile(chances, (20_000, 1))).astype(np.float32), 1.0, thrown)
     assert np.bincount(drawn) / len(drawn) == pytest.approx(chances, abs=0.02)
 
 
-def test_impossible_tokens_are_never_drawn() -> None:
+def test_a_temperature_makes_likely_tokens_likelier_or_less_so() -> None:
+    logits = np.log(np.tile([0.8, 0.2], (20_000, 1))).astype(np.float32)
+    thrown = np.random.default_rng(0).random(20_000)
+    assert (draw(logits, 0.5, thrown) == 1).mean() == pytest.approx(0.04 / 0.68, abs=0.01)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1e-12, 1e-300, 5e-324])
+def test_impossible_tokens_are_never_drawn(temperature: float) -> None:
     logits = np.full((1_000, 4), -1e30, np.float32)
     logits[:, 2] = -3
-    assert (draw(logits, np.random.default_rng(0)) == 2).all()
+    assert (draw(logits, temperature, np.random.default_rng(0).random(1_000)) == 2).all()
 
 
 def test_the_score_is_the_mean_log_probability_with_the_end_token() -> None:
-    search = sampled([9], texts=5)
+    search = sampled(9, texts=5)
     run(search, [0.25, 0.75])
-    (found,) = search.results()
+    found = search.results()
     assert len(found) == 5
     for text in found:
         total = np.log(0.75) * len(text.tokens) + (np.log(0.25) if len(text.tokens) < 9 else 0)
-        assert text.score == pytest.approx(total / max(1, len(text.tokens)) if text.tokens else -np.inf)
+        assert text.score == pytest.approx(total / len(text.tokens) if text.tokens else -np.inf)
     assert [text.score for text in found] == sorted((text.score for text in found), reverse=True)
 
 
-def test_the_texts_of_each_row_are_cut_after_its_most_tokens() -> None:
-    search = sampled([2, 5])
-    assert run(search, [0.001, 0.999]) == 5
-    assert [{len(text.tokens) for text in found} for found in search.results()] == [{2}, {5}]
+def test_texts_are_cut_after_the_most_tokens() -> None:
+    assert {len(text) for text in run(sampled(5), [0.001, 0.999])} == {5}
 
 
-def test_a_row_draws_the_same_beside_others() -> None:
-    def texts(most: Sequence[int], rows: Sequence[int]) -> list[list[tuple[int, ...]]]:
-        random = [np.random.default_rng(row) for row in rows]
-        search = SampledTexts(texts=3, temperature=1.0, most_tokens=most, end=END, random=random)
-        run(search, [0.2, 0.3, 0.3, 0.2])
-        return [[text.tokens for text in found] for found in search.results()]
+def test_a_text_does_not_depend_on_the_others_of_its_row() -> None:
+    chances = [0.2, 0.3, 0.3, 0.2]
+    together = run(sampled(20, texts=4), chances)
+    alone = [
+        run(
+            SampledTexts(temperature=1.0, most_tokens=20, end=END, random=[np.random.default_rng(text)]),
+            chances,
+        )
+        for text in range(4)
+    ]
+    assert sorted(together) == sorted(text for (text,) in alone)
 
-    together = texts([20, 4, 9], [0, 1, 2])
-    assert together == [*texts([20], [0]), *texts([4], [1]), *texts([9], [2])]
+
+def test_what_is_drawn_does_not_depend_on_the_order_of_candidates() -> None:
+    values, tokens = likelihoods(1, [0.1, 0.4, 0.4, 0.1])
+    other = [3, 2, 0, 1]
+    for seed in range(50):
+        drawn = []
+        for order in ([0, 1, 2, 3], other):
+            random = [np.random.default_rng(seed)]
+            search = SampledTexts(temperature=1.0, most_tokens=1, end=END, random=random)
+            search.advance(values[:, order], tokens[:, order])
+            drawn.append(search.results()[0].tokens)
+        assert drawn[0] == drawn[1]
 
 
 def test_texts_follow_from_those_that_they_continue() -> None:
-    search = sampled([9], texts=6)
+    search = sampled(9, texts=6)
     while True:
         before = search.said
         way = search.advance(*likelihoods(len(before), [0.3, 0.4, 0.3]))
@@ -82,10 +102,9 @@ def test_texts_follow_from_those_that_they_continue() -> None:
         assert np.array_equal(search.said[:, :-1], before[way.origins])
 
 
-def test_random_numbers_depend_on_what_was_heard_and_on_the_temperature() -> None:
+def test_random_numbers_depend_on_what_was_heard_on_the_temperature_and_on_the_text() -> None:
     keys = np.random.default_rng(0).integers(0, 2**16, (2, 3, 40, 8)).astype(np.uint16)
-    longer = np.pad(keys, ((0, 0), (0, 0), (0, 9), (0, 0)))
-    first = generator(keys, 0.2).random()
-    assert generator(longer, 0.2).random() == first
-    assert generator(keys, 0.4).random() != first
-    assert generator(keys[:, :, :39], 0.2).random() != first
+    cases = [(keys, 0.2), (keys, 0.4), (keys[:, :, :39], 0.2), (keys, 5e-324)]
+    thrown = [[one.random() for one in generators(*case, 3)] for case in cases]
+    assert len({number for numbers in thrown for number in numbers}) == 12
+    assert [one.random() for one in generators(keys, 0.2, 3)] == thrown[0]

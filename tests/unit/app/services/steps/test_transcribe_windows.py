@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
 from app.runtime.admission import Permit
 from app.runtime.runner import RowWatch
-from app.services.steps.transcribe_windows import LEAST_AHEAD, WindowTranscriber
+from app.services.steps.transcribe_windows import LEAST_AHEAD, SharedWindows, WindowTranscriber
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
 from tests.support.fake_runner import FakeRunner
 
@@ -51,8 +50,16 @@ class Languages(FakeRunner):
         return replace(result, segments=()) if window.start in self.silent else result
 
 
-async def transcribed(runner: Languages, count: int, *, ahead: int = 6, language: str | None = None) -> str:
+async def transcribed(
+    runner: Languages,
+    count: int,
+    *,
+    ahead: int = 6,
+    language: str | None = None,
+    together: SharedWindows | None = None,
+) -> str:
     """The language of a recording of `count` windows of a second each."""
+    together = together or SharedWindows(8)
 
     async def cuts() -> AsyncGenerator[Cut, None]:
         for number in range(count):
@@ -61,7 +68,9 @@ async def transcribed(runner: Languages, count: int, *, ahead: int = 6, language
     job = TranscriptionJob(model="m", language=language)
     options = TranscribeOptions()
     with runner.admit() as permit:
-        steps = WindowTranscriber(runner, MODEL, job, options, permit, ahead=ahead, together=8, longest=30.0)
+        steps = WindowTranscriber(
+            runner, MODEL, job, options, permit, ahead=ahead, together=together, longest=30.0
+        )
         starts = [segment.start async for some in steps.segments(cuts()) for segment in some]
     assert starts == [number for number in range(count) if number not in runner.silent]
     found = steps.transcript(float(count)).language
@@ -104,15 +113,16 @@ async def test_one_at_a_time_stays_one_at_a_time() -> None:
     assert [language for _, language in asked(runner)] == [None, "en", "en", "en"]
 
 
-async def test_many_requests_have_fewer_windows_each_in_work() -> None:
+async def test_of_many_recordings_each_has_fewer_windows_in_work() -> None:
+    for others, most in ((2, 8 // 3), (6, LEAST_AHEAD)):
+        together = SharedWindows(8, recordings=others)
+        runner = Languages()
+        await transcribed(runner, 8, language="es", together=together)
+        assert runner.most == most
+        assert together.recordings == others
+
+
+async def test_a_recording_that_is_alone_has_as_many_windows_as_it_may() -> None:
     runner = Languages()
-    with ExitStack() as others:
-        for _ in range(2):
-            others.enter_context(runner.admit())
-        await transcribed(runner, 8, language="es")
-        assert runner.most == 8 // 3
-        for _ in range(4):
-            others.enter_context(runner.admit())
-        runner.most = 0
-        await transcribed(runner, 8, language="es")
-        assert runner.most == LEAST_AHEAD
+    await transcribed(runner, 8, language="es", together=SharedWindows(1))
+    assert runner.most == 6
