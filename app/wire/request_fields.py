@@ -96,7 +96,7 @@ OWN_INCLUDES = frozenset({"progress", "peaks"})
 TEMPERATURE = RequestField(
     name="temperature", kind="number", endpoints=SPEECH_TO_TEXT, low=0, high=1, default=0,
     sentence="0: no sampling, but failed parts are tried again at 0.2, 0.4 ... 1.0. Above 0: sampled"
-    " at this value.",
+    " at this value; where Whisper runs on OpenVINO, the same sound has the same text each time.",
 )
 STREAM = RequestField(
     name="stream", kind="flag", endpoints=SPEECH_TO_TEXT, extension=("translations",), default=False,
