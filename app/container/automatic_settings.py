@@ -18,7 +18,9 @@ from engines.cores import cores
 from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
 BATCHES_OF_A_CALL = 2
-"""Full batches of windows in work for each call of a model: one that runs, and one that waits."""
+"""For each batch that a model can run at once, recordings have two full batches of windows in work: one that
+runs, and one that waits.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,9 +35,9 @@ class Child(ChildProcess):
         *,
         kept_seconds: float = 270.0,
     ) -> None:
-        """`variables`: environment variables in addition to the server's. `kept_seconds`: of sound in
-        windows that the process is given before it transcribes them. Raises `EngineError` if no process can
-        be started.
+        """`variables`: environment variables in addition to the server's. `kept_seconds`: windows that
+        wait are sent to the process until it has so many seconds of sound. Raises `EngineError` if no process
+        can be started.
         """
         self._windows = WindowBook(kept_seconds)
         self._asked_at: float | None = None

@@ -162,6 +162,6 @@ async def _first(sounds: Sounds) -> tuple[Piece, Pcm]:
 
 
 def _load_text_libraries() -> None:
-    """They read their dictionaries in other forms than they keep, which leaves 20 MB of freed memory."""
+    """While they load, they need 20 MB more than afterwards. That memory is given back to the system."""
     list(Utterances("en-US").feed(WARM_UP))
     return_free_memory()

@@ -112,8 +112,9 @@ class StoredGraph:
         return array.name
 
     def move_large_arrays(self, file: Path, to: EvictableArrays) -> GivenArrays:
-        """Moves the large arrays to `to`, for a session which is given them with the graph. The graph then
-        says that they are in `file`, where they came from, because ONNX has no other name for what is absent.
+        """Moves the large arrays out of the graph into `to`. A session needs both: the graph, and what this
+        returns. In the graph each array is marked as one in another file, and `file` is named; nothing is
+        read from there, but ONNX has no other mark for an array that is not in the graph.
         """
         moved = dict[str, NDArray[np.generic]]()
         for name in [name for name, message in self._arrays.items() if len(message) >= LARGE_BYTES]:

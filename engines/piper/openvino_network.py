@@ -61,8 +61,8 @@ class PiperParts:
         return [np.concatenate(made)]
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next piece, and the weights, which are read from their file
-        when they are needed.
+        """Gives memory back: what OpenVINO keeps for the next piece, and the weights. The next sentence reads
+        the weights from their file.
         """
         with self._lock:
             self._arrays.evict()

@@ -85,7 +85,7 @@ class SpeakersDiarizer:
         return vector
 
     def rest(self) -> None:
-        """Gives back what ONNX Runtime keeps for batches as large as the largest before, by short runs."""
+        """ONNX Runtime keeps the memory of its largest run. A short run with `shrink` gives it back."""
         if self._shrink:
             self._segmentation.run(None, {"sound": np.zeros((1, SAMPLE_RATE), np.float32)}, self._shrink)
         self._encoder.rest()

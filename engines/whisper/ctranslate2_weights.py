@@ -87,8 +87,8 @@ class FileArrays(dict[str, NDArray[Any]]):
         self._begin = np.frombuffer(read.pages, np.uint8).ctypes.data
 
     def rows(self, name: str, numbers: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Some rows of a matrix: (..., columns). They are read from the file: a row that is looked at in its
-        pages may bring two megabytes into this process, and soon all of the matrix is there.
+        """Some rows of a matrix: (..., columns). They are read by calls and not through the mapped file.
+        There, the kernel may load two megabytes for a single row, so that soon the whole matrix is in memory.
         """
         matrix = self[name]
         if not hasattr(os, "pread") or numbers.max(initial=0) >= len(matrix):

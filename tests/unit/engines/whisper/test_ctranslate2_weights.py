@@ -54,7 +54,7 @@ def test_weights_are_float32_whatever_the_file_has(file: Path) -> None:
         weights["conv1/bias"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="measures its memory by /proc, which only Linux has")
 def test_pages_of_the_file_are_given_back_and_read_again(file: Path) -> None:
     table = np.arange(1_000_000, dtype=np.float32).reshape(1000, 1000)
     file.write_bytes(model_bytes({"decoder/embeddings/weight": table}))
@@ -66,7 +66,7 @@ def test_pages_of_the_file_are_given_back_and_read_again(file: Path) -> None:
     assert np.array_equal(weights["embeddings/weight"], table)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="measures its memory by /proc, which only Linux has")
 def test_rows_are_read_without_the_pages_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "model.bin"
     table = np.arange(1000 * 1000, dtype=np.float32).reshape(1000, 1000)
