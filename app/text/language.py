@@ -4,13 +4,20 @@ language.
 
 from __future__ import annotations
 
-import mmap
+import lzma
+import math
+import os
 import re
+import shutil
+import sys
 import tempfile
-from array import array
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engines.writing_scripts import primary_subtag, script_language
 
@@ -23,6 +30,10 @@ MIN_PROBABILITY = 0.9
 """A guess with a lower probability is not used."""
 MIN_LETTERS = 20
 """Least number of letters; with fewer, a guess between languages in Latin script is random."""
+COPIED_BYTES = 1 << 20
+"""Bytes of the model that are unpacked at once."""
+BYTE_BITS = 8
+"""The table of moves has a row of 256 numbers, one for each byte."""
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d+")
 
 
@@ -48,38 +59,72 @@ def other_script(text: str) -> str | None:
 def _latin_language(text: str) -> str | None:
     if sum(sign.isalpha() for sign in text) < MIN_LETTERS:
         return None
-    code, probability = _identifier().classify(text.lower() if text.isupper() else text)
-    return str(code) if probability >= MIN_PROBABILITY else None
+    code, probability = _guesser().guess(text)
+    return code if probability >= MIN_PROBABILITY else None
 
 
 @cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    every = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    every.set_languages(list(LATIN_LANGUAGES))
-    # Its `set_languages` keeps the numbers of all languages; another identifier has those of ours alone.
-    return LanguageIdentifier(
-        every.nb_ptc,
-        every.nb_pc,
-        every.nb_classes,
-        _on_disk(every.tk_nextmove),
-        every.tk_output,
-        norm_probs=True,
-        tk_row=every.tk_row,
-    )
+def _guesser() -> LanguageGuesser:
+    return LanguageGuesser(LATIN_LANGUAGES)
 
 
-def _on_disk(table: array[int]) -> Sequence[int]:
-    """The same numbers in a file without a name: of these 40 MB, a text needs a few pages. Where no such file
-    can be written, the table itself.
+class StoredNumbers:
+    """A table whose numbers are read from a file, one row at a time. Any thread may use it."""
+
+    def __init__(self, table: NDArray[Any]) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the table is used
+        table.tofile(self._file)
+        self._file.flush()
+        self._number, self._type, self._width = self._file.fileno(), table.dtype, table[0].nbytes
+
+    def row(self, at: int) -> bytes:
+        return os.pread(self._number, self._width, at * self._width)
+
+    def rows(self, places: Iterable[int]) -> NDArray[Any]:
+        """The rows at these places, one behind the other."""
+        return np.frombuffer(b"".join(map(self.row, places)), self._type)
+
+    def __getitem__(self, at: int) -> int:
+        return int.from_bytes(self.row(at), sys.byteorder)
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+class LanguageGuesser:
+    """Guesses as py3langid does. A text needs few of its 60 MB of numbers, so they stay in files without
+    names, and are read: pages of a mapped file would come to be in memory, 64 kB for each number.
     """
-    try:
-        with tempfile.TemporaryFile() as file:
-            table.tofile(file)
-            file.flush()
-            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError:
-        return table
-    numbers: memoryview[Any] = memoryview(pages).cast(cast("Any", table.typecode))
-    return numbers
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        from py3langid.langid import MODEL_DIR, MODEL_FILE, visit_counts
+
+        self._visits = visit_counts
+        with tempfile.TemporaryFile() as unpacked:
+            with lzma.open(MODEL_DIR / MODEL_FILE) as packed:
+                shutil.copyfileobj(packed, unpacked, COPIED_BYTES)
+            unpacked.seek(0)
+            with np.load(unpacked, allow_pickle=False) as arrays:
+                names = arrays["classes"].tolist()
+                columns = [at for at, name in enumerate(names) if name in languages]
+                self._languages, self._priors = [names[at] for at in columns], arrays["pc"][columns]
+                self._rows = memoryview(arrays["nextmove_row"].astype(np.uint32) << BYTE_BITS)
+                self._features = memoryview(arrays["out_feat"])
+                self._moves = StoredNumbers(arrays["nextmove"])
+                self._weights = StoredNumbers(np.ascontiguousarray(arrays["ptc"][:, columns]))
+
+    def guess(self, text: str) -> tuple[str, float]:
+        """The likeliest language, and its probability."""
+        text = unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
+        letters = text.encode("utf-8", "surrogatepass")
+        visits = self._visits(self._moves, self._rows, self._features, letters)
+        if not visits:
+            return self._languages[0], 1 / len(self._languages)
+        counts = np.fromiter(visits.values(), np.float32, len(visits))
+        weights = self._weights.rows(visits).reshape(len(visits), -1)
+        scores = np.log1p(counts) @ weights + self._priors
+        scores *= 1.0 / math.sqrt(len(letters))  # as the library does, so that long texts are not too sure
+        chances = np.exp(scores - scores.max())
+        chances /= chances.sum()
+        best = int(chances.argmax())
+        return self._languages[best], float(chances[best])

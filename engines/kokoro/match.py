@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.contracts import Synthesizer
-from engines.errors import EngineError, import_failure
+from engines.errors import EngineError
 from engines.types import SAMPLE_RATE, Samples, SpeakerSample, VoiceProfile
 from engines.writing_scripts import primary_subtag
 
@@ -29,6 +29,7 @@ MOST_VOICES = 8
 """The most stock voices in a blend; with many small weights, a blend has no character of its own."""
 SMALLEST_WEIGHT = 1e-3
 """Least weight of a voice; voices with less are left out."""
+SMALLEST_NUMBER = np.finfo(np.float64).tiny
 PREFIXES = {"en": "ab", "es": "e", "fr": "f", "hi": "h", "it": "i", "ja": "j", "pt": "p", "zh": "z"}
 """Language -> first letters of the voices that speak it. Other voices would add an accent to the blend."""
 
@@ -60,14 +61,33 @@ def enroll(sample: SpeakerSample, synthesizer: Synthesizer | None = None) -> Voi
 def nonnegative(vectors: Samples, target: Samples) -> NDArray[np.float64]:
     """The weights, at least 0, with which the sum of `vectors` is nearest to `target`.
 
-    Raises `EngineError` if SciPy cannot be imported.
+    SciPy has it too, but its module would stay in the server's process, with 25 MB.
     """
-    try:
-        from scipy.optimize import nnls
-    except ImportError as failure:
-        raise import_failure(failure, "kokoro-match", "speakers") from failure
-    weights, _ = nnls(vectors.T.astype(np.float64), target.astype(np.float64))
-    return np.asarray(weights, np.float64)
+    columns, goal = vectors.T.astype(np.float64), target.astype(np.float64)
+    weights, used = np.zeros(len(vectors)), np.zeros(len(vectors), bool)
+    flat = 10 * max(columns.shape) * np.finfo(np.float64).eps * np.abs(columns).sum(axis=0).max()
+    for _ in range(3 * len(vectors)):
+        slopes = np.where(used, -np.inf, columns.T @ (goal - columns @ weights))
+        if slopes.max() <= flat:
+            break
+        used[slopes.argmax()] = True
+        while (nearest := _least_squares(columns, goal, used))[used].min(initial=np.inf) <= 0:
+            falling = np.flatnonzero(used & (nearest <= 0))
+            ways = weights[falling] / np.maximum(weights[falling] - nearest[falling], SMALLEST_NUMBER)
+            weights += ways.min() * (nearest - weights)
+            weights[falling[ways.argmin()]] = 0.0  # without rounding errors
+            used &= weights > 0
+        weights = nearest
+    return weights
+
+
+def _least_squares(
+    columns: NDArray[np.float64], goal: NDArray[np.float64], used: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The weights of the `used` columns, of any sign, with which their sum is nearest; the others are 0."""
+    weights = np.zeros(len(used))
+    weights[used] = np.linalg.lstsq(columns[:, used], goal)[0]
+    return weights
 
 
 @cache

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from app.models.catalog import catalog
-from engines.errors import EngineError, EngineMissing
+from engines.errors import EngineError
 from engines.kokoro.match import MOST_VOICES, SPEAKERS, enroll, nonnegative
 from engines.types import Pcm, SpeakerSample
 
@@ -80,11 +80,20 @@ def test_the_weights_are_the_nearest_ones() -> None:
     assert slopes[weights == 0].min() > -1e-4
 
 
-def test_without_scipy_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("scipy", "scipy.optimize"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EngineMissing, match="speakers"):
-        nonnegative(np.ones((2, 4), np.float32), np.ones(4, np.float32))
+def test_the_weights_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(3)
+    for count, size in [(1, 3), (5, 3), (10, 32), (26, 192), (53, 192)]:
+        for shift in (0.0, 0.5, -0.5):
+            vectors = (rng.normal(size=(count, size)) + shift).astype(np.float32)
+            target = rng.normal(size=size).astype(np.float32)
+            theirs, _ = nnls(vectors.T.astype(np.float64), target.astype(np.float64))
+            assert nonnegative(vectors, target) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_voices_that_are_alike_do_not_keep_it_busy() -> None:
+    vectors = np.repeat(np.eye(4, dtype=np.float32), 3, axis=0)
+    weights = nonnegative(vectors, np.array([1, 2, 0, -1], np.float32))
+    assert weights @ vectors == pytest.approx([1, 2, 0, 0])
 
 
 def test_another_encoder_is_refused() -> None:
