@@ -87,8 +87,9 @@ GRANULARITIES = RequestField(
 INCLUDE = RequestField(
     name="include", kind="choices", endpoints=TRANSCRIPTIONS,
     choices=("logprobs", "progress", "peaks"),
-    sentence="`logprobs`: token, bytes and log-probability of every token. The speech is then "
-    "decoded greedily, since beams have no such probabilities. With `stream`, two extensions: "
+    sentence="`logprobs`: token, bytes and log-probability of every token. Where CTranslate2 "
+    "decodes, as on a GPU, the speech is then decoded greedily, since its beams have no such "
+    "probabilities. With `stream`, two extensions: "
     "`progress` gives `antiphon.progress` events, `peaks` gives `antiphon.peaks` events.",
 )
 OWN_INCLUDES = frozenset({"progress", "peaks"})

@@ -27,6 +27,8 @@ class FoundText:
     """Without the end token."""
     score: float
     """The sum of the log-probabilities, the end token included, divided by the number of `tokens`."""
+    logprobs: tuple[float, ...] = ()
+    """The log-probability of each of the `tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class BeamSearch:
         self._end = end
         self._rows = list(range(rows))
         self._scores: Floats = np.zeros((rows, 1), np.float32)
+        self._sums: Floats = np.zeros((rows, 0), np.float32)
+        """The scores of the texts after each of their tokens: (texts, tokens)."""
         self._found: list[list[FoundText]] = [[] for _ in range(rows)]
         self.said: Tokens = np.zeros((rows, 0), np.int32)
         """The tokens so far: (texts, tokens). The texts of a row stand together."""
@@ -67,7 +71,8 @@ class BeamSearch:
         chosen = np.take_along_axis(tokens.reshape(rows, -1), best, axis=1)
         origins = best // tokens.shape[1] + each * np.arange(rows)[:, None]
         texts = np.concatenate([self.said[origins], chosen[:, :, None]], axis=2)
-        kept = [self._settle(place, scores[place], texts[place]) for place in range(rows)]
+        sums = np.concatenate([self._sums[origins], scores[:, :, None]], axis=2)
+        kept = [self._settle(place, sums[place], texts[place]) for place in range(rows)]
         order = fill_gaps([one is not None for one in kept])
         if not order:
             return None
@@ -75,6 +80,7 @@ class BeamSearch:
         at = np.array(order)[:, None], places
         self._rows = [self._rows[place] for place in order]
         self._scores = scores[at]
+        self._sums = sums[at].reshape(len(order) * self._beams, -1)
         self.said = texts[at].reshape(len(order) * self._beams, -1)
         return Continuation(origins[at].reshape(-1).astype(np.int32), order)
 
@@ -82,10 +88,10 @@ class BeamSearch:
         """The likeliest text of each row."""
         return [max(found, key=lambda text: text.score) for found in self._found]
 
-    def _settle(self, place: int, scores: Floats, texts: Tokens) -> list[int] | None:
+    def _settle(self, place: int, sums: Floats, texts: Tokens) -> list[int] | None:
         """Keeps the finished texts of a row; returns the candidates that go on, None if the row is finished.
 
-        `scores` and `texts` of the candidates, the likeliest first.
+        `texts` of the candidates, the likeliest first, and their scores after each token.
         """
         row = self._rows[place]
         found = self._found[row]
@@ -95,15 +101,16 @@ class BeamSearch:
         kept = []
         for number in range(self._beams):
             if ended[number] or last:
-                found.append(finished(texts[number], float(scores[number]), ended=ended[number]))
+                found.append(finished(texts[number], sums[number], ended=ended[number]))
             kept.append(next(spare, number) if ended[number] else number)
         return None if last or len(found) >= self._beams else kept
 
 
-def finished(text: Tokens, score: float, *, ended: bool) -> FoundText:
-    """`score`: the sum of the log-probabilities. `ended`: whether the last token is the end token."""
+def finished(text: Tokens, sums: Floats, *, ended: bool) -> FoundText:
+    """`sums`: the log-probability of the text after each token. `ended`: whether the last one is the end."""
     tokens = tuple(int(token) for token in (text[:-1] if ended else text))
-    return FoundText(tokens, score / len(tokens) if tokens else -np.inf)
+    each = tuple(float(one) for one in np.diff(sums, prepend=np.float32(0))[: len(tokens)])
+    return FoundText(tokens, float(sums[-1]) / len(tokens) if tokens else -np.inf, each)
 
 
 def _likeliest(scores: Floats, count: int) -> NDArray[np.int64]:

@@ -12,15 +12,13 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
 
 
-def take_rows(
-    encoded: StorageView, indices: Sequence[int], rows: int, positions: int | None = None
-) -> StorageView:
-    """The rows at `indices` of an array of `rows` rows, with their first `positions`, or all of them."""
+def take_rows(encoded: StorageView, indices: Sequence[int], rows: int) -> StorageView:
+    """The rows at `indices` of an array of `rows` rows."""
     import ctranslate2
 
-    if list(indices) == list(range(rows)) and positions in (None, encoded.shape[1]):
+    if list(indices) == list(range(rows)):
         return encoded
-    some = np.ascontiguousarray(numbers(encoded)[list(indices), :positions])
+    some = np.ascontiguousarray(numbers(encoded)[list(indices)])
     return ctranslate2.StorageView.from_array(some)
 
 

@@ -8,6 +8,7 @@ Law: weights in, networks out; nothing is compiled or run here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,57 +64,64 @@ def keys_and_values(graph: NetworkParts, shape: DecoderShape, precision: str) ->
     return openvino.Model(results, [encoded], "keys_and_values")
 
 
-def step(graph: NetworkParts, shape: DecoderShape, precision: str) -> Model:
+def step(graph: NetworkParts, shape: DecoderShape, precision: str, asked: Sequence[int] = ()) -> Model:
     """One step of `texts` texts, several of which may belong to one row.
 
     Inputs: the embedded tokens (texts, tokens, width); for each text, the text of the step before that it
     continues (texts,); what is added to the logits of attention for each position (rows, 1, 1, positions);
-    then keys and values as `keys_and_values` makes them. Result: (texts, tokens, width). The keys and values
-    of the texts themselves are kept within the inference.
+    then keys and values as `keys_and_values` makes them. Results: (texts, tokens, width), then the queries
+    with which the layers `asked` attend to the encodings, of the same shape. The keys and values of the texts
+    themselves are kept within the inference.
     """
     openvino, ops = import_openvino(), graph.ops
     tokens = ops.parameter(openvino.PartialShape([-1, -1, shape.width]), np.float32, name="tokens")
     origins = ops.parameter(openvino.PartialShape([-1]), np.int32, name="origins")
     added = ops.parameter(openvino.PartialShape([-1, 1, 1, -1]), np.float32, name="added")
-    inputs, kept, x = [tokens, origins, added], [], tokens
+    inputs, kept, x, queries = [tokens, origins, added], [], tokens, []
     for layer in range(shape.layers):
         x, memory = _self_attention(graph, shape, x, f"layer_{layer}", origins)
         sizes = openvino.PartialShape([-1, shape.heads, -1, shape.head_width])
         keys, values = (
             ops.parameter(sizes, getattr(openvino.Type, precision), name=f"{kind}{layer}") for kind in "kv"
         )
-        x = _attention(graph, shape, x, f"layer_{layer}", added, keys, values)
+        query = _queries(graph, shape, x, f"layer_{layer}/attention")
+        queries += [query] if layer in asked else []
+        x = _attention(graph, shape, x, f"layer_{layer}", query, added, keys, values)
         x = graph.feed_forward(x, f"layer_{layer}")
         kept += memory
         inputs += [keys, values]
-    return openvino.Model([ops.result(x)], kept, inputs, "step")
+    return openvino.Model([ops.result(one) for one in (x, *queries)], kept, inputs, "step")
 
 
 def projection(graph: NetworkParts, shape: DecoderShape, end: int, timestamps: int) -> Model:
     """The likeliest text tokens, special tokens (from `end` on) and timestamps (from `timestamps` on).
 
     Inputs: results of `step` (texts, width); what is added to the logits of text tokens
-    (1, `text_places(end)`), and of all others (texts or 1, others); how many tokens of each kind to return.
-    Results, for each kind: logits and numbers of the likeliest tokens, the first of the kind being 0, both
-    (texts, how many); the logarithm of the sum of exp(logit) over the kind (texts, 1). At last the logits of
-    all tokens from `end` on, with what was added.
+    (1, `text_places(end)`), and of all others (texts or 1, others); how many tokens of each kind to return;
+    a text token for each text (texts, 1). Results, for each kind: logits and numbers of the likeliest tokens,
+    the first of the kind being 0, both (texts, how many); the logarithm of the sum of exp(logit) over the
+    kind (texts, 1). Then the logits of all tokens from `end` on, and those of the text tokens that were given
+    (texts, 1), with what was added.
     """
     openvino, ops = import_openvino(), graph.ops
     x = ops.parameter(openvino.PartialShape([-1, shape.width]), np.float32, name="x")
     to_text = ops.parameter(openvino.PartialShape([1, text_places(end)]), np.float32, name="to_text")
     to_others = ops.parameter(openvino.PartialShape([-1, -1]), np.float32, name="to_others")
     count = ops.parameter(openvino.PartialShape([]), np.int32, name="count")
+    given = ops.parameter(openvino.PartialShape([-1, 1]), np.int32, name="given")
     weight = graph.weights.matrix("embeddings/weight")
     balance = graph.balance("layer_norm", weight)
     weight = weight.columns_times(balance)
     normalised = graph.normalised(x, "layer_norm", balance)
     text = weight.rows(slice(text_places(end)))
-    results = _likeliest_of_many(graph, ops.add(_product(graph, normalised, text), to_text), count)
+    logits = ops.add(_product(graph, normalised, text), to_text)
+    results = _likeliest_of_many(graph, logits, count)
     others = ops.add(_product(graph, normalised, weight.rows(slice(end, None))), to_others)
     for part in ops.variadic_split(others, ops.constant(np.int64(1)), [timestamps - end, -1]).outputs():
         results += _likeliest(graph, part, count)
+    results += [others, ops.gather_elements(logits, given, 1)]
     return openvino.Model(
-        [ops.result(one) for one in (*results, others)], [x, to_text, to_others, count], "projection"
+        [ops.result(one) for one in results], [x, to_text, to_others, count, given], "projection"
     )
 
 
@@ -201,18 +209,27 @@ def _self_attention(
     return ops.add(x, graph.linear(graph.join_heads(seen, shape.width), f"{name}/linear_1")), kept
 
 
+def _queries(graph: NetworkParts, shape: DecoderShape, x: Node, name: str) -> Node:
+    scale = float(shape.head_width) ** -0.5
+    return _normalised_linear(graph, x, f"{name}/layer_norm", f"{name}/linear_0", scale=scale)
+
+
 def _attention(
-    graph: NetworkParts, shape: DecoderShape, x: Node, layer: str, added: Node, keys: Node, values: Node
+    graph: NetworkParts,
+    shape: DecoderShape,
+    x: Node,
+    layer: str,
+    asked: Node,
+    added: Node,
+    keys: Node,
+    values: Node,
 ) -> Node:
-    """The attention to the encodings, with what is added to its logits. The texts of a row read its keys and
-    values together, as if they were the tokens of one text.
+    """The attention to the encodings by the queries `asked`, with what is added to its logits. The texts of a
+    row read its keys and values together, as if they were the tokens of one text.
     """
     ops, name = graph.ops, f"{layer}/attention"
     axis = ops.constant(np.int64(0))
     rows = ops.gather(ops.shape_of(keys), graph.constant([0]), axis)
-    asked = _normalised_linear(
-        graph, x, f"{name}/layer_norm", f"{name}/linear_0", scale=float(shape.head_width) ** -0.5
-    )
     heads = ops.concat([rows, graph.constant([-1, shape.heads, shape.head_width])], 0)
     turn = graph.constant([0, 2, 1, 3])
     queries = ops.transpose(ops.reshape(asked, heads, special_zero=False), turn)

@@ -26,9 +26,9 @@ from engines.types import (
 )
 from engines.whisper.absolute_times import keep
 from engines.whisper.chosen_model import choose_model
-from engines.whisper.ctranslate2_arrays import end_of, numbers, take_rows
+from engines.whisper.ctranslate2_arrays import take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
-from engines.whisper.fallback import Batch, decode_rows, searches
+from engines.whisper.fallback import Batch, Search, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
 from engines.whisper.openvino_encoder import OpenVinoEncoder
@@ -44,7 +44,7 @@ from engines.whisper.rows import (
 )
 from engines.whisper.timestamp_phrases import Phrase, split_phrases
 from engines.whisper.tokens import WhisperTokens
-from engines.whisper.word_times import Timed, group_words
+from engines.whisper.word_times import Alignment, Timed, group_words
 from engines.work import LengthClasses
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ class WhisperTranscriber:
             if not rows:
                 return
         # Sampling is not used after a short encoding: a doubtful result is encoded again in full first.
-        plans = [
-            searches(options, sampling=row.full and row.may_fall_back, greedy=not row.doubted) for row in rows
-        ]
+        plans = [self._searches(row, options) for row in rows]
         most = tuple(row.max_tokens for row in rows)
         batch = Batch(encoded, [self._prompt(row) for row in rows], most)
         decoded = decode_rows(self._decoder, self._tokens, batch, options, plans)
@@ -171,6 +169,11 @@ class WhisperTranscriber:
         if sure:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
+
+    def _searches(self, row: Row, options: TranscribeOptions) -> tuple[Search, ...]:
+        sampling, greedy = row.full and row.may_fall_back, not row.doubted
+        ctranslate2 = not self._mixes_lengths or uses_ctranslate2(options)
+        return searches(options, sampling=sampling, greedy=greedy, single=options.logprobs and ctranslate2)
 
     def _finish(
         self,
@@ -210,15 +213,16 @@ class WhisperTranscriber:
         return [replace(phrase, seek=at) for phrase in phrases]
 
     def _align(self, rows: list[Row], encoded: StorageView, phrases: list[list[Phrase]]) -> list[list[Timed]]:
-        """Word times by cross-attention, for rows of one start sequence and one length together."""
+        """Word times by cross-attention, for rows of one start sequence together."""
         timed: list[list[Timed]] = [[] for _ in rows]
         with_text = [index for index in range(len(rows)) if phrases[index]]
-        ends = [end_of(row) for row in numbers(encoded)] if self._mixes_lengths else [0] * len(rows)
-        for indices in grouped(with_text, lambda index: (ends[index], *self._start(rows[index]))):
+        for indices in grouped(with_text, lambda index: (*self._start(rows[index]),)):
             texts = [[t for p in phrases[i] for t in self._tokens.text_only(p.tokens)] for i in indices]
             lengths = [min(FULL_FRAMES, rows[i].frames - phrases[i][0].seek) for i in indices]
-            some = take_rows(encoded, indices, len(rows), ends[indices[0]] or None)
-            aligned = self._decoder.align(some, self._start(rows[indices[0]]), texts, lengths)
+            some = take_rows(encoded, indices, len(rows))
+            aligned: Sequence[Alignment] = self._decoder.align(
+                some, self._start(rows[indices[0]]), texts, lengths
+            )
             for index, text, alignment in zip(indices, texts, aligned, strict=True):
                 timed[index] = group_words(self._tokens.words(text, _code(rows[index])), alignment)
         return timed

@@ -19,13 +19,12 @@ import numpy as np
 from engines.types import TranscribeOptions
 from engines.whisper.ctranslate2_arrays import numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, best, compression_ratio, is_loop, passes
+from engines.whisper.quick_decoder import GeneratedText, QuickDecoder
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper, WhisperGenerationResult
-
-    from engines.whisper.quick_decoder import GeneratedText, QuickDecoder
 
 FIRST_TIMESTAMP = 50
 """Greatest value of the first timestamp: one second, in steps of 0.02 s."""
@@ -51,6 +50,8 @@ class Search:
     """Whether it is the greedy search before a beam search."""
     follows_loops: bool = True
     """Whether to try it after a search that gave a loop."""
+    drawn: int = SAMPLED_CANDIDATES
+    """Texts that are drawn at a temperature above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,18 @@ class Batch:
         return min(DECODER_POSITIONS, max(2 * most, most + len(self.prompts[0])))
 
 
-def searches(options: TranscribeOptions, *, sampling: bool, greedy: bool) -> tuple[Search, ...]:
+def searches(
+    options: TranscribeOptions, *, sampling: bool, greedy: bool, single: bool = False
+) -> tuple[Search, ...]:
     """The searches of a round, in order.
 
     `sampling`: include the fallback temperatures. `greedy`: start with greedy search, if the options say so.
+    `single`: search one text alone, as CTranslate2 must if it is to give the model's logits.
     """
     temperatures = options.temperatures if sampling else options.temperatures[:1]
     low = options.log_prob_threshold
-    plan = tuple(Search(t, 1 if t or options.logprobs else options.beam_size, low) for t in temperatures)
+    beams, drawn = (1, 1) if single else (options.beam_size, SAMPLED_CANDIDATES)
+    plan = tuple(Search(t, 1 if t else beams, low, drawn=drawn) for t in temperatures)
     if not (greedy and options.greedy_first and plan[0].beams > 1):
         return plan
     first = Search(0.0, 1, max(low, GREEDY_MIN_LOGPROB), greedy_first=True)
@@ -166,17 +171,16 @@ def _decode(
         return_logits_vocab=options.logprobs,
         suppress_tokens=tokens.suppressed,
         max_initial_timestamp_index=FIRST_TIMESTAMP,
-        **_search_options(options, search),
+        **_search_options(search),
     )
     return [_decoded(result, tokens, search.temperature, options) for result in results]
 
 
-def _search_options(options: TranscribeOptions, search: Search) -> dict[str, Any]:
-    # CTranslate2 gives the model's logits for a single hypothesis only.
+def _search_options(search: Search) -> dict[str, Any]:
     if search.temperature > 0:
         return {
             "beam_size": 1,
-            "num_hypotheses": 1 if options.logprobs else SAMPLED_CANDIDATES,
+            "num_hypotheses": search.drawn,
             "sampling_topk": 0,
             "sampling_temperature": search.temperature,
         }
@@ -192,23 +196,28 @@ def _decoded(
     """The likeliest sequence; where it is a loop, the likeliest that is good enough, because a loop is
     likelier than any text.
     """
-    found = [_sequence(result, index, tokens, temperature) for index in range(len(result.sequences_ids))]
+    found = [
+        _sequence(result, index, tokens, temperature, logprobs=options.logprobs)
+        for index in range(len(result.sequences_ids))
+    ]
     chosen = found[0]
     if is_loop(chosen, options):
         chosen = next((one for one in found if one.compression_ratio and passes(one, options)), chosen)
-    # CTranslate2 gives logits for a single sequence only.
-    return (
-        replace(chosen, logprobs=_logprobs(result.logits[0], chosen.tokens)) if options.logprobs else chosen
-    )
+    return chosen
 
 
 def _sequence(
-    result: WhisperGenerationResult | GeneratedText, index: int, tokens: WhisperTokens, temperature: float
+    result: WhisperGenerationResult | GeneratedText,
+    index: int,
+    tokens: WhisperTokens,
+    temperature: float,
+    *,
+    logprobs: bool,
 ) -> Decoded:
     ids = tuple(result.sequences_ids[index])
     return Decoded(
         tokens=ids,
-        logprobs=(),
+        logprobs=_logprobs(result, index, ids) if logprobs else (),
         # The score is a mean over the tokens; the published thresholds count the end token too.
         avg_logprob=float(result.scores[index]) * len(ids) / (len(ids) + 1),
         no_speech_prob=float(result.no_speech_prob),
@@ -217,9 +226,14 @@ def _sequence(
     )
 
 
-def _logprobs(steps: Sequence[StorageView], ids: Sequence[int]) -> tuple[float, ...]:
-    """Log-softmax of the model's logits at the decoded tokens."""
-    return tuple(_logprob(numbers(step), token) for step, token in zip(steps, ids, strict=False))
+def _logprobs(
+    result: WhisperGenerationResult | GeneratedText, index: int, ids: Sequence[int]
+) -> tuple[float, ...]:
+    """The log-probabilities of the tokens of a sequence. CTranslate2 gives the logits of each step."""
+    if isinstance(result, GeneratedText):
+        return tuple(result.logprobs[index])
+    steps = zip(result.logits[index], ids, strict=False)
+    return tuple(_logprob(numbers(step), token) for step, token in steps)
 
 
 def _logprob(logits: np.ndarray, token: int) -> float:

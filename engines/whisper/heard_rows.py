@@ -25,9 +25,19 @@ class HeardRows:
     added: Floats
     """`IMPOSSIBLE` where a row has no position, else 0: (rows, 1, 1, positions)."""
 
+    def keys_of_head(self, layer: int, head: int) -> Floats:
+        """The keys of the first row: (positions, width of a head)."""
+        keys = self.keys[2 * layer, 0, head, : self._end(0)]
+        if keys.dtype == np.uint16:
+            return (keys.astype(np.uint32) << 16).view(np.float32)
+        return np.asarray(keys, np.float32)
+
     def alone(self, row: int) -> HeardRows:
         """A copy of one row, with no more positions than it has."""
-        end = int((self.added[row] == 0).sum())
+        end = self._end(row)
         return HeardRows(
             self.keys[:, row : row + 1, :, :end].copy(), self.added[row : row + 1, ..., :end].copy()
         )
+
+    def _end(self, row: int) -> int:
+        return int((self.added[row] == 0).sum())

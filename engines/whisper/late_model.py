@@ -1,6 +1,6 @@
 """Stands in for faster-whisper's model where OpenVINO hears: CTranslate2 is loaded when it is first needed.
 
-CTranslate2 takes half a second and some 80 MB to load a model, which word times and rare searches alone need
+CTranslate2 takes half a second and some 80 MB to load a model, which searches with many beams alone need
 then. What all requests need is read from the files beside the weights, as faster-whisper reads it.
 
 Law: a folder that CTranslate2 may refuse is left to it, so that weights that are broken are known when the

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.common.openvino import compiled, give_back
 from engines.openvino_library import import_openvino
+from engines.whisper.alignment import AlignedText, attention, path
 from engines.whisper.beam_search import BeamSearch
 from engines.whisper.ctranslate2_arrays import end_of
 from engines.whisper.ctranslate2_weights import Weights
@@ -29,14 +29,13 @@ from engines.whisper.decoder_networks import (
     step,
     suppression,
 )
+from engines.whisper.decoder_run import DecoderRun, RunNetworks
 from engines.whisper.heard_rows import HeardRows
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.sampling import SampledTexts, generators
 from engines.whisper.timestamp_rules import (
     IMPOSSIBLE,
     Floats,
-    Likeliest,
-    NextTokens,
     TimestampRules,
     Tokens,
     Vocabulary,
@@ -56,6 +55,8 @@ POSITIONS_AT_ONCE = 150
 """Positions of encodings for which keys and values are computed at once: three seconds. Encodings have
 multiples of 50, so that the network meets three lengths.
 """
+FORCED_TOKENS = 16
+"""Tokens of a given text are read in multiples of these."""
 DRAWN_FROM = 50
 """Of each kind, so many of the likeliest tokens are drawn from."""
 
@@ -68,6 +69,8 @@ class TextOfRow:
     score: float
     """The mean log-probability of the tokens, where the sum includes the end token."""
     no_speech_prob: float
+    logprobs: tuple[float, ...] = ()
+    """The log-probability of each token among those that the rules allow."""
 
 
 class OpenVinoDecoder:
@@ -82,11 +85,13 @@ class OpenVinoDecoder:
         calls: int,
         threads: int,
         precision: str = "bf16",
+        heads: Sequence[tuple[int, int]] = (),
     ) -> None:
         """`graph`: the weights; `embeddings`: where rows of the embeddings are read while it works.
 
         `calls`: calls of `generate` that it works on at once, with `threads` threads each. `precision`:
-        `bf16`, or `f32` to compare results with those of others.
+        `bf16`, or `f32` to compare results with those of others. `heads`: the layer and the number of each
+        head that attends to the sound of the token that comes next.
         """
         self._embeddings = embeddings
         self._arrays = graph.arrays
@@ -99,10 +104,15 @@ class OpenVinoDecoder:
             return compiled(model, precision=precision, **options)
 
         self.keys = network(keys_and_values(graph, self.shape, precision), precision)
-        self.step = network(step(graph, self.shape, precision), precision)
-        self.precision = precision
-        # Logits in bfloat16 would be too coarse to tell likely tokens apart.
-        self.projection = network(projection(graph, self.shape, vocabulary.end, vocabulary.timestamps), "f32")
+        layers = sorted({layer for layer, _ in heads})
+        self._aligned = [(layers.index(layer), layer, head) for layer, head in heads]
+        self._networks = RunNetworks(
+            network(step(graph, self.shape, precision, layers), precision),
+            # Logits in bfloat16 would be too coarse to tell likely tokens apart.
+            network(projection(graph, self.shape, vocabulary.end, vocabulary.timestamps), "f32"),
+            precision,
+            vocabulary,
+        )
         self._to_text = suppression(vocabulary.end, vocabulary.suppressed)
         self._positions = graph.weights["position_encodings/encodings"]
 
@@ -116,7 +126,7 @@ class OpenVinoDecoder:
         tensor = import_openvino().Tensor
         rows, positions, _ = encoded.shape
         shape = self.shape
-        number = np.uint16 if self.precision == "bf16" else np.float32
+        number = np.uint16 if self._networks.precision == "bf16" else np.float32
         made = np.empty((2 * shape.layers, rows, shape.heads, positions, shape.head_width), number)
         added = np.zeros((rows, 1, 1, positions), np.float32)
         request = self.keys.create_infer_request()
@@ -146,7 +156,7 @@ class OpenVinoDecoder:
         search = BeamSearch(beams=beams, most_tokens=most_tokens, end=self.known.end)
         silent = self._searched(heard, prompts, search, 2 * beams)
         found = search.results()
-        return [TextOfRow(a.tokens, a.score, b) for a, b in zip(found, silent, strict=True)]
+        return [TextOfRow(a.tokens, a.score, b, a.logprobs) for a, b in zip(found, silent, strict=True)]
 
     def sample(
         self,
@@ -169,7 +179,7 @@ class OpenVinoDecoder:
             )
             count = min(DRAWN_FROM, most_likeliest(self.known))
             (none,) = self._searched(alone, prompts[row : row + 1], sampled, count)
-            found.append([TextOfRow(one.tokens, one.score, none) for one in sampled.results()])
+            found.append([TextOfRow(one.tokens, one.score, none, one.logprobs) for one in sampled.results()])
         return found
 
     def _searched(
@@ -182,7 +192,7 @@ class OpenVinoDecoder:
         """Takes all steps of a search, each of which is given the `count` likeliest tokens of each kind.
         Returns how likely it is that nobody speaks, for each row.
         """
-        run = _DecoderRun(self, heard)
+        run = DecoderRun(self._networks, heard)
         tokens = np.array(prompts, np.int32)
         hidden = run.step(self.embedded(tokens, 0), np.arange(len(prompts), dtype=np.int32))
         silent = run.no_speech(hidden[:, list(prompts[0]).index(self.known.start)])
@@ -198,16 +208,50 @@ class OpenVinoDecoder:
 
     def languages(self, heard: HeardRows) -> Floats:
         """How likely each language is: (rows, languages). `heard`: from `listen`."""
-        run, rows = _DecoderRun(self, heard), len(heard.added)
+        run, rows = DecoderRun(self._networks, heard), len(heard.added)
         start = np.full((rows, 1), self.known.start, np.int32)
         hidden = run.step(self.embedded(start, 0), np.arange(rows, dtype=np.int32))
         some = run.logits_of_others(hidden[:, -1], self.known.languages)
         chances = np.exp(some - some.max(axis=1, keepdims=True))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
+    def align(
+        self, heard: HeardRows, start: Sequence[int], text: Sequence[int], positions: int
+    ) -> AlignedText:
+        """The positions at which the tokens of a text are heard. `heard`: one row. `text`: text tokens alone.
+        `positions`: of the encoding, so many are of the sound.
+        """
+        tokens = [*start, self.known.without_times, *text, self.known.end]
+        run, chances = self._forced(heard, tokens, len(start) + 1)
+        width = self.shape.head_width
+        attended = [
+            attention(
+                run.queries(number)[0, : len(tokens), head * width : (head + 1) * width],
+                heard.keys_of_head(layer, head)[:positions],
+            )
+            for number, layer, head in self._aligned
+        ]
+        return AlignedText(path(attended, slice(len(start), -1)), chances[: len(text)])
+
+    def _forced(self, heard: HeardRows, tokens: Sequence[int], first: int) -> tuple[DecoderRun, list[float]]:
+        """Reads given tokens. Returns the run, and how likely each of them from the `first` on is among all
+        text tokens. The network reads some more after the last, so that it meets few lengths; no token
+        attends to later ones.
+        """
+        run = DecoderRun(self._networks, heard)
+        read = min(-(-len(tokens) // FORCED_TOKENS) * FORCED_TOKENS, self.shape.positions)
+        padded = np.full((1, read), self.known.end, np.int32)
+        padded[0, : len(tokens)] = tokens
+        hidden = run.step(self.embedded(padded, 0), np.zeros(1, np.int32))[0]
+        chances: list[float] = []
+        for at in range(first, len(tokens), FORCED_TOKENS):
+            end = min(at + FORCED_TOKENS, read)
+            chances += run.chances_of_text(hidden[at - 1 : end - 1], padded[0, at:end])
+        return run, chances
+
     def rest(self) -> None:
         """Gives back what inferences of several sizes have left, and the weights that are kept twice."""
-        for network in (self.keys, self.step, self.projection):
+        for network in (self.keys, self._networks.step, self._networks.projection):
             give_back(network)
         self._embeddings.evict()
         if self._arrays:
@@ -217,76 +261,3 @@ class OpenVinoDecoder:
         """The input of the network for tokens (texts, tokens) from position `first` on."""
         places = self._positions[first : first + tokens.shape[1]]
         return self._embeddings.rows("embeddings/weight", tokens) + places
-
-
-class _DecoderRun:
-    """The inferences of one call of `generate`."""
-
-    def __init__(self, decoder: OpenVinoDecoder, heard: HeardRows) -> None:
-        self._tensor = import_openvino().Tensor
-        self._type = getattr(import_openvino().Type, decoder.precision)
-        self._known = decoder.known
-        self._heard = heard
-        self._rows = 0
-        self._step = decoder.step.create_infer_request()
-        self._projection = decoder.projection.create_infer_request()
-        self.keep(list(range(len(heard.added))))
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Keeps these rows of the keys and values, in this order. A row is never moved backwards."""
-        if len(rows) == self._rows:
-            return
-        self._rows = len(rows)
-        keys, added = self._heard.keys, self._heard.added
-        for place, row in enumerate(rows):
-            if place != row:
-                keys[:, place], added[place] = keys[:, row], added[row]
-        self._step.set_input_tensor(2, self._tensor(added[: len(rows)], shared_memory=True))
-        for number, part in enumerate(keys, 3):
-            some = part[: len(rows)]
-            self._step.set_input_tensor(number, self._tensor(some, some.shape, self._type))
-
-    def step(self, embedded: Floats, origins: NDArray[np.int32]) -> Floats:
-        """The network's results after these tokens: (texts, tokens, width). Valid until the next step."""
-        self._step.set_input_tensor(0, self._tensor(embedded, shared_memory=True))
-        self._step.set_input_tensor(1, self._tensor(origins, shared_memory=True))
-        self._step.infer()
-        result: Floats = self._step.get_output_tensor(0).data
-        return result
-
-    def following(self, hidden: Floats, to_text: Floats, to_others: Floats, count: int) -> NextTokens:
-        """The `count` likeliest tokens of each kind, after texts of which the network's results are `hidden`
-        (texts, width). `to_text` and `to_others`: what is added to the logits.
-        """
-        self._project(hidden, to_text, to_others, count)
-        found = [self._projection.get_output_tensor(number).data for number in range(9)]
-        firsts = (0, self._known.end, self._known.timestamps)
-        kinds = [
-            Likeliest(found[3 * kind], found[3 * kind + 1] + np.int32(first), found[3 * kind + 2][:, 0])
-            for kind, first in enumerate(firsts)
-        ]
-        return NextTokens(*kinds)
-
-    def no_speech(self, hidden: Floats) -> list[float]:
-        """How likely it is that nobody speaks, after the start tokens: for each row."""
-        none = np.zeros((1, self._known.size - self._known.end), np.float32)
-        found = self.following(hidden, suppression(self._known.end), none, 1)
-        total = np.logaddexp.reduce([kind.log_sum for kind in (found.text, found.special, found.times)])
-        chance = np.exp(self._others([self._known.without_speech])[:, 0] - total)
-        return [float(one) for one in chance]
-
-    def logits_of_others(self, hidden: Floats, tokens: Sequence[int]) -> Floats:
-        """The logits of these tokens, which are no text: (texts, tokens)."""
-        none = np.zeros((1, self._known.size - self._known.end), np.float32)
-        self._project(hidden, suppression(self._known.end), none, 1)
-        return self._others(tokens)
-
-    def _others(self, tokens: Sequence[int]) -> Floats:
-        every: Floats = self._projection.get_output_tensor(9).data
-        return every[:, np.array(tokens) - self._known.end]
-
-    def _project(self, hidden: Floats, to_text: Floats, to_others: Floats, count: int) -> None:
-        values = np.ascontiguousarray(hidden), to_text, to_others, np.array(count, np.int32)
-        for number, value in enumerate(values):
-            self._projection.set_input_tensor(number, self._tensor(value, shared_memory=True))
-        self._projection.infer()

@@ -5,6 +5,8 @@ Law: chooses which of the two decodes; both give the same results, but for round
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import weakref
 from collections.abc import Sequence
@@ -15,19 +17,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
 from engines.types import EngineOptions, TranscribeOptions
+from engines.whisper.alignment import AlignedText
 from engines.whisper.ctranslate2_arrays import numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
+from engines.whisper.decoder_networks import DecoderShape, shape_of
 from engines.whisper.device import workers
+from engines.whisper.heard_rows import HeardRows
 from engines.whisper.late_model import LateWhisper
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.openvino_encoder import MODEL_FILE
+from engines.whisper.rows import FRAMES_PER_POSITION
 from engines.whisper.timestamp_rules import Vocabulary
 from engines.whisper.tokens import WhisperTokens
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
-    from ctranslate2.models import WhisperGenerationResult, _WhisperAlignmentResult
+    from ctranslate2.models import WhisperGenerationResult
 
 log = logging.getLogger(__name__)
 Heard = TypeVar("Heard")
@@ -42,7 +48,8 @@ class GeneratedText:
     sequences_ids: list[list[int]]
     scores: list[float]
     no_speech_prob: float
-    logits: Sequence[Any] = ()
+    logprobs: Sequence[Sequence[float]]
+    """The log-probability of each token of each sequence."""
 
 
 class QuickDecoder:
@@ -68,13 +75,13 @@ class QuickDecoder:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
         row where OpenVINO decodes.
 
-        CTranslate2 gives logits, and searches with many beams.
+        CTranslate2 searches with many beams.
         """
         length = options["max_length"]
         lengths = [length] * len(prompts) if isinstance(length, int) else length
         heard = self._heard.pop(id(encoded), None)
         beams = options["beam_size"]
-        if options["return_logits_vocab"] or beams > MOST_BEAMS:
+        if beams > MOST_BEAMS:
             return self._model.generate(encoded, prompts, **options)
         most = [most_tokens(one, len(prompts[0])) for one in lengths]
         if heard is None:
@@ -94,9 +101,19 @@ class QuickDecoder:
         start: list[int],
         texts: list[list[int]],
         frames: list[int],
-    ) -> Sequence[_WhisperAlignmentResult]:
-        """The positions at which the tokens of each row's text are heard, by CTranslate2."""
-        return self._model.align(encoded, start, texts, frames)
+    ) -> list[AlignedText]:
+        """The positions at which the tokens of each row's text are heard. `frames`: of each row's sound."""
+        return [
+            self._quick.align(self._alone(encoded, row), start, text, most // FRAMES_PER_POSITION)
+            for row, (text, most) in enumerate(zip(texts, frames, strict=True))
+        ]
+
+    def _alone(self, encoded: StorageView, row: int) -> HeardRows:
+        """What is heard in one row. A search of several rows has used up what it was given."""
+        known: HeardRows | None = self._heard.get(id(encoded))
+        if known is not None and len(known.added) == 1:
+            return known
+        return self._quick.listen(numbers(encoded)[row : row + 1])
 
     def rest(self) -> None:
         """Gives memory back; that of CTranslate2 some time after its last use."""
@@ -112,8 +129,8 @@ class QuickDecoder:
 
 
 def uses_ctranslate2(options: TranscribeOptions) -> bool:
-    """Whether CTranslate2 decodes: where logits are asked for, or many beams."""
-    return options.logprobs or options.beam_size > MOST_BEAMS
+    """Whether CTranslate2 decodes: with many beams."""
+    return options.beam_size > MOST_BEAMS
 
 
 def most_tokens(max_length: int, prompt: int) -> int:
@@ -123,7 +140,7 @@ def most_tokens(max_length: int, prompt: int) -> int:
 
 def _generated(*texts: TextOfRow) -> GeneratedText:
     tokens, scores = [list(text.tokens) for text in texts], [text.score for text in texts]
-    return GeneratedText(tokens, scores, texts[0].no_speech_prob)
+    return GeneratedText(tokens, scores, texts[0].no_speech_prob, [text.logprobs for text in texts])
 
 
 def load_decoder(
@@ -149,7 +166,23 @@ def decoder_of(folder: Path, options: EngineOptions, tokens: WhisperTokens) -> O
     del first
     known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
     graph = NetworkParts(weights, EvictableArrays(folder / MODEL_FILE))
-    return OpenVinoDecoder(graph, embeddings, known, calls=calls, threads=threads)
+    heads = alignment_heads(folder / "config.json", shape_of(graph))
+    return OpenVinoDecoder(graph, embeddings, known, calls=calls, threads=threads, heads=heads)
+
+
+def alignment_heads(config: Path, shape: DecoderShape) -> list[tuple[int, int]]:
+    """The layer and the number of each head that attends to the sound of the next token. If the file names
+    none, they are those of the second half of the layers, as for CTranslate2. Raises `UnknownLayout`.
+    """
+    try:
+        named = json.loads(config.read_bytes()).get("alignment_heads")
+        found = [(int(layer), int(head)) for layer, head in named] if named else []
+    except (OSError, ValueError, TypeError, AttributeError) as wrong:
+        raise UnknownLayout("its heads for word times cannot be read") from wrong
+    if not all(0 <= layer < shape.layers and 0 <= head < shape.heads for layer, head in found):
+        raise UnknownLayout("it has other heads than those named for word times")
+    later = itertools.product(range(shape.layers // 2, shape.layers), range(shape.heads))
+    return found or list(later)
 
 
 def vocabulary(tokens: WhisperTokens, size: int) -> Vocabulary:

@@ -35,7 +35,8 @@ class SampledTexts:
         self._most_tokens = most_tokens
         self._end = end
         self._random = random
-        self._scores: Floats = np.zeros(1, np.float32)
+        self._sums: Floats = np.zeros((1, 0), np.float32)
+        """The log-probabilities of the texts after each of their tokens: (texts, tokens)."""
         self._found: list[FoundText] = []
         self.said: Tokens = np.zeros((1, 0), np.int32)
         """The tokens so far: (texts, tokens)."""
@@ -50,14 +51,17 @@ class SampledTexts:
             np.zeros(len(self._random), np.int32) if first else np.arange(len(self.said), dtype=np.int32)
         )
         chosen = self._drawn(log_probabilities[origins], tokens[origins])
-        scores = self._scores[origins] + log_probabilities[origins, chosen]
+        before = self._sums[origins, -1:] if not first else np.zeros((len(origins), 1), np.float32)
+        sums = np.concatenate(
+            [self._sums[origins], before + log_probabilities[origins, chosen][:, None]], axis=1
+        )
         said = np.concatenate([self.said[origins], tokens[origins, chosen][:, None]], axis=1)
         ended = said[:, -1] == self._end
         over = ended | (said.shape[1] == self._most_tokens)
         for at in np.flatnonzero(over):
-            self._found.append(finished(said[at], float(scores[at]), ended=bool(ended[at])))
+            self._found.append(finished(said[at], sums[at], ended=bool(ended[at])))
         self._random = [one for one, done in zip(self._random, over, strict=True) if not done]
-        self._scores, self.said = scores[~over], said[~over]
+        self._sums, self.said = sums[~over], said[~over]
         return Continuation(origins[~over], [0]) if self._random else None
 
     def results(self) -> list[FoundText]:

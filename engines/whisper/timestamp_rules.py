@@ -44,6 +44,11 @@ class Vocabulary:
         return range(self.start + 1, self.timestamps - 6)
 
     @property
+    def without_times(self) -> int:
+        """The token that says that no timestamps follow: the last before them."""
+        return self.timestamps - 1
+
+    @property
     def without_speech(self) -> int:
         """The token that says that nobody speaks. After it, there is one more before the timestamps."""
         return self.timestamps - 2
@@ -88,7 +93,7 @@ class TimestampRules:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._known = vocabulary
         others = np.arange(vocabulary.end, vocabulary.size, dtype=np.int32)
-        never = np.isin(others, (*vocabulary.suppressed, vocabulary.timestamps - 1))
+        never = np.isin(others, (*vocabulary.suppressed, vocabulary.without_times))
         self._never = np.where(never, IMPOSSIBLE, np.float32(0))
         self._times = np.arange(vocabulary.timestamps, vocabulary.size, dtype=np.int32)
         self._first_time = vocabulary.timestamps - vocabulary.end

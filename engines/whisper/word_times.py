@@ -46,11 +46,14 @@ class Timed:
 
 
 class Alignment(Protocol):
-    """What CTranslate2's `align` gives for one row."""
+    """What aligning gives for one row."""
 
-    alignments: list[tuple[int, int]]
-    """Pairs of a token's index and an encoder position."""
-    text_token_probs: list[float]
+    @property
+    def alignments(self) -> list[tuple[int, int]]:
+        """Pairs of a token's index and an encoder position."""
+
+    @property
+    def text_token_probs(self) -> list[float]: ...
 
 
 def group_words(words: tuple[list[str], list[list[int]]], alignment: Alignment) -> list[Timed]:

@@ -13,14 +13,17 @@ from engines import catalog
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
 from engines.whisper import late_model
+from engines.whisper.alignment import AlignedText
 from engines.whisper.ctranslate2_arrays import as_rows, numbers
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
+from engines.whisper.decoder_networks import shape_of
 from engines.whisper.device import ctranslate2_on_cpu
 from engines.whisper.features import Features
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder
-from engines.whisper.quick_decoder import QuickDecoder, vocabulary
+from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, alignment_heads, vocabulary
 from engines.whisper.tokens import WhisperTokens
+from engines.whisper.word_times import Alignment
 from tests.conftest import JFK
 from tests.support.exact_network import ExactParts
 from tests.support.openvino import needs_openvino
@@ -122,7 +125,51 @@ def test_as_it_is_used_a_row_has_the_same_text_in_every_batch(
             assert alone.tokens == text.tokens
 
 
-def test_ctranslate2_is_loaded_for_word_times_alone(
+def aligned(
+    decoder: OpenVinoDecoder, encoded: NDArray[np.float32], tokens: WhisperTokens
+) -> list[tuple[list[int], AlignedText]]:
+    """The text tokens of each piece, and when they are heard."""
+    start, found = tokens.start("en", "transcribe"), []
+    for row in range(len(encoded)):
+        one = encoded[row : row + 1]
+        (text,) = decoder.generate(decoder.listen(one), [start], beams=5, most_tokens=[60])
+        said = tokens.text_only(text.tokens)
+        found.append((said, decoder.align(decoder.listen(one), start, said, 300)))
+    return found
+
+
+@needs_openvino
+@pytest.mark.parametrize("exact", [True, False])
+def test_words_are_timed_as_by_ctranslate2(
+    precise: WhisperModel,
+    tokens: WhisperTokens,
+    encoded: NDArray[np.float32],
+    weights: Weights,
+    whisper_folder: Path,
+    exact: bool,
+) -> None:
+    """In float32 the positions are the same; as it is used, nearly all."""
+    known = vocabulary(tokens, weights.shape("embeddings/weight")[0])
+    parts = ExactParts(weights) if exact else NetworkParts(weights)
+    heads = alignment_heads(whisper_folder / "config.json", shape_of(parts))
+    options: dict[str, Any] = {"precision": "f32" if exact else "bf16", "heads": heads}
+    ours = OpenVinoDecoder(parts, weights, known, calls=1, threads=1, **options)
+    start, apart = tokens.start("en", "transcribe"), []
+    for row, (text, found) in enumerate(aligned(ours, encoded, tokens)):
+        (theirs,) = precise.model.align(as_rows(encoded[row : row + 1]), start, [text], [600])
+        mine, other = starts(found), starts(theirs)
+        apart += [abs(mine[token] - other[token]) for token in range(len(text) + 1)]
+        assert found.text_token_probs == pytest.approx(theirs.text_token_probs, abs=1e-3 if exact else 0.15)
+    assert max(apart) <= (0 if exact else 10)
+    assert sum(one > 1 for one in apart) <= 0.05 * len(apart)
+
+
+def starts(found: Alignment) -> dict[int, int]:
+    """The first position of each token."""
+    return dict(reversed(found.alignments))
+
+
+def test_ctranslate2_is_loaded_for_many_beams_alone(
     whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[EngineOptions] = []
@@ -140,10 +187,13 @@ def test_ctranslate2_is_loaded_for_word_times_alone(
     try:
         plain = engine.transcribe([window], TranscribeOptions())[0]
         assert not loaded
-        timed = engine.transcribe([window], TranscribeOptions(words=True))[0]
-        assert loaded == [options]
+        timed = engine.transcribe([window], TranscribeOptions(words=True, logprobs=True))[0]
+        assert not loaded
         assert [s.text for s in timed.segments] == [s.text for s in plain.segments]
         assert all(s.words for s in timed.segments)
+        assert all(token.logprob is not None for s in timed.segments for token in s.tokens)
+        engine.transcribe([window], TranscribeOptions(beam_size=MOST_BEAMS + 1))
+        assert loaded == [options]
     finally:
         engine.close()
 
@@ -159,7 +209,7 @@ def test_cut_weights_are_refused_when_they_are_loaded(whisper_folder: Path, tmp_
 
 
 def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) -> None:
-    """At rest memory is given back, and CTranslate2 may be unloaded, which times the words."""
+    """At rest memory is given back, and CTranslate2 may be unloaded."""
     load, options = catalog.transcriber("faster-whisper"), EngineOptions(device="cpu", workers=1)
     tired: Any
     fresh: Any

@@ -103,7 +103,18 @@ def test_a_text_is_cut_after_the_most_tokens() -> None:
     search = BeamSearch(beams=1, most_tokens=[2], end=END)
     assert search.advance(floats([[-1, -2]]), tokens([[5, 6]]))
     assert search.advance(floats([[-1, -2]]), tokens([[7, 8]])) is None
-    assert search.results() == [FoundText((5, 7), -1.0)]
+    assert search.results() == [FoundText((5, 7), -1.0, (-1.0, -1.0))]
+
+
+def test_tokens_have_their_own_log_probabilities() -> None:
+    """A text whose first token is less likely wins with its second one."""
+    search = BeamSearch(beams=2, most_tokens=[3], end=END)
+    search.advance(floats([[-1, -2, -3, -4]]), tokens([[1, 2, 3, 4]]))
+    search.advance(floats([[-9, -9, -9, -9], [-1, -2, -7, -8]]), tokens([[5, 6, 7, 8]] * 2))
+    assert search.advance(floats([[-0.5, -4, -5, -6]] * 2), tokens([[END, 5, 6, 7]] * 2)) is None
+    (text,) = search.results()
+    assert (text.tokens, text.logprobs) == ((2, 5), (-2, -1))
+    assert text.score == pytest.approx((-2 - 1 - 0.5) / 2)
 
 
 def test_an_empty_text_is_the_least_likely() -> None:

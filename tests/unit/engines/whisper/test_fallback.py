@@ -20,8 +20,10 @@ SAMPLED = (0.2, 0.4, 0.6, 0.8, 1.0)
 LOOP, GOOD = (7,) * 224, tuple(range(20, 40))
 
 
-def plan(*, sampling: bool = True, greedy: bool = True, **options: Any) -> list[tuple[float, int]]:
-    found = searches(TranscribeOptions(**options), sampling=sampling, greedy=greedy)
+def plan(
+    *, sampling: bool = True, greedy: bool = True, single: bool = False, **options: Any
+) -> list[tuple[float, int]]:
+    found = searches(TranscribeOptions(**options), sampling=sampling, greedy=greedy, single=single)
     return [(search.temperature, search.beams) for search in found]
 
 
@@ -30,7 +32,8 @@ def test_the_searches_of_a_round() -> None:
     assert plan() == [(0.0, 5), *sampled]
     assert plan(greedy_first=True) == [(0.0, 1), (0.0, 5), *sampled]
     assert plan(greedy_first=True, beam_size=1) == [(0.0, 1), *sampled]
-    assert plan(greedy_first=True, logprobs=True) == [(0.0, 1), *sampled]
+    assert plan(greedy_first=True, logprobs=True) == [(0.0, 1), (0.0, 5), *sampled]
+    assert plan(greedy_first=True, single=True) == [(0.0, 1), *sampled]
     assert plan(greedy_first=True, temperatures=(0.7,)) == [(0.7, 1)]
     assert plan(greedy_first=True, sampling=False) == [(0.0, 1), (0.0, 5)]
     assert plan(greedy_first=True, greedy=False)[0] == (0.0, 5)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines.whisper import openvino_decoder
+from engines.whisper.alignment import path
 from engines.whisper.beam_search import BeamSearch
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.network_parts import NetworkParts
@@ -30,6 +31,8 @@ from tests.support.openvino import needs_openvino
 pytestmark = needs_openvino
 KNOWN = Vocabulary(start=701, end=700, timestamps=712, size=740, suppressed=(3, 701, 702))
 WIDTH, HEADS = 32, 2
+ALIGNED = ((0, 1), (1, 0))
+"""The layer and the number of the heads that time the words."""
 PROMPT = [701, 703, 705]
 Floats = NDArray[np.float32]
 
@@ -43,12 +46,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 
 @pytest.fixture(scope="module")
 def exact(weights: Weights) -> OpenVinoDecoder:
-    return OpenVinoDecoder(ExactParts(weights), weights, KNOWN, calls=1, threads=1, precision="f32")
+    return OpenVinoDecoder(
+        ExactParts(weights), weights, KNOWN, calls=1, threads=1, precision="f32", heads=ALIGNED
+    )
 
 
 @pytest.fixture(scope="module")
 def usual(weights: Weights) -> OpenVinoDecoder:
-    return OpenVinoDecoder(NetworkParts(weights), weights, KNOWN, calls=2, threads=1)
+    return OpenVinoDecoder(NetworkParts(weights), weights, KNOWN, calls=2, threads=1, heads=ALIGNED)
 
 
 def encodings(rows: int, positions: int = 40, seed: int = 0) -> Floats:
@@ -61,9 +66,18 @@ class Definition:
     def __init__(self, weights: Weights, encoded: Floats) -> None:
         self._w = weights
         self._encoded = encoded
+        self._last: list[Floats] = []
+        self.shares: dict[int, list[Floats]] = {}
+        """By layers, of each head: (tokens, positions)."""
 
     def logits(self, tokens: list[int]) -> Floats:
+        """After the last token."""
+        return np.asarray(self.all_logits(tokens)[-1])
+
+    def all_logits(self, tokens: list[int]) -> Floats:
+        """After each token. Keeps the shares of the attention to the encodings in `shares`."""
         w = self._w
+        self.shares = {}
         x = w["embeddings/weight"][tokens] + w["position_encodings/encodings"][: len(tokens)]
         for layer in (f"layer_{number}" for number in range(w.layers)):
             name = f"{layer}/self_attention"
@@ -74,10 +88,11 @@ class Definition:
             k, v = np.split(self._linear(self._encoded, f"{name}/linear_1"), 2, axis=1)
             q = self._linear(self._norm(x, name), f"{name}/linear_0")
             x = x + self._linear(self._seen(q, k, v, 0.0), f"{name}/linear_2")
+            self.shares[int(layer.removeprefix("layer_"))] = self._last
             inner = self._linear(self._norm(x, f"{layer}/ffn"), f"{layer}/ffn/linear_0")
             gelu = np.vectorize(lambda value: value * 0.5 * (1 + math.erf(value / math.sqrt(2))))
             x = x + self._linear(gelu(inner), f"{layer}/ffn/linear_1")
-        return np.asarray(self._norm(x, "")[-1] @ w["embeddings/weight"].T, np.float32)
+        return np.asarray(self._norm(x, "") @ w["embeddings/weight"].T, np.float32)
 
     def _norm(self, x: Floats, block: str) -> Floats:
         name = f"{block}/layer_norm".removeprefix("/")
@@ -87,13 +102,14 @@ class Definition:
     def _linear(self, x: Floats, name: str) -> Floats:
         return np.asarray(x @ self._w[f"{name}/weight"].T + self._w[f"{name}/bias"], np.float32)
 
-    @staticmethod
-    def _seen(q: Floats, k: Floats, v: Floats, mask: Floats | float) -> Floats:
+    def _seen(self, q: Floats, k: Floats, v: Floats, mask: Floats | float) -> Floats:
         heads = []
+        self._last = []
         for head in range(HEADS):
             part = slice(head * WIDTH // HEADS, (head + 1) * WIDTH // HEADS)
             shares = np.exp(q[:, part] @ k[:, part].T / math.sqrt(WIDTH // HEADS) + mask)
-            heads.append(shares / shares.sum(1, keepdims=True) @ v[:, part])
+            self._last.append(shares / shares.sum(1, keepdims=True))
+            heads.append(self._last[-1] @ v[:, part])
         return np.concatenate(heads, 1)
 
 
@@ -119,7 +135,7 @@ def by_definition(weights: Weights, encoded: Floats, beams: int, most: int) -> T
             )
         if search.advance(*log_probabilities(NextTokens(*kinds), allowed)) is None:
             found = search.results()[0]
-            return TextOfRow(found.tokens, found.score, silence)
+            return TextOfRow(found.tokens, found.score, silence, found.logprobs)
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -131,6 +147,7 @@ def test_the_texts_are_those_of_the_definition(exact: OpenVinoDecoder, weights: 
         assert text.tokens == true.tokens
         assert text.score == pytest.approx(true.score, abs=1e-4)
         assert text.no_speech_prob == pytest.approx(true.no_speech_prob, abs=1e-5)
+        assert text.logprobs == pytest.approx(true.logprobs, abs=1e-4)
 
 
 def test_a_row_has_the_same_text_in_every_batch(exact: OpenVinoDecoder) -> None:
@@ -171,6 +188,33 @@ def test_texts_are_drawn_as_likely_as_they_are(exact: OpenVinoDecoder, weights: 
     (hot,) = exact.sample(exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6])
     assert len({one.tokens for one in hot}) > 1
     assert [one.score for one in hot] == sorted((one.score for one in hot), reverse=True)
+
+
+@pytest.mark.parametrize("length", [1, 12, 13, 29, 55])
+def test_words_are_timed_by_the_attention_of_the_definition(
+    exact: OpenVinoDecoder, weights: Weights, length: int
+) -> None:
+    """55 tokens of text, with those around them, are all that the decoder has places for."""
+    encoded, text = encodings(1), [7 * number % 700 for number in range(1, length + 1)]
+    found = exact.align(exact.listen(encoded), PROMPT, text, 35)
+    network = Definition(weights, encoded[0])
+    logits = network.all_logits([*PROMPT, KNOWN.without_times, *text, KNOWN.end])
+    attended = [network.shares[layer][head][:, :35] for layer, head in ALIGNED]
+    shares = [some / some.sum(axis=1, keepdims=True) for some in attended]
+    assert found.alignments == path(shares, slice(len(PROMPT), -1))
+    among = np.exp(logits[len(PROMPT) : len(PROMPT) + length, : KNOWN.end])
+    chances = among[range(length), text] / among.sum(axis=1)
+    assert found.text_token_probs == pytest.approx(chances.tolist(), abs=1e-5)
+
+
+def test_texts_that_are_searched_are_as_likely_when_they_are_timed(usual: OpenVinoDecoder) -> None:
+    """In bfloat16, with a row that ends early."""
+    encoded = encodings(1)
+    encoded[0, 25:] = 0
+    timed = usual.align(usual.listen(encoded), PROMPT, [5, 6, 7], 40)
+    alone = usual.align(usual.listen(encoded[:, :25]), PROMPT, [5, 6, 7], 40)
+    assert timed == alone
+    assert max(position for _, position in timed.alignments) == 24
 
 
 def test_encodings_are_heard_piece_by_piece(usual: OpenVinoDecoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,11 +14,15 @@ from ctranslate2 import StorageView
 from numpy.typing import NDArray
 
 from engines.types import EngineOptions, TranscribeOptions
+from engines.whisper.ctranslate2_weights import UnknownLayout
+from engines.whisper.decoder_networks import DecoderShape
 from engines.whisper.late_model import LateWhisper
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.quick_decoder import (
     MOST_BEAMS,
+    GeneratedText,
     QuickDecoder,
+    alignment_heads,
     load_decoder,
     most_tokens,
     uses_ctranslate2,
@@ -41,8 +46,14 @@ class OldDecoder:
     def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
         return "CTranslate2"
 
-    def align(self, encoded: StorageView, *texts: Any) -> list[str]:
-        return ["aligned"]
+
+@dataclass
+class Heard:
+    """What was heard in some rows."""
+
+    text: str
+    added: list[int]
+    """An element for each row."""
 
 
 class NewDecoder:
@@ -55,19 +66,22 @@ class NewDecoder:
     def rest(self) -> None:
         self.rests += 1
 
-    def listen(self, encoded: NDArray[np.float32]) -> str:
-        assert encoded.shape == (1, 4, 8)
+    def listen(self, encoded: NDArray[np.float32]) -> Heard:
+        assert encoded.shape[1:] == (4, 8)
         self.listened += 1
-        return f"heard {self.listened}"
+        return Heard(f"heard {self.listened}", [0] * len(encoded))
 
-    def languages(self, heard: str) -> NDArray[np.float32]:
+    def align(self, heard: Heard, *text: Any) -> tuple[str, Any]:
+        return heard.text, text
+
+    def languages(self, heard: Heard) -> NDArray[np.float32]:
         return np.array([[0.25, 0.75]], np.float32)
 
-    def generate(self, heard: str, prompts: Any, **options: int) -> list[TextOfRow]:
+    def generate(self, heard: Heard, prompts: Any, **options: int) -> list[TextOfRow]:
         assert options == {"beams": 5, "most_tokens": [224] * len(prompts)}
-        return [TextOfRow((int(heard.removeprefix("heard ")),), -0.5, 0.25)]
+        return [TextOfRow((int(heard.text.removeprefix("heard ")),), -0.5, 0.25, (-0.5,))]
 
-    def sample(self, heard: str, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
+    def sample(self, heard: Heard, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
         assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224]}
         return [[TextOfRow((7, 8), -0.5, 0.25), TextOfRow((9,), -0.75, 0.25)]]
 
@@ -115,9 +129,15 @@ def test_a_search_in_other_encodings_listens_anew() -> None:
     assert quick.generate(other, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[2]]
 
 
-@pytest.mark.parametrize("rare", [{"return_logits_vocab": True}, {"beam_size": MOST_BEAMS + 1}])
-def test_a_rare_search_is_ctranslate2s(rare: dict[str, Any]) -> None:
-    assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **rare})) == "CTranslate2"
+def test_a_search_with_many_beams_is_ctranslate2s() -> None:
+    many = {**USUAL, "beam_size": MOST_BEAMS + 1}
+    assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **many)) == "CTranslate2"
+
+
+def test_texts_have_the_log_probabilities_of_their_tokens() -> None:
+    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, "return_logits_vocab": True})
+    assert isinstance(found, GeneratedText)
+    assert found.logprobs == [(-0.5,)]
 
 
 def test_texts_are_drawn_by_openvino() -> None:
@@ -130,7 +150,7 @@ def test_each_row_has_its_own_most_tokens() -> None:
     lengths: list[list[int]] = []
 
     class Noting(NewDecoder):
-        def generate(self, heard: str, prompts: Any, **options: Any) -> list[TextOfRow]:
+        def generate(self, heard: Heard, prompts: Any, **options: Any) -> list[TextOfRow]:
             lengths.append(options["most_tokens"])
             return [TextOfRow((1,), -0.5, 0.25)] * 2
 
@@ -145,7 +165,7 @@ def test_each_row_has_its_own_most_tokens() -> None:
         (TranscribeOptions(), False),
         (TranscribeOptions(temperatures=(0.7,)), False),
         (TranscribeOptions(words=True), False),
-        (TranscribeOptions(logprobs=True), True),
+        (TranscribeOptions(logprobs=True), False),
         (TranscribeOptions(beam_size=MOST_BEAMS + 1), True),
     ],
 )
@@ -153,8 +173,46 @@ def test_what_ctranslate2_is_needed_for(options: TranscribeOptions, needed: bool
     assert uses_ctranslate2(options) == needed
 
 
-def test_word_times_are_ctranslate2s() -> None:
-    assert cast("list[str]", decoder().align(ENCODED, [1], [[2]], [3])) == ["aligned"]
+def test_words_are_timed_in_what_was_heard_before() -> None:
+    quick = decoder()
+    quick.generate(ENCODED, [[1, 2, 3]], **USUAL)
+    assert cast("Any", quick.align(ENCODED, [1], [[2]], [7])) == [("heard 1", ([1], [2], 3))]
+
+
+def test_words_of_several_rows_are_timed_row_by_row() -> None:
+    quick = decoder()
+    rows = StorageView.from_array(np.zeros((2, 4, 8), np.float32))
+    quick.generate(rows, [[1, 2, 3]] * 2, **USUAL)  # uses up what was heard
+    found = quick.align(rows, [1], [[2], [4, 5]], [6, 8])
+    assert cast("Any", found) == [("heard 2", ([1], [2], 3)), ("heard 3", ([1], [4, 5], 4))]
+
+
+SHAPE = DecoderShape(layers=4, heads=2, width=8, positions=60)
+
+
+@pytest.mark.parametrize(
+    ("config", "heads"),
+    [
+        ('{"alignment_heads": [[1, 0], [3, 1]]}', [(1, 0), (3, 1)]),
+        ('{"alignment_heads": []}', [(2, 0), (2, 1), (3, 0), (3, 1)]),
+        ("{}", [(2, 0), (2, 1), (3, 0), (3, 1)]),
+    ],
+)
+def test_the_heads_for_word_times_are_those_of_the_file(
+    tmp_path: Path, config: str, heads: list[tuple[int, int]]
+) -> None:
+    (tmp_path / "config.json").write_text(config)
+    assert alignment_heads(tmp_path / "config.json", SHAPE) == heads
+
+
+@pytest.mark.parametrize(
+    "config", ["[]", "{", '{"alignment_heads": [[4, 0]]}', '{"alignment_heads": [3]}', None]
+)
+def test_heads_that_there_cannot_be_are_refused(tmp_path: Path, config: str | None) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(UnknownLayout):
+        alignment_heads(tmp_path / "config.json", SHAPE)
 
 
 def test_both_rest() -> None:
