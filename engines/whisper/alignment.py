@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.whisper.timestamp_rules import Floats
 
-SMOOTHED = 7
+SMOOTHED_POSITIONS = 7
 """Positions of which the median is taken."""
 # Devillard 1998, Fast median search: after these exchanges, the median is at place 3.
 _EXCHANGES = (
@@ -60,12 +60,12 @@ def normalised(head: Floats) -> Floats:
 
 
 def smoothed(values: Floats) -> Floats:
-    """The median over `SMOOTHED` neighbours of each position (tokens, positions). The ends are mirrored."""
-    positions, beside = values.shape[1], SMOOTHED // 2
+    """The median over `SMOOTHED_POSITIONS` neighbours of each position (tokens, positions). The ends are mirrored."""
+    positions, beside = values.shape[1], SMOOTHED_POSITIONS // 2
     if positions <= beside:
         return values
     wide = np.pad(values, ((0, 0), (beside, beside)), mode="reflect")
-    lanes = [wide[:, at : at + positions] for at in range(SMOOTHED)]
+    lanes = [wide[:, at : at + positions] for at in range(SMOOTHED_POSITIONS)]
     for low, high in _EXCHANGES:
         lanes[low], lanes[high] = np.minimum(lanes[low], lanes[high]), np.maximum(lanes[low], lanes[high])
     return lanes[beside]

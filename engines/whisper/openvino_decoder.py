@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
@@ -41,9 +41,6 @@ from engines.whisper.timestamp_rules import (
     Vocabulary,
     log_probabilities,
 )
-
-if TYPE_CHECKING:
-    from openvino import CompiledModel, Model
 
 QUANTISED_GROUP = 128
 """Values that are rounded to int8 with one scale, as in the encoder."""
@@ -98,21 +95,14 @@ class OpenVinoDecoder:
         self.known = vocabulary
         self._rules = TimestampRules(vocabulary)
         self.shape = shape_of(graph)
-
-        def network(model: Model, precision: str) -> CompiledModel:
-            options = {"calls": calls, "threads": threads, "group": QUANTISED_GROUP, "shapes": KEPT_SHAPES}
-            return compiled(model, precision=precision, **options)
-
-        self.keys = network(keys_and_values(graph, self.shape, precision), precision)
         layers = sorted({layer for layer, _ in heads})
         self._aligned = [(layers.index(layer), layer, head) for layer, head in heads]
-        self._networks = RunNetworks(
-            network(step(graph, self.shape, precision, layers), precision),
-            # Logits in bfloat16 would be too coarse to tell likely tokens apart.
-            network(projection(graph, self.shape, vocabulary.end, vocabulary.timestamps), "f32"),
-            precision,
-            vocabulary,
-        )
+        network = partial(compiled, calls=calls, threads=threads, group=QUANTISED_GROUP, shapes=KEPT_SHAPES)
+        self.keys = network(keys_and_values(graph, self.shape, precision), precision=precision)
+        stepping = network(step(graph, self.shape, precision, layers), precision=precision)
+        # Logits in bfloat16 would be too coarse to tell likely tokens apart.
+        last = projection(graph, self.shape, vocabulary.end, vocabulary.timestamps)
+        self._networks = RunNetworks(stepping, network(last, precision="f32"), precision, vocabulary)
         self._to_text = suppression(vocabulary.end, vocabulary.suppressed)
         self._positions = graph.weights["position_encodings/encodings"]
 

@@ -26,7 +26,9 @@ def test_guesses_are_the_library_s_own() -> None:
     ours = LanguageGuesser(LATIN_LANGUAGES)
     for text in texts:
         expected, probability = whole.classify(text)
-        assert ours.guess(text) == (expected, pytest.approx(probability, rel=1e-6))
+        found, chance = ours.guess(text)
+        assert found == expected
+        assert chance == pytest.approx(probability, rel=1e-6)
     assert ours.guess("")[1] < MIN_PROBABILITY
 
 
