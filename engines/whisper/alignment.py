@@ -20,7 +20,7 @@ from engines.whisper.timestamp_rules import Floats
 SMOOTHED_POSITIONS = 7
 """Positions of which the median is taken."""
 # Devillard 1998, Fast median search: after these exchanges, the median is at place 3.
-_EXCHANGES = (
+_MEDIAN_EXCHANGES = (
     (0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4),
 )  # fmt: skip
 
@@ -60,13 +60,13 @@ def normalised(head: Floats) -> Floats:
 
 
 def smoothed(values: Floats) -> Floats:
-    """The median over `SMOOTHED_POSITIONS` neighbours of each position (tokens, positions). The ends are mirrored."""
+    """The median over the neighbours of each position (tokens, positions). The ends are mirrored."""
     positions, beside = values.shape[1], SMOOTHED_POSITIONS // 2
     if positions <= beside:
         return values
     wide = np.pad(values, ((0, 0), (beside, beside)), mode="reflect")
     lanes = [wide[:, at : at + positions] for at in range(SMOOTHED_POSITIONS)]
-    for low, high in _EXCHANGES:
+    for low, high in _MEDIAN_EXCHANGES:
         lanes[low], lanes[high] = np.minimum(lanes[low], lanes[high]), np.maximum(lanes[low], lanes[high])
     return lanes[beside]
 
