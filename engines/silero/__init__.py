@@ -1,6 +1,6 @@
-"""Silero VAD v6 through ONNX Runtime: the probability of speech for each 32 ms.
+"""Silero VAD v6: the probability of speech for each 32 ms.
 
-The network and its weights come with faster-whisper (MIT; https://github.com/snakers4/silero-vad).
+The weights come with faster-whisper (MIT; https://github.com/snakers4/silero-vad).
 Law: this file knows how to call the network, and not what the probabilities are used for.
 """
 
@@ -10,15 +10,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engines.errors import import_failure
+from engines.silero.network import Network, State
 from engines.types import Samples
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 FRAME_SAMPLES = 512
 """Samples that one probability covers (32 ms)."""
@@ -27,19 +24,21 @@ CONTEXT_SAMPLES = 64
 SILENCE_PEAK = 1e-4
 """Peak below which a frame is silence (-80 dBFS)."""
 FRAMES_AT_ONCE = 32
-"""Frames of one inference: more take as long each, and memory that the heap of each thread then keeps."""
+"""Frames of one call of the network: more take as long each, and memory that the heap of each thread then
+keeps.
+"""
 SKIPPED_AFTER = 32
 """Silent frames in a row (about a second) after which the network is not run, and its state is reset."""
 
 
 class Silero:
-    """One network, shared by any number of streams (ONNX sessions are thread-safe)."""
+    """One network, shared by any number of streams."""
 
-    def __init__(self, session: InferenceSession) -> None:
-        self._session = session
+    def __init__(self, network: Network) -> None:
+        self._network = network
 
     def open(self) -> SileroStream:
-        return SileroStream(self._session)
+        return SileroStream(self._network)
 
 
 class SileroStream:
@@ -47,15 +46,14 @@ class SileroStream:
 
     frame = FRAME_SAMPLES
 
-    def __init__(self, session: InferenceSession) -> None:
-        self._session = session
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._rest: Samples = np.zeros(0, np.float32)
         self._silent = 0
         self._reset()
 
     def _reset(self) -> None:
-        self._hidden = np.zeros((1, 1, 128), np.float32)
-        self._cell = np.zeros((1, 1, 128), np.float32)
+        self._state = State.zero()
         self._context: Samples = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def feed(self, samples: Samples) -> Samples:
@@ -99,26 +97,18 @@ class SileroStream:
 
     def _infer(self, frames: Samples) -> Samples:
         before = np.concatenate([self._context[None], frames[:-1, -CONTEXT_SAMPLES:]])
-        self._context = frames[-1, -CONTEXT_SAMPLES:]
-        inputs = {"input": np.concatenate([before, frames], 1), "h": self._hidden, "c": self._cell}
-        chances, self._hidden, self._cell = self._session.run(None, inputs)
-        return np.asarray(chances, np.float32).reshape(-1)
+        self._context = frames[-1, -CONTEXT_SAMPLES:].copy()  # without the rest of the block
+        chances, self._state = self._network.run(np.concatenate([before, frames], 1), self._state)
+        return chances
 
 
 def load() -> Silero:
-    """Loads the network. Raises `EngineMissing` without faster-whisper or ONNX Runtime."""
+    """Loads the network. Raises `EngineMissing` without faster-whisper, and `WeightsBroken`."""
     try:
-        import onnxruntime
-
         path = _file()
     except ImportError as failure:
         raise import_failure(failure, "silero", "whisper") from failure
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return Silero(session)
+    return Silero(Network.read(path))
 
 
 def _file() -> Path:
