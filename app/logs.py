@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any, TextIO
 
 OURS = ("antiphon", "app", "engines", "uvicorn")
@@ -111,11 +112,10 @@ def set_up_logging(level: str, form: str) -> None:
 
 
 def _formatter(form: str) -> logging.Formatter:
-    import structlog  # it imports rich, which only the command line needs
-
+    structlog = _import_structlog()
     fields = structlog.stdlib
     machine = form == "json"
-    return fields.ProcessorFormatter(
+    formatter: logging.Formatter = fields.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.processors.TimeStamper(
                 "%Y-%m-%dT%H:%M:%SZ" if machine else "%H:%M:%S", utc=machine, key="time"
@@ -132,6 +132,22 @@ def _formatter(form: str) -> logging.Formatter:
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str) if machine else _text,
         ],
     )
+    return formatter
+
+
+def _import_structlog() -> ModuleType:
+    """Imports structlog as if Rich were not there. It would import Rich for a format that is not used, which
+    takes 4.5 MB and 0.09 CPU seconds.
+    """
+    rich = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]  # the mark of a missing module
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
+        if rich:
+            sys.modules["rich"] = rich
+    return structlog
 
 
 def _add_request(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -41,8 +41,6 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
 
     Where standard error is no terminal: a line for each large file, when its first bytes are there.
     """
-    from rich.progress import DownloadColumn
-
     with ExitStack() as stack:
         bars: dict[str, TaskID] = {}
         small: dict[str, tuple[int, int]] = {}
@@ -51,7 +49,9 @@ def fetch_report() -> Iterator[Callable[[str, int, int], None]]:
 
         def report(name: str, done: int, total: int) -> None:
             with lock:  # files are fetched in parallel
-                if not shown:  # nothing is drawn where nothing is fetched
+                if not shown:  # nothing is drawn or imported where nothing is fetched
+                    from rich.progress import DownloadColumn
+
                     shown.append(stack.enter_context(drawn_bars(DownloadColumn())))
                 if total < SMALL_BYTES:
                     small[name] = (done, total)

@@ -31,7 +31,7 @@ from engines.types import Pcm
 
 OPERATOR = Caller("default", "cli")
 """The caller of speech from the command line."""
-WARM_UP = "Good morning, dear friend, it is half past 7 😀.\n"
+WARM_UP = "Good morning, dear friend, it is half past 7.\n"
 WARM_UP_PAUSE = 0.1
 """Seconds between two looks whether the models are loaded."""
 WARM_UP_LOOKS = 600

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain import SharedUsage, UsageCounts, UsageEntry
 from app.store.database import Database
 from app.store.tables import RunningRow, UsageRow
+from app.store.upsert import upsert
 
 MINUTES_KEPT_SECONDS = 3600
 RUNNING_SECONDS = 5
@@ -115,7 +115,7 @@ async def _add(session: AsyncSession, entry: UsageEntry) -> None:
     }
     key = {"account": entry.account, "span": entry.span, "start": entry.start}
     row = UsageRow(**key, project=entry.project, **added)  # checks the lengths
-    insert = _insert(session, UsageRow).values(**key, project=row.project, **added)
+    insert = upsert(session, UsageRow).values(**key, project=row.project, **added)
     await session.execute(
         insert.on_conflict_do_update(
             index_elements=list(key),
@@ -125,21 +125,12 @@ async def _add(session: AsyncSession, entry: UsageEntry) -> None:
 
 
 async def _say(session: AsyncSession, front: str, account: str, requests: int, at: int) -> None:
-    insert = _insert(session, RunningRow).values(front=front, account=account, requests=requests, at=at)
+    insert = upsert(session, RunningRow).values(front=front, account=account, requests=requests, at=at)
     await session.execute(
         insert.on_conflict_do_update(
             index_elements=["front", "account"], set_={"requests": requests, "at": at}
         )
     )
-
-
-def _insert(session: AsyncSession, row: type[UsageRow | RunningRow]) -> Any:
-    """An INSERT that may say what happens on a conflict: each dialect has its own class for that."""
-    table = row.__table__
-    assert isinstance(table, Table)
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
 
 
 async def _sums(session: AsyncSession, wanted: Any, group: Any) -> dict[str, float]:

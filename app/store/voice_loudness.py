@@ -6,14 +6,13 @@ Law: the measurement of a custom voice is deleted together with the voice (by `a
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 
 from app.domain import VOICE_ID
 from app.store.database import Database
 from app.store.tables import VoiceLoudnessRow, VoiceRow
+from app.store.upsert import upsert
 
 
 class LoudnessStore:
@@ -42,13 +41,9 @@ class LoudnessStore:
             )
             if known is not None and known >= seconds:
                 return
-            table = VoiceLoudnessRow.__table__
-            assert isinstance(table, Table)
-            postgres = session.get_bind().dialect.name == "postgresql"
-            insert: Any = postgresql.insert(table) if postgres else sqlite.insert(table)
             values = {"power": power, "seconds": seconds}
             await session.execute(
-                insert.values(model=model, voice=voice, **values).on_conflict_do_update(
-                    index_elements=["model", "voice"], set_=values
-                )
+                upsert(session, VoiceLoudnessRow)
+                .values(model=model, voice=voice, **values)
+                .on_conflict_do_update(index_elements=["model", "voice"], set_=values)
             )

@@ -52,6 +52,8 @@ number.
 """
 _ESCAPED = re.compile(r'\\(["\\])')
 """The normaliser puts a backslash before each of these signs; a voice may read it out."""
+_MAY_BE_EMOJI = re.compile("[\u00a9\u00ae\u203c-\u2fff\u3030\u303d\u3297\u3299\U0001f000-\U0010ffff]")
+"""Every emoji has one of these, which letters and common punctuation are not."""
 EMOJI_LANGUAGES = ("en", "es", "de", "fr", "pt", "it", "ja", "ko", "zh", "ru", "ar", "tr", "id")
 
 
@@ -106,10 +108,10 @@ def _counted(number: int) -> str:
 
 
 def _emoji_names(text: str, language: str) -> str:
-    import emoji
-
-    if text.isascii():
+    if not _MAY_BE_EMOJI.search(text):
         return text
+    import emoji  # with 5 MB of names
+
     names = language if language in EMOJI_LANGUAGES else "en"
     named: str = emoji.demojize(text, language=names, delimiters=(" \u0002", "\u0003 "))
     return re.sub("\u0002(.*?)\u0003", lambda match: match[1].replace("_", " ").replace("-", " "), named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser
 
 from app import logs
+from tests.conftest import ROOT
 
 Written = Callable[[str, str], io.StringIO]
 
@@ -146,3 +148,12 @@ def test_a_malformed_form_is_no_line(written: Written) -> None:
         parser.write(b"--x\r\nsecret words")
     logging.getLogger("python_multipart.multipart").warning("Consuming a byte in the end state: secret words")
     assert output.getvalue() == ""
+
+
+def test_rich_is_not_imported_for_it() -> None:
+    code = (
+        "import sys; from app.logs import set_up_logging; set_up_logging('info', 'text'); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "structlog" in done.stdout.split()
+    assert not {"rich", "rich.traceback", "pygments"} & set(done.stdout.split())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import emoji
 import pytest
 
+from app.text import speakable
 from app.text.speakable import _LateGrammar, cleaned, spoken
 
 READINGS = [
@@ -57,6 +59,11 @@ def test_a_grammar_is_loaded_by_its_first_text() -> None:
 
 def test_emoji_are_named_in_the_language() -> None:
     assert spoken("❤️", "es") == "corazón rojo"
+
+
+def test_every_emoji_is_seen() -> None:
+    assert all(speakable._MAY_BE_EMOJI.search(sign) for sign in emoji.EMOJI_DATA)
+    assert not speakable._MAY_BE_EMOJI.search("“Größe” – naïve… ¿Qué? 今日は、いい天気です。Привет नमस्ते")
 
 
 def test_a_long_word_is_broken() -> None:
