@@ -22,20 +22,19 @@ from engines.errors import WeightsBroken
 from engines.types import Samples
 
 Activations: TypeAlias = NDArray[np.float32]
-MIRRORED = 64
+MIRRORED_SAMPLES = 64
 """Samples that are added behind, in reverse."""
-WINDOW, STEP, STEPS = 256, 128, 4
+WINDOW_SAMPLES, STEP_SAMPLES, FRAME_WINDOWS = 256, 128, 4
 """Samples of a window of the spectrum, from one window to the next, and windows of a frame."""
-BINS = 129
-"""Numbers of a spectrum, from 0 Hz to half of the sampling rate."""
-STRIDES = (1, 2, 0, 0)
+SPECTRUM_BINS = 129
+"""From 0 Hz to half of the sampling rate."""
+LAYER_STRIDES = (1, 2, 0, 0)
 """Spectra from one place of a convolution to the next; 0 if it has one place."""
-WIDTH = 128
-"""Numbers of the state."""
-HALF = np.float32(0.5)
+STATE_NUMBERS = 128
+ONE_HALF = np.float32(0.5)
 SHAPES = {
-    "encoder.feature_extractor.forward_basis_buffer": (2 * BINS, WINDOW),
-    "encoder.conv_layers.0.weight": (128, BINS, 3),
+    "encoder.feature_extractor.forward_basis_buffer": (2 * SPECTRUM_BINS, WINDOW_SAMPLES),
+    "encoder.conv_layers.0.weight": (128, SPECTRUM_BINS, 3),
     "encoder.conv_layers.0.bias": (128,),
     "encoder.conv_layers.1.weight": (64, 128, 3),
     "encoder.conv_layers.1.bias": (64,),
@@ -43,14 +42,14 @@ SHAPES = {
     "encoder.conv_layers.2.bias": (64,),
     "encoder.conv_layers.3.weight": (128, 64, 3),
     "encoder.conv_layers.3.bias": (128,),
-    "onnx::LSTM_209": (4 * WIDTH, WIDTH),
-    "onnx::LSTM_210": (4 * WIDTH, WIDTH),
-    "onnx::LSTM_211": (2, 4 * WIDTH),
-    "decoder.conv1d.weight": (WIDTH,),
+    "onnx::LSTM_209": (4 * STATE_NUMBERS, STATE_NUMBERS),
+    "onnx::LSTM_210": (4 * STATE_NUMBERS, STATE_NUMBERS),
+    "onnx::LSTM_211": (2, 4 * STATE_NUMBERS),
+    "decoder.conv1d.weight": (STATE_NUMBERS,),
     "decoder.conv1d.bias": (1,),
 }
 """The arrays of the file, by name."""
-GRAPH, ARRAY, NAME, RAW_NUMBERS = 7, 5, 8, 9
+GRAPH_FIELD, ARRAY_FIELD, NAME_FIELD, NUMBERS_FIELD = 7, 5, 8, 9
 """Numbers of fields in ONNX's messages: the graph of a model, its arrays, their name and their numbers."""
 
 
@@ -63,7 +62,7 @@ class State:
 
     @classmethod
     def zero(cls) -> State:
-        return cls(np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32))
+        return cls(np.zeros(STATE_NUMBERS, np.float32), np.zeros(STATE_NUMBERS, np.float32))
 
 
 class Network:
@@ -81,7 +80,7 @@ class Network:
         self._kernels = [*map(_matrix, (first, second, third[:, :, 1:], fourth[:, :, 1:2]))]
         self._shifts = layers[1::2]
         # The gates are sigmoids, and sigmoid(x) is half of tanh(x / 2), and a half.
-        halves = np.repeat(np.array([0.5, 1.0], np.float32), [3 * WIDTH, WIDTH])
+        halves = np.repeat(np.array([0.5, 1.0], np.float32), [3 * STATE_NUMBERS, STATE_NUMBERS])
         self._inputs, self._states = inputs.T * halves, np.ascontiguousarray(states.T * halves)
         self._biases = biases.sum(axis=0) * halves
         self._last, self._level = last, level
@@ -99,21 +98,21 @@ class Network:
         64 samples before it and its own 512.
         """
         hidden, state = self._lstm(self._seen(frames), state)
-        chances: Activations = np.tanh(HALF * (np.maximum(hidden, 0) @ self._last + self._level))
-        return HALF * chances + HALF, state
+        chances: Activations = np.tanh(ONE_HALF * (np.maximum(hidden, 0) @ self._last + self._level))
+        return ONE_HALF * chances + ONE_HALF, state
 
     def _seen(self, frames: Samples) -> Activations:
         """What the convolutions see in each frame."""
         count = len(frames)
-        whole = np.concatenate([frames, frames[:, -2 : -2 - MIRRORED : -1]], axis=1)
-        parts = np.square(_windows(whole, STEPS, STEP, WINDOW) @ self._basis)
-        seen: Activations = np.sqrt(parts[:, :BINS] + parts[:, BINS:])
-        for kernel, shift, stride in zip(self._kernels, self._shifts, STRIDES, strict=True):
+        whole = np.concatenate([frames, frames[:, -2 : -2 - MIRRORED_SAMPLES : -1]], axis=1)
+        parts = np.square(_windows(whole, FRAME_WINDOWS, STEP_SAMPLES, WINDOW_SAMPLES) @ self._basis)
+        seen: Activations = np.sqrt(parts[:, :SPECTRUM_BINS] + parts[:, SPECTRUM_BINS:])
+        for kernel, shift, stride in zip(self._kernels, self._shifts, LAYER_STRIDES, strict=True):
             if stride:
                 width = seen.shape[1]
-                padded = np.zeros((count, STEPS + 2, width), np.float32)
-                padded[:, 1:-1] = seen.reshape(count, STEPS, width)
-                rows = _windows(padded.reshape(count, -1), STEPS // stride, stride * width, 3 * width)
+                padded = np.zeros((count, FRAME_WINDOWS + 2, width), np.float32)
+                padded[:, 1:-1] = seen.reshape(count, FRAME_WINDOWS, width)
+                rows = _windows(padded.reshape(count, -1), FRAME_WINDOWS // stride, stride * width, 3 * width)
             else:
                 rows = seen.reshape(count, -1)
             seen = np.maximum(rows @ kernel + shift, 0)
@@ -122,15 +121,15 @@ class Network:
     def _lstm(self, seen: Activations, state: State) -> tuple[Activations, State]:
         hidden, cell = state.hidden, state.cell
         given = seen @ self._inputs + self._biases
-        results = np.empty((len(seen), WIDTH), np.float32)
+        results = np.empty((len(seen), STATE_NUMBERS), np.float32)
         for row, result in zip(given, results, strict=True):
             gates = np.tanh(hidden @ self._states + row)
-            opened = gates[: 3 * WIDTH]
-            opened *= HALF
-            opened += HALF
-            cell = opened[2 * WIDTH :] * cell + opened[:WIDTH] * gates[3 * WIDTH :]
+            opened = gates[: 3 * STATE_NUMBERS]
+            opened *= ONE_HALF
+            opened += ONE_HALF
+            cell = opened[2 * STATE_NUMBERS :] * cell + opened[:STATE_NUMBERS] * gates[3 * STATE_NUMBERS :]
             hidden = result
-            np.multiply(opened[WIDTH : 2 * WIDTH], np.tanh(cell), out=hidden)
+            np.multiply(opened[STATE_NUMBERS : 2 * STATE_NUMBERS], np.tanh(cell), out=hidden)
         return results, State(hidden, cell)
 
 
@@ -149,10 +148,13 @@ def _matrix(kernel: Activations) -> Activations:
 def _arrays(file: Path) -> dict[str, Activations]:
     """The arrays of an ONNX file. Raises `ValueError` and `KeyError` if they are others."""
     content = memoryview(file.read_bytes())
-    graph = next((inside for number, inside, _ in fields(content) if number == GRAPH), content[:0])
+    graph = next((inside for number, inside, _ in fields(content) if number == GRAPH_FIELD), content[:0])
     found = {}
     for number, array, _ in fields(graph):
-        if number == ARRAY:
-            parts = {kind: inside for kind, inside, _ in fields(array) if kind in (NAME, RAW_NUMBERS)}
-            found[str(parts.get(NAME, b""), "utf-8")] = parts.get(RAW_NUMBERS, b"")
-    return {name: np.frombuffer(found[name], "<f4").reshape(shape) for name, shape in SHAPES.items()}
+        if number == ARRAY_FIELD:
+            parts = {kind: inside for kind, inside, _ in fields(array) if kind in (NAME_FIELD, NUMBERS_FIELD)}
+            found[str(parts.get(NAME_FIELD, b""), "utf-8")] = parts.get(NUMBERS_FIELD, b"")
+    return {
+        name: np.frombuffer(found[name], "<f4").astype(np.float32).reshape(shape)
+        for name, shape in SHAPES.items()
+    }
