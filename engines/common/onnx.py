@@ -68,14 +68,18 @@ def session(
     except Exception as wrong:  # the library's own exceptions have no common base
         if is_out_of_memory(wrong):
             raise
-        name = f"`{model.name}`" if isinstance(model, Path) else "in memory"
-        raise WeightsBroken(f"The model {name} cannot be loaded.") from wrong
+        raise WeightsBroken(f"The model {_name(model, given)} cannot be loaded.") from wrong
     # The library keeps the graph for sessions on other devices, which nobody makes.
     vars(made)["_model_bytes"] = None
     vars(made)["_given"] = kept  # it refers to them without owning them
     if on_gpu and CUDA not in made.get_providers():
         raise EngineError(NO_CUDA)
     return made
+
+
+def _name(model: Path | bytes, given: GivenArrays | None) -> str:
+    file = model if isinstance(model, Path) else given and given.file
+    return f"`{file.name}`" if file else "in memory"
 
 
 def _settings(options: EngineOptions, *, memory_plans: bool, optimized: bool, packed: bool) -> SessionOptions:

@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from engines.common.evictable_arrays import EvictableArrays
+from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL, NAME_OF_ARRAY, moved_array
 from engines.common.onnx import GivenArrays
 from engines.common.protobuf_fields import fields, head
 
 Sizes: TypeAlias = Sequence[int | str]
 """The shape of an array; text is a size that varies."""
-GRAPH_OF_MODEL, ARRAY_OF_GRAPH, NAME_OF_ARRAY = 7, 5, 8
-"""Numbers of fields in the messages of ONNX."""
-NUMBERS = "fiub"
-"""The kinds of NumPy's types that an array of bytes can be looked at as; text is none of them."""
-LARGE_BYTES = 16 * 1024
-"""Arrays of at least this size are worth pages of their own."""
 
 
 class UnknownGraph(Exception):
@@ -113,20 +108,12 @@ class StoredGraph:
 
     def move_large_arrays(self, file: Path, to: EvictableArrays) -> GivenArrays:
         """Moves the large arrays out of the graph into `to`. A session needs both: the graph, and what this
-        returns. In the graph each array is marked as one in another file, and `file` is named; nothing is
-        read from there, but ONNX has no other mark for an array that is not in the graph.
+        returns.
         """
         moved = dict[str, NDArray[np.generic]]()
-        for name in [name for name, message in self._arrays.items() if len(message) >= LARGE_BYTES]:
-            array = self[name]
-            if array.dtype.kind not in NUMBERS:
-                continue
-            moved[name] = to.new((array.nbytes,)).view(array.dtype).reshape(array.shape)
-            moved[name][...] = array
-            told = TensorProto(name=name, dims=array.shape, data_location=TensorProto.EXTERNAL)
-            told.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
-            told.external_data.add(key="location", value=file.resolve().name)
-            self._add(told)
+        for message in list(self._arrays.values()):
+            if found := moved_array(memoryview(message), file, to):
+                name, self._arrays[name], moved[name] = found
         return GivenArrays(file, moved)
 
     def replace_nodes(self, nodes: Iterable[NodeProto]) -> None:

@@ -42,6 +42,23 @@ def head(number: int, length: int) -> bytes:
     return _written(number << 3 | OF_CONTENTS) + _written(length)
 
 
+def value(number: int, of: bytes | int) -> bytes:
+    """A field, all of it."""
+    return (
+        _written(number << 3 | OF_VARINT) + _written(of)
+        if isinstance(of, int)
+        else head(number, len(of)) + of
+    )
+
+
+def whole_number(field: memoryview) -> int:
+    """The number in a field, of which all is given. Raises `ValueError` if it holds something else."""
+    key, at = _varint(field, 0)
+    if key & 7 != OF_VARINT:
+        raise ValueError("A field holds no number.")
+    return _varint(field, at)[0]
+
+
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
     """The whole number that begins there, and where it ends: seven bits a byte, the lowest first."""
     value = 0

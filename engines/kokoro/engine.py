@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.common.installed import installed
-from engines.common.onnx import session, shrinking
+from engines.common.onnx import shrinking
+from engines.common.resting_session import RestingSession, resting_session
 from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.heap import return_large_arrays
 from engines.kokoro.openvino_network import KokoroParts, load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import RunOptions
 
     from engines.kokoro.phonemes import Phonemes
 
@@ -67,9 +68,8 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
     except ImportError as failure:
         raise import_failure(failure, "kokoro", "kokoro") from failure
     model = _model(folder, options.device)
-    network = load_parts(model, options) or session(model, options)
-    if isinstance(network, KokoroParts):
-        return_large_arrays(LARGE_BYTES)  # else those of sentences of many lengths stay
+    network = load_parts(model, options) or resting_session(model, options, memory_plans=False, packed=False)
+    return_large_arrays(LARGE_BYTES)  # else those of sentences of many lengths stay
     return KokoroSynthesizer(folder, network, phonemes, shrinking(options))
 
 
@@ -88,14 +88,14 @@ class KokoroSynthesizer:
     def __init__(
         self,
         folder: Path,
-        network: InferenceSession | KokoroParts,
+        network: RestingSession | KokoroParts,
         phonemes: Phonemes,
         run: RunOptions | None = None,
     ) -> None:
         """`run`: options of each run of the network."""
         self._folder = folder
         self._run = run
-        self._network: InferenceSession | KokoroParts | None = network
+        self._network: RestingSession | KokoroParts | None = network
         self._tokens_input = network.get_inputs()[0].name
         self._phonemes = phonemes
 
@@ -115,9 +115,11 @@ class KokoroSynthesizer:
         return Pcm(joined(sounds), KOKORO_RATE)
 
     def rest(self) -> None:
-        """Gives back what OpenVINO keeps for the next sentence (ONNX Runtime keeps nothing), and words."""
+        """Gives back the weights, what OpenVINO keeps for the next sentence (ONNX Runtime keeps nothing), and
+        words.
+        """
         self._phonemes.rest()
-        if isinstance(self._network, KokoroParts):
+        if self._network:
             self._network.rest()
 
     def close(self) -> None:

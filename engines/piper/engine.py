@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.common.installed import installed
-from engines.common.onnx import session, shrinking
+from engines.common.onnx import shrinking
+from engines.common.resting_session import resting_session
 from engines.errors import WeightsBroken, import_failure
-from engines.piper.openvino_network import PiperParts, load_parts
+from engines.piper.openvino_network import load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
 from engines.writing_scripts import primary_subtag, runs
 
@@ -96,8 +97,8 @@ class PiperSynthesizer:
             if voice.config.num_speakers > 1:
                 inputs["sid"] = np.zeros(1, np.int64)
             voice.session.run(None, inputs, options)
-            if isinstance(voice.session, PiperParts):
-                voice.session.rest()
+            network: Any = voice.session
+            network.rest()
 
     def close(self) -> None:
         self._loaded.clear()
@@ -109,7 +110,9 @@ class PiperSynthesizer:
 
             path = self._folder / f"{stem}.onnx"
             config = PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
-            network: Any = load_parts(path, self._options) or session(path, self._options)
+            network: Any = load_parts(path, self._options) or resting_session(
+                path, self._options, memory_plans=False
+            )
             self._loaded[stem] = PiperVoice(network, config)
         return self._loaded[stem]
 

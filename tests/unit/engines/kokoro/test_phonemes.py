@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import weakref
 from typing import Any
 
 import pytest
@@ -48,14 +51,21 @@ def test_passes_end_with_sentences_or_clauses(clauses: list[str], passes: int, s
 
 
 @pytest.mark.slow
-def test_chinese_words_are_given_back_when_none_are_read() -> None:
-    jieba = pytest.importorskip("jieba", reason="the extra `asian`, which reads Chinese, is not installed")
+def test_what_reads_chinese_is_given_back_when_none_is_read() -> None:
+    pytest.importorskip("jieba", reason="the extra `asian`, which reads Chinese, is not installed")
     phonemes = Phonemes()
     phonemes.rest()
     first = phonemes.phonemes("今天天气很好。", "zh")
+    japanese = phonemes.phonemes("こんにちは", "ja")
+    words = weakref.ref(sys.modules["jieba"].dt)
     phonemes.rest()
-    assert jieba.dt.FREQ, "they were needed in this period of work"
+    assert words(), "they were needed in this period of work"
     phonemes.phonemes("one", "en-US")
     phonemes.rest()
-    assert not jieba.dt.FREQ
+    assert not words()
+    assert not {"jieba", "pypinyin", "misaki.zh"} & sys.modules.keys()
+    assert phonemes.phonemes("こんにちは", "ja") == japanese
     assert phonemes.phonemes("今天天气很好。", "zh") == first
+    assert len(logging.getLogger("jieba").handlers) == 1
+    phonemes.close()
+    assert "jieba" not in sys.modules

@@ -1,0 +1,63 @@
+"""A whole ONNX file in ONNX Runtime, whose weights can be given back while nothing is computed.
+
+The session is given its weights in a file without a name, and has no copy of those of convolutions. ONNX
+Runtime does not rewrite the graph, which takes longer than all the rest of loading: Piper and Kokoro take
+the same time without (docs/decisions/0015).
+
+Law: nothing here is about a certain model.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engines.common.evictable_arrays import EvictableArrays
+from engines.common.moved_arrays import without_large_arrays
+from engines.common.onnx import session
+from engines.types import EngineOptions
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, RunOptions
+
+
+class RestingSession:
+    """A session, and its weights."""
+
+    def __init__(self, network: InferenceSession, weights: EvictableArrays | None = None) -> None:
+        """`weights`: None if they stay where they are."""
+        self._network = network
+        self._weights = weights
+
+    def get_inputs(self) -> Any:
+        return self._network.get_inputs()
+
+    def run(
+        self, names: Sequence[str] | None, inputs: Mapping[str, Any], options: RunOptions | None = None
+    ) -> Any:
+        """As `InferenceSession.run`."""
+        return self._network.run(names, inputs, options)
+
+    def rest(self) -> None:
+        """Gives the memory of the weights back. The next run reads those that it needs from their file."""
+        if self._weights:
+            self._weights.evict()
+
+
+def resting_session(
+    model: Path, options: EngineOptions, *, memory_plans: bool = True, packed: bool = True
+) -> RestingSession:
+    """A session of that file. On a GPU its weights stay where they are. The rest is as `session` has it."""
+    if options.device == "cuda":
+        return RestingSession(session(model, options))
+    weights = EvictableArrays(model)
+    try:
+        with model.open("rb") as file:
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        graph, given = without_large_arrays(whole, model, weights)
+    except (OSError, ValueError):
+        return RestingSession(session(model, options))  # which tells what is wrong with the file
+    made = session(graph, options, memory_plans=memory_plans, optimized=False, given=given, packed=packed)
+    return RestingSession(made, weights)

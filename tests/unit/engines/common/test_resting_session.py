@@ -1,0 +1,72 @@
+"""A whole ONNX file whose weights are not in the memory of the process at rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
+
+from engines.common import resting_session as tested
+from engines.common.resting_session import resting_session
+from engines.errors import WeightsBroken
+from engines.types import EngineOptions
+
+ONE_THREAD = EngineOptions(device="cpu", threads=1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A convolution with 4 MB of weights."""
+    weights = np.random.default_rng(0).normal(size=(1024, 1024, 1)).astype(np.float32)
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1024, "frames"])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1024, "frames"])
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "test", [given], [made], [numpy_helper.from_array(weights, "w")])
+    path = tmp_path / "whole.onnx"
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(whole.SerializeToString())
+    return path
+
+
+def weights_in_memory(folder: Path) -> int:
+    """Kilobytes of files without a name in that folder, in the memory of this process."""
+    found, ours = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split(" ")[0]:
+            ours = str(folder) in line and "(deleted)" in line
+        elif ours and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+def test_it_gives_the_same_before_and_after_a_rest(file: Path) -> None:
+    x = {"x": np.ones((1, 1024, 3), np.float32)}
+    true = InferenceSession(str(file)).run(None, x)[0]
+    network = resting_session(file, ONE_THREAD)
+    assert network.get_inputs()[0].name == "x"
+    assert np.allclose(network.run(None, x)[0], true, atol=1e-3)
+    if weights_in_memory(file.parent) < 4096:
+        pytest.skip("the file system of the temporary folder does not know O_TMPFILE")
+    network.rest()
+    assert weights_in_memory(file.parent) == 0
+    assert np.allclose(network.run(None, x)[0], true, atol=1e-3)
+
+
+@pytest.mark.parametrize("contents", [b"\xff" * 100, b"", b"\x3a\x02\x2a\x00", None])
+def test_a_damaged_file_is_told_by_its_name(tmp_path: Path, contents: bytes | None) -> None:
+    path = tmp_path / "voice.onnx"
+    if contents is not None:
+        path.write_bytes(contents)
+    with pytest.raises(WeightsBroken, match=r"voice\.onnx"):
+        resting_session(path, ONE_THREAD)
+
+
+def test_on_a_gpu_the_weights_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(tested, "session", lambda model, options: asked.append((model, options)))
+    options = EngineOptions(device="cuda")
+    resting_session(file, options).rest()
+    assert asked == [(file, options)]
