@@ -113,7 +113,7 @@ def _prepare(settings: Settings) -> Settings:
     from app.cli.progress import fetch_report
     from app.container import SPEAKER_ENCODER, check_settings, check_spelling, model_registry, weights_store
     from app.models.errors import WeightsError
-    from app.store.migrations import upgrade_if_needed
+    from app.store.migrations import upgrade_if_needed, upgrade_in_a_copy
 
     check_settings(settings)
     check_spelling(settings, model_registry(settings))
@@ -132,7 +132,7 @@ def _prepare(settings: Settings) -> Settings:
         raise next(iter(failed.values()))
     for name, reason in failed.items():
         print(f"antiphon: {reason} The server starts without `{name}`.", file=sys.stderr)
-    upgrade_if_needed(settings.database_url)
+    upgrade_if_needed(settings.database_url, upgrade_in_a_copy)
     asyncio.run(_first_key(settings))
     kept = tuple(name for name in settings.models.preload if name not in failed)
     return settings.model_copy(update={"models": settings.models.model_copy(update={"preload": kept})})

@@ -6,8 +6,12 @@ Law: Alembic is imported here and in `migrations` alone, and only when it is use
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,10 +80,24 @@ def _known() -> set[str]:
     return {"base", *(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())}
 
 
-def upgrade_if_needed(url: str) -> None:
+def upgrade_if_needed(url: str, run: Callable[[str], None] = upgrade) -> None:
     """Brings the schema up to date; without work to do Alembic is not even imported."""
     if asyncio.run(_revision(url)) != HEAD:
+        run(url)
+
+
+def upgrade_in_a_copy(url: str) -> None:
+    """`upgrade` in a copy of this process, which must have one thread, because Alembic and what it imports
+    would stay, with 11 MB. Raises `DatabaseError`.
+    """
+    if sys.platform != "linux":  # elsewhere, libraries of the system may not survive a fork
         upgrade(url)
+        return
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as copy:
+            copy.submit(upgrade, url).result()
+    except BrokenProcessPool:
+        raise DatabaseError("The process that changes the database's schema was ended.") from None
 
 
 @contextmanager

@@ -45,7 +45,30 @@ def upgrade():
 def downgrade():
     op.drop_column("api_keys", "later")
 '''
+IN_A_COPY = """
+import sys
+from app.store.database import DatabaseError
+from app.store.migrations import upgrade_if_needed, upgrade_in_a_copy
+try:
+    upgrade_if_needed(sys.argv[1], upgrade_in_a_copy)
+except DatabaseError as wrong:
+    print("refused:", wrong)
+print("here:", "alembic" in sys.modules)
+"""
 ADDITIONS = {"create_table", "add_column", "create_index"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+def test_in_a_copy_of_the_process_alembic_does_not_stay(tmp_path: Path) -> None:
+    def copied(url: str) -> str:
+        command = [sys.executable, "-c", IN_A_COPY, url]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    url = f"sqlite:///{tmp_path}/new.db"
+    assert copied(url).split() == ["here:", "False"]
+    assert asyncio.run(revision_of(Database(url))) == HEAD
+    (tmp_path / "file").write_text("no folder")
+    assert copied(f"sqlite:///{tmp_path}/file/new.db").startswith("refused: The folder")
 
 
 def migrate_as_a_newer_version(
