@@ -37,7 +37,7 @@ class Capacity:
 
 def filled(settings: Settings) -> Settings:
     """The settings, with a value in place of each 0 (or empty list) that means "automatic"."""
-    found = driver() if settings.transcription.device != "cpu" else None
+    found = _driver(settings)
     devices = settings.transcription.device_index or alike(found.gpus if found else ())
     values = capacity(_usable(found, devices), os.cpu_count() or 4)
     runtime = ("batch_rows", "batch_seconds", "windows_ahead", "decode_threads")
@@ -51,8 +51,12 @@ def filled(settings: Settings) -> Settings:
 
 
 def windows_together(settings: Settings) -> int:
-    """Windows that keep the models busy on a CPU. GPUs and replicas on Ray may need any number."""
-    if settings.runtime.placement == "ray" or settings.transcription.device_index:
+    """Windows that keep the models busy on a CPU. GPUs and replicas on Ray may need any number.
+
+    `settings`: as `filled` returns them, which name a GPU on machines without one too.
+    """
+    gpus = _usable(_driver(settings), settings.transcription.device_index)
+    if settings.runtime.placement == "ray" or gpus:
         return sys.maxsize
     return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_rows
 
@@ -78,6 +82,10 @@ def capacity(chosen: Sequence[Gpu], cores: int) -> Capacity:
         decode_threads=max(4, min(32, cores)),
         requests=256,
     )
+
+
+def _driver(settings: Settings) -> Driver | None:
+    return driver() if settings.transcription.device != "cpu" else None
 
 
 def _usable(found: Driver | None, devices: Sequence[int]) -> list[Gpu]:

@@ -59,7 +59,7 @@ class SileroStream:
     def feed(self, samples: Samples) -> Samples:
         joined = np.concatenate([self._rest, samples])
         whole = len(joined) - len(joined) % FRAME_SAMPLES
-        self._rest = joined[whole:]
+        self._rest = joined[whole:].copy()  # without the rest of the block
         return self._run(joined[:whole])
 
     def flush(self) -> Samples:

@@ -90,12 +90,19 @@ def test_uploads_are_decoded_on_the_cores(cores: int, threads: int) -> None:
         ({}, 2 * 4 * 8),
         ({"runtime": {"batch_rows": 3}}, 2 * 4 * 3),
         ({"runtime": {"placement": "ray", "batch_rows": 8}}, sys.maxsize),
-        ({"transcription": {"device_index": [0]}}, sys.maxsize),
+        ({"transcription": {"device_index": [0]}}, 2 * 4 * 8),
     ],
 )
 def test_windows_of_all_recordings(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], windows: int
 ) -> None:
-    monkeypatch.setattr("app.container.automatic_settings.cores", lambda: 4)
+    monkeypatch.setattr(automatic_settings, "cores", lambda: 4)
+    monkeypatch.setattr(automatic_settings, "driver", lambda: None)
     given = {"runtime": {"batch_rows": 8}, **settings}
-    assert windows_together(Settings.model_validate(given)) == windows
+    assert windows_together(filled(Settings.model_validate(given))) == windows
+
+
+def test_windows_of_all_recordings_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, gpu(0, 24))
+    assert windows_together(filled(settings())) == sys.maxsize
+    assert windows_together(filled(settings(transcription={"device": "cpu"}))) < sys.maxsize
