@@ -14,6 +14,8 @@ from typing import Any
 QUIET_SECONDS = 5.0
 """Seconds without work after which a process returns its freed memory."""
 LARGE_BYTES = 1024 * 1024
+SOUND_BYTES = 256 * 1024
+"""Less than four seconds of sound."""
 LARGEST_KEPT_BYTES = 32 * 1024 * 1024
 """Freed arrays of at least this size are never kept by glibc."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -48,11 +50,11 @@ def is_of_one_model() -> None:
 
 
 def is_without_models() -> None:
-    """Says that this process runs no model, and large arrays are sound that waits for one: they go back to
-    the operating system when they are freed.
+    """Says that this process runs no model, and arrays of some seconds of sound are made to wait for one:
+    they go back to the operating system when they are freed.
     """
     _Process.chooses = True
-    return_large_arrays()
+    return_large_arrays(SOUND_BYTES)
 
 
 def return_large_arrays(least: int = LARGE_BYTES) -> None:

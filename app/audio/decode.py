@@ -75,8 +75,8 @@ class AudioSource:
             waiting.append(piece)
             count += len(piece)
             if count >= BLOCK_SAMPLES:
-                yield level.feed(np.concatenate(waiting))
-                waiting, count = [], 0
+                waiting, count = [np.concatenate(waiting)], 0
+                yield level.feed(waiting.pop())  # nothing here keeps the block meanwhile
         if count:
             yield level.feed(np.concatenate(waiting))
         if not self.seconds:
