@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 class EvictableArrays:
     """Makes arrays of int8. Use it from one thread."""
 
-    def __init__(self, beside: Path) -> None:
-        """`beside`: a file that is at least as large as all arrays together; theirs is on its disk."""
+    def __init__(self, beside: Path, size: int | None = None) -> None:
+        """`beside`: a file; theirs is on its disk. `size`: at least that of all arrays together, the parts of
+        pages between them included; None: that of the file.
+        """
         self._at = 0
         self._map: mmap.mmap | None = None
         self._file = -1
         with suppress(OSError, ValueError, AttributeError):  # this system or disk has no files without a name
-            size = beside.stat().st_size
+            size = size or beside.stat().st_size
             self._file = os.open(beside.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
             os.ftruncate(self._file, size)
             self._map = mmap.mmap(self._file, size)

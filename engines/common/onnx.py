@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,27 @@ def session(
     if on_gpu and CUDA not in made.get_providers():
         raise EngineError(NO_CUDA)
     return made
+
+
+def rewritten(graph: bytes, options: EngineOptions) -> memoryview | None:
+    """The graph as ONNX Runtime rewrites it for this CPU. None if that fails, or where the system has no
+    files in memory.
+    """
+    import onnxruntime
+
+    settings = _settings(options, memory_plans=False, optimized=True, packed=False)
+    try:
+        file = os.memfd_create("graph")
+    except (AttributeError, OSError):
+        return None
+    try:
+        settings.optimized_model_filepath = f"/proc/self/fd/{file}"
+        onnxruntime.InferenceSession(graph, settings, providers=[CPU])
+        return memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
+    except Exception:  # noqa: BLE001 - as above; a session of the graph itself tells what is wrong
+        return None
+    finally:
+        os.close(file)
 
 
 def _name(model: Path | bytes, given: GivenArrays | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engines.common.onnx import session, shrinking
+from engines.common.resting_session import RestingSession, resting_graph
 from engines.errors import WeightsBroken
 from engines.heap import return_free_memory
 from engines.speakers import campplus, safe_unpickling
@@ -27,16 +28,25 @@ SHORTEST_SAMPLES = SAMPLE_RATE // 2
 
 
 def network(
-    path: Path, graph: Callable[[Mapping[str, Any]], bytes], options: EngineOptions, key: str = ""
+    path: Path,
+    graph: Callable[[Mapping[str, Any]], bytes],
+    options: EngineOptions,
+    key: str = "",
+    *,
+    rests: bool = False,
 ) -> Any:
-    """A session of the graph that is made of a checkpoint. `key`: where its arrays lie in the file.
+    """A session of the graph that is made of a checkpoint. `key`: where its arrays lie in the file. `rests`:
+    it can give its weights back, on a CPU.
 
     Raises `WeightsBroken`.
     """
     model = graph(_arrays(path, key))
     return_free_memory()  # frees the arrays and the graph's parts before the session copies them
     # One thread: more of them wait in busy loops on cores that others use, and gain little on small networks.
-    return session(model, replace(options, threads=options.threads or 1), memory_plans=False)
+    options = replace(options, threads=options.threads or 1)
+    if rests and options.device != "cuda":
+        return resting_graph(model, path, options)
+    return session(model, options, memory_plans=False)
 
 
 def _arrays(path: Path, key: str) -> dict[str, Any]:
@@ -49,7 +59,8 @@ def _arrays(path: Path, key: str) -> dict[str, Any]:
 
 def load(folder: Path, options: EngineOptions) -> CamPlusPlus:
     """Loads the encoder from its folder. Raises `WeightsBroken`."""
-    encoder = CamPlusPlus(network(folder / WEIGHTS, campplus.graph, options), shrinking(options))
+    made = network(folder / WEIGHTS, campplus.graph, options, rests=True)
+    encoder = CamPlusPlus(made, shrinking(options))
     return_free_memory()
     return encoder
 
@@ -72,10 +83,14 @@ class CamPlusPlus:
         return self._vector(np.pad(sound.samples, (0, max(0, SHORTEST_SAMPLES - len(sound.samples)))))
 
     def rest(self) -> None:
-        """Gives back what ONNX Runtime keeps for speech as long as the longest before, by a short run."""
+        """Gives back what ONNX Runtime keeps for speech as long as the longest before, by a short run, and
+        the weights.
+        """
         if self._shrink:
             heard = bands(np.zeros(SHORTEST_SAMPLES, np.float32))
             self._network.run(None, {"bands": heard[None]}, self._shrink)
+        if isinstance(self._network, RestingSession):
+            self._network.rest()
 
     def close(self) -> None:
         self._network = None

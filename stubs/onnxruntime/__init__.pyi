@@ -13,6 +13,7 @@ class SessionOptions:
     enable_cpu_mem_arena: bool
     enable_mem_pattern: bool
     log_severity_level: int
+    optimized_model_filepath: str
     def add_session_config_entry(self, key: str, value: str) -> None: ...
     def add_initializer(self, name: str, value: OrtValue) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from engines.common import resting_session as tested
-from engines.common.resting_session import resting_session
+from engines.common.resting_session import resting_graph, resting_session
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions
 
@@ -70,3 +71,24 @@ def test_on_a_gpu_the_weights_stay(file: Path, monkeypatch: pytest.MonkeyPatch) 
     options = EngineOptions(device="cuda")
     resting_session(file, options).rest()
     assert asked == [(file, options)]
+
+
+@pytest.mark.parametrize("lost", ["", "memfd_create"])
+def test_a_graph_in_memory_is_written_otherwise_and_gives_the_same(
+    file: Path, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With or without files in memory."""
+    if lost:
+        monkeypatch.delattr(os, lost)
+    x = {"x": np.ones((1, 1024, 3), np.float32)}
+    true = InferenceSession(str(file)).run(None, x)[0]
+    network = resting_graph(file.read_bytes(), file, ONE_THREAD)
+    assert np.array_equal(network.run(None, x)[0], true)
+    network.rest()
+    assert weights_in_memory(file.parent) == 0
+    assert np.array_equal(network.run(None, x)[0], true)
+
+
+def test_a_damaged_graph_in_memory_is_refused(file: Path) -> None:
+    with pytest.raises(WeightsBroken, match="in memory"):
+        resting_graph(b"\xff" * 100, file, ONE_THREAD)
