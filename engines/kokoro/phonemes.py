@@ -17,12 +17,14 @@ from typing import Any
 from engines.errors import EngineError, EngineMissing, import_failure
 from engines.writing_scripts import primary_subtag, runs
 
-PHONEMES_PER_PASS = 200
-"""Phonemes in one pass of the network, some 12 seconds: a pass takes 13 MB for each second, and longer ones
-are no quicker. Passes end with a sentence or a clause; a longer clause has a longer pass.
+PHONEMES_PER_PASS = 100
+"""Phonemes of the sentences that are spoken in one pass of the network, some 6 seconds: a pass takes 13 to 19
+MB for each second, and longer ones take more time for a second, because less of it stays in the CPU's caches.
 """
+PHONEMES_PER_SENTENCE = 200
+"""A longer sentence is spoken in several passes, which end with a clause."""
 LONGEST_PASS = 500
-"""The most phonemes in one pass of the network, which has 510 positions."""
+"""The most phonemes in one pass, for a longer clause. The network has 510 positions."""
 SENTENCE_PAUSE, CLAUSE_PAUSE, WORD_PAUSE = 0.35, 0.14, 0.05
 """Seconds of silence after a pass, by what it ends."""
 ESPEAK = {"en-gb": "en-gb", "en": "en-us", "fr": "fr-fr", "pt": "pt-br", "zh": "cmn"}
@@ -137,10 +139,11 @@ def divided(phonemes: str) -> list[str]:
     """The phonemes of each pass."""
     from kokoro_onnx.chunker import split_phonemes
 
+    most = {SENTENCE_PAUSE: 0, CLAUSE_PAUSE: PHONEMES_PER_SENTENCE, WORD_PAUSE: LONGEST_PASS}
     parts: list[str] = []
     for part in split_phonemes(phonemes, PHONEMES_PER_PASS):
         whole = f"{parts[-1]} {part}" if parts else ""
-        if parts and pause(parts[-1]) == WORD_PAUSE and len(whole) <= LONGEST_PASS:
+        if parts and len(whole) <= most[pause(parts[-1])]:
             parts[-1] = whole
         else:
             parts.append(part)

@@ -36,7 +36,9 @@ def test_languages_share_one_copy_of_the_library(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("clauses", "passes", "silences"),
     [
-        (["a" * 90 + "."] * 4, 2, [0.35, 0.35]),
+        (["a" * 40 + "."] * 4, 2, [0.35, 0.35]),
+        (["a" * 90 + "."] * 4, 4, [0.35] * 4),
+        (["a" * 90 + ",", "a" * 90 + "."] * 2, 2, [0.35, 0.35]),
         (["a" * 90 + ","] * 4, 2, [0.14, 0.14]),
         (["a b " * 100], 1, [0.05]),  # one clause of 400 phonemes
         (["a b " * 300], 3, [0.05] * 3),
