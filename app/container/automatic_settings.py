@@ -17,6 +17,8 @@ from engines import cuda_libraries
 from engines.cores import cores
 from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
+SMALL_CORES = 2
+"""With so many cores, one process decodes all uploads."""
 BATCHES_OF_A_CALL = 2
 """For each batch that a model can run at once, recordings have two full batches of windows in work: one that
 runs, and one that waits.
@@ -59,6 +61,13 @@ def windows_together(settings: Settings) -> int:
     if settings.runtime.placement == "ray" or gpus:
         return sys.maxsize
     return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_rows
+
+
+def readers() -> int:
+    """Processes that decode uploads. One decodes a thousand seconds of sound in a second, and two cores
+    transcribe forty of them: a second process, of 33 MB, would have little to do there.
+    """
+    return 1 if cores() <= SMALL_CORES else 2
 
 
 def _with(group: BaseModel, names: Sequence[str], values: Capacity) -> BaseModel:

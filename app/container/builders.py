@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app import __version__
 from app.audio.reader_task import read, warm
-from app.container.automatic_settings import windows_together
+from app.container.automatic_settings import readers, windows_together
 from app.domain import AuditEntry, ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
@@ -261,9 +261,9 @@ def start_entry(settings: Settings) -> AuditEntry:
 
 def work_threads(runtime: RuntimeSettings, meters: Meters, shortage: MemoryShortage) -> WorkThreads:
     """The threads of requests, and the processes in which uploads are decoded, if they are isolated."""
-    rules = ReaderRules(step_seconds=runtime.stuck_seconds)
-    readers = ReaderPool(ReaderOrder(read, warm), rules, meters) if runtime.isolate_readers else None
-    return WorkThreads(runtime.decode_threads, shortage, readers)
+    rules = ReaderRules(count=readers(), step_seconds=runtime.stuck_seconds)
+    pool = ReaderPool(ReaderOrder(read, warm), rules, meters) if runtime.isolate_readers else None
+    return WorkThreads(runtime.decode_threads, shortage, pool)
 
 
 def uploads(limits: LimitsSettings) -> Admission:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.container import automatic_settings
-from app.container.automatic_settings import Capacity, capacity, filled, windows_together
+from app.container.automatic_settings import Capacity, capacity, filled, readers, windows_together
 from app.settings import Settings
 from engines.gpus import Driver, Gpu
 
@@ -106,3 +106,9 @@ def test_windows_of_all_recordings_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -
     pretend(monkeypatch, gpu(0, 24))
     assert windows_together(filled(settings())) == sys.maxsize
     assert windows_together(filled(settings(transcription={"device": "cpu"}))) < sys.maxsize
+
+
+def test_two_cores_have_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, expected in ((1, 1), (2, 1), (3, 2), (64, 2)):
+        monkeypatch.setattr(automatic_settings, "cores", lambda count=count: count)
+        assert readers() == expected
