@@ -1,9 +1,9 @@
-"""Rows of CTranslate2's arrays. Law: copies memory and does nothing else."""
+"""Rows of encodings, in arrays of CTranslate2 or NumPy. Law: copies memory and does nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
 
+Encoded: TypeAlias = Any
+"""Encodings (rows, positions, width): an array of CTranslate2 where that decodes, else of NumPy. Each decoder
+takes its own kind, and the encoder that is loaded with it makes that kind.
+"""
 
-def take_rows(encoded: StorageView, indices: Sequence[int], rows: int) -> StorageView:
+
+def take_rows(encoded: Encoded, indices: Sequence[int], rows: int) -> Encoded:
     """The rows at `indices` of an array of `rows` rows."""
-    import ctranslate2
-
     if list(indices) == list(range(rows)):
         return encoded
     some = np.ascontiguousarray(numbers(encoded)[list(indices)])
-    return ctranslate2.StorageView.from_array(some)
+    return some if isinstance(encoded, np.ndarray) else as_rows(some)
 
 
 def as_rows(array: NDArray[Any]) -> StorageView:
@@ -29,8 +32,10 @@ def as_rows(array: NDArray[Any]) -> StorageView:
     return ctranslate2.StorageView.from_array(array)
 
 
-def numbers(array: StorageView) -> NDArray[Any]:
+def numbers(array: Encoded) -> NDArray[Any]:
     """The array for NumPy, which has no bfloat16."""
+    if isinstance(array, np.ndarray):
+        return array
     import ctranslate2
 
     on_cpu = array if array.device == "cpu" else array.to_device(ctranslate2.Device.cpu)
@@ -40,15 +45,13 @@ def numbers(array: StorageView) -> NDArray[Any]:
 
 
 def join_rows(
-    encoded: Sequence[StorageView], positions: Sequence[int], silence: NDArray[Any] | None = None
-) -> StorageView:
+    encoded: Sequence[Encoded], positions: Sequence[int], silence: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Joins arrays of one row each to one array. They must be on the CPU.
 
     `positions`: of each row in it; rows with fewer than others end in zeros (`end_of`). `silence`:
     (1, positions, width), which fills up arrays with fewer.
     """
-    import ctranslate2
-
     parts = [numbers(one) for one in encoded]
     joined = np.zeros((len(parts), max(positions), parts[0].shape[2]), parts[0].dtype)
     for row, part, end in zip(joined, parts, positions, strict=True):
@@ -56,7 +59,7 @@ def join_rows(
         row[:known] = part[0]
         if silence is not None:
             row[known:end] = silence[0, known:end]
-    return ctranslate2.StorageView.from_array(joined)
+    return joined
 
 
 def end_of(row: NDArray[Any]) -> int:

@@ -28,6 +28,8 @@ CALLS_PER_GPU = 2
 """While one batch is on the GPU, the features and words of another are computed."""
 SMALLEST_FORMAT = "int8_float16"
 """The number format that needs half the memory of float16, for weights that do not fit otherwise."""
+USUAL_ON_CPU = ("auto", "int8")
+"""The settings that are int8 on every CPU."""
 NUMBER_FORMATS = ("float16", "bfloat16", "int8_float32", "float32")
 """The number formats to choose from, the best first, if CTranslate2 lacks the usual one for this GPU."""
 
@@ -92,9 +94,11 @@ def workers(options: EngineOptions, available: int) -> tuple[int, int]:
 
 def _format_on_cpu(options: EngineOptions) -> str:
     """The number format. One that only GPUs have cannot be used on a CPU."""
+    asked = options.compute_type
+    if asked in USUAL_ON_CPU:
+        return "int8"
     import ctranslate2
 
-    asked = options.compute_type
     return asked if asked in ctranslate2.get_supported_compute_types("cpu") else "int8"
 
 

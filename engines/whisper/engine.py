@@ -26,7 +26,7 @@ from engines.types import (
 )
 from engines.whisper.absolute_times import keep
 from engines.whisper.chosen_model import choose_model
-from engines.whisper.ctranslate2_arrays import take_rows
+from engines.whisper.ctranslate2_arrays import Encoded, take_rows
 from engines.whisper.decoding_quality import Decoded, is_silence, without_loop
 from engines.whisper.fallback import Batch, Search, decode_rows, searches
 from engines.whisper.features import Features
@@ -48,7 +48,6 @@ from engines.whisper.word_times import Alignment, Timed, group_words
 from engines.work import LengthClasses
 
 if TYPE_CHECKING:
-    from ctranslate2 import StorageView
     from faster_whisper import WhisperModel
 
 MEL_THREADS = 8
@@ -83,7 +82,7 @@ class WhisperTranscriber:
         others small.
         """
         self._features = Features(model.feature_extractor, 1 if self._on_cpu else min(cores(), MEL_THREADS))
-        self._rows = RowEncoder(model, encoder, adaptive=adaptive)
+        self._rows = RowEncoder(model, encoder, adaptive=adaptive, for_openvino=self._mixes_lengths)
         self.calls = calls
         self.device = model.model.device
         """`cpu` or `cuda`. With the option `auto`, it is known only when the model is loaded."""
@@ -178,7 +177,7 @@ class WhisperTranscriber:
     def _finish(
         self,
         rows: list[Row],
-        encoded: StorageView,
+        encoded: Encoded,
         decoded: list[Decoded],
         options: TranscribeOptions,
     ) -> None:
@@ -189,7 +188,7 @@ class WhisperTranscriber:
             keep(row, result, some, words, self._tokens)
             row.rounds += 1
 
-    def _detect_languages(self, rows: list[Row], encoded: StorageView) -> None:
+    def _detect_languages(self, rows: list[Row], encoded: Encoded) -> None:
         if all(row.language for row in rows):
             return
         for row, guesses in zip(rows, self._decoder.detect_language(encoded), strict=True):
@@ -212,7 +211,7 @@ class WhisperTranscriber:
         row.seek += max(used, 1)
         return [replace(phrase, seek=at) for phrase in phrases]
 
-    def _align(self, rows: list[Row], encoded: StorageView, phrases: list[list[Phrase]]) -> list[list[Timed]]:
+    def _align(self, rows: list[Row], encoded: Encoded, phrases: list[list[Phrase]]) -> list[list[Timed]]:
         """Word times by cross-attention, for rows of one start sequence together."""
         timed: list[list[Timed]] = [[] for _ in rows]
         with_text = [index for index in range(len(rows)) if phrases[index]]
@@ -236,14 +235,13 @@ def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     # Spinning OpenMP threads starve each other where cores are shared. Read once, by the import below.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        import faster_whisper  # noqa: F401 - is it there? `choose_model` uses it
+        model, calls, encoder, decoder = choose_model(folder, options)
     except ImportError as failure:
         raise import_failure(failure, "faster-whisper", "whisper") from failure
-    model, calls, encoder, decoder = choose_model(folder, options)
     return WhisperTranscriber(model, adaptive=options.adaptive, calls=calls, encoder=encoder, decoder=decoder)
 
 
-def _with_sure_languages(rows: list[Row], encoded: StorageView) -> tuple[list[Row], StorageView]:
+def _with_sure_languages(rows: list[Row], encoded: Encoded) -> tuple[list[Row], Encoded]:
     """The rows that can be decoded, with their encodings. The others need a full encoding first, because any
     text that they had now would be doubtful.
     """

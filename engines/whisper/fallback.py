@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.types import TranscribeOptions
-from engines.whisper.ctranslate2_arrays import numbers, take_rows
+from engines.whisper.ctranslate2_arrays import Encoded, numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, best, compression_ratio, is_loop, passes
 from engines.whisper.quick_decoder import GeneratedText, QuickDecoder
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 if TYPE_CHECKING:
-    from ctranslate2 import StorageView
     from ctranslate2.models import Whisper, WhisperGenerationResult
 
 FIRST_TIMESTAMP = 50
@@ -58,7 +57,7 @@ class Search:
 class Batch:
     """Rows of one encoding, which are decoded together."""
 
-    encoded: StorageView
+    encoded: Encoded
     """Output of the encoder: (rows, positions, width)."""
     prompts: list[list[int]]
     """The prompts of the rows, all of the same length."""

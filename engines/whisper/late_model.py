@@ -17,6 +17,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engines.common.installed import module_alone
 from engines.errors import WeightsBroken, is_out_of_memory
 from engines.heap import keep_large_arrays, return_free_memory, return_large_arrays
 from engines.types import EngineOptions
@@ -143,9 +144,8 @@ def _tokens_of(folder: Path) -> int:
 
 def _feature_extractor(folder: Path) -> Any:
     """As in `WhisperModel`, but that a file that cannot be read raises an exception."""
-    from faster_whisper.feature_extractor import FeatureExtractor
-
+    made = module_alone("faster_whisper", "feature_extractor").FeatureExtractor
     file = folder / "preprocessor_config.json"
     known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {}
-    names = signature(FeatureExtractor.__init__).parameters
-    return FeatureExtractor(**{name: value for name, value in known.items() if name in names})
+    names = signature(made.__init__).parameters
+    return made(**{name: value for name, value in known.items() if name in names})

@@ -18,7 +18,7 @@ from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
 from engines.types import EngineOptions, TranscribeOptions
 from engines.whisper.alignment import AlignedText
-from engines.whisper.ctranslate2_arrays import numbers
+from engines.whisper.ctranslate2_arrays import Encoded, as_rows, numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.decoder_networks import DecoderShape, shape_of
 from engines.whisper.device import workers
@@ -32,7 +32,6 @@ from engines.whisper.timestamp_rules import Vocabulary
 from engines.whisper.tokens import WhisperTokens
 
 if TYPE_CHECKING:
-    from ctranslate2 import StorageView
     from ctranslate2.models import WhisperGenerationResult
 
 log = logging.getLogger(__name__)
@@ -63,14 +62,14 @@ class QuickDecoder:
         self._heard: dict[int, Any] = {}
         """What was heard in encodings, by their `id`, for as long as these are in use."""
 
-    def detect_language(self, encoded: StorageView) -> list[list[tuple[str, float]]]:
+    def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
         heard = self._keep(encoded, self._quick.listen(numbers(encoded)))
         chances = self._quick.languages(heard)
         return [[(self._languages[int(row.argmax())], float(row.max()))] for row in chances]
 
     def generate(
-        self, encoded: StorageView, prompts: list[list[int]], **options: Any
+        self, encoded: Encoded, prompts: list[list[int]], **options: Any
     ) -> Sequence[WhisperGenerationResult | GeneratedText]:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
         row where OpenVINO decodes.
@@ -82,7 +81,7 @@ class QuickDecoder:
         heard = self._heard.pop(id(encoded), None)
         beams = options["beam_size"]
         if beams > MOST_BEAMS:
-            return self._model.generate(encoded, prompts, **options)
+            return self._model.generate(as_rows(numbers(encoded)), prompts, **options)
         most = [most_tokens(one, len(prompts[0])) for one in lengths]
         if heard is None:
             heard = self._quick.listen(numbers(encoded))
@@ -97,7 +96,7 @@ class QuickDecoder:
 
     def align(
         self,
-        encoded: StorageView,
+        encoded: Encoded,
         start: list[int],
         texts: list[list[int]],
         frames: list[int],
@@ -108,7 +107,7 @@ class QuickDecoder:
             for row, (text, most) in enumerate(zip(texts, frames, strict=True))
         ]
 
-    def _alone(self, encoded: StorageView, row: int) -> HeardRows:
+    def _alone(self, encoded: Encoded, row: int) -> HeardRows:
         """What is heard in one row. A search of several rows has used up what it was given."""
         known: HeardRows | None = self._heard.get(id(encoded))
         if known is not None and len(known.added) == 1:
@@ -120,7 +119,7 @@ class QuickDecoder:
         self._quick.rest()
         self._model.rest()
 
-    def _keep(self, encoded: StorageView, heard: Heard) -> Heard:
+    def _keep(self, encoded: Encoded, heard: Heard) -> Heard:
         """Keeps what was heard until the encodings are gone."""
         if id(encoded) not in self._heard:
             weakref.finalize(encoded, self._heard.pop, id(encoded), None)

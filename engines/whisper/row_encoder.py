@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engines.types import Samples
-from engines.whisper.ctranslate2_arrays import as_rows, join_rows, numbers
+from engines.whisper.ctranslate2_arrays import Encoded, as_rows, join_rows, numbers
 from engines.whisper.encoded_silence import EncodedSilence, Silence
 from engines.whisper.openvino_encoder import OpenVinoEncoder
 from engines.whisper.rows import (
@@ -30,16 +30,25 @@ from engines.whisper.rows import (
 )
 
 if TYPE_CHECKING:
-    from ctranslate2 import StorageView
     from faster_whisper import WhisperModel
 
 
 class RowEncoder:
     """Encodes rows by CTranslate2, or by a quick encoder of the same measured model."""
 
-    def __init__(self, model: WhisperModel, quick: OpenVinoEncoder | None, *, adaptive: bool) -> None:
-        """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds."""
+    def __init__(
+        self,
+        model: WhisperModel,
+        quick: OpenVinoEncoder | None,
+        *,
+        adaptive: bool,
+        for_openvino: bool = False,
+    ) -> None:
+        """`adaptive`: encode the sound and a few seconds of silence, not always 30 seconds. `for_openvino`:
+        CTranslate2 does not decode what `quick` encodes, so that it need not be imported.
+        """
         self._model = model
+        self._for_openvino = for_openvino
         self.quick = quick
         self._on_cpu = model.model.device == "cpu"
         short = self._short_padding() if adaptive else None
@@ -68,26 +77,27 @@ class RowEncoder:
         """Frames of silence after the sound of a short encoding; None: every encoding is a full one."""
         return self._draft_padding if draft else self._padding
 
-    def encode(self, rows: Sequence[Row]) -> StorageView:
+    def encode(self, rows: Sequence[Row]) -> Encoded:
         """The encodings (rows, positions, width). On a CPU each row is encoded alone, because its caches hold
         only one; rows of other sizes than the largest end in zeros.
         """
         if not self._on_cpu:
             return self._model.encode(np.stack([row.piece(row.size) for row in rows]))
         alone = [self._encoded(row) for row in rows]
-        if len(rows) == 1 and rows[0].encoded == rows[0].size:
-            return alone[0]
-        silence = self._silence.value().encoded if self._silence else None
-        return join_rows(alone, [row.size // FRAMES_PER_POSITION for row in rows], silence)
+        made = alone[0]
+        if len(rows) > 1 or rows[0].encoded != rows[0].size:
+            silence = self._silence.value().encoded if self._silence else None
+            made = join_rows(alone, [row.size // FRAMES_PER_POSITION for row in rows], silence)
+        return as_rows(made) if isinstance(made, np.ndarray) and not self._for_openvino else made
 
-    def _encoded(self, row: Row) -> StorageView:
+    def _encoded(self, row: Row) -> Encoded:
         """Drafts are made again and again, and attend to no silence that is not encoded with them."""
         features = row.piece(row.encoded)[None]
         if not self.quick:
             return self._model.encode(features)
         attends = self._silence is not None and not row.draft and not row.full
         silence = self._silence.value().attended if self._silence and attends else None
-        return as_rows(self.quick.encode(features, silence))
+        return self.quick.encode(features, silence)
 
     def _short_padding(self) -> int:
         """Frames of silence after the sound of a short encoding, by the width of the encoder."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from engines.common.installed import module_alone
 from engines.types import Token, Window
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class WhisperTokens:
     """A Hugging Face tokenizer with Whisper's special tokens by name."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, *, multilingual: bool) -> None:
-        from faster_whisper.tokenizer import Tokenizer
-        from faster_whisper.transcribe import get_suppressed_tokens
+        made = module_alone("faster_whisper", "tokenizer").Tokenizer
 
         def for_language(language: str) -> Tokenizer:
-            return Tokenizer(tokenizer, multilingual, task="transcribe", language=language)
+            known: Tokenizer = made(tokenizer, multilingual, task="transcribe", language=language)
+            return known
 
         self.multilingual = multilingual
         self._raw = tokenizer
@@ -44,7 +45,7 @@ class WhisperTokens:
         self._tokenizer = self._for_language("en")
         self.eot: int = self._tokenizer.eot
         self.timestamps: int = self._tokenizer.timestamp_begin
-        self.suppressed: list[int] = list(get_suppressed_tokens(self._tokenizer, [-1]))
+        self.suppressed = _suppressed(self._tokenizer)
         self._bytes = _byte_table()
 
     def encode(self, text: str) -> list[int]:
@@ -98,6 +99,13 @@ class WhisperTokens:
         if token >= self.eot:
             return b""
         return bytes(self._bytes[character] for character in self._raw.id_to_token(token) or "")
+
+
+def _suppressed(tokenizer: Tokenizer) -> list[int]:
+    """The tokens that no text has: sounds in words, and what prompts are made of."""
+    t = tokenizer
+    special = (t.transcribe, t.translate, t.sot, t.sot_prev, t.sot_lm, t.no_speech)
+    return sorted({*t.non_speech_tokens, *(token for token in special if token is not None)})
 
 
 @lru_cache(maxsize=1)

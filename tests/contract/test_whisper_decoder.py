@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +27,7 @@ from engines.whisper.openvino_decoder import OpenVinoDecoder
 from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, alignment_heads, vocabulary
 from engines.whisper.tokens import WhisperTokens
 from engines.whisper.word_times import Alignment
-from tests.conftest import JFK
+from tests.conftest import JFK, ROOT
 from tests.support.exact_network import ExactParts
 from tests.support.openvino import needs_openvino
 from tests.support.sound import decode
@@ -196,6 +199,31 @@ def test_ctranslate2_is_loaded_for_many_beams_alone(
         assert loaded == [options]
     finally:
         engine.close()
+
+
+def test_ctranslate2_and_faster_whisper_are_not_even_imported(whisper_folder: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from engines import catalog
+from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
+options = EngineOptions(device="cpu", workers=1, adaptive=True)
+engine = catalog.transcriber("faster-whisper")(Path({str(whisper_folder)!r}), options)
+windows = [Window(Pcm(np.zeros(16000 * seconds, np.float32))) for seconds in (1, 3)]
+engine.transcribe(windows, TranscribeOptions(words=True, logprobs=True))
+print(engine._rows.quick is not None, sorted({{"ctranslate2", "faster_whisper", "av"}} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    quick, _, imported = done.stdout.strip().partition(" ")
+    if quick != "True":
+        pytest.skip("OpenVINO is not installed, or this CPU does not compute in bfloat16")
+    assert imported == "[]"
+
+
+def test_the_tokens_that_no_text_has_are_those_of_the_library(tokens: WhisperTokens) -> None:
+    library = import_module("faster_whisper.transcribe")
+    assert tokens.suppressed == list(library.get_suppressed_tokens(tokens._tokenizer, [-1]))
 
 
 def test_cut_weights_are_refused_when_they_are_loaded(whisper_folder: Path, tmp_path: Path) -> None:

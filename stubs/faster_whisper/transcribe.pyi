@@ -1,3 +1,0 @@
-from faster_whisper.tokenizer import Tokenizer
-
-def get_suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: list[int]) -> tuple[int, ...]: ...
