@@ -19,14 +19,8 @@ from engines.common.onnx import GivenArrays
 from engines.common.protobuf_fields import fields, head, value, whole_number
 
 GRAPH_OF_MODEL, ARRAY_OF_GRAPH = 7, 5
-SIZE_OF_ARRAY, KIND_OF_ARRAY, NAME_OF_ARRAY, NUMBERS_OF_ARRAY, PLACE_OF_ARRAY, KIND_OF_PLACE = (
-    1,
-    2,
-    8,
-    9,
-    13,
-    14,
-)
+SIZE_OF_ARRAY, KIND_OF_ARRAY, NAME_OF_ARRAY, NUMBERS_OF_ARRAY = 1, 2, 8, 9
+PLACE_OF_ARRAY, KIND_OF_PLACE = 13, 14
 """The numbers of an array's fields, in the messages of ONNX."""
 KEY_OF_ENTRY, VALUE_OF_ENTRY, IN_ANOTHER_FILE = 1, 2, 1
 MOVED_KINDS = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8"}
