@@ -58,3 +58,12 @@ def test_bfloat16_is_slow_on_intel_without_its_own_unit(
     if details:
         (tmp_path / "cpuinfo").write_text(details)
     assert bfloat16_is_quicker() == quicker
+
+
+def test_a_cpu_that_is_known_to_be_slow_needs_no_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(openvino_library, "CPU_DETAILS", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512_bf16\n")
+    assert not bfloat16_is_quicker()
