@@ -16,8 +16,6 @@ QUIET_SECONDS = 5.0
 LARGE_BYTES = 1024 * 1024
 SOUND_BYTES = 256 * 1024
 """Less than four seconds of sound."""
-LARGEST_KEPT_BYTES = 32 * 1024 * 1024
-"""Freed arrays of at least this size are never kept by glibc."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The numbers of these parameters in glibc's `malloc.h`."""
 OPERATORS_CHOICES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
@@ -63,22 +61,11 @@ def return_large_arrays(least: int = LARGE_BYTES) -> None:
     Otherwise glibc comes to keep ever larger ones. Between arrays that stay, most of that space is never used
     again.
     """
-    _keep_below(least)
-
-
-def keep_large_arrays() -> None:
-    """From now on, freed arrays are kept for new ones, for a library that makes and frees large ones all the
-    time: the kernel fills each new one with zeros.
-    """
-    _keep_below(LARGEST_KEPT_BYTES)
-
-
-def _keep_below(size: int) -> None:
     mallopt = _function("mallopt")
     chosen = any(choice in os.environ for choice in OPERATORS_CHOICES)
     if mallopt is not None and _Process.chooses and not chosen:
-        mallopt(M_MMAP_THRESHOLD, size)
-        mallopt(M_TRIM_THRESHOLD, 2 * size)  # as glibc does by itself
+        mallopt(M_MMAP_THRESHOLD, least)
+        mallopt(M_TRIM_THRESHOLD, 2 * least)  # as glibc does by itself
 
 
 @cache

@@ -1,1 +1,1 @@
-"""The Whisper engine on CTranslate2."""
+"""The Whisper engine on OpenVINO or CTranslate2."""

@@ -64,13 +64,13 @@ def keys_and_values(graph: NetworkParts, shape: DecoderShape, precision: str) ->
     return openvino.Model(results, [encoded], "keys_and_values")
 
 
-def step(graph: NetworkParts, shape: DecoderShape, precision: str, asked: Sequence[int] = ()) -> Model:
+def step(graph: NetworkParts, shape: DecoderShape, precision: str, told: Sequence[int] = ()) -> Model:
     """One step of `texts` texts, several of which may belong to one row.
 
     Inputs: the embedded tokens (texts, tokens, width); for each text, the text of the step before that it
     continues (texts,); what is added to the logits of attention for each position (rows, 1, 1, positions);
     then keys and values as `keys_and_values` makes them. Results: (texts, tokens, width), then the queries
-    with which the layers `asked` attend to the encodings, of the same shape. The keys and values of the texts
+    with which the layers `told` attend to the encodings, of the same shape. The keys and values of the texts
     themselves are kept within the inference.
     """
     openvino, ops = import_openvino(), graph.ops
@@ -85,7 +85,7 @@ def step(graph: NetworkParts, shape: DecoderShape, precision: str, asked: Sequen
             ops.parameter(sizes, getattr(openvino.Type, precision), name=f"{kind}{layer}") for kind in "kv"
         )
         query = _queries(graph, shape, x, f"layer_{layer}/attention")
-        queries += [query] if layer in asked else []
+        queries += [query] if layer in told else []
         x = _attention(graph, shape, x, f"layer_{layer}", query, added, keys, values)
         x = graph.feed_forward(x, f"layer_{layer}")
         kept += memory

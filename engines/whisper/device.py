@@ -20,7 +20,6 @@ from engines.gpus import compute_type, gpus, worth_trying
 from engines.types import EngineOptions
 
 if TYPE_CHECKING:
-    from ctranslate2.models import Whisper
     from faster_whisper import WhisperModel
 
 log = logging.getLogger(__name__)
@@ -44,6 +43,8 @@ def place_on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, in
     missing = cuda_libraries.preload()
     try:
         return _on_gpu(folder, options)
+    except ImportError:
+        raise
     except Exception as failure:
         if options.device == "cuda":
             raise WeightsBroken(
@@ -60,17 +61,6 @@ def place_on_cpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, in
     number_format = _format_on_cpu(options)
     model = _load(folder, device="cpu", compute_type=number_format, cpu_threads=threads, num_workers=calls)
     return model, calls
-
-
-def ctranslate2_on_cpu(folder: Path, options: EngineOptions) -> Whisper:
-    """The part of that model that is CTranslate2's. Raises what CTranslate2 raises."""
-    from ctranslate2.models import Whisper
-
-    calls, threads = workers(options, cores())
-    number_format = _format_on_cpu(options)
-    return Whisper(
-        str(folder), device="cpu", compute_type=number_format, intra_threads=threads, inter_threads=calls
-    )
 
 
 def calculates_in_int8(options: EngineOptions) -> bool:

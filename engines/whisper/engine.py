@@ -1,4 +1,5 @@
-"""Whisper (Radford et al. 2022, https://arxiv.org/abs/2212.04356) on CTranslate2, by faster-whisper's parts.
+"""Whisper (Radford et al. 2022, https://arxiv.org/abs/2212.04356) on OpenVINO or CTranslate2, by parts of
+faster-whisper.
 
 Law: this file runs the rounds of a batch: encode, detect the language, decode, cut into segments, time the
 words. What a round does with tokens is in the files beside it. The library's own `transcribe` methods are not
@@ -32,7 +33,7 @@ from engines.whisper.fallback import Batch, Search, decode_rows, searches
 from engines.whisper.features import Features
 from engines.whisper.memory_limit import RowLimit
 from engines.whisper.openvino_encoder import OpenVinoEncoder
-from engines.whisper.quick_decoder import QuickDecoder, uses_ctranslate2
+from engines.whisper.quick_decoder import QuickDecoder
 from engines.whisper.row_encoder import RowEncoder
 from engines.whisper.rows import (
     CLASS_FRAMES,
@@ -130,7 +131,7 @@ class WhisperTranscriber:
         CTranslate2 needs one length too, and one search plan.
         """
         prompt = len(self._tokens.before(row.window, row.said))
-        if self._mixes_lengths and not uses_ctranslate2(options):
+        if self._mixes_lengths:
             return prompt, row.doubted and options.greedy_first
         return prompt, row.doubted, row.size, row.full, row.may_fall_back
 
@@ -171,8 +172,8 @@ class WhisperTranscriber:
 
     def _searches(self, row: Row, options: TranscribeOptions) -> tuple[Search, ...]:
         sampling, greedy = row.full and row.may_fall_back, not row.doubted
-        ctranslate2 = not self._mixes_lengths or uses_ctranslate2(options)
-        return searches(options, sampling=sampling, greedy=greedy, single=options.logprobs and ctranslate2)
+        single = options.logprobs and not self._mixes_lengths
+        return searches(options, sampling=sampling, greedy=greedy, single=single)
 
     def _finish(
         self,
@@ -232,7 +233,8 @@ class WhisperTranscriber:
 
 def load(folder: Path, options: EngineOptions) -> WhisperTranscriber:
     """Loads a model. Raises `EngineMissing` or `WeightsBroken`."""
-    # Spinning OpenMP threads starve each other where cores are shared. Read once, by the import below.
+    # Spinning OpenMP threads starve each other where cores are shared. CTranslate2 reads it when it is
+    # imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         model, calls, encoder, decoder = choose_model(folder, options)

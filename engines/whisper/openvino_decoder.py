@@ -144,7 +144,7 @@ class OpenVinoDecoder:
         after so many.
         """
         search = BeamSearch(beams=beams, most_tokens=most_tokens, end=self.known.end)
-        silent = self._searched(heard, prompts, search, 2 * beams)
+        silent = self._searched(heard, prompts, search, min(2 * beams, most_likeliest(self.known)))
         found = search.results()
         return [TextOfRow(a.tokens, a.score, b, a.logprobs) for a, b in zip(found, silent, strict=True)]
 
@@ -209,7 +209,7 @@ class OpenVinoDecoder:
         self, heard: HeardRows, start: Sequence[int], text: Sequence[int], positions: int
     ) -> AlignedText:
         """The positions at which the tokens of a text are heard. `heard`: one row. `text`: text tokens alone.
-        `positions`: of the encoding, so many are of the sound.
+        `positions`: of sound; those after them in the encoding are silence.
         """
         tokens = [*start, self.known.without_times, *text, self.known.end]
         run, chances = self._forced(heard, tokens, len(start) + 1)

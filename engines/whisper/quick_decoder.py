@@ -1,6 +1,6 @@
-"""CTranslate2's decoder, with that on OpenVINO in its place for the usual searches.
+"""The decoder on OpenVINO, with the methods of CTranslate2's `Whisper`.
 
-Law: chooses which of the two decodes; both give the same results, but for rounding and chance.
+Law: both give the same results, but for rounding and chance; nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
-from engines.types import EngineOptions, TranscribeOptions
+from engines.types import EngineOptions
 from engines.whisper.alignment import AlignedText
-from engines.whisper.ctranslate2_arrays import Encoded, as_rows, numbers
+from engines.whisper.ctranslate2_arrays import Encoded, numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.decoder_networks import DecoderShape, shape_of
 from engines.whisper.device import workers
 from engines.whisper.heard_rows import HeardRows
-from engines.whisper.late_model import LateWhisper
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.openvino_encoder import MODEL_FILE
@@ -31,13 +31,8 @@ from engines.whisper.rows import FRAMES_PER_POSITION
 from engines.whisper.timestamp_rules import Vocabulary
 from engines.whisper.tokens import WhisperTokens
 
-if TYPE_CHECKING:
-    from ctranslate2.models import WhisperGenerationResult
-
 log = logging.getLogger(__name__)
 Heard = TypeVar("Heard")
-MOST_BEAMS = 20
-"""With more beams, CTranslate2 decodes. Nobody has measured so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +49,8 @@ class GeneratedText:
 class QuickDecoder:
     """Decodes as CTranslate2's `Whisper` does. Several threads may call it at once."""
 
-    def __init__(self, model: LateWhisper, quick: OpenVinoDecoder, languages: Sequence[str] = ()) -> None:
-        """`model`: CTranslate2's. `languages`: their tokens as text, in their order."""
-        self._model = model
+    def __init__(self, quick: OpenVinoDecoder, languages: Sequence[str] = ()) -> None:
+        """`languages`: their tokens as text, in their order."""
         self._quick = quick
         self._languages = languages
         self._heard: dict[int, Any] = {}
@@ -68,20 +62,14 @@ class QuickDecoder:
         chances = self._quick.languages(heard)
         return [[(self._languages[int(row.argmax())], float(row.max()))] for row in chances]
 
-    def generate(
-        self, encoded: Encoded, prompts: list[list[int]], **options: Any
-    ) -> Sequence[WhisperGenerationResult | GeneratedText]:
+    def generate(self, encoded: Encoded, prompts: list[list[int]], **options: Any) -> list[GeneratedText]:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
-        row where OpenVINO decodes.
-
-        CTranslate2 searches with many beams.
+        row.
         """
         length = options["max_length"]
         lengths = [length] * len(prompts) if isinstance(length, int) else length
         heard = self._heard.pop(id(encoded), None)
         beams = options["beam_size"]
-        if beams > MOST_BEAMS:
-            return self._model.generate(as_rows(numbers(encoded)), prompts, **options)
         most = [most_tokens(one, len(prompts[0])) for one in lengths]
         if heard is None:
             heard = self._quick.listen(numbers(encoded))
@@ -103,7 +91,7 @@ class QuickDecoder:
     ) -> list[AlignedText]:
         """The positions at which the tokens of each row's text are heard. `frames`: of each row's sound."""
         return [
-            self._quick.align(self._alone(encoded, row), start, text, most // FRAMES_PER_POSITION)
+            self._quick.align(self._alone(encoded, row), start, text, max(1, most // FRAMES_PER_POSITION))
             for row, (text, most) in enumerate(zip(texts, frames, strict=True))
         ]
 
@@ -115,9 +103,8 @@ class QuickDecoder:
         return self._quick.listen(numbers(encoded)[row : row + 1])
 
     def rest(self) -> None:
-        """Gives memory back; that of CTranslate2 some time after its last use."""
+        """Gives memory back."""
         self._quick.rest()
-        self._model.rest()
 
     def _keep(self, encoded: Encoded, heard: Heard) -> Heard:
         """Keeps what was heard until the encodings are gone."""
@@ -125,11 +112,6 @@ class QuickDecoder:
             weakref.finalize(encoded, self._heard.pop, id(encoded), None)
         self._heard[id(encoded)] = heard
         return heard
-
-
-def uses_ctranslate2(options: TranscribeOptions) -> bool:
-    """Whether CTranslate2 decodes: with many beams."""
-    return options.beam_size > MOST_BEAMS
 
 
 def most_tokens(max_length: int, prompt: int) -> int:
@@ -142,13 +124,11 @@ def _generated(*texts: TextOfRow) -> GeneratedText:
     return GeneratedText(tokens, scores, texts[0].no_speech_prob, [text.logprobs for text in texts])
 
 
-def load_decoder(
-    folder: Path, options: EngineOptions, model: LateWhisper, tokens: WhisperTokens
-) -> QuickDecoder | None:
+def load_decoder(folder: Path, options: EngineOptions, tokens: WhisperTokens) -> QuickDecoder | None:
     """The decoder of the model in `folder`; None where the file does not suit."""
     try:
         made = decoder_of(folder, options, tokens)
-        return QuickDecoder(model, made, [tokens.name(token) for token in made.known.languages])
+        return QuickDecoder(made, [tokens.name(token) for token in made.known.languages])
     except (UnknownLayout, RuntimeError) as reason:
         log.info("the decoder of CTranslate2 is used, which takes longer: %s", " ".join(str(reason).split()))
         return None
@@ -175,7 +155,7 @@ def alignment_heads(config: Path, shape: DecoderShape) -> list[tuple[int, int]]:
     """
     try:
         named = json.loads(config.read_bytes()).get("alignment_heads")
-        found = [(int(layer), int(head)) for layer, head in named] if named else []
+        found = [(index(layer), index(head)) for layer, head in named] if named else []
     except (OSError, ValueError, TypeError, AttributeError) as wrong:
         raise UnknownLayout("its heads for word times cannot be read") from wrong
     if not all(0 <= layer < shape.layers and 0 <= head < shape.heads for layer, head in found):

@@ -31,10 +31,10 @@ class WhisperTokens:
     """A Hugging Face tokenizer with Whisper's special tokens by name."""
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, *, multilingual: bool) -> None:
-        made = module_alone("faster_whisper", "tokenizer").Tokenizer
+        kind = module_alone("faster_whisper", "tokenizer").Tokenizer
 
         def for_language(language: str) -> Tokenizer:
-            known: Tokenizer = made(tokenizer, multilingual, task="transcribe", language=language)
+            known: Tokenizer = kind(tokenizer, multilingual, task="transcribe", language=language)
             return known
 
         self.multilingual = multilingual

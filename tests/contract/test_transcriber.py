@@ -113,6 +113,38 @@ def test_a_batch_says_the_same_as_its_windows_alone(transcriber: Transcriber, sp
     assert texts[0] == texts[1]
 
 
+def test_word_times_and_log_probabilities_are_the_same_beside_longer_windows(
+    transcriber: Transcriber, speech: Floats
+) -> None:
+    windows = [Window(Pcm(speech[:end]), language="en") for end in (40_000, 100_000)]
+    options = TranscribeOptions(words=True, logprobs=True, temperatures=(0.0,))
+    together = transcriber.transcribe(windows, options)
+    for window, beside in zip(windows, together, strict=True):
+        (alone,) = transcriber.transcribe([window], options)
+        words = [
+            [(w.text, w.start, w.end) for s in one.segments for w in s.words or ()] for one in (alone, beside)
+        ]
+        assert words[0]
+        assert [w[0] for w in words[0]] == [w[0] for w in words[1]]
+        for mine, other in zip(*words, strict=True):
+            assert mine[1:] == pytest.approx(other[1:], abs=0.1)
+        chances = [[t.logprob for s in one.segments for t in s.tokens] for one in (alone, beside)]
+        assert chances[0] == pytest.approx(chances[1], abs=0.1)
+
+
+def test_log_probabilities_do_not_change_the_text_where_openvino_decodes(
+    transcriber: Transcriber, speech: Floats
+) -> None:
+    engine: Any = transcriber
+    if not engine._mixes_lengths:
+        pytest.skip("CTranslate2 decodes, which gives them for a single text alone")
+    window = Window(Pcm(speech))
+    plain, told = (
+        transcriber.transcribe([window], TranscribeOptions(logprobs=one))[0] for one in (False, True)
+    )
+    assert text(plain) == text(told)
+
+
 def text(result: WindowResult) -> str:
     return "".join(segment.text for segment in result.segments)
 
@@ -248,6 +280,12 @@ def test_broken_weights_and_unknown_engines(tmp_path: Path) -> None:
 
 
 def test_a_missing_library_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for device in ("auto", "cuda"):
+        with monkeypatch.context() as without:
+            for name in ("faster_whisper", "ctranslate2"):
+                without.setitem(sys.modules, name, None)
+            with pytest.raises(EngineError, match=r"make \w+ ALL=1"):
+                catalog.transcriber("faster-whisper")(tmp_path, EngineOptions(device=device))
     for name in ("faster_whisper", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"make \w+ ALL=1"):

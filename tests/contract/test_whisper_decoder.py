@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 from engines import catalog
 from engines.errors import WeightsBroken
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window, WindowResult
-from engines.whisper import late_model
 from engines.whisper.alignment import AlignedText
 from engines.whisper.ctranslate2_arrays import as_rows, numbers
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.decoder_networks import shape_of
-from engines.whisper.device import ctranslate2_on_cpu
 from engines.whisper.features import Features
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder
-from engines.whisper.quick_decoder import MOST_BEAMS, QuickDecoder, alignment_heads, vocabulary
+from engines.whisper.quick_decoder import alignment_heads, vocabulary
 from engines.whisper.tokens import WhisperTokens
 from engines.whisper.word_times import Alignment
 from tests.conftest import JFK, ROOT
@@ -33,7 +31,6 @@ from tests.support.openvino import needs_openvino
 from tests.support.sound import decode
 
 if TYPE_CHECKING:
-    from ctranslate2.models import Whisper
     from faster_whisper import WhisperModel
 
 pytestmark = pytest.mark.real
@@ -172,36 +169,9 @@ def starts(found: Alignment) -> dict[int, int]:
     return dict(reversed(found.alignments))
 
 
-def test_ctranslate2_is_loaded_for_many_beams_alone(
-    whisper_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded: list[EngineOptions] = []
-
-    def load(folder: Path, options: EngineOptions) -> Whisper:
-        loaded.append(options)
-        return ctranslate2_on_cpu(folder, options)
-
-    monkeypatch.setattr(late_model, "ctranslate2_on_cpu", load)
-    options = EngineOptions(device="cpu", workers=1, adaptive=True)
-    engine: Any = catalog.transcriber("faster-whisper")(whisper_folder, options)
-    if not engine._rows.quick:
-        pytest.skip("OpenVINO is not installed, or this CPU does not compute in bfloat16")
-    window = Window(Pcm(decode(JFK.read_bytes())))
-    try:
-        plain = engine.transcribe([window], TranscribeOptions())[0]
-        assert not loaded
-        timed = engine.transcribe([window], TranscribeOptions(words=True, logprobs=True))[0]
-        assert not loaded
-        assert [s.text for s in timed.segments] == [s.text for s in plain.segments]
-        assert all(s.words for s in timed.segments)
-        assert all(token.logprob is not None for s in timed.segments for token in s.tokens)
-        engine.transcribe([window], TranscribeOptions(beam_size=MOST_BEAMS + 1))
-        assert loaded == [options]
-    finally:
-        engine.close()
-
-
-def test_ctranslate2_and_faster_whisper_are_not_even_imported(whisper_folder: Path) -> None:
+def test_ctranslate2_and_faster_whisper_are_not_even_imported(whisper_folder: Path, tmp_path: Path) -> None:
+    """Whatever is asked for, on a CPU that suits OpenVINO."""
+    np.save(tmp_path / "speech.npy", decode(JFK.read_bytes())[:80_000])
     code = f"""
 import sys
 from pathlib import Path
@@ -210,9 +180,15 @@ from engines import catalog
 from engines.types import EngineOptions, Pcm, TranscribeOptions, Window
 options = EngineOptions(device="cpu", workers=1, adaptive=True)
 engine = catalog.transcriber("faster-whisper")(Path({str(whisper_folder)!r}), options)
-windows = [Window(Pcm(np.zeros(16000 * seconds, np.float32))) for seconds in (1, 3)]
-engine.transcribe(windows, TranscribeOptions(words=True, logprobs=True))
-print(engine._rows.quick is not None, sorted({{"ctranslate2", "faster_whisper", "av"}} & sys.modules.keys()))
+speech = np.load({str(tmp_path / "speech.npy")!r})
+windows = [Window(Pcm(speech[: 16000 * seconds])) for seconds in (2, 5)]
+for asked in ({{"words": True, "logprobs": True}}, {{"beam_size": 60}}, {{"temperatures": (0.7,)}}):
+    found = engine.transcribe(windows, TranscribeOptions(**asked))
+    assert all(one.segments for one in found)
+    words = [word for one in found for segment in one.segments for word in segment.words or ()]
+    assert bool(words) == ("words" in asked)
+unwanted = {{"ctranslate2", "faster_whisper", "av"}} & sys.modules.keys()
+print(engine._rows.quick is not None, sorted(unwanted))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     quick, _, imported = done.stdout.strip().partition(" ")
@@ -237,7 +213,6 @@ def test_cut_weights_are_refused_when_they_are_loaded(whisper_folder: Path, tmp_
 
 
 def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) -> None:
-    """At rest memory is given back, and CTranslate2 may be unloaded."""
     load, options = catalog.transcriber("faster-whisper"), EngineOptions(device="cpu", workers=1)
     tired: Any
     fresh: Any
@@ -251,8 +226,6 @@ def test_after_a_rest_texts_and_word_times_are_the_same(whisper_folder: Path) ->
     try:
         for words in (False, True, True):
             tired.rest()
-            if isinstance(tired._decoder, QuickDecoder):  # CTranslate2 is not all of the model
-                tired._model.model.unload_model()
             assert heard(tired, words=words) == heard(fresh, words=words)
     finally:
         tired.close()

@@ -19,6 +19,13 @@ def test_rows_are_taken(kind: ctranslate2.DataType) -> None:
     assert take_rows(array, [0, 1, 2, 3], 4) is array
 
 
+def test_rows_of_numpys_arrays_stay_numpys() -> None:
+    some = take_rows(ROWS, [3, 1], 4)
+    assert isinstance(some, np.ndarray)
+    assert np.array_equal(some, ROWS[[3, 1]])
+    assert take_rows(ROWS, [0, 1, 2, 3], 4) is ROWS
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_shorter_rows_are_filled_up_with_silence_at_the_same_positions(kind: ctranslate2.DataType) -> None:
     rows = [ctranslate2.StorageView.from_array(ROWS[:1, :n]).to(kind) for n in (1, 2)]

@@ -207,8 +207,8 @@ def test_words_are_timed_by_the_attention_of_the_definition(
     assert found.text_token_probs == pytest.approx(chances.tolist(), abs=1e-5)
 
 
-def test_texts_that_are_searched_are_as_likely_when_they_are_timed(usual: OpenVinoDecoder) -> None:
-    """In bfloat16, with a row that ends early."""
+def test_a_row_that_ends_before_others_is_timed_as_alone(usual: OpenVinoDecoder) -> None:
+    """In bfloat16."""
     encoded = encodings(1)
     encoded[0, 25:] = 0
     timed = usual.align(usual.listen(encoded), PROMPT, [5, 6, 7], 40)

@@ -1,4 +1,4 @@
-"""Which of the two decoders decodes."""
+"""OpenVINO's decoder with the methods of CTranslate2's."""
 
 from __future__ import annotations
 
@@ -10,41 +10,24 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from ctranslate2 import StorageView
 from numpy.typing import NDArray
 
-from engines.types import EngineOptions, TranscribeOptions
+from engines.types import EngineOptions
 from engines.whisper.ctranslate2_weights import UnknownLayout
 from engines.whisper.decoder_networks import DecoderShape
-from engines.whisper.late_model import LateWhisper
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.quick_decoder import (
-    MOST_BEAMS,
     GeneratedText,
     QuickDecoder,
     alignment_heads,
     load_decoder,
     most_tokens,
-    uses_ctranslate2,
 )
 from engines.whisper.tokens import WhisperTokens
 from tests.support.ctranslate2_file import write_encoder
 
 USUAL = {"beam_size": 5, "max_length": 448, "return_logits_vocab": False, "suppress_tokens": [3]}
-ENCODED = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
-
-
-class OldDecoder:
-    """CTranslate2's."""
-
-    def __init__(self) -> None:
-        self.rests = 0
-
-    def rest(self) -> None:
-        self.rests += 1
-
-    def generate(self, encoded: StorageView, prompts: list[list[int]], **options: Any) -> str:
-        return "CTranslate2"
+ENCODED = np.zeros((1, 4, 8), np.float32)
 
 
 @dataclass
@@ -87,9 +70,7 @@ class NewDecoder:
 
 
 def decoder() -> QuickDecoder:
-    return QuickDecoder(
-        cast("LateWhisper", OldDecoder()), cast("OpenVinoDecoder", NewDecoder()), ["<|en|>", "<|de|>"]
-    )
+    return QuickDecoder(cast("OpenVinoDecoder", NewDecoder()), ["<|en|>", "<|de|>"])
 
 
 def test_a_usual_search_is_openvinos() -> None:
@@ -113,7 +94,7 @@ def test_a_search_in_several_rows_uses_up_what_was_heard() -> None:
 
 def test_what_was_heard_is_forgotten_with_the_encodings() -> None:
     quick = decoder()
-    encoded = StorageView.from_array(np.zeros((1, 4, 8), np.float32))
+    encoded = np.zeros((1, 4, 8), np.float32)
     quick.detect_language(encoded)
     quick.generate(encoded, [[1, 2, 3]], **USUAL)
     assert quick._heard
@@ -125,13 +106,8 @@ def test_what_was_heard_is_forgotten_with_the_encodings() -> None:
 def test_a_search_in_other_encodings_listens_anew() -> None:
     quick = decoder()
     quick.detect_language(ENCODED)
-    other = StorageView.from_array(np.ones((1, 4, 8), np.float32))
+    other = np.ones((1, 4, 8), np.float32)
     assert quick.generate(other, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[2]]
-
-
-def test_a_search_with_many_beams_is_ctranslate2s() -> None:
-    many = {**USUAL, "beam_size": MOST_BEAMS + 1}
-    assert cast("str", decoder().generate(ENCODED, [[1, 2, 3]], **many)) == "CTranslate2"
 
 
 def test_texts_have_the_log_probabilities_of_their_tokens() -> None:
@@ -154,23 +130,9 @@ def test_each_row_has_its_own_most_tokens() -> None:
             lengths.append(options["most_tokens"])
             return [TextOfRow((1,), -0.5, 0.25)] * 2
 
-    quick = QuickDecoder(cast("LateWhisper", OldDecoder()), cast("OpenVinoDecoder", Noting()))
+    quick = QuickDecoder(cast("OpenVinoDecoder", Noting()))
     quick.generate(ENCODED, [[1, 2, 3]] * 2, **{**USUAL, "max_length": [448, 60]})
     assert lengths == [[224, 30]]
-
-
-@pytest.mark.parametrize(
-    ("options", "needed"),
-    [
-        (TranscribeOptions(), False),
-        (TranscribeOptions(temperatures=(0.7,)), False),
-        (TranscribeOptions(words=True), False),
-        (TranscribeOptions(logprobs=True), False),
-        (TranscribeOptions(beam_size=MOST_BEAMS + 1), True),
-    ],
-)
-def test_what_ctranslate2_is_needed_for(options: TranscribeOptions, needed: bool) -> None:
-    assert uses_ctranslate2(options) == needed
 
 
 def test_words_are_timed_in_what_was_heard_before() -> None:
@@ -181,7 +143,7 @@ def test_words_are_timed_in_what_was_heard_before() -> None:
 
 def test_words_of_several_rows_are_timed_row_by_row() -> None:
     quick = decoder()
-    rows = StorageView.from_array(np.zeros((2, 4, 8), np.float32))
+    rows = np.zeros((2, 4, 8), np.float32)
     quick.generate(rows, [[1, 2, 3]] * 2, **USUAL)  # uses up what was heard
     found = quick.align(rows, [1], [[2], [4, 5]], [6, 8])
     assert cast("Any", found) == [("heard 2", ([1], [2], 3)), ("heard 3", ([1], [4, 5], 4))]
@@ -206,7 +168,16 @@ def test_the_heads_for_word_times_are_those_of_the_file(
 
 
 @pytest.mark.parametrize(
-    "config", ["[]", "{", '{"alignment_heads": [[4, 0]]}', '{"alignment_heads": [3]}', None]
+    "config",
+    [
+        "[]",
+        "{",
+        '{"alignment_heads": [[4, 0]]}',
+        '{"alignment_heads": [3]}',
+        '{"alignment_heads": [[1e999, 0]]}',
+        '{"alignment_heads": [[1.9, 0]]}',
+        None,
+    ],
 )
 def test_heads_that_there_cannot_be_are_refused(tmp_path: Path, config: str | None) -> None:
     if config is not None:
@@ -215,10 +186,10 @@ def test_heads_that_there_cannot_be_are_refused(tmp_path: Path, config: str | No
         alignment_heads(tmp_path / "config.json", SHAPE)
 
 
-def test_both_rest() -> None:
-    old, new = OldDecoder(), NewDecoder()
-    QuickDecoder(cast("LateWhisper", old), cast("OpenVinoDecoder", new)).rest()
-    assert (old.rests, new.rests) == (1, 1)
+def test_it_rests() -> None:
+    openvino = NewDecoder()
+    QuickDecoder(cast("OpenVinoDecoder", openvino)).rest()
+    assert openvino.rests == 1
 
 
 def test_texts_are_cut_where_ctranslate2_cuts_them() -> None:
@@ -232,7 +203,7 @@ def test_where_the_file_does_not_suit_ctranslate2_decodes(
 ) -> None:
     caplog.set_level(logging.INFO)
     write_encoder(tmp_path)  # a file without a decoder
-    model, tokens = cast("LateWhisper", OldDecoder()), cast("WhisperTokens", None)
-    assert load_decoder(tmp_path, EngineOptions(device="cpu"), model, tokens) is None
+    tokens = cast("WhisperTokens", None)
+    assert load_decoder(tmp_path, EngineOptions(device="cpu"), tokens) is None
     assert "takes longer" in caplog.text
     assert str(tmp_path) not in caplog.text

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from ctranslate2 import StorageView
 
 from app.runtime.threads_placement import WARM_UP_SECONDS
 from engines.types import Pcm, Samples, Window
@@ -53,12 +54,12 @@ def encoder(quick: Quick) -> Iterator[RowEncoder]:
     made.close()
 
 
-def encoder_of(quick: Quick, *, adaptive: bool) -> RowEncoder:
+def encoder_of(quick: Quick, *, adaptive: bool, for_openvino: bool = False) -> RowEncoder:
     model: Any = SimpleNamespace(
         model=SimpleNamespace(device="cpu"),
         feature_extractor=SimpleNamespace(mel_filters=np.zeros((BANDS, 1))),
     )
-    return RowEncoder(model, cast("OpenVinoEncoder", quick), adaptive=adaptive)
+    return RowEncoder(model, cast("OpenVinoEncoder", quick), adaptive=adaptive, for_openvino=for_openvino)
 
 
 def row(encoder: RowEncoder, frames: int, *, draft: bool = False) -> Row:
@@ -93,6 +94,16 @@ def test_silence_is_encoded_before_a_rest(encoder: RowEncoder, quick: Quick) -> 
     encoder.rest()
     encoder.rest()
     assert quick.log == ["silence", "rest", "rest"]
+
+
+@pytest.mark.parametrize("frames", [600, 3000])
+def test_each_decoder_gets_arrays_of_its_own_kind(quick: Quick, frames: int) -> None:
+    for for_openvino, kind in ((True, np.ndarray), (False, StorageView)):
+        encoder = encoder_of(quick, adaptive=True, for_openvino=for_openvino)
+        rows = [row(encoder, frames)]
+        assert type(encoder.encode(rows)) is kind
+        assert type(encoder.encode(rows * 2)) is kind
+        encoder.close()
 
 
 @pytest.mark.parametrize("frames", [10, 1499, 1500, 2690, 2801, 2901])
