@@ -15,7 +15,7 @@ QUIET_SECONDS = 5.0
 """Seconds without work after which a process returns its freed memory."""
 LARGE_BYTES = 1024 * 1024
 SOUND_BYTES = 256 * 1024
-"""Less than four seconds of sound."""
+"""Four seconds of sound."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The numbers of these parameters in glibc's `malloc.h`."""
 OPERATORS_CHOICES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")

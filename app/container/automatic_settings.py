@@ -63,11 +63,13 @@ def windows_together(settings: Settings) -> int:
     return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_rows
 
 
-def readers() -> int:
+def readers(settings: Settings) -> int:
     """Processes that decode uploads. One decodes a thousand seconds of sound in a second, and two cores
-    transcribe forty of them: a second process, of 33 MB, would have little to do there.
+    transcribe forty of them: a second process, of 33 MB, would have little to do there. A GPU transcribes
+    more.
     """
-    return 1 if cores() <= SMALL_CORES else 2
+    gpus = _usable(_driver(settings), settings.transcription.device_index)
+    return 1 if cores() <= SMALL_CORES and not gpus else 2
 
 
 def _with(group: BaseModel, names: Sequence[str], values: Capacity) -> BaseModel:

@@ -41,7 +41,6 @@ from app.services.voices import VoiceRules, VoiceService
 from app.settings import Settings
 from app.settings.limits import LimitsSettings
 from app.settings.load import groups
-from app.settings.runtime import RuntimeSettings
 from app.store.audit import AuditLog
 from app.store.voices import VoiceStore
 from app.tracing import TracingRules
@@ -259,9 +258,10 @@ def start_entry(settings: Settings) -> AuditEntry:
     return AuditEntry("server.start", "", "done", details)
 
 
-def work_threads(runtime: RuntimeSettings, meters: Meters, shortage: MemoryShortage) -> WorkThreads:
+def work_threads(settings: Settings, meters: Meters, shortage: MemoryShortage) -> WorkThreads:
     """The threads of requests, and the processes in which uploads are decoded, if they are isolated."""
-    rules = ReaderRules(count=readers(), step_seconds=runtime.stuck_seconds)
+    runtime = settings.runtime
+    rules = ReaderRules(count=readers(settings), step_seconds=runtime.stuck_seconds)
     pool = ReaderPool(ReaderOrder(read, warm), rules, meters) if runtime.isolate_readers else None
     return WorkThreads(runtime.decode_threads, shortage, pool)
 

@@ -80,7 +80,7 @@ class Container:
         self.files = builders.edited_files(settings.limits.request_seconds)
         self.meters = Meters()
         self.shortage = MemoryShortage()
-        self.threads = builders.work_threads(settings.runtime, self.meters, self.shortage)
+        self.threads = builders.work_threads(settings, self.meters, self.shortage)
         self.file_threads = WorkThreads(1, self.shortage)
         finder = catalog.EngineFinder(transcribers, synthesizers, diarizers)
         self.place = place(settings, finder, self.meters)

@@ -35,6 +35,10 @@ own, so that a second crash can only be its fault.
 MOST_KILLS = 12
 """Readers that the system may kill (for example for lack of memory) at one step until the upload is refused.
 """
+MOST_STEPS_AT_ONCE = 10
+"""A reader that skips items that were given before may take the time of as many steps as it skips, but of at
+most so many. When a reader ends, all uploads that it decoded are begun again, at the same time.
+"""
 POLL_SECONDS = 0.1
 """Seconds between two checks whether the request was cancelled."""
 END_SECONDS = 5.0
@@ -57,6 +61,8 @@ class ReadStream:
         """The answer to the last call; None before the first one."""
         self._number = 0
         self._given = 0
+        self._steps = 1
+        """Steps that the last call asked for, with those that are skipped."""
         self._crashes = self._kills = self._false_starts = 0
 
     def next_item(self) -> object:
@@ -72,7 +78,8 @@ class ReadStream:
                 self._count_start(death)
                 continue
             try:
-                item = self._awaited(reader, step, self._pool.rules.step_seconds, "did not answer")
+                seconds = self._pool.rules.step_seconds * self._steps
+                item = self._awaited(reader, step, seconds, "did not answer")
             except EngineDied as death:
                 self._leave()
                 self._count(death)
@@ -109,9 +116,10 @@ class ReadStream:
         """Asks for the next item. A reader that does not have the upload yet is given it, and skips the items
         that were given before.
         """
+        self._steps = 1
         if self._number:
             return reader.begin(NextItem(self._number))
-        self._number = next(_numbers)
+        self._number, self._steps = next(_numbers), min(1 + self._given, MOST_STEPS_AT_ONCE)
         call = OpenStream(self._number, self._data, self._options, self._given)
         return reader.begin(call, None if self._file is None else self._file.fileno())
 

@@ -6,10 +6,11 @@ Law: Alembic is imported here and in `migrations` alone, and only when it is use
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,8 +26,11 @@ from app.store.sqlite_file import sqlite_file
 from app.store.tables import HEAD
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from alembic.config import Config
 
+PR_SET_PDEATHSIG = 1
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
@@ -93,11 +97,36 @@ def upgrade_in_a_copy(url: str) -> None:
     if sys.platform != "linux":  # elsewhere, libraries of the system may not survive a fork
         upgrade(url)
         return
+    context = get_context("fork")
+    told, teller = context.Pipe(duplex=False)
+    copy = context.Process(target=_upgrade_and_tell, args=(url, teller, os.getpid()))
+    copy.start()
+    teller.close()
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as copy:
-            copy.submit(upgrade, url).result()
-    except BrokenProcessPool:
-        raise DatabaseError("The process that changes the database's schema was ended.") from None
+        failure = told.recv()
+    except EOFError:
+        failure = DatabaseError("The process that changes the database's schema was ended.")
+    except BaseException:  # Ctrl-C
+        copy.terminate()
+        raise
+    finally:
+        copy.join()
+    if failure is not None:
+        raise failure
+
+
+def _upgrade_and_tell(url: str, teller: Connection, parent: int) -> None:
+    """`upgrade` in a process that ends when its parent does, and sends how it failed, or None."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells of Ctrl-C
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    try:
+        upgrade(url)
+    except Exception as wrong:  # noqa: BLE001 - it is raised again where it is received
+        teller.send(wrong)
+    else:
+        teller.send(None)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ language.
 
 from __future__ import annotations
 
+import io
 import lzma
 import math
 import os
@@ -14,7 +15,8 @@ import tempfile
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +71,20 @@ def _guesser() -> LanguageGuesser:
 
 
 class StoredNumbers:
-    """A table whose numbers are read from a file, one row at a time. Any thread may use it."""
+    """A table whose numbers are read from a file, one row at a time. Any thread may use it. Where there can
+    be no file, they are in memory.
+    """
 
     def __init__(self, table: NDArray[Any]) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the table is used
-        table.tofile(self._file)
-        self._file.flush()
-        self._number, self._type, self._width = self._file.fileno(), table.dtype, table[0].nbytes
+        self._type, self._width = table.dtype, table[0].nbytes
+        self._file = _stored(table)
+        self._whole = b"" if self._file else table.tobytes()
 
     def row(self, at: int) -> bytes:
-        return os.pread(self._number, self._width, at * self._width)
+        first = at * self._width
+        if self._file:
+            return os.pread(self._file.fileno(), self._width, first)
+        return self._whole[first : first + self._width]
 
     def rows(self, places: Iterable[int]) -> NDArray[Any]:
         """The rows at these places, one behind the other."""
@@ -88,7 +94,27 @@ class StoredNumbers:
         return int.from_bytes(self.row(at), sys.byteorder)
 
     def __del__(self) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
+
+
+def _stored(table: NDArray[Any]) -> IO[bytes] | None:
+    """A file without a name that holds the table; None where there can be none."""
+    file = _temporary()
+    try:
+        if file:
+            table.tofile(file)
+            file.flush()
+    except OSError:  # the disk is full
+        return None
+    return file
+
+
+def _temporary() -> IO[bytes] | None:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 class LanguageGuesser:
@@ -100,18 +126,14 @@ class LanguageGuesser:
         from py3langid.langid import MODEL_DIR, MODEL_FILE, visit_counts
 
         self._visits = visit_counts
-        with tempfile.TemporaryFile() as unpacked:
-            with lzma.open(MODEL_DIR / MODEL_FILE) as packed:
-                shutil.copyfileobj(packed, unpacked, COPIED_BYTES)
-            unpacked.seek(0)
-            with np.load(unpacked, allow_pickle=False) as arrays:
-                names = arrays["classes"].tolist()
-                columns = [at for at, name in enumerate(names) if name in languages]
-                self._languages, self._priors = [names[at] for at in columns], arrays["pc"][columns]
-                self._rows = memoryview(arrays["nextmove_row"].astype(np.uint32) << BYTE_BITS)
-                self._features = memoryview(arrays["out_feat"])
-                self._moves = StoredNumbers(arrays["nextmove"])
-                self._weights = StoredNumbers(np.ascontiguousarray(arrays["ptc"][:, columns]))
+        with _unpacked(MODEL_DIR / MODEL_FILE) as unpacked, np.load(unpacked, allow_pickle=False) as arrays:
+            names = arrays["classes"].tolist()
+            columns = [at for at, name in enumerate(names) if name in languages]
+            self._languages, self._priors = [names[at] for at in columns], arrays["pc"][columns]
+            self._rows = memoryview(arrays["nextmove_row"].astype(np.uint32) << BYTE_BITS)
+            self._features = memoryview(arrays["out_feat"])
+            self._moves = StoredNumbers(arrays["nextmove"])
+            self._weights = StoredNumbers(np.ascontiguousarray(arrays["ptc"][:, columns]))
 
     def guess(self, text: str) -> tuple[str, float]:
         """The likeliest language, and its probability."""
@@ -128,3 +150,20 @@ class LanguageGuesser:
         chances /= chances.sum()
         best = int(chances.argmax())
         return self._languages[best], float(chances[best])
+
+
+def _unpacked(file: Path) -> IO[bytes]:
+    """What is packed in that file, from its start: in a file without a name, or else in memory."""
+    with lzma.open(file) as packed:
+        for found in (_temporary(), io.BytesIO()):
+            if found is None:
+                continue
+            try:
+                shutil.copyfileobj(packed, found, COPIED_BYTES)
+            except OSError:  # the disk is full
+                found.close()
+                packed.seek(0)
+                continue
+            found.seek(0)
+            return found
+    raise AssertionError("memory takes all that there is")

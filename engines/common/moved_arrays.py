@@ -33,15 +33,18 @@ def without_large_arrays(model: memoryview, file: Path, to: EvictableArrays) -> 
     """The model without its large arrays, and those, which are moved into `to`. A session needs both.
 
     In the model each array is marked as one in another file, and `file` is named; nothing is read from there,
-    but ONNX has no other mark for an array that is not in the graph. Raises `ValueError` if it is damaged.
+    but ONNX has no other mark for an array that is not in the graph. Raises `ValueError` if it is damaged or
+    unusual.
     """
-    kept, moved = list[memoryview | bytes](), dict[str, NDArray[Any]]()
+    kept, moved, names = list[memoryview | bytes](), dict[str, NDArray[Any]](), set[bytes]()
     for number, contents, whole in fields(model):
         if number != GRAPH_OF_MODEL:
             kept.append(whole)
             continue
         graph = list[memoryview | bytes]()
         for inner, array, piece in fields(contents):
+            if inner == ARRAY_OF_GRAPH:
+                _look(array, names)
             found = moved_array(array, file, to) if inner == ARRAY_OF_GRAPH else None
             if found is None:
                 graph.append(piece)
@@ -51,6 +54,17 @@ def without_large_arrays(model: memoryview, file: Path, to: EvictableArrays) -> 
             graph += [head(ARRAY_OF_GRAPH, len(told)), told]
         kept += [head(GRAPH_OF_MODEL, sum(map(len, graph))), *graph]
     return b"".join(kept), GivenArrays(file, moved)
+
+
+def _look(array: memoryview, names: set[bytes]) -> None:
+    """Adds the array's name. Raises `ValueError` if it is there already, or if the array is in another file:
+    the session finds those beside a file that it reads itself.
+    """
+    parts = [(number, contents) for number, contents, _ in fields(array) if number != NUMBERS_OF_ARRAY]
+    name = b"".join(bytes(contents) for number, contents in parts if number == NAME_OF_ARRAY)
+    if name in names or any(number == PLACE_OF_ARRAY for number, _ in parts):
+        raise ValueError("arrays of one name, or in another file")
+    names.add(name)
 
 
 def moved_array(array: memoryview, file: Path, to: EvictableArrays) -> tuple[str, bytes, NDArray[Any]] | None:

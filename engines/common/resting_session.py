@@ -59,6 +59,8 @@ def resting_session(
         graph, given = without_large_arrays(whole, model, weights)
     except (OSError, ValueError):
         return RestingSession(session(model, options))  # which tells what is wrong with the file
+    if not given.arrays:  # nobody has measured such a graph as it is written
+        return RestingSession(session(model, options, memory_plans=memory_plans, packed=packed))
     made = session(graph, options, memory_plans=memory_plans, optimized=False, given=given, packed=packed)
     return RestingSession(made, weights)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from engines.errors import EngineError, EngineMissing, import_failure
@@ -136,14 +138,27 @@ class Phonemes:
 
 
 def divided(phonemes: str) -> list[str]:
-    """The phonemes of each pass."""
+    """The phonemes of each pass: of a long sentence, or of short ones that follow each other."""
+    from kokoro_onnx.chunker import SENTENCE_MARKS, split_phonemes
+
+    sentences = re.split(rf"(?<=[{re.escape(SENTENCE_MARKS)}])\s+", phonemes.strip())
+    passes: list[str] = []
+    for long, group in groupby(sentences, key=lambda one: len(one) > PHONEMES_PER_PASS):
+        if long:
+            passes += (part for sentence in group for part in _parts(sentence))
+        else:
+            passes += split_phonemes(" ".join(group), PHONEMES_PER_PASS)
+    return passes
+
+
+def _parts(sentence: str) -> list[str]:
+    """The passes of a long sentence. They end with a clause; one is divided at a space only if it must be."""
     from kokoro_onnx.chunker import split_phonemes
 
-    most = {SENTENCE_PAUSE: 0, CLAUSE_PAUSE: PHONEMES_PER_SENTENCE, WORD_PAUSE: LONGEST_PASS}
     parts: list[str] = []
-    for part in split_phonemes(phonemes, PHONEMES_PER_PASS):
+    for part in split_phonemes(sentence, PHONEMES_PER_SENTENCE):
         whole = f"{parts[-1]} {part}" if parts else ""
-        if parts and len(whole) <= most[pause(parts[-1])]:
+        if parts and pause(parts[-1]) == WORD_PAUSE and len(whole) <= LONGEST_PASS:
             parts[-1] = whole
         else:
             parts.append(part)
@@ -173,8 +188,9 @@ def _unload_chinese() -> None:
     """Frees the modules that were imported for Chinese: their dictionaries are in them, 57 MB of words and as
     much of how they sound.
     """
-    for name in [name for name in sys.modules if name.partition(".")[0] in CHINESE_MODULES]:
-        del sys.modules[name]
+    for name in list(sys.modules):  # other threads import meanwhile
+        if name.partition(".")[0] in CHINESE_MODULES:
+            sys.modules.pop(name, None)
     logging.getLogger("jieba").handlers.clear()  # each import adds one
     gc.collect()  # functions and their module refer to each other
 

@@ -43,9 +43,9 @@ def place_on_gpu(folder: Path, options: EngineOptions) -> tuple[WhisperModel, in
     missing = cuda_libraries.preload()
     try:
         return _on_gpu(folder, options)
-    except ImportError:
-        raise
     except Exception as failure:
+        if options.device == "cuda" and isinstance(failure, ImportError):
+            raise
         if options.device == "cuda":
             raise WeightsBroken(
                 f"The weights in `{folder.name}` could not be loaded on the GPU."

@@ -108,7 +108,12 @@ def test_windows_of_all_recordings_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -
     assert windows_together(filled(settings(transcription={"device": "cpu"}))) < sys.maxsize
 
 
-def test_two_cores_have_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_cores_without_a_gpu_have_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic_settings, "driver", lambda: None)
     for count, expected in ((1, 1), (2, 1), (3, 2), (64, 2)):
         monkeypatch.setattr(automatic_settings, "cores", lambda count=count: count)
-        assert readers() == expected
+        assert readers(settings()) == expected
+    pretend(monkeypatch, gpu(0, 24))
+    monkeypatch.setattr(automatic_settings, "cores", lambda: 2)
+    assert readers(filled(settings())) == 2
+    assert readers(filled(settings(transcription={"device": "cpu"}))) == 1

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.store.migration_lock import migration_lock
 from app.store.migrations import MIGRATIONS, upgrade, upgrade_if_needed
 from app.store.schema_check import check_schema, revision_of
 from app.store.tables import HEAD
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +71,49 @@ def test_in_a_copy_of_the_process_alembic_does_not_stay(tmp_path: Path) -> None:
     assert asyncio.run(revision_of(Database(url))) == HEAD
     (tmp_path / "file").write_text("no folder")
     assert copied(f"sqlite:///{tmp_path}/file/new.db").startswith("refused: The folder")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+@pytest.mark.parametrize("ending", ["kill", "raise KeyError('no')"])
+def test_a_copy_that_ends_or_fails_is_told(tmp_path: Path, ending: str) -> None:
+    code = f"""
+import os, signal
+from app.store import migrations
+from app.store.database import DatabaseError
+def upgrade(url):
+    {"os.kill(os.getpid(), signal.SIGKILL)" if ending == "kill" else ending}
+migrations.upgrade = upgrade
+try:
+    migrations.upgrade_in_a_copy("sqlite:///{tmp_path}/new.db")
+except (DatabaseError, KeyError) as wrong:
+    print(type(wrong).__name__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["DatabaseError" if ending == "kill" else "KeyError"]
+    assert not done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_copy_ends_with_its_parent(sent: signal.Signals) -> None:
+    code = """
+import os, time
+from app.store import migrations
+def upgrade(url):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+migrations.upgrade = upgrade
+migrations.upgrade_in_a_copy("sqlite:///nowhere.db")
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        copy = int(process.stdout.readline())
+        process.send_signal(sent)
+        process.communicate(timeout=60)  # which waits until the copy has closed its output too
+    wait_until(lambda: not Path(f"/proc/{copy}").exists(), 60)
 
 
 def migrate_as_a_newer_version(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tomllib
 import tracemalloc
+from collections.abc import Callable
+from typing import IO
 
 import pytest
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -12,6 +16,7 @@ from app.text.language import LATIN_LANGUAGES, MIN_PROBABILITY, LanguageGuesser,
 from engines.writing_scripts import primary_subtag
 from tests.conftest import ROOT
 
+TEXT = "This is a sentence in plain English, and quite a long one."
 MOST_BYTES = 3_000_000
 """Bytes that the guesser may keep; the library keeps 60 MB, or 18 with its largest table in a file."""
 
@@ -71,3 +76,27 @@ def test_a_tag_of_three_letters_is_no_other_language(tag: str, subtag: str) -> N
     """Filipino is not Finnish, as the first two letters would say."""
     assert primary_subtag(tag) == subtag
     assert text_language("Hi.", tag) == tag
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError("there is no room")
+
+
+def full(*_: object, **__: object) -> IO[bytes]:
+    class Full(io.BytesIO):
+        def write(self, *_: object) -> int:
+            raise OSError("no room is left")
+
+        def fileno(self) -> int:
+            return os.open("/dev/full", os.O_RDWR)
+
+    return Full()
+
+
+@pytest.mark.parametrize("temporary", [refuse, full])
+def test_without_room_for_files_the_numbers_are_in_memory(
+    monkeypatch: pytest.MonkeyPatch, temporary: Callable[..., object]
+) -> None:
+    usual = LanguageGuesser(LATIN_LANGUAGES).guess(TEXT)
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary)
+    assert LanguageGuesser(LATIN_LANGUAGES).guess(TEXT) == usual

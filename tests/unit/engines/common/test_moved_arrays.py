@@ -76,3 +76,13 @@ def test_a_damaged_model_is_refused_or_read(tmp_path: Path) -> None:
     sizes_that_do_not_fit.dims[0] += 1
     with pytest.raises(ValueError, match="reshape"):
         moved(file, sizes_that_do_not_fit)
+
+
+def test_arrays_of_one_name_or_in_another_file_are_left_to_the_session(tmp_path: Path) -> None:
+    large = numpy_helper.from_array(np.zeros(LARGE_BYTES, np.float32), "weights")
+    small = numpy_helper.from_array(np.zeros(2, np.float32), "weights")
+    elsewhere = TensorProto(name="far", data_type=1, dims=[2], data_location=TensorProto.EXTERNAL)
+    elsewhere.external_data.add(key="location", value="far.bin")
+    for arrays in ((large, large), (large, small), (large, elsewhere)):
+        with pytest.raises(ValueError, match="arrays"):
+            moved(tmp_path / "graph.onnx", *arrays)
