@@ -68,7 +68,7 @@ def test_in_a_copy_of_the_process_alembic_does_not_stay(tmp_path: Path) -> None:
 
     url = f"sqlite:///{tmp_path}/new.db"
     assert copied(url).split() == ["here:", "False"]
-    assert asyncio.run(revision_of(Database(url))) == HEAD
+    asyncio.run(checked(url))
     (tmp_path / "file").write_text("no folder")
     assert copied(f"sqlite:///{tmp_path}/file/new.db").startswith("refused: The folder")
 
