@@ -18,7 +18,7 @@ from engines.cores import cores
 from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 
 SMALL_CORES = 2
-"""With so many cores, one process decodes all uploads."""
+"""With at most so many cores, and no GPU, one process decodes all uploads."""
 BATCHES_OF_A_CALL = 2
 """For each batch that a model can run at once, recordings have two full batches of windows in work: one that
 runs, and one that waits.

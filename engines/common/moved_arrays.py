@@ -26,7 +26,7 @@ KEY_OF_ENTRY, VALUE_OF_ENTRY, IN_ANOTHER_FILE = 1, 2, 1
 MOVED_KINDS = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8"}
 """The kinds of numbers that are moved, by the numbers that ONNX has for them."""
 LARGE_BYTES = 16 * 1024
-"""Arrays of at least this size are worth pages of their own."""
+"""Arrays of fewer bytes stay in the graph, because each one that is moved begins a new page of memory."""
 
 
 def without_large_arrays(model: memoryview, file: Path, to: EvictableArrays) -> tuple[bytes, GivenArrays]:

@@ -26,7 +26,7 @@ class HeardRows:
     """`IMPOSSIBLE` where a row has no position, else 0: (rows, 1, 1, positions)."""
 
     def keys_of_head(self, layer: int, head: int) -> Floats:
-        """The keys of the first row: (positions, width of a head)."""
+        """The keys of one head of a layer, of the first row: (positions, width of a head)."""
         keys = self.keys[2 * layer, 0, head, : self._end(0)]
         if keys.dtype == np.uint16:
             return (keys.astype(np.uint32) << 16).view(np.float32)

@@ -103,7 +103,7 @@ class QuickDecoder:
         return self._quick.listen(numbers(encoded)[row : row + 1])
 
     def rest(self) -> None:
-        """Gives memory back."""
+        """Gives back the memory that inferences have left, and the weights that are kept twice."""
         self._quick.rest()
 
     def _keep(self, encoded: Encoded, heard: Heard) -> Heard:

@@ -136,7 +136,7 @@ def test_log_probabilities_do_not_change_the_text_where_openvino_decodes(
     transcriber: Transcriber, speech: Floats
 ) -> None:
     if not getattr(transcriber, "_mixes_lengths", True):
-        pytest.skip("CTranslate2 decodes, which gives them for a single text alone")
+        pytest.skip("CTranslate2 decodes here, and searches greedily where log-probabilities are asked for")
     window = Window(Pcm(speech))
     plain, told = (
         transcriber.transcribe([window], TranscribeOptions(logprobs=one))[0] for one in (False, True)

@@ -60,7 +60,9 @@ print("here:", "alembic" in sys.modules)
 ADDITIONS = {"create_table", "add_column", "create_index"}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the schema is changed in a copy of the process on Linux alone"
+)
 def test_in_a_copy_of_the_process_alembic_does_not_stay(tmp_path: Path) -> None:
     def copied(url: str) -> str:
         command = [sys.executable, "-c", IN_A_COPY, url]
@@ -73,7 +75,9 @@ def test_in_a_copy_of_the_process_alembic_does_not_stay(tmp_path: Path) -> None:
     assert copied(f"sqlite:///{tmp_path}/file/new.db").startswith("refused: The folder")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the schema is changed in a copy of the process on Linux alone"
+)
 @pytest.mark.parametrize("ending", ["kill", "raise KeyError('no')"])
 def test_a_copy_that_ends_or_fails_is_told(tmp_path: Path, ending: str) -> None:
     code = f"""
@@ -95,7 +99,9 @@ except (DatabaseError, KeyError) as wrong:
     assert not done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, libraries may not survive a fork")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the schema is changed in a copy of the process on Linux alone"
+)
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_copy_ends_with_its_parent(sent: signal.Signals) -> None:
     code = """
