@@ -21,9 +21,11 @@ class BatchLimits:
     seconds: float = float("inf")
     """The most seconds of audio, so that the next batch need not wait long; a single row always fits."""
 
-    def shared(self, waiting: int, free: int) -> BatchLimits:
-        """The limits of a batch if the waiting rows are divided evenly among the `free` threads."""
-        share = math.ceil(waiting / max(1, free))
+    def shared(self, rows: int, threads: int) -> BatchLimits:
+        """The limits of a batch if all rows, those that wait and those in work, are divided evenly among the
+        threads.
+        """
+        share = math.ceil(rows / threads)
         return replace(self, rows=max(1, min(self.rows, share)))
 
 

@@ -28,6 +28,8 @@ from engines.errors import EngineDied, EngineError, EngineOutOfMemory, GivenUp, 
 from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
+GATHERING_SHARE = 0.1
+"""After a batch of several requests, its thread waits at most this part of the time that the batch took."""
 
 
 class Lane:
@@ -136,25 +138,32 @@ class Lane:
             try:
                 if number == 0:
                     self.life.tend()
-                self._work_once()
+                self._queue.gather(*self._work_once())
             except Exception:  # if this thread ended, all later requests would wait forever
                 log.exception("a thread of the lane %s goes on after a fault", self.name)
 
-    def _work_once(self) -> None:
-        """Runs one batch, if entries wait. If the model cannot be loaded, all waiting entries fail."""
+    def _work_once(self) -> tuple[int, float]:
+        """Runs one batch, if entries wait. If the model cannot be loaded, all waiting entries fail.
+
+        Returns the number of requests in it, and how many seconds to `gather` as many.
+        """
         self._queue.drop_abandoned()
         if not self._queue.waiting:
-            return
+            return 0, 0.0
         try:
             with self.life.lease(self._queue.wanted) as host:
                 self._hire(host.calls)
-                self._take_one(host)
+                return self._take_one(host)
         except Exception as failure:  # noqa: BLE001 - every kind of failure is given to the requests that wait
             self._meters.failed(self.name, self._queue.refuse_all(failure))
             log.warning("model %s cannot work: %s", self.name, failure)
+            return 0, 0.0
 
-    def _take_one(self, host: Host) -> None:
-        """Runs one batch. Each entry gets a result or a failure, and nothing is raised."""
+    def _take_one(self, host: Host) -> tuple[int, float]:
+        """Runs one batch. Each entry gets a result or a failure, and nothing is raised. Returns what
+        `_work_once` does.
+        """
+        began = time.monotonic()
         batch = self._queue.take(host.calls)
         try:
             if batch:
@@ -164,7 +173,8 @@ class Lane:
         finally:
             for entry in batch:
                 entry.refuse(EngineError("The engine gave up."))
-            self._queue.done()
+            self._queue.done(len(batch))
+        return len({entry.permit.number for entry in batch}), GATHERING_SHARE * (time.monotonic() - began)
 
     def _do(self, host: Host, batch: Sequence[Entry[object]], *, alone: bool = False) -> None:
         """Gives each entry a result. If the batch fails, each of its rows is tried alone.

@@ -93,6 +93,7 @@ class WorkQueue:
         # A reentrant lock, because cancelling a future calls back on the same thread.
         self._changed = threading.Condition(threading.RLock())
         self._running = 0
+        self._rows_running = 0
         self._closed = False
 
     @property
@@ -131,6 +132,18 @@ class WorkQueue:
                 self._changed.wait(due())
             return not self._closed
 
+    def gather(self, requests: int, patience: float) -> None:
+        """After a batch of so many requests: waits until as many wait, at most `patience` seconds.
+
+        Clients that were answered together come again together, but for some milliseconds. Without it, the
+        first one would be a batch of its own, the others would wait for its end, and most batches would have
+        one row. It ends at once if a row is urgent, and does not keep other threads from taking rows.
+        """
+        if requests < 2:
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._together(requests), patience)
+
     def wake(self) -> None:
         """Wakes all sleeping threads, so that they call their `due` functions again."""
         with self._changed:
@@ -148,14 +161,17 @@ class WorkQueue:
         with self._changed:
             self._running += 1
             self._drop_abandoned()
-            batch = self._picked(calls - self._running + 1)
+            picked = self._picked(calls)
             self._note()
-        return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+            batch = [entry for entry in picked if entry.future.set_running_or_notify_cancel()]
+            self._rows_running += len(batch)
+        return batch
 
-    def done(self) -> None:
-        """Notes that a batch from `take` has ended."""
+    def done(self, rows: int) -> None:
+        """Notes that a batch from `take` with so many rows has ended."""
         with self._changed:
             self._running -= 1
+            self._rows_running -= rows
 
     def drop_abandoned(self) -> None:
         """Removes the entries of cancelled requests."""
@@ -180,6 +196,10 @@ class WorkQueue:
             self._changed.notify_all()
         self.refuse_all(ShuttingDown())
 
+    def _together(self, requests: int) -> bool:
+        entries = self._entries.values()
+        return len({one.permit.number for one in entries}) >= requests or any(one.urgent for one in entries)
+
     def _left(self, number: int, future: Future[object]) -> None:
         """Called when the future of an entry is done. If it was cancelled, the entry leaves the queue at
         once.
@@ -200,15 +220,15 @@ class WorkQueue:
         if gone:
             self._note()
 
-    def _picked(self, free: int) -> list[Entry[object]]:
-        """Removes and returns the next batch. `free`: number of threads that could take one, including the
-        caller.
-        """
+    def _picked(self, calls: int) -> list[Entry[object]]:
+        """Removes and returns the next batch, for one of `calls` threads."""
         waiting = [
             WaitingRow(number, entry.permit.number, entry.key, entry.seconds, entry.urgent)
             for number, entry in self._entries.items()
         ]
-        chosen = set(pick(waiting, self._shares, self._limits.shared(len(waiting), free)))
+        chosen = set(
+            pick(waiting, self._shares, self._limits.shared(len(waiting) + self._rows_running, calls))
+        )
         batch = [self._entries.pop(item.id) for item in waiting if item.id in chosen]
         left = {entry.permit.number for entry in self._entries.values()}
         self._shares = self._shares.served([item for item in waiting if item.id in chosen], left)

@@ -171,6 +171,7 @@ def _decode(
         suppress_tokens=tokens.suppressed,
         max_initial_timestamp_index=FIRST_TIMESTAMP,
         **_search_options(search),
+        **(_loop_options(tokens, options) if search.temperature and isinstance(model, QuickDecoder) else {}),
     )
     return [_decoded(result, tokens, search.temperature, options) for result in results]
 
@@ -184,6 +185,15 @@ def _search_options(search: Search) -> dict[str, Any]:
             "sampling_temperature": search.temperature,
         }
     return {"beam_size": search.beams}
+
+
+def _loop_options(tokens: WhisperTokens, options: TranscribeOptions) -> dict[str, Any]:
+    """Lets OpenVINO's decoder end a drawn text that repeats itself, once it would be taken for a loop."""
+
+    def is_loop(drawn: Sequence[int]) -> bool:
+        return compression_ratio(tokens.decode(drawn).strip()) > options.compression_ratio_threshold
+
+    return {"is_loop": is_loop}
 
 
 def _decoded(

@@ -9,7 +9,7 @@ Law: encodings and prompts in, texts out; what they are used for is not known he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -156,16 +156,21 @@ class OpenVinoDecoder:
         texts: int,
         temperature: float,
         most_tokens: Sequence[int],
+        is_loop: Callable[[Tokens], bool],
     ) -> list[list[TextOfRow]]:
         """Texts of each row that are drawn at random, the likeliest first. The same row always has the same
-        ones. The rest is as in `generate`.
+        ones. `is_loop`: whether a text that repeats itself can be given up. The rest is as in `generate`.
         """
         found = []
         for row, most in enumerate(most_tokens):
             alone = heard.alone(row)
             random = generators(alone.keys[:, 0], temperature, texts)
             sampled = SampledTexts(
-                temperature=temperature, most_tokens=most, end=self.known.end, random=random
+                temperature=temperature,
+                most_tokens=most,
+                end=self.known.end,
+                random=random,
+                is_loop=is_loop,
             )
             count = min(DRAWN_FROM, most_likeliest(self.known))
             (none,) = self._searched(alone, prompts[row : row + 1], sampled, count)

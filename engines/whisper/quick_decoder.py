@@ -64,7 +64,7 @@ class QuickDecoder:
 
     def generate(self, encoded: Encoded, prompts: list[list[int]], **options: Any) -> list[GeneratedText]:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
-        row.
+        row, and `is_loop` says whether a drawn text that repeats itself can be given up.
         """
         length = options["max_length"]
         lengths = [length] * len(prompts) if isinstance(length, int) else length
@@ -77,7 +77,14 @@ class QuickDecoder:
             self._keep(encoded, heard)
         if temperature := options.get("sampling_temperature", 0):
             texts = options["num_hypotheses"]
-            drawn = self._quick.sample(heard, prompts, texts=texts, temperature=temperature, most_tokens=most)
+            drawn = self._quick.sample(
+                heard,
+                prompts,
+                texts=texts,
+                temperature=temperature,
+                most_tokens=most,
+                is_loop=options["is_loop"],
+            )
             return [_generated(*row) for row in drawn]
         found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
         return [_generated(one) for one in found]

@@ -4,14 +4,15 @@ section 4.5).
 As in CTranslate2 4.8 (`GreedySearch` in src/decoding.cc with a random sampler), the texts of a row are drawn
 independently of each other, and a temperature changes how tokens are drawn, not how likely they count. Other
 than there, tokens are drawn from the likeliest ones of each kind, and each row is drawn alone, so that it has
-the same texts whatever else was in its batch.
+the same texts whatever else was in its batch; and a text that only repeats itself ends there, because no
+loop is taken where there is another text.
 
 Law: pure, but for the generators of random numbers that it is given; no model is run here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,20 +22,39 @@ from numpy.typing import NDArray
 from engines.whisper.beam_search import Continuation, FoundText, finished
 from engines.whisper.timestamp_rules import Floats, Tokens
 
+REPEATED_TAIL = 24
+"""A text repeats itself if its last tokens, so many, are the same few again and again."""
+LONGEST_REPEATED = 6
+"""The most tokens that are repeated in such a text."""
+
+
+def repeats(text: Tokens) -> bool:
+    """Whether the last tokens of the text (tokens,) are the same few again and again."""
+    last = text[-REPEATED_TAIL:]
+    periods = range(1, LONGEST_REPEATED + 1)
+    return len(last) == REPEATED_TAIL and any(bool((last[n:] == last[:-n]).all()) for n in periods)
+
 
 class SampledTexts:
     """The unfinished texts of one row: a single one in the first step."""
 
     def __init__(
-        self, *, temperature: float, most_tokens: int, end: int, random: Sequence[Generator]
+        self,
+        *,
+        temperature: float,
+        most_tokens: int,
+        end: int,
+        random: Sequence[Generator],
+        is_loop: Callable[[Tokens], bool],
     ) -> None:
         """`most_tokens`: the texts are cut after so many. `end`: the token that ends a text. `random`: one
-        for each text.
+        for each text. `is_loop`: whether a text that repeats itself can be given up.
         """
         self._temperature = temperature
         self._most_tokens = most_tokens
         self._end = end
         self._random = random
+        self._is_loop = is_loop
         self._sums: Floats = np.zeros((1, 0), np.float32)
         """The log-probabilities of the texts after each of their tokens: (texts, tokens)."""
         self._found: list[FoundText] = []
@@ -57,7 +77,8 @@ class SampledTexts:
         )
         said = np.concatenate([self.said[origins], tokens[origins, chosen][:, None]], axis=1)
         ended = said[:, -1] == self._end
-        over = ended | (said.shape[1] == self._most_tokens)
+        looping = [repeats(text) and self._is_loop(text) for text in said]
+        over = ended | looping | (said.shape[1] == self._most_tokens)
         for at in np.flatnonzero(over):
             self._found.append(finished(said[at], sums[at], ended=bool(ended[at])))
         self._random = [one for one, done in zip(self._random, over, strict=True) if not done]

@@ -14,6 +14,7 @@ import pytest
 
 from app.errors import RequestTimedOut, ShuttingDown
 from app.logs import bound, current_request
+from app.runtime import lane as lane_module
 from app.runtime import model_life
 from app.runtime.batching import BatchLimits
 from app.runtime.lane import Lane
@@ -57,6 +58,20 @@ def test_windows_of_several_requests_ride_together(lane: Lane, engine: EchoTrans
     engine.gate.set()
     assert all(future.result(10) for future in futures)
     assert [len(batch) for batch in engine.batches] == [1, 4]
+
+
+def test_clients_that_were_answered_together_ride_together_again(
+    lane: Lane, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "GATHERING_SHARE", 1e6)
+    hold(lane, engine)
+    futures = [submit(lane, window(), admit()) for _ in range(3)]
+    engine.gate.set()
+    wait(futures, 10)
+    again = [submit(lane, window(), admit())]
+    keeps(lambda: lane.waiting == 1)
+    wait([*again, *(submit(lane, window(), admit()) for _ in range(2))], 10)
+    assert [len(batch) for batch in engine.batches] == [1, 3, 3]
 
 
 def test_other_options_make_another_batch(lane: Lane, engine: EchoTranscriber) -> None:

@@ -14,6 +14,9 @@ from ctranslate2.models import Whisper
 from engines.types import TranscribeOptions
 from engines.whisper.decoding_quality import Decoded
 from engines.whisper.fallback import SAMPLED_CANDIDATES, Batch, decode_rows, searches
+from engines.whisper.heard_rows import HeardRows
+from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
+from engines.whisper.quick_decoder import QuickDecoder
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 SAMPLED = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -84,7 +87,7 @@ class Letters:
         return "".join(chr(97 + token) for token in tokens)
 
 
-def run(model: Scripted, *, sampling: bool = True) -> Decoded:
+def run(model: Scripted | QuickDecoder, *, sampling: bool = True) -> Decoded:
     options = TranscribeOptions(greedy_first=True)
     batch = Batch(StorageView.from_array(np.zeros((1, 4, 4), np.float32)), [[1, 2, 3]])
     (result,) = decode_rows(
@@ -125,6 +128,26 @@ def test_text_is_taken_although_a_sampled_loop_is_likelier() -> None:
     assert result.tokens == GOOD
     assert result.avg_logprob == pytest.approx(-0.7 * 20 / 21)
     assert model.calls[-1][0] == 0.2, "no other temperature is needed"
+
+
+def test_a_drawn_text_may_end_once_it_is_a_loop() -> None:
+    class Drawing:
+        """OpenVINO's decoder. It ends a text as soon as it may."""
+
+        def listen(self, encoded: Any) -> HeardRows:
+            return HeardRows(np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.float32))
+
+        def generate(self, heard: Any, prompts: Any, **options: Any) -> list[TextOfRow]:
+            assert "is_loop" not in options
+            return [TextOfRow(LOOP, -0.1, 0.01)]
+
+        def sample(self, heard: Any, prompts: Any, *, is_loop: Any, **options: Any) -> list[list[TextOfRow]]:
+            end = next(size for size in range(1, 224) if is_loop(LOOP[:size]))
+            assert end > 20
+            assert not is_loop(GOOD)
+            return [[TextOfRow(LOOP[:end], -0.1, 0.01), TextOfRow(GOOD, -0.5, 0.01)]]
+
+    assert run(QuickDecoder(cast("OpenVinoDecoder", Drawing()))).tokens == GOOD
 
 
 def test_where_all_samples_are_loops_the_likeliest_counts() -> None:

@@ -21,6 +21,7 @@ from engines.whisper.timestamp_rules import (
     Likeliest,
     NextTokens,
     TimestampRules,
+    Tokens,
     Vocabulary,
     log_probabilities,
 )
@@ -54,6 +55,10 @@ def exact(weights: Weights) -> OpenVinoDecoder:
 @pytest.fixture(scope="module")
 def usual(weights: Weights) -> OpenVinoDecoder:
     return OpenVinoDecoder(NetworkParts(weights), weights, KNOWN, calls=2, threads=1, heads=ALIGNED)
+
+
+def no_loop(_: Tokens) -> bool:
+    return False
 
 
 def encodings(rows: int, positions: int = 40, seed: int = 0) -> Floats:
@@ -165,7 +170,12 @@ def test_a_row_has_the_same_text_beside_longer_ones(exact: OpenVinoDecoder) -> N
         encoded[row, end:] = 0
     together = exact.generate(exact.listen(encoded), [PROMPT] * 4, beams=3, most_tokens=[30, 5, 30, 8])
     drawn = exact.sample(
-        exact.listen(encoded), [PROMPT] * 4, texts=3, temperature=0.8, most_tokens=[30, 5, 30, 8]
+        exact.listen(encoded),
+        [PROMPT] * 4,
+        texts=3,
+        temperature=0.8,
+        most_tokens=[30, 5, 30, 8],
+        is_loop=no_loop,
     )
     for row, (end, most) in enumerate(((40, 30), (10, 5), (25, 30), (1, 8))):
         alone = encoded[row : row + 1, :end]
@@ -173,7 +183,9 @@ def test_a_row_has_the_same_text_beside_longer_ones(exact: OpenVinoDecoder) -> N
         assert text.tokens == together[row].tokens
         assert text.score == pytest.approx(together[row].score, abs=1e-4)
         assert len(text.tokens) <= most
-        (texts,) = exact.sample(exact.listen(alone), [PROMPT], texts=3, temperature=0.8, most_tokens=[most])
+        (texts,) = exact.sample(
+            exact.listen(alone), [PROMPT], texts=3, temperature=0.8, most_tokens=[most], is_loop=no_loop
+        )
         assert [one.tokens for one in texts] == [one.tokens for one in drawn[row]]
 
 
@@ -181,11 +193,15 @@ def test_texts_are_drawn_as_likely_as_they_are(exact: OpenVinoDecoder, weights: 
     """The scores of drawn texts are those of the definition, and a low temperature draws the likeliest."""
     encoded = encodings(1)
     (likeliest,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=[6])
-    (cold,) = exact.sample(exact.listen(encoded), [PROMPT], texts=2, temperature=0.001, most_tokens=[6])
+    (cold,) = exact.sample(
+        exact.listen(encoded), [PROMPT], texts=2, temperature=0.001, most_tokens=[6], is_loop=no_loop
+    )
     assert [one.tokens for one in cold] == [likeliest.tokens] * 2
     assert cold[0].score == pytest.approx(likeliest.score, abs=1e-4)
     assert cold[0].no_speech_prob == pytest.approx(likeliest.no_speech_prob, abs=1e-6)
-    (hot,) = exact.sample(exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6])
+    (hot,) = exact.sample(
+        exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6], is_loop=no_loop
+    )
     assert len({one.tokens for one in hot}) > 1
     assert [one.score for one in hot] == sorted((one.score for one in hot), reverse=True)
 

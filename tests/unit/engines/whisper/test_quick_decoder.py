@@ -23,6 +23,7 @@ from engines.whisper.quick_decoder import (
     load_decoder,
     most_tokens,
 )
+from engines.whisper.timestamp_rules import Tokens
 from engines.whisper.tokens import WhisperTokens
 from tests.support.ctranslate2_file import write_encoder
 
@@ -37,6 +38,10 @@ class Heard:
     text: str
     added: list[int]
     """An element for each row."""
+
+
+def no_loop(_: Tokens) -> bool:
+    return False
 
 
 class NewDecoder:
@@ -65,7 +70,7 @@ class NewDecoder:
         return [TextOfRow((int(heard.text.removeprefix("heard ")),), -0.5, 0.25, (-0.5,))]
 
     def sample(self, heard: Heard, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
-        assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224]}
+        assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224], "is_loop": no_loop}
         return [[TextOfRow((7, 8), -0.5, 0.25), TextOfRow((9,), -0.75, 0.25)]]
 
 
@@ -117,7 +122,7 @@ def test_texts_have_the_log_probabilities_of_their_tokens() -> None:
 
 
 def test_texts_are_drawn_by_openvino() -> None:
-    sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1}
+    sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1, "is_loop": no_loop}
     (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **sampling})
     assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8], [9]], [-0.5, -0.75], 0.25)
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.whisper.sampling import SampledTexts, draw, generators
+from engines.whisper.sampling import LONGEST_REPEATED, REPEATED_TAIL, SampledTexts, draw, generators, repeats
+from engines.whisper.timestamp_rules import Tokens
 
 END = 0
 Floats = NDArray[np.float32]
 
 
-def sampled(most: int, *, texts: int = 4, temperature: float = 1.0) -> SampledTexts:
-    random = [np.random.default_rng(text) for text in range(texts)]
-    return SampledTexts(temperature=temperature, most_tokens=most, end=END, random=random)
+def sampled(
+    most: int, *, texts: Sequence[int] = range(4), is_loop: Callable[[Tokens], bool] = lambda _: False
+) -> SampledTexts:
+    random = [np.random.default_rng(text) for text in texts]
+    return SampledTexts(temperature=1.0, most_tokens=most, end=END, random=random, is_loop=is_loop)
 
 
 def likelihoods(texts: int, chances: Sequence[float]) -> tuple[Floats, NDArray[np.int32]]:
@@ -52,7 +55,7 @@ def test_impossible_tokens_are_never_drawn(temperature: float) -> None:
 
 
 def test_the_score_is_the_mean_log_probability_with_the_end_token() -> None:
-    search = sampled(9, texts=5)
+    search = sampled(9, texts=range(5))
     run(search, [0.25, 0.75])
     found = search.results()
     assert len(found) == 5
@@ -66,16 +69,36 @@ def test_texts_are_cut_after_the_most_tokens() -> None:
     assert {len(text) for text in run(sampled(5), [0.001, 0.999])} == {5}
 
 
+def test_a_text_that_repeats_itself_ends_once_it_counts_as_a_loop() -> None:
+    asked = []
+
+    def is_loop(text: Tokens) -> bool:
+        asked.append(text)
+        return len(text) >= 40
+
+    search = sampled(100, texts=[0, 1], is_loop=is_loop)
+    assert {len(text) for text in run(search, [1e-30, 1.0])} == {40}
+    assert min(len(text) for text in asked) == REPEATED_TAIL
+    assert {text.score for text in search.results()} == {0.0}
+
+
+def test_a_text_that_does_not_repeat_itself_goes_on() -> None:
+    texts = run(sampled(60, is_loop=lambda _: True), [1e-30, *[0.1] * 10])
+    assert {len(text) for text in texts} == {60}
+
+
+@pytest.mark.parametrize("period", range(1, LONGEST_REPEATED + 2))
+def test_texts_that_repeat_a_few_tokens_are_found(period: int) -> None:
+    text = np.resize(np.arange(period, dtype=np.int32), 70)
+    assert repeats(text) == (period <= LONGEST_REPEATED)
+    assert not repeats(text[: REPEATED_TAIL - 1])
+    assert not repeats(np.append(text, 99).astype(np.int32))
+
+
 def test_a_text_does_not_depend_on_the_others_of_its_row() -> None:
     chances = [0.2, 0.3, 0.3, 0.2]
-    together = run(sampled(20, texts=4), chances)
-    alone = [
-        run(
-            SampledTexts(temperature=1.0, most_tokens=20, end=END, random=[np.random.default_rng(text)]),
-            chances,
-        )
-        for text in range(4)
-    ]
+    together = run(sampled(20), chances)
+    alone = [run(sampled(20, texts=[text]), chances) for text in range(4)]
     assert sorted(together) == sorted(text for (text,) in alone)
 
 
@@ -85,15 +108,14 @@ def test_what_is_drawn_does_not_depend_on_the_order_of_candidates() -> None:
     for seed in range(50):
         drawn = []
         for order in ([0, 1, 2, 3], other):
-            random = [np.random.default_rng(seed)]
-            search = SampledTexts(temperature=1.0, most_tokens=1, end=END, random=random)
+            search = sampled(1, texts=[seed])
             search.advance(values[:, order], tokens[:, order])
             drawn.append(search.results()[0].tokens)
         assert drawn[0] == drawn[1]
 
 
 def test_texts_follow_from_those_that_they_continue() -> None:
-    search = sampled(9, texts=6)
+    search = sampled(9, texts=range(6))
     while True:
         before = search.said
         way = search.advance(*likelihoods(len(before), [0.3, 0.4, 0.3]))
