@@ -10,7 +10,7 @@ Law: nothing here is about a certain model.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,17 @@ class RestingSession:
 
 
 def resting_session(
-    model: Path, options: EngineOptions, *, memory_plans: bool = True, packed: bool = True
+    model: Path,
+    options: EngineOptions,
+    *,
+    memory_plans: bool = True,
+    packed: bool = True,
+    rewrite: Callable[[bytes], bytes] | None = None,
 ) -> RestingSession:
-    """A session of that file. On a GPU its weights stay where they are. The rest is as `session` has it."""
+    """A session of that file. On a GPU its weights stay where they are. The rest is as `session` has it.
+
+    `rewrite`: changes the graph, which is given without its large arrays; raises `ValueError` if it cannot.
+    """
     if options.device == "cuda":
         return RestingSession(session(model, options))
     weights = EvictableArrays(model)
@@ -57,6 +65,7 @@ def resting_session(
         with model.open("rb") as file:
             whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         graph, given = without_large_arrays(whole, model, weights)
+        graph = rewrite(graph) if rewrite else graph
     except (OSError, ValueError):
         return RestingSession(session(model, options))  # which tells what is wrong with the file
     if not given.arrays:  # nobody has measured such a graph as it is written

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engines.common.installed import installed
 from engines.common.onnx import shrinking
 from engines.common.resting_session import RestingSession, resting_session
+from engines.common.signed_inputs import signed_inputs_are_quick, with_signed_inputs
 from engines.errors import EngineError, WeightsBroken, import_failure
 from engines.heap import return_large_arrays
 from engines.kokoro.openvino_network import KokoroParts, load_parts
@@ -68,9 +69,14 @@ def load(folder: Path, options: EngineOptions) -> KokoroSynthesizer:
     except ImportError as failure:
         raise import_failure(failure, "kokoro", "kokoro") from failure
     model = _model(folder, options.device)
-    network = load_parts(model, options) or resting_session(model, options, memory_plans=False, packed=False)
+    network = load_parts(model, options) or _whole(model, options)
     return_large_arrays(LARGE_BYTES)  # else those of sentences of many lengths stay
     return KokoroSynthesizer(folder, network, phonemes, shrinking(options))
+
+
+def _whole(model: Path, options: EngineOptions) -> RestingSession:
+    rewrite = with_signed_inputs if signed_inputs_are_quick() else None
+    return resting_session(model, options, memory_plans=False, packed=False, rewrite=rewrite)
 
 
 def _model(folder: Path, device: str) -> Path:
