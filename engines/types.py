@@ -17,6 +17,8 @@ Task = Literal["transcribe", "translate"]
 
 SAMPLE_RATE = 16_000
 """Hertz of all speech that goes into transcription."""
+SURE_PROBABILITY = 0.5
+"""A language that is less likely than this may be any other one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +133,11 @@ class LanguageGuess:
     code: str
     probability: float
     """0..1; 1 where the language was given."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is likelier than all others together."""
+        return self.probability >= SURE_PROBABILITY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,8 +79,6 @@ TOKENS_PER_SECOND = 15
 """More tokens than TOKENS_AT_ONCE + TOKENS_PER_SECOND * seconds are a loop in any language."""
 SHORT_MIN_LOGPROB = -1.0
 """Mean log-probability below which the result of a short encoding is doubtful."""
-MIN_LANGUAGE_PROBABILITY = 0.5
-"""Probability below which a detected language is doubtful."""
 
 
 @dataclass(slots=True)
@@ -140,11 +138,7 @@ class Row:
     @property
     def unsure_of_language(self) -> bool:
         """Whether the language that a short encoding told is unsure."""
-        return (
-            not self.full
-            and self.language is not None
-            and self.language.probability < MIN_LANGUAGE_PROBABILITY
-        )
+        return not self.full and self.language is not None and not self.language.sure
 
     @property
     def frames(self) -> int:

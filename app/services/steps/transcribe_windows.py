@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -121,9 +121,9 @@ class WindowTranscriber:
                 async for cut in cuts:
                     running.append(self._begun(cut))
                     while len(running) >= self._most:
-                        yield await self._finished(running.popleft())
+                        yield await self._finished(running.popleft(), running)
             while running:
-                yield await self._finished(running.popleft())
+                yield await self._finished(running.popleft(), running)
         finally:
             self._together.recordings -= 1
             for window in running:
@@ -142,13 +142,15 @@ class WindowTranscriber:
     def _begun(self, cut: Cut) -> _InWork:
         return _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)
 
-    async def _finished(self, window: _InWork) -> WindowResult:
-        """Waits for the result of a window, and counts its seconds as done.
+    async def _finished(self, window: _InWork, later: Sequence[_InWork]) -> WindowResult:
+        """Waits for the result of a window, and counts its seconds as done. `later`: windows in work.
 
-        The language of the first window with text is the language of the recording. A window that was begun
-        before that was known, and detected another language, is transcribed again.
+        The language of the first window with text is the language of the recording, if it is sure of it. A
+        window that was begun before that was known, and detected another language, is transcribed again.
         """
         result = await window.task
+        if not self._language and result.segments and later:
+            self._language = await self._surer(result.language, later[0])
         if window.detects and self._language and result.language.code != self._language.code:
             result = await self._transcribe(window.cut)
         self._permit.worked(window.cut.end - self._done)
@@ -158,6 +160,14 @@ class WindowTranscriber:
         ):  # an English-only model gives English whatever language the request names
             self._language = result.language
         return result
+
+    async def _surer(self, language: LanguageGuess, following: _InWork) -> LanguageGuess:
+        """The language of the first window, or that of the second one, if it has text and is surer."""
+        if language.sure:
+            return language
+        second = await following.task
+        other = second.language
+        return other if second.segments and other.probability > language.probability else language
 
     async def _transcribe(self, cut: Cut) -> WindowResult:
         window = Window(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
@@ -27,6 +28,8 @@ class Languages(FakeRunner):
     text: str = "words"
     spoken: dict[float, str] = field(default_factory=dict)
     silent: frozenset[float] = frozenset()
+    unsure: dict[float, float] = field(default_factory=dict)
+    """How likely the languages of windows are, by their starts, where they are not sure."""
     running: int = 0
     most: int = 0
 
@@ -46,8 +49,11 @@ class Languages(FakeRunner):
         result = await super().transcribe(model, window, options, permit, urgent=urgent, watch=watch)
         self.running -= 1
         code = window.language or self.spoken.get(window.start, "en")
-        result = replace(result, language=LanguageGuess(code, 1.0))
+        result = replace(result, language=LanguageGuess(code, self._likely(window)))
         return replace(result, segments=()) if window.start in self.silent else result
+
+    def _likely(self, window: Window) -> float:
+        return 1.0 if window.language else self.unsure.get(window.start, 1.0)
 
 
 async def transcribed(
@@ -98,6 +104,29 @@ async def test_a_window_without_text_tells_no_language() -> None:
     runner = Languages(spoken={0: "cy", 1: "fr", 2: "it"}, silent=frozenset({0}))
     assert await transcribed(runner, 4) == "fr"
     assert (2, "fr") in asked(runner)
+
+
+async def test_a_first_window_that_is_not_sure_has_the_language_of_the_second() -> None:
+    runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure={0: 0.2, 1: 0.9})
+    assert await transcribed(runner, 3) == "en"
+    assert sorted(asked(runner), key=str) == sorted([(0, None), (0, "en"), (1, None), (2, "en")], key=str)
+
+
+@pytest.mark.parametrize("unsure", [{0: 0.5, 1: 0.9}, {0: 0.4, 1: 0.3}])
+async def test_the_second_window_counts_if_it_is_surer(unsure: dict[float, float]) -> None:
+    runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure=unsure)
+    assert await transcribed(runner, 3) == "ar"
+
+
+async def test_a_second_window_without_text_tells_no_language() -> None:
+    runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure={0: 0.2}, silent=frozenset({1}))
+    assert await transcribed(runner, 3) == "ar"
+
+
+async def test_a_single_window_that_is_not_sure_tells_the_language() -> None:
+    runner = Languages(spoken={0: "ar"}, unsure={0: 0.2})
+    assert await transcribed(runner, 1) == "ar"
+    assert asked(runner) == [(0, None)]
 
 
 async def test_a_known_language_lets_all_begin() -> None:
