@@ -29,7 +29,9 @@ from engines.work import Host, Work, joined
 
 log = logging.getLogger(__name__)
 GATHERING_SHARE = 0.1
-"""After a batch of several requests, its thread waits at most this part of the time that the batch took."""
+"""After a batch of several requests, its thread waits at most this part of the time that the batch took,"""
+LONGEST_GATHERING = 0.2
+"""and at most so many seconds."""
 
 
 class Lane:
@@ -174,7 +176,8 @@ class Lane:
             for entry in batch:
                 entry.refuse(EngineError("The engine gave up."))
             self._queue.done(len(batch))
-        return len({entry.permit.number for entry in batch}), GATHERING_SHARE * (time.monotonic() - began)
+        patience = min(LONGEST_GATHERING, GATHERING_SHARE * (time.monotonic() - began))
+        return len({entry.permit.number for entry in batch}), patience
 
     def _do(self, host: Host, batch: Sequence[Entry[object]], *, alone: bool = False) -> None:
         """Gives each entry a result. If the batch fails, each of its rows is tried alone.

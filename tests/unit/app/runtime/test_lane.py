@@ -64,6 +64,7 @@ def test_clients_that_were_answered_together_ride_together_again(
     lane: Lane, engine: EchoTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lane_module, "GATHERING_SHARE", 1e6)
+    monkeypatch.setattr(lane_module, "LONGEST_GATHERING", 60.0)
     hold(lane, engine)
     futures = [submit(lane, window(), admit()) for _ in range(3)]
     engine.gate.set()
