@@ -63,7 +63,7 @@ class OpenVinoEncoder:
     def encode_silence(self, features: Samples) -> tuple[Samples, AttendedSilence]:
         """Encodes the longest window, of nothing but silence. Also for `encode`."""
         encoded, request = self._run(features, no_silence(self._layers, self._width))
-        parts = [request.get_output_tensor(1 + number).data for number in range(2 * self._layers)]
+        parts = [request.get_output_tensor(number).data for number in range(2 * self._layers)]
         kept = [part.view(np.uint16).copy() for part in parts]
         return encoded, AttendedSilence(kept, encoded.shape[1])
 
@@ -73,7 +73,7 @@ class OpenVinoEncoder:
         positions = -(-features.shape[2] // FRAMES_PER_POSITION)
         result = np.empty((1, positions, self._width), np.float32)
         request = self._request()
-        request.set_output_tensor(0, tensor(result, shared_memory=True))
+        request.set_output_tensor(2 * self._layers, tensor(result, shared_memory=True))
         given = np.ascontiguousarray(features, np.float32), silence.counts(positions)[None, None, None]
         for number, values in enumerate(given):
             request.set_input_tensor(number, tensor(values, shared_memory=True))
@@ -137,8 +137,9 @@ def network_of(weights: Weights, arrays: EvictableArrays | None = None) -> Model
 
     Inputs: features (1, mel bands, frames); what is added to the logits of attention for each key (1, 1, 1,
     keys); then for each layer keys and values of positions that are not encoded (1, positions, width), in
-    bfloat16. Results: encodings (1, positions, width); then the keys and values of each layer, of those
-    positions that are kept of silence.
+    bfloat16. Results: the keys and values of each layer, of those positions that are kept of silence; then
+    the encodings (1, positions, width). OpenVINO computes results in their order: with the encodings first,
+    it would keep the keys and values of all layers until the end.
     """
     openvino = import_openvino()
     graph = NetworkParts(weights, arrays)
@@ -155,7 +156,7 @@ def network_of(weights: Weights, arrays: EvictableArrays | None = None) -> Model
         x = graph.feed_forward(x, f"layer_{number}")
         inputs += silent
         made += [graph.ops.convert(_some_positions(graph, one), "bf16") for one in own]
-    results = [graph.normalised(x, "layer_norm"), *made]
+    results = [*made, graph.normalised(x, "layer_norm")]
     return openvino.Model([graph.ops.result(one) for one in results], inputs, "encoder")
 
 

@@ -116,6 +116,16 @@ def test_sound_attends_to_the_silence_after_it(encoder: OpenVinoEncoder, folder:
     assert differs == (frames < 400)
 
 
+def test_no_keys_and_values_wait_until_the_end(encoder: OpenVinoEncoder) -> None:
+    """Those of silence are taken in each layer, so that the memory of the others serves the next layer."""
+    facts = [one.get_rt_info() for one in encoder._network.get_runtime_model().get_ordered_ops()]
+    order = {int(one["execOrder"].astype(str)): one["layerType"].astype(str) for one in facts}
+    kinds = [order[number] for number in sorted(order)]
+    ends = len(kinds) - kinds[::-1].index("MVN")  # the last normalisation
+    assert "StridedSlice" in kinds
+    assert "StridedSlice" not in kinds[ends:]
+
+
 def test_threads_do_not_change_each_others_results(encoder: OpenVinoEncoder) -> None:
     inputs = [features(frames) for frames in (50, 150, 300, 400) * 5]
     alone = [encoder.encode(one) for one in inputs]
