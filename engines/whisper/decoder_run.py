@@ -49,7 +49,9 @@ class DecoderRun:
         keys, added = self._heard.keys, self._heard.added
         for place, row in enumerate(rows):
             if place != row:
-                keys[:, place], added[place] = keys[:, row], added[row]
+                added[place] = added[row]
+                for part in keys:  # of all at once, NumPy would make a copy first
+                    part[place] = part[row]
         self._step.set_input_tensor(2, self._tensor(added[: len(rows)], shared_memory=True))
         for number, part in enumerate(keys, 3):
             some = part[: len(rows)]

@@ -33,11 +33,12 @@ class HeardRows:
         return np.asarray(keys, np.float32)
 
     def alone(self, row: int) -> HeardRows:
-        """A copy of one row, with no more positions than it has."""
+        """One row, with no more positions than it has; a copy where it has fewer than the others."""
         end = self._end(row)
-        return HeardRows(
-            self.keys[:, row : row + 1, :, :end].copy(), self.added[row : row + 1, ..., :end].copy()
-        )
+        keys, added = self.keys[:, row : row + 1, :, :end], self.added[row : row + 1, ..., :end]
+        if end < self.keys.shape[3]:
+            return HeardRows(keys.copy(), added.copy())
+        return HeardRows(keys, added)
 
     def _end(self, row: int) -> int:
         return int((self.added[row] == 0).sum())

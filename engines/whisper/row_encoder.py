@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engines.heap import return_free_memory
 from engines.types import Samples
 from engines.whisper.ctranslate2_arrays import Encoded, as_rows, join_rows, numbers
 from engines.whisper.encoded_silence import EncodedSilence, Silence
@@ -88,6 +89,8 @@ class RowEncoder:
         if len(rows) > 1 or rows[0].encoded != rows[0].size:
             silence = self._silence.value().encoded if self._silence else None
             made = join_rows(alone, [row.size // FRAMES_PER_POSITION for row in rows], silence)
+        if self._for_openvino and sum(row.size for row in rows) > FULL_FRAMES:
+            return_free_memory()  # takes some 3 ms, too long for a short clip that is alone
         return as_rows(made) if isinstance(made, np.ndarray) and not self._for_openvino else made
 
     def _encoded(self, row: Row) -> Encoded:

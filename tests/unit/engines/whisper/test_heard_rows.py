@@ -25,6 +25,12 @@ def test_a_row_alone_has_no_more_positions_than_it_has() -> None:
     assert np.array_equal(heard.alone(1).keys, KEYS[:, 1:])
 
 
+def test_a_row_that_is_as_long_as_all_is_not_copied() -> None:
+    heard = HeardRows(KEYS, added())
+    assert np.shares_memory(heard.alone(1).keys, KEYS)
+    assert not np.shares_memory(heard.alone(0).keys, KEYS)
+
+
 def test_the_keys_of_a_head_are_told_from_its_values() -> None:
     assert np.array_equal(HeardRows(KEYS, added()).keys_of_head(1, 2), KEYS[2, 0, 2, :3])
 

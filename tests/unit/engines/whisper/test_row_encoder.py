@@ -13,6 +13,7 @@ from ctranslate2 import StorageView
 
 from app.runtime.threads_placement import WARM_UP_SECONDS
 from engines.types import Pcm, Samples, Window
+from engines.whisper import row_encoder
 from engines.whisper.attended_silence import AttendedSilence
 from engines.whisper.ctranslate2_arrays import numbers
 from engines.whisper.openvino_encoder import OpenVinoEncoder
@@ -113,3 +114,18 @@ def test_a_row_has_the_same_encoding_beside_others(encoder: RowEncoder, frames: 
     both = numbers(encoder.encode([one, row(encoder, frames)]))
     assert np.array_equal(both, np.concatenate([alone, alone]))
     assert alone.shape == (1, one.size // 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("frames", "gives"), [([2800], False), ([400, 400], False), ([2000, 400], True), ([2800, 2800], True)]
+)
+def test_long_batches_give_free_memory_back(
+    quick: Quick, monkeypatch: pytest.MonkeyPatch, frames: list[int], gives: bool
+) -> None:
+    given: list[bool] = []
+    monkeypatch.setattr(row_encoder, "return_free_memory", lambda: given.append(True))
+    for for_openvino in (True, False):
+        encoder = encoder_of(quick, adaptive=True, for_openvino=for_openvino)
+        encoder.encode([row(encoder, one) for one in frames])
+        encoder.close()
+    assert given == [True] * gives, "where OpenVINO decodes"
