@@ -5,6 +5,7 @@ Law: a function of settings and GPUs; what it decides is decided nowhere else.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 SMALL_CORES = 2
 """With at most so many cores, and no GPU, one process decodes all uploads."""
 BATCHES_OF_A_CALL = 2
-"""For each batch that a model can run at once, recordings have two full batches of windows in work: one that
-runs, and one that waits.
+"""For each batch that a model can run at once, recordings have two full batches of long windows in work: one
+that runs, and one that waits.
 """
 
 
@@ -30,7 +31,7 @@ class Capacity:
     """How much work runs at once. Each field has the name of the setting that it fills."""
 
     batch_rows: int = 8
-    batch_seconds: float = 90
+    batch_seconds: float = 60
     windows_ahead: int = 6
     decoded_seconds: float = 7200
     decode_threads: int = 4
@@ -60,7 +61,8 @@ def windows_together(settings: Settings) -> int:
     gpus = _usable(_driver(settings), settings.transcription.device_index)
     if settings.runtime.placement == "ray" or gpus:
         return sys.maxsize
-    return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_rows
+    long = math.ceil(settings.runtime.batch_seconds / settings.transcription.window_seconds)
+    return BATCHES_OF_A_CALL * max(2, cores()) * min(settings.runtime.batch_rows, long)
 
 
 def readers(settings: Settings) -> int:

@@ -33,7 +33,7 @@ class Child(ChildProcess):
         order: Order,
         variables: Mapping[str, str] | None = None,
         *,
-        kept_seconds: float = 270.0,
+        kept_seconds: float = 180.0,
     ) -> None:
         """`variables`: environment variables in addition to the server's. `kept_seconds`: windows that
         wait are sent to the process until it has so many seconds of sound. Raises `EngineError` if no process

@@ -44,7 +44,7 @@ class ProcessRules:
     """A call that takes more seconds than this, and longer than usual, fails, and its process is killed."""
     child_bytes: int = 0
     """Bytes of resident memory above which the process is replaced between two calls; 0: no limit."""
-    kept_seconds: float = 270.0
+    kept_seconds: float = 180.0
     """Seconds of sound in windows that are sent to the process before their batch is chosen."""
 
 

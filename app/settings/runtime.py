@@ -47,7 +47,7 @@ class RuntimeSettings(Group):
     batch_seconds: float = Field(
         0,
         ge=0,
-        description="Largest number of seconds of audio that are decoded in one batch. 0 = automatic: 90 on "
+        description="Largest number of seconds of audio that are decoded in one batch. 0 = automatic: 60 on "
         "a CPU, 480 with a GPU.",
     )
     windows_ahead: int = Field(
@@ -55,7 +55,7 @@ class RuntimeSettings(Group):
         ge=0,
         le=64,
         description="Largest number of windows of one recording that are processed at once. On a CPU, many "
-        "recordings at once have fewer each, down to two. 0 = automatic: 6 on a CPU, 16 with a GPU.",
+        "recordings at once have fewer each, down to one. 0 = automatic: 6 on a CPU, 16 with a GPU.",
     )
     idle_seconds: float = Field(
         0, ge=0, description="Seconds without a request after which a model is unloaded. 0 = never."

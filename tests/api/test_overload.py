@@ -116,7 +116,7 @@ async def test_a_stream_that_is_refused_is_an_error_and_no_stream(
 
 
 async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: EchoTranscriber) -> None:
-    runtime = {"batch_rows": 1, "windows_ahead": 2}
+    runtime = {"batch_rows": 1, "windows_ahead": 1}
     async with app_with(settings, engine, runtime=runtime) as (container, client):
 
         async def waiting(count: int) -> None:
@@ -125,10 +125,9 @@ async def test_a_short_clip_overtakes_long_files(settings: Settings, engine: Ech
         engine.gate.clear()
         files = [asyncio.create_task(post(client, LONG, language="en")) for _ in range(10)]
         await at_work(engine)
-        ahead = container.settings.runtime.windows_ahead
-        await waiting(10 * ahead - 1)
+        await waiting(9)
         clip = asyncio.create_task(post(client, wav(tone(3)), language="en"))
-        await waiting(10 * ahead)
+        await waiting(10)
         engine.gate.set()
         assert (await clip).status_code == 200
         order = [batch[0].pcm.seconds for batch in engine.batches]

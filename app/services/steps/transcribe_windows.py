@@ -7,6 +7,7 @@ memory does not grow with the length of the audio.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -22,8 +23,6 @@ from engines.types import LanguageGuess, Pcm, Segment, TranscribeOptions, Window
 
 UNKNOWN_AHEAD = 2
 """Windows that are transcribed in parallel while the language is not known."""
-LEAST_AHEAD = 2
-"""Windows of each request, however many requests there are: one that runs and one that waits."""
 
 
 @dataclass(slots=True)
@@ -35,8 +34,8 @@ class SharedWindows:
     recordings: int = 0
 
     def share(self) -> int:
-        """Windows of each of several recordings."""
-        return max(LEAST_AHEAD, self.most // self.recordings)
+        """Windows of each of several recordings: at least one."""
+        return math.ceil(self.most / self.recordings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,12 @@ def test_uploads_are_decoded_on_the_cores(cores: int, threads: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "windows"),
     [
-        ({}, 2 * 4 * 8),
-        ({"runtime": {"batch_rows": 3}}, 2 * 4 * 3),
+        ({}, 2 * 4 * 2),
+        ({"transcription": {"window_seconds": 25}}, 2 * 4 * 3),
+        ({"transcription": {"window_seconds": 5}}, 2 * 4 * 8),
+        ({"runtime": {"batch_rows": 1}}, 2 * 4 * 1),
         ({"runtime": {"placement": "ray", "batch_rows": 8}}, sys.maxsize),
-        ({"transcription": {"device_index": [0]}}, 2 * 4 * 8),
+        ({"transcription": {"device_index": [0]}}, 2 * 4 * 2),
     ],
 )
 def test_windows_of_all_recordings(

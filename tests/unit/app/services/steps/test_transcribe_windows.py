@@ -14,7 +14,7 @@ from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
 from app.runtime.admission import Permit
 from app.runtime.runner import RowWatch
-from app.services.steps.transcribe_windows import LEAST_AHEAD, SharedWindows, WindowTranscriber
+from app.services.steps.transcribe_windows import SharedWindows, WindowTranscriber
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
 from tests.support.fake_runner import FakeRunner
 
@@ -143,7 +143,7 @@ async def test_one_at_a_time_stays_one_at_a_time() -> None:
 
 
 async def test_of_many_recordings_each_has_fewer_windows_in_work() -> None:
-    for others, most in ((2, 8 // 3), (6, LEAST_AHEAD)):
+    for others, most in ((2, 3), (6, 2), (7, 1), (30, 1)):
         together = SharedWindows(8, recordings=others)
         runner = Languages()
         await transcribed(runner, 8, language="es", together=together)
