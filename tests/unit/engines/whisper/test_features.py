@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from engines.types import Samples
 from engines.whisper.features import Features
@@ -18,6 +22,7 @@ class Extractor:
     """
 
     hop_length = 160
+    stft = None
 
     def __init__(self, together: int) -> None:
         self.meeting = threading.Barrier(together, timeout=30)
@@ -52,3 +57,26 @@ def test_beside_a_cpu_and_for_one_window_there_are_no_threads(threads: int, coun
     assert len(features.of_all(sounds(count))) == count
     assert extractor.threads <= {threading.get_ident()}
     features.close()
+
+
+@pytest.mark.parametrize("samples", [201, 16_000, 80_000 - 160, 80_000, 80_001, 480_000])
+def test_spectra_in_pieces_are_the_same(samples: int) -> None:
+    sound = np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
+    extractor = FeatureExtractor()
+    assert np.array_equal(Features(extractor, 1).of(sound), extractor(sound)[:, :3000])
+
+
+def test_spectra_in_pieces_take_half_of_the_memory() -> None:
+    extractor, sound = FeatureExtractor(), np.zeros(480_000, np.float32)
+    whole = most_of(partial(extractor, sound))
+    assert most_of(partial(Features(extractor, 1).of, sound)) < 0.6 * whole
+
+
+def most_of(work: Callable[[], object]) -> int:
+    """The most bytes that Python and NumPy take meanwhile."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
