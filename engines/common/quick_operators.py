@@ -6,9 +6,9 @@ certain model.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
+from engines.common.convolution_forms import upsampling_kernel
 from engines.common.onnx_parts import StoredGraph, attributes
 
 
@@ -57,16 +57,6 @@ def doubles_its_stride(node: NodeProto, graph: StoredGraph) -> bool:
         return False
     size: int = kernel[0]
     return size % 4 == 0 and stride == [size // 2] and pads == [size // 4, size // 4]
-
-
-def upsampling_kernel(weight: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Of a transposed convolution's kernel (inputs, outputs, two strides), that of a convolution which makes
-    all samples between two neighbours: (stride times outputs, inputs, 2).
-    """
-    inputs, outputs, size = weight.shape
-    stride = size // 2
-    taps = np.stack([weight[:, :, stride:], weight[:, :, :stride]], -1)
-    return taps.transpose(2, 1, 0, 3).reshape(stride * outputs, inputs, 2)
 
 
 def _upsampling(node: NodeProto, graph: StoredGraph) -> list[NodeProto]:

@@ -53,10 +53,12 @@ def resting_session(
     memory_plans: bool = True,
     packed: bool = True,
     rewrite: Callable[[bytes], bytes] | None = None,
+    rewrite_all: Callable[[memoryview], memoryview | bytes] | None = None,
 ) -> RestingSession:
     """A session of that file. On a GPU its weights stay where they are. The rest is as `session` has it.
 
-    `rewrite`: changes the graph, which is given without its large arrays; raises `ValueError` if it cannot.
+    `rewrite`: changes the graph, which is given without its large arrays; `rewrite_all`: before that, with
+    all of them. They raise `ValueError` if the graph is damaged.
     """
     if options.device == "cuda":
         return RestingSession(session(model, options))
@@ -64,7 +66,8 @@ def resting_session(
     try:
         with model.open("rb") as file:
             whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        graph, given = without_large_arrays(whole, model, weights)
+        changed = memoryview(rewrite_all(whole)) if rewrite_all else whole
+        graph, given = without_large_arrays(changed, model, weights)
         graph = rewrite(graph) if rewrite else graph
     except (OSError, ValueError):
         return RestingSession(session(model, options))  # which tells what is wrong with the file

@@ -13,16 +13,13 @@ Law: nothing here is about a certain model.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from engines.common.moved_arrays import (
-    ARRAY_OF_GRAPH,
-    GRAPH_OF_MODEL,
-    KIND_OF_ARRAY,
-    NAME_OF_ARRAY,
-    NUMBERS_OF_ARRAY,
-)
+import numpy as np
+
+from engines.common.graph_messages import NODE_OF_GRAPH, Node, array, attribute
+from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL
 from engines.common.protobuf_fields import fields, head, value, whole_number
 
 CPU_DETAILS = Path("/proc/cpuinfo")
@@ -30,32 +27,14 @@ CPU_DETAILS = Path("/proc/cpuinfo")
 QUICK_UNITS = {"avx512_vnni", "avx_vnni"}
 """Of x86. Without them, sums of such products overflow in ONNX Runtime."""
 VERSIONS_OF_MODEL, DOMAIN_OF_VERSION, NUMBER_OF_VERSION = 8, 1, 2
-NODE_OF_GRAPH = 1
-INPUT_OF_NODE, RESULT_OF_NODE, KIND_OF_NODE, ATTRIBUTE_OF_NODE = 1, 2, 4, 5
-NAME_OF_ATTRIBUTE, NUMBER_OF_ATTRIBUTE, KIND_OF_ATTRIBUTE, WHOLE_NUMBER = 1, 3, 20, 2
 """The numbers of fields in the messages of ONNX."""
-SIGNED_KIND, UNSIGNED_KIND = 3, 2
-"""Bytes with and without a sign, among ONNX's kinds of numbers."""
+SIGNED_KIND = 3
+"""Bytes with a sign, among ONNX's kinds of numbers."""
 FIRST_VERSION = 18
 """Of ONNX's operators, the first version that knows `BitwiseXor`."""
 CONVOLUTION, ROUNDING = b"ConvInteger", b"DynamicQuantizeLinear"
 HALF = b"half of the bytes"
 """The name of an array: 128."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    kind: bytes
-    inputs: tuple[bytes, ...]
-    results: tuple[bytes, ...]
-    rest: bytes = b""
-    """All other fields."""
-
-    @property
-    def message(self) -> bytes:
-        names = [value(INPUT_OF_NODE, name) for name in self.inputs]
-        names += [value(RESULT_OF_NODE, name) for name in self.results]
-        return b"".join([*names, value(KIND_OF_NODE, self.kind), self.rest])
 
 
 def signed_inputs_are_quick() -> bool:
@@ -99,53 +78,34 @@ def _changed(graph: memoryview) -> bytes:
     kept: list[memoryview | bytes] = []
     for node, (_, _, whole) in zip(nodes, fields(graph), strict=True):
         if node and node.kind == CONVOLUTION and node.inputs[0] in signed:
-            kept.append(value(NODE_OF_GRAPH, _signed(node).message))
+            kept.append(_signed(node).written)
         else:
             kept.append(whole)
         if node and node.kind == ROUNDING and node.results[0] in signed:
             added = [*_with_sign(node.results[0]), *_with_sign(node.results[2])]
-            kept += [value(NODE_OF_GRAPH, one.message) for one in added]
-    return b"".join([*kept, value(ARRAY_OF_GRAPH, _half())] if signed else kept)
+            kept += [one.written for one in added]
+    return b"".join([*kept, value(ARRAY_OF_GRAPH, array(HALF, np.array(128, np.uint8)))] if signed else kept)
 
 
-def _node(contents: memoryview) -> _Node | None:
+def _node(contents: memoryview) -> Node | None:
     """The node, if it is a convolution or a rounding of its input, with all inputs or results."""
     message = bytes(contents)
     if CONVOLUTION not in message and ROUNDING not in message:
         return None
-    inputs, results, kind, rest = list[bytes](), list[bytes](), b"", list[memoryview]()
-    for number, text, whole in fields(contents):
-        if number == INPUT_OF_NODE:
-            inputs.append(bytes(text))
-        elif number == RESULT_OF_NODE:
-            results.append(bytes(text))
-        elif number == KIND_OF_NODE:
-            kind = bytes(text)
-        else:
-            rest.append(whole)
-    node = _Node(kind, tuple(inputs), tuple(results), b"".join(rest))
-    return node if (kind, len(inputs)) == (CONVOLUTION, 4) or (kind, len(results)) == (ROUNDING, 3) else None
+    node = Node.read(contents)
+    convolution = node.kind == CONVOLUTION and len(node.inputs) == 4
+    return node if convolution or (node.kind == ROUNDING and len(node.results) == 3) else None
 
 
-def _signed(node: _Node) -> _Node:
+def _signed(node: Node) -> Node:
     given, weights, zero, zero_of_weights = node.inputs
     return replace(node, inputs=(given + b"/signed", weights, zero + b"/signed", zero_of_weights))
 
 
-def _with_sign(name: bytes) -> Iterator[_Node]:
+def _with_sign(name: bytes) -> Iterator[Node]:
     """128 less, as a byte with a sign. A byte and one with another highest bit are 128 apart.
 
     Rounding the input once more would take less time, but a fifth more memory.
     """
-    yield _Node(b"BitwiseXor", (name, HALF), (name + b"/less",))
-    yield _Node(b"Cast", (name + b"/less",), (name + b"/signed",), _to(SIGNED_KIND))
-
-
-def _to(kind: int) -> bytes:
-    """The attribute of a cast."""
-    told = value(NAME_OF_ATTRIBUTE, b"to") + value(NUMBER_OF_ATTRIBUTE, kind)
-    return value(ATTRIBUTE_OF_NODE, told + value(KIND_OF_ATTRIBUTE, WHOLE_NUMBER))
-
-
-def _half() -> bytes:
-    return value(KIND_OF_ARRAY, UNSIGNED_KIND) + value(NAME_OF_ARRAY, HALF) + value(NUMBERS_OF_ARRAY, b"\x80")
+    yield Node(b"BitwiseXor", (name, HALF), (name + b"/less",))
+    yield Node(b"Cast", (name + b"/less",), (name + b"/signed",), attribute("to", SIGNED_KIND))

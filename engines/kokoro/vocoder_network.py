@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.common.convolution_forms import upsampling_kernel
 from engines.common.evictable_arrays import EvictableArrays
 from engines.common.onnx_parts import Sizes, StoredGraph, UnknownGraph, as_bfloat16, attributes
-from engines.common.quick_operators import doubles_its_stride, upsampling_kernel
+from engines.common.quick_operators import doubles_its_stride
 from engines.kokoro.float_weights import Convolution, Convolutions
 from engines.openvino_library import import_openvino
 

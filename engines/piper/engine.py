@@ -11,15 +11,18 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.common.blocked_layout import with_blocked_layout
 from engines.common.installed import installed
 from engines.common.onnx import shrinking
-from engines.common.resting_session import resting_session
+from engines.common.resting_session import RestingSession, resting_session
+from engines.cores import cores
 from engines.errors import WeightsBroken, import_failure
 from engines.piper.openvino_network import load_parts
 from engines.types import EngineOptions, Gender, Pcm, Samples, Utterance, Voice
@@ -110,9 +113,7 @@ class PiperSynthesizer:
 
             path = self._folder / f"{stem}.onnx"
             config = PiperConfig.from_dict(json.loads(Path(f"{path}.json").read_text("utf-8")))
-            network: Any = load_parts(path, self._options) or resting_session(
-                path, self._options, memory_plans=False
-            )
+            network: Any = load_parts(path, self._options) or _whole(path, self._options)
             self._loaded[stem] = PiperVoice(network, config)
         return self._loaded[stem]
 
@@ -139,6 +140,11 @@ class PiperSynthesizer:
         sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), config)
         assert isinstance(sound, np.ndarray)  # the result is a pair only if alignments were requested
         return np.asarray(np.clip(sound, -1, 1), np.float32).reshape(-1)
+
+
+def _whole(path: Path, options: EngineOptions) -> RestingSession:
+    rewrite = partial(with_blocked_layout, threads=options.threads or cores())
+    return resting_session(path, options, memory_plans=False, rewrite_all=rewrite)
 
 
 def _espeak(text: str, language: str, fallback: str) -> list[list[str]]:
