@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 from tests.support.sound import decode
 
 ROWS = 8
-CALLS = ("encode", "detect_language", "generate", "align")
+CALLS = ("encode", "listen", "detect_language", "generate", "align")
 
 
 class Counted:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.whisper.heard_rows import HeardRows
+
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
 
 Encoded: TypeAlias = Any
-"""Encodings (rows, positions, width): an array of CTranslate2 where that decodes, else of NumPy. Each decoder
-takes its own kind, and the encoder that is loaded with it makes that kind.
+"""Encodings (rows, positions, width): an array of CTranslate2 where that decodes, else of NumPy, of which
+OpenVINO's decoder makes `HeardRows`. Each decoder takes its own kind, and the encoder that is loaded with it
+makes that kind.
 """
 
 
@@ -21,8 +24,9 @@ def take_rows(encoded: Encoded, indices: Sequence[int], rows: int) -> Encoded:
     """The rows at `indices` of an array of `rows` rows."""
     if list(indices) == list(range(rows)):
         return encoded
-    some = np.ascontiguousarray(numbers(encoded)[list(indices)])
-    return some if isinstance(encoded, np.ndarray) else as_rows(some)
+    if isinstance(encoded, HeardRows):
+        return encoded.take(indices)
+    return as_rows(np.ascontiguousarray(numbers(encoded)[list(indices)]))
 
 
 def as_rows(array: NDArray[Any]) -> StorageView:

@@ -36,25 +36,24 @@ class DecoderRun:
         self._type = getattr(import_openvino().Type, networks.precision)
         self._known = networks.known
         self._heard = heard
-        self._rows = 0
+        self._rows = list(range(len(heard)))
+        """The rows whose texts are searched."""
         self._step = networks.step.create_infer_request()
         self._projection = networks.projection.create_infer_request()
-        self.keep(list(range(len(heard.added))))
+        self._attend()
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Keeps these rows of the keys and values, in this order. A row is never moved backwards."""
-        if len(rows) == self._rows:
-            return
-        self._rows = len(rows)
-        keys, added = self._heard.keys, self._heard.added
-        for place, row in enumerate(rows):
-            if place != row:
-                added[place] = added[row]
-                for part in keys:  # of all at once, NumPy would make a copy first
-                    part[place] = part[row]
-        self._step.set_input_tensor(2, self._tensor(added[: len(rows)], shared_memory=True))
-        for number, part in enumerate(keys, 3):
-            some = part[: len(rows)]
+    def keep(self, places: Sequence[int]) -> None:
+        """Goes on with the rows at these places, in this order. Where all go on, their order is the same."""
+        if len(places) < len(self._rows):
+            self._rows = [self._rows[place] for place in places]
+            self._attend()
+
+    def _attend(self) -> None:
+        self._heard.bring(self._rows)
+        count = len(self._rows)
+        self._step.set_input_tensor(2, self._tensor(self._heard.added[:count], shared_memory=True))
+        for number, part in enumerate(self._heard.keys, 3):
+            some = part[:count]
             self._step.set_input_tensor(number, self._tensor(some, some.shape, self._type))
 
     def step(self, embedded: Floats, origins: NDArray[np.int32]) -> Floats:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from engines.cores import cores
 from engines.errors import UnsupportedInput, import_failure
@@ -144,7 +144,7 @@ class WhisperTranscriber:
         return Row(window, features, language, padding, self._rows.grid, tight=self._rows.tight, draft=draft)
 
     def _round(self, rows: list[Row], options: TranscribeOptions) -> None:
-        encoded = self._rows.encode(rows)
+        encoded = self._decodable(self._rows.encode(rows))
         self._detect_languages(rows, encoded)
         if not options.draft:
             rows, encoded = _with_sure_languages(rows, encoded)
@@ -169,6 +169,10 @@ class WhisperTranscriber:
         if sure:
             some = take_rows(encoded, sure, len(rows))
             self._finish([rows[i] for i in sure], some, [decoded[i] for i in sure], options)
+
+    def _decodable(self, encoded: Encoded) -> Encoded:
+        """What the decoder takes. Beside what OpenVINO's takes, the encodings are not kept."""
+        return cast("QuickDecoder", self._decoder).listen(encoded) if self._mixes_lengths else encoded
 
     def _searches(self, row: Row, options: TranscribeOptions) -> tuple[Search, ...]:
         sampling, greedy = row.full and row.may_fall_back, not row.doubted

@@ -139,9 +139,8 @@ class OpenVinoDecoder:
     ) -> list[TextOfRow]:
         """The likeliest text of each row.
 
-        `heard`: from `listen`; rows that finish before others are overwritten in it. `prompts`: of one
-        length; the start token has the same place in all of them. `most_tokens`: the text of each row is cut
-        after so many.
+        `heard`: from `listen`. `prompts`: of one length; the start token has the same place in all of them.
+        `most_tokens`: the text of each row is cut after so many.
         """
         search = BeamSearch(beams=beams, most_tokens=most_tokens, end=self.known.end)
         silent = self._searched(heard, prompts, search, min(2 * beams, most_likeliest(self.known)))
@@ -203,7 +202,7 @@ class OpenVinoDecoder:
 
     def languages(self, heard: HeardRows) -> Floats:
         """How likely each language is: (rows, languages). `heard`: from `listen`."""
-        run, rows = DecoderRun(self._networks, heard), len(heard.added)
+        run, rows = DecoderRun(self._networks, heard), len(heard)
         start = np.full((rows, 1), self.known.start, np.int32)
         hidden = run.step(self.embedded(start, 0), np.arange(rows, dtype=np.int32))
         some = run.logits_of_others(hidden[:, -1], self.known.languages)

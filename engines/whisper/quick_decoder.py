@@ -8,18 +8,16 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from engines.common.evictable_arrays import EvictableArrays
 from engines.cores import cores
 from engines.types import EngineOptions
 from engines.whisper.alignment import AlignedText
-from engines.whisper.ctranslate2_arrays import Encoded, numbers
 from engines.whisper.ctranslate2_weights import UnknownLayout, Weights, read_arrays
 from engines.whisper.decoder_networks import DecoderShape, shape_of
 from engines.whisper.device import workers
@@ -28,11 +26,10 @@ from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.openvino_encoder import MODEL_FILE
 from engines.whisper.rows import FRAMES_PER_POSITION
-from engines.whisper.timestamp_rules import Vocabulary
+from engines.whisper.timestamp_rules import Floats, Vocabulary
 from engines.whisper.tokens import WhisperTokens
 
 log = logging.getLogger(__name__)
-Heard = TypeVar("Heard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +50,23 @@ class QuickDecoder:
         """`languages`: their tokens as text, in their order."""
         self._quick = quick
         self._languages = languages
-        self._heard: dict[int, Any] = {}
-        """What was heard in encodings, by their `id`, for as long as these are in use."""
 
-    def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
+    def listen(self, encoded: Floats) -> HeardRows:
+        """What the other methods are given. The encodings are not needed after it."""
+        return self._quick.listen(encoded)
+
+    def detect_language(self, heard: HeardRows) -> list[list[tuple[str, float]]]:
         """The likeliest language of each row, as its token, and how likely it is."""
-        heard = self._keep(encoded, self._quick.listen(numbers(encoded)))
         chances = self._quick.languages(heard)
         return [[(self._languages[int(row.argmax())], float(row.max()))] for row in chances]
 
-    def generate(self, encoded: Encoded, prompts: list[list[int]], **options: Any) -> list[GeneratedText]:
+    def generate(self, heard: HeardRows, prompts: list[list[int]], **options: Any) -> list[GeneratedText]:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
         row, and `is_loop` says whether a drawn text that repeats itself can be given up.
         """
         length = options["max_length"]
         lengths = [length] * len(prompts) if isinstance(length, int) else length
-        heard = self._heard.pop(id(encoded), None)
-        beams = options["beam_size"]
         most = [most_tokens(one, len(prompts[0])) for one in lengths]
-        if heard is None:
-            heard = self._quick.listen(numbers(encoded))
-        if len(prompts) == 1:  # with more rows, it is used up, and much memory
-            self._keep(encoded, heard)
         if temperature := options.get("sampling_temperature", 0):
             texts = options["num_hypotheses"]
             drawn = self._quick.sample(
@@ -86,39 +78,21 @@ class QuickDecoder:
                 is_loop=options["is_loop"],
             )
             return [_generated(*row) for row in drawn]
-        found = self._quick.generate(heard, prompts, beams=beams, most_tokens=most)
+        found = self._quick.generate(heard, prompts, beams=options["beam_size"], most_tokens=most)
         return [_generated(one) for one in found]
 
     def align(
-        self,
-        encoded: Encoded,
-        start: list[int],
-        texts: list[list[int]],
-        frames: list[int],
+        self, heard: HeardRows, start: list[int], texts: list[list[int]], frames: list[int]
     ) -> list[AlignedText]:
         """The positions at which the tokens of each row's text are heard. `frames`: of each row's sound."""
         return [
-            self._quick.align(self._alone(encoded, row), start, text, max(1, most // FRAMES_PER_POSITION))
+            self._quick.align(heard.alone(row), start, text, max(1, most // FRAMES_PER_POSITION))
             for row, (text, most) in enumerate(zip(texts, frames, strict=True))
         ]
-
-    def _alone(self, encoded: Encoded, row: int) -> HeardRows:
-        """What is heard in one row. A search of several rows has used up what it was given."""
-        known: HeardRows | None = self._heard.get(id(encoded))
-        if known is not None and len(known.added) == 1:
-            return known
-        return self._quick.listen(numbers(encoded)[row : row + 1])
 
     def rest(self) -> None:
         """Gives back the memory that inferences have left, and the weights that are kept twice."""
         self._quick.rest()
-
-    def _keep(self, encoded: Encoded, heard: Heard) -> Heard:
-        """Keeps what was heard until the encodings are gone."""
-        if id(encoded) not in self._heard:
-            weakref.finalize(encoded, self._heard.pop, id(encoded), None)
-        self._heard[id(encoded)] = heard
-        return heard
 
 
 def most_tokens(max_length: int, prompt: int) -> int:

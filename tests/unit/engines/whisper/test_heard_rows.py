@@ -19,6 +19,33 @@ def added() -> np.ndarray:
     return numbers
 
 
+def heard_rows() -> HeardRows:
+    return HeardRows(KEYS.copy(), added())
+
+
+def test_rows_are_moved_and_none_is_lost() -> None:
+    heard = heard_rows()
+    heard.bring([1])
+    assert np.array_equal(heard.keys[:, 0], KEYS[:, 1])
+    assert np.array_equal(heard.added[1], added()[0])
+    heard.bring([0, 1])
+    assert np.array_equal(heard.keys, KEYS)
+    assert np.array_equal(heard.added, added())
+
+
+def test_some_rows_are_of_the_same_arrays_wherever_they_are() -> None:
+    heard = heard_rows()
+    heard.bring([1])
+    some = heard.take([1])
+    assert (len(heard), len(some)) == (2, 1)
+    assert np.shares_memory(some.keys, heard.keys)
+    assert np.array_equal(some.keys_of_head(1, 2), KEYS[2, 1, 2])
+    assert np.array_equal(some.alone(0).keys, KEYS[:, 1:])
+    some.bring([0])
+    assert np.array_equal(heard.alone(0).keys, KEYS[:, :1, :, :3])
+    assert np.array_equal(heard.take([1, 0]).take([1]).alone(0).keys, KEYS[:, :1, :, :3])
+
+
 def test_a_row_alone_has_no_more_positions_than_it_has() -> None:
     heard = HeardRows(KEYS, added())
     assert np.array_equal(heard.alone(0).keys, KEYS[:, :1, :, :3])

@@ -281,6 +281,19 @@ def test_languages_are_weighed_among_themselves(exact: OpenVinoDecoder, weights:
     assert again == new
 
 
+def test_rows_can_be_searched_again(exact: OpenVinoDecoder) -> None:
+    """Some of them too, wherever a search has moved them."""
+    encoded = encodings(4)
+    heard, new = exact.listen(encoded), exact.listen(encoded)
+    expected = exact.generate(new, [PROMPT] * 4, beams=3, most_tokens=[8] * 4)
+    exact.generate(heard, [PROMPT] * 4, beams=1, most_tokens=[8, 1, 5, 2])
+    some = exact.generate(heard.take([3, 0, 1]), [PROMPT] * 3, beams=3, most_tokens=[8] * 3)
+    for found, row in zip(some, (3, 0, 1), strict=True):
+        assert found.tokens == expected[row].tokens
+        assert found.score == pytest.approx(expected[row].score, abs=1e-4)
+    assert exact.generate(heard, [PROMPT] * 4, beams=3, most_tokens=[8] * 4) == expected
+
+
 def test_a_single_row_can_be_searched_again(exact: OpenVinoDecoder) -> None:
     encoded = encodings(1)
     heard = exact.listen(encoded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from engines.types import EngineOptions
 from engines.whisper.ctranslate2_weights import UnknownLayout
 from engines.whisper.decoder_networks import DecoderShape
+from engines.whisper.heard_rows import HeardRows
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.quick_decoder import (
     GeneratedText,
@@ -28,16 +28,23 @@ from engines.whisper.tokens import WhisperTokens
 from tests.support.ctranslate2_file import write_encoder
 
 USUAL = {"beam_size": 5, "max_length": 448, "return_logits_vocab": False, "suppress_tokens": [3]}
-ENCODED = np.zeros((1, 4, 8), np.float32)
 
 
 @dataclass
 class Heard:
     """What was heard in some rows."""
 
-    text: str
-    added: list[int]
-    """An element for each row."""
+    texts: tuple[str, ...]
+
+    def alone(self, row: int) -> Heard:
+        return Heard(self.texts[row : row + 1])
+
+
+def heard(*texts: str) -> HeardRows:
+    return cast("HeardRows", Heard(texts))
+
+
+ONE = heard("one")
 
 
 def no_loop(_: Tokens) -> bool:
@@ -45,29 +52,27 @@ def no_loop(_: Tokens) -> bool:
 
 
 class NewDecoder:
-    """OpenVINO's. It counts how often it listens."""
+    """OpenVINO's. It counts how often it rests."""
 
     def __init__(self) -> None:
-        self.listened = 0
         self.rests = 0
 
     def rest(self) -> None:
         self.rests += 1
 
-    def listen(self, encoded: NDArray[np.float32]) -> Heard:
-        assert encoded.shape[1:] == (4, 8)
-        self.listened += 1
-        return Heard(f"heard {self.listened}", [0] * len(encoded))
+    def listen(self, encoded: NDArray[np.float32]) -> HeardRows:
+        assert encoded.shape == (1, 4, 8)
+        return ONE
 
     def align(self, heard: Heard, *text: Any) -> tuple[str, Any]:
-        return heard.text, text
+        return heard.texts[0], text
 
     def languages(self, heard: Heard) -> NDArray[np.float32]:
         return np.array([[0.25, 0.75]], np.float32)
 
     def generate(self, heard: Heard, prompts: Any, **options: int) -> list[TextOfRow]:
         assert options == {"beams": 5, "most_tokens": [224] * len(prompts)}
-        return [TextOfRow((int(heard.text.removeprefix("heard ")),), -0.5, 0.25, (-0.5,))]
+        return [TextOfRow((1,), -0.5, 0.25, (-0.5,))]
 
     def sample(self, heard: Heard, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
         assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224], "is_loop": no_loop}
@@ -79,51 +84,28 @@ def decoder() -> QuickDecoder:
 
 
 def test_a_usual_search_is_openvinos() -> None:
-    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **USUAL)
+    (found,) = decoder().generate(ONE, [[1, 2, 3]], **USUAL)
     assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[1]], [-0.5], 0.25)
 
 
-def test_searches_use_what_was_heard_for_the_language() -> None:
-    quick = decoder()
-    assert quick.detect_language(ENCODED) == [[("<|de|>", 0.75)]]
-    for _ in range(2):  # a greedy search, and one with beams
-        assert quick.generate(ENCODED, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[1]]
+def test_the_likeliest_language_is_told() -> None:
+    assert decoder().detect_language(ONE) == [[("<|de|>", 0.75)]]
 
 
-def test_a_search_in_several_rows_uses_up_what_was_heard() -> None:
-    quick = decoder()
-    rows = [[1, 2, 3]] * 2
-    found = [quick.generate(ENCODED, rows, **USUAL)[0].sequences_ids for _ in range(2)]
-    assert found == [[[1]], [[2]]]
-
-
-def test_what_was_heard_is_forgotten_with_the_encodings() -> None:
-    quick = decoder()
+def test_it_listens_to_encodings() -> None:
     encoded = np.zeros((1, 4, 8), np.float32)
-    quick.detect_language(encoded)
-    quick.generate(encoded, [[1, 2, 3]], **USUAL)
-    assert quick._heard
-    del encoded
-    gc.collect()
-    assert not quick._heard
-
-
-def test_a_search_in_other_encodings_listens_anew() -> None:
-    quick = decoder()
-    quick.detect_language(ENCODED)
-    other = np.ones((1, 4, 8), np.float32)
-    assert quick.generate(other, [[1, 2, 3]], **USUAL)[0].sequences_ids == [[2]]
+    assert cast("Any", decoder().listen(encoded)) is ONE
 
 
 def test_texts_have_the_log_probabilities_of_their_tokens() -> None:
-    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, "return_logits_vocab": True})
+    (found,) = decoder().generate(ONE, [[1, 2, 3]], **{**USUAL, "return_logits_vocab": True})
     assert isinstance(found, GeneratedText)
     assert found.logprobs == [(-0.5,)]
 
 
 def test_texts_are_drawn_by_openvino() -> None:
     sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1, "is_loop": no_loop}
-    (found,) = decoder().generate(ENCODED, [[1, 2, 3]], **{**USUAL, **sampling})
+    (found,) = decoder().generate(ONE, [[1, 2, 3]], **{**USUAL, **sampling})
     assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8], [9]], [-0.5, -0.75], 0.25)
 
 
@@ -136,22 +118,13 @@ def test_each_row_has_its_own_most_tokens() -> None:
             return [TextOfRow((1,), -0.5, 0.25)] * 2
 
     quick = QuickDecoder(cast("OpenVinoDecoder", Noting()))
-    quick.generate(ENCODED, [[1, 2, 3]] * 2, **{**USUAL, "max_length": [448, 60]})
+    quick.generate(ONE, [[1, 2, 3]] * 2, **{**USUAL, "max_length": [448, 60]})
     assert lengths == [[224, 30]]
 
 
-def test_words_are_timed_in_what_was_heard_before() -> None:
-    quick = decoder()
-    quick.generate(ENCODED, [[1, 2, 3]], **USUAL)
-    assert cast("Any", quick.align(ENCODED, [1], [[2]], [7])) == [("heard 1", ([1], [2], 3))]
-
-
-def test_words_of_several_rows_are_timed_row_by_row() -> None:
-    quick = decoder()
-    rows = np.zeros((2, 4, 8), np.float32)
-    quick.generate(rows, [[1, 2, 3]] * 2, **USUAL)  # uses up what was heard
-    found = quick.align(rows, [1], [[2], [4, 5]], [6, 8])
-    assert cast("Any", found) == [("heard 2", ([1], [2], 3)), ("heard 3", ([1], [4, 5], 4))]
+def test_the_words_of_each_row_are_timed_in_it() -> None:
+    found = decoder().align(heard("one", "two"), [1], [[2], [4, 5]], [7, 8])
+    assert cast("Any", found) == [("one", ([1], [2], 3)), ("two", ([1], [4, 5], 4))]
 
 
 SHAPE = DecoderShape(layers=4, heads=2, width=8, positions=60)
