@@ -147,7 +147,7 @@ class Lane:
     def _work_once(self) -> tuple[int, float]:
         """Runs one batch, if entries wait. If the model cannot be loaded, all waiting entries fail.
 
-        Returns the number of requests in it, and how many seconds to `gather` as many.
+        Returns how many rows to `gather` for the next one, and for how many seconds.
         """
         self._queue.drop_abandoned()
         if not self._queue.waiting:
@@ -176,8 +176,9 @@ class Lane:
             for entry in batch:
                 entry.refuse(EngineError("The engine gave up."))
             self._queue.done(len(batch))
+        several = len({entry.permit.number for entry in batch}) > 1
         patience = min(LONGEST_GATHERING, GATHERING_SHARE * (time.monotonic() - began))
-        return len({entry.permit.number for entry in batch}), patience
+        return len(batch) if several else 0, patience
 
     def _do(self, host: Host, batch: Sequence[Entry[object]], *, alone: bool = False) -> None:
         """Gives each entry a result. If the batch fails, each of its rows is tried alone.

@@ -81,7 +81,7 @@ class Entry(Generic[Result_co]):
 
 
 class WorkQueue:
-    """The queue of one model. All methods may be called from any thread; only `wait` blocks."""
+    """The queue of one model. All methods may be called from any thread; only `wait` and `gather` block."""
 
     def __init__(self, name: str, limits: BatchLimits, meters: Meters) -> None:
         self._name = name
@@ -94,6 +94,7 @@ class WorkQueue:
         self._changed = threading.Condition(threading.RLock())
         self._running = 0
         self._rows_running = 0
+        self._gathering = False
         self._closed = False
 
     @property
@@ -132,17 +133,22 @@ class WorkQueue:
                 self._changed.wait(due())
             return not self._closed
 
-    def gather(self, requests: int, patience: float) -> None:
-        """After a batch of so many requests: waits until as many wait, at most `patience` seconds.
+    def gather(self, rows: int, patience: float) -> None:
+        """After a batch of several requests with so many rows: blocks until as many wait, at most `patience`
+        seconds.
 
         Clients that were answered together come again together, but for some milliseconds. Without it, the
         first one would be a batch of its own, the others would wait for its end, and most batches would have
-        one row. It ends at once if a row is urgent, and does not keep other threads from taking rows.
+        one row. It ends at once if a row is urgent. One thread gathers at a time; others take rows meanwhile.
         """
-        if requests < 2:
-            return
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._together(requests), patience)
+            if self._gathering:
+                return
+            self._gathering = True
+            try:
+                self._changed.wait_for(lambda: self._closed or self._together(rows), patience)
+            finally:
+                self._gathering = False
 
     def wake(self) -> None:
         """Wakes all sleeping threads, so that they call their `due` functions again."""
@@ -196,9 +202,8 @@ class WorkQueue:
             self._changed.notify_all()
         self.refuse_all(ShuttingDown())
 
-    def _together(self, requests: int) -> bool:
-        entries = self._entries.values()
-        return len({one.permit.number for one in entries}) >= requests or any(one.urgent for one in entries)
+    def _together(self, rows: int) -> bool:
+        return len(self._entries) >= rows or any(one.urgent for one in self._entries.values())
 
     def _left(self, number: int, future: Future[object]) -> None:
         """Called when the future of an entry is done. If it was cancelled, the entry leaves the queue at

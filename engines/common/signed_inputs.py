@@ -24,8 +24,10 @@ from engines.common.protobuf_fields import fields, head, value, whole_number
 
 CPU_DETAILS = Path("/proc/cpuinfo")
 """What Linux says of the CPU."""
-QUICK_UNITS = {"avx512_vnni", "avx_vnni"}
-"""Of x86. Without them, sums of such products overflow in ONNX Runtime."""
+LARGE_UNIT, SMALL_UNIT, WITHOUT_SMALL = "avx512_vnni", "avx_vnni", "avx512bw"
+"""Of x86. Without the unit that ONNX Runtime takes, sums of such products overflow there. With AVX-512 it
+takes the large one or none (`platform.cpp` of its library MLAS).
+"""
 VERSIONS_OF_MODEL, DOMAIN_OF_VERSION, NUMBER_OF_VERSION = 8, 1, 2
 """The numbers of fields in the messages of ONNX."""
 SIGNED_KIND = 3
@@ -43,7 +45,8 @@ def signed_inputs_are_quick() -> bool:
         told = CPU_DETAILS.read_text()
     except OSError:
         return False
-    return not QUICK_UNITS.isdisjoint(told.split())
+    units = set(told.split())
+    return LARGE_UNIT in units or (SMALL_UNIT in units and WITHOUT_SMALL not in units)
 
 
 def with_signed_inputs(model: bytes) -> bytes:

@@ -20,6 +20,7 @@ from engines.types import TranscribeOptions
 from engines.whisper.ctranslate2_arrays import Encoded, numbers, take_rows
 from engines.whisper.decoding_quality import Decoded, best, compression_ratio, is_loop, passes
 from engines.whisper.quick_decoder import GeneratedText, QuickDecoder
+from engines.whisper.sampling import Needs
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _decode(
     options: TranscribeOptions,
     search: Search,
 ) -> list[Decoded]:
+    own: dict[str, Any] = {"needs": _needs(tokens, options)} if isinstance(model, QuickDecoder) else {}
     length: Any = batch.max_length  # several only where OpenVINO decodes rows of several lengths
     results = model.generate(
         batch.encoded,
@@ -171,7 +173,7 @@ def _decode(
         suppress_tokens=tokens.suppressed,
         max_initial_timestamp_index=FIRST_TIMESTAMP,
         **_search_options(search),
-        **(_loop_options(tokens, options) if search.temperature and isinstance(model, QuickDecoder) else {}),
+        **own,
     )
     return [_decoded(result, tokens, search.temperature, options) for result in results]
 
@@ -187,13 +189,13 @@ def _search_options(search: Search) -> dict[str, Any]:
     return {"beam_size": search.beams}
 
 
-def _loop_options(tokens: WhisperTokens, options: TranscribeOptions) -> dict[str, Any]:
-    """Lets OpenVINO's decoder end a drawn text that repeats itself, once it would be taken for a loop."""
+def _needs(tokens: WhisperTokens, options: TranscribeOptions) -> Needs:
+    """What a drawn text needs to pass, so that loops beside it can end."""
 
     def is_loop(drawn: Sequence[int]) -> bool:
         return compression_ratio(tokens.decode(drawn).strip()) > options.compression_ratio_threshold
 
-    return {"is_loop": is_loop}
+    return Needs(is_loop, options.log_prob_threshold)
 
 
 def _decoded(

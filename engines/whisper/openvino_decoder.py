@@ -9,7 +9,7 @@ Law: encodings and prompts in, texts out; what they are used for is not known he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +32,7 @@ from engines.whisper.decoder_networks import (
 from engines.whisper.decoder_run import DecoderRun, RunNetworks
 from engines.whisper.heard_rows import HeardRows
 from engines.whisper.network_parts import NetworkParts
-from engines.whisper.sampling import SampledTexts, generators
+from engines.whisper.sampling import Needs, SampledTexts, generators
 from engines.whisper.timestamp_rules import (
     IMPOSSIBLE,
     Floats,
@@ -155,10 +155,10 @@ class OpenVinoDecoder:
         texts: int,
         temperature: float,
         most_tokens: Sequence[int],
-        is_loop: Callable[[Tokens], bool],
+        needs: Needs,
     ) -> list[list[TextOfRow]]:
         """Texts of each row that are drawn at random, the likeliest first. The same row always has the same
-        ones. `is_loop`: whether a text that repeats itself can be given up. The rest is as in `generate`.
+        ones. `needs`: of a good text. The rest is as in `generate`.
         """
         found = []
         for row, most in enumerate(most_tokens):
@@ -169,7 +169,7 @@ class OpenVinoDecoder:
                 most_tokens=most,
                 end=self.known.end,
                 random=random,
-                is_loop=is_loop,
+                needs=needs,
             )
             count = min(DRAWN_FROM, most_likeliest(self.known))
             (none,) = self._searched(alone, prompts[row : row + 1], sampled, count)

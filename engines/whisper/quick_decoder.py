@@ -62,7 +62,7 @@ class QuickDecoder:
 
     def generate(self, heard: HeardRows, prompts: list[list[int]], **options: Any) -> list[GeneratedText]:
         """The options are those of CTranslate2 for tokens with timestamps, but `max_length` may differ by
-        row, and `is_loop` says whether a drawn text that repeats itself can be given up.
+        row, and there is what a good text `needs`.
         """
         length = options["max_length"]
         lengths = [length] * len(prompts) if isinstance(length, int) else length
@@ -75,7 +75,7 @@ class QuickDecoder:
                 texts=texts,
                 temperature=temperature,
                 most_tokens=most,
-                is_loop=options["is_loop"],
+                needs=options["needs"],
             )
             return [_generated(*row) for row in drawn]
         found = self._quick.generate(heard, prompts, beams=options["beam_size"], most_tokens=most)

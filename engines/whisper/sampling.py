@@ -4,8 +4,8 @@ section 4.5).
 As in CTranslate2 4.8 (`GreedySearch` in src/decoding.cc with a random sampler), the texts of a row are drawn
 independently of each other, and a temperature changes how tokens are drawn, not how likely they count. Other
 than there, tokens are drawn from the likeliest ones of each kind, and each row is drawn alone, so that it has
-the same texts whatever else was in its batch; and a text that only repeats itself ends there, because no
-loop is taken where there is another text.
+the same texts whatever else was in its batch; and a text that only repeats itself ends there if another one
+is good, because no loop is taken then.
 
 Law: pure, but for the generators of random numbers that it is given; no model is run here.
 """
@@ -13,6 +13,7 @@ Law: pure, but for the generators of random numbers that it is given; no model i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,21 @@ from numpy.typing import NDArray
 from engines.whisper.beam_search import Continuation, FoundText, finished
 from engines.whisper.timestamp_rules import Floats, Tokens
 
-REPEATED_TAIL = 24
+REPEATED_TAIL = 36
 """A text repeats itself if its last tokens, so many, are the same few again and again."""
 LONGEST_REPEATED = 6
 """The most tokens that are repeated in such a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a good text needs: no loop, and a mean log-probability."""
+
+    is_loop: Callable[[Sequence[int]], bool]
+    least_score: float
+
+    def met(self, text: FoundText) -> bool:
+        return text.score >= self.least_score and not self.is_loop(text.tokens)
 
 
 def repeats(text: Tokens) -> bool:
@@ -45,16 +57,16 @@ class SampledTexts:
         most_tokens: int,
         end: int,
         random: Sequence[Generator],
-        is_loop: Callable[[Tokens], bool],
+        needs: Needs,
     ) -> None:
         """`most_tokens`: the texts are cut after so many. `end`: the token that ends a text. `random`: one
-        for each text. `is_loop`: whether a text that repeats itself can be given up.
+        for each text. `needs`: of a good text.
         """
         self._temperature = temperature
         self._most_tokens = most_tokens
         self._end = end
         self._random = random
-        self._is_loop = is_loop
+        self._needs = needs
         self._sums: Floats = np.zeros((1, 0), np.float32)
         """The log-probabilities of the texts after each of their tokens: (texts, tokens)."""
         self._found: list[FoundText] = []
@@ -77,8 +89,9 @@ class SampledTexts:
         )
         said = np.concatenate([self.said[origins], tokens[origins, chosen][:, None]], axis=1)
         ended = said[:, -1] == self._end
-        looping = [repeats(text) and self._is_loop(text) for text in said]
-        over = ended | looping | (said.shape[1] == self._most_tokens)
+        over = ended | (said.shape[1] == self._most_tokens)
+        if any(self._needs.met(text) for text in self._found):
+            over |= [repeats(text) and self._needs.is_loop(text) for text in said]
         for at in np.flatnonzero(over):
             self._found.append(finished(said[at], sums[at], ended=bool(ended[at])))
         self._random = [one for one, done in zip(self._random, over, strict=True) if not done]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, SpokenSegment, Transcript, TranscriptionJob
-from app.errors import RequestTimedOut, from_engine
+from app.errors import ApiError, RequestTimedOut, from_engine
 from app.runtime.admission import Permit
 from app.runtime.runner import Runner
 from engines.errors import EngineError
@@ -132,11 +132,13 @@ class WindowTranscriber:
     @property
     def _most(self) -> int:
         """The number of windows in work from which the first one's result is awaited. Of many recordings,
-        each has fewer, because each window that waits takes 2 MB.
+        each has fewer, because each window that waits takes 2 MB; but while the language is not known, as
+        many as without others, so that it does not depend on them.
         """
+        if not self._language:
+            return min(self._ahead, UNKNOWN_AHEAD)
         alone = self._together.recordings < 2
-        ahead = self._ahead if alone else min(self._ahead, self._together.share())
-        return ahead if self._language else min(ahead, UNKNOWN_AHEAD)
+        return self._ahead if alone else min(self._ahead, self._together.share())
 
     def _begun(self, cut: Cut) -> _InWork:
         return _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)
@@ -161,12 +163,14 @@ class WindowTranscriber:
         return result
 
     async def _surer(self, language: LanguageGuess, following: _InWork) -> LanguageGuess:
-        """The language of the first window, or that of the second one, if it has text and is surer."""
+        """The language of the first window, or that of the second one, if that has text and is surer."""
         if language.sure:
             return language
-        second = await following.task
-        other = second.language
-        return other if second.segments and other.probability > language.probability else language
+        try:
+            second = await following.task
+        except (EngineError, ApiError):  # it is told when it is this window's turn
+            return language
+        return second.language if second.segments and second.language.sure else language
 
     async def _transcribe(self, cut: Cut) -> WindowResult:
         window = Window(

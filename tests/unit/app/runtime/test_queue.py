@@ -30,9 +30,9 @@ def add(queue: WorkQueue, permit: Permit | None = None, *, urgent: bool = False)
     queue.add(Entry(work, "key", 5.0, permit or admit(), urgent))
 
 
-def gathering(queue: WorkQueue, requests: int, patience: float) -> Callable[[], bool]:
+def gathering(queue: WorkQueue, rows: int, patience: float) -> Callable[[], bool]:
     """Gathers in a thread. Returns whether that has ended."""
-    thread = threading.Thread(target=queue.gather, args=(requests, patience), daemon=True)
+    thread = threading.Thread(target=queue.gather, args=(rows, patience), daemon=True)
     thread.start()
     return lambda: not thread.is_alive()
 
@@ -57,30 +57,38 @@ def test_a_thread_takes_all_that_wait_beside_a_larger_batch(queue: WorkQueue) ->
     assert len(queue.take(2)) == 3
 
 
-def test_rows_of_cancelled_requests_are_not_in_work(queue: WorkQueue) -> None:
-    gone = admit()
-    add(queue, gone)
-    add(queue)
-    gone.close()
+def test_rows_whose_batch_has_ended_do_not_count(queue: WorkQueue) -> None:
+    for _ in range(4):
+        add(queue)
     queue.done(len(queue.take(2)))
     for _ in range(4):
         add(queue)
-    assert len(queue.take(2)) == 2
+    assert len(queue.take(2)) == 3, "two of the first four still wait"
 
 
 def test_clients_that_were_answered_together_are_gathered(queue: WorkQueue) -> None:
     ended = gathering(queue, 3, 60.0)
-    one = admit()
-    for permit in (one, one, admit()):
-        add(queue, permit)
-    keeps(lambda: not ended())  # the rows of one request count once
+    for _ in range(2):
+        add(queue)
+    keeps(lambda: not ended())
     add(queue)
     wait_until(ended)
-    assert len(queue.take(1)) == 4
+    assert len(queue.take(1)) == 3
 
 
-def test_nobody_is_gathered_after_a_single_request(queue: WorkQueue) -> None:
-    wait_until(gathering(queue, 1, 60.0))
+def test_nobody_is_gathered_for_no_rows(queue: WorkQueue) -> None:
+    wait_until(gathering(queue, 0, 60.0))
+
+
+def test_one_thread_gathers_at_a_time(queue: WorkQueue) -> None:
+    first = gathering(queue, 2, 60.0)
+    keeps(lambda: not first())
+    wait_until(gathering(queue, 2, 60.0))
+    add(queue)
+    assert not first()
+    add(queue)
+    wait_until(first)
+    wait_until(gathering(queue, 2, 60.0))
 
 
 def test_gathering_ends_with_its_patience(queue: WorkQueue) -> None:

@@ -83,6 +83,7 @@ def test_a_damaged_model_is_refused_or_read() -> None:
     [
         ("flags : avx2 avx512_vnni\n", True),
         ("flags : avx2 avx_vnni", True),
+        ("flags : avx2 avx512bw avx_vnni", False),
         ("flags : avx2", False),
         ("", False),
     ],

@@ -12,11 +12,13 @@ from ctranslate2 import StorageView
 from ctranslate2.models import Whisper
 
 from engines.types import TranscribeOptions
+from engines.whisper.beam_search import FoundText
 from engines.whisper.decoding_quality import Decoded
 from engines.whisper.fallback import SAMPLED_CANDIDATES, Batch, decode_rows, searches
 from engines.whisper.heard_rows import HeardRows
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
 from engines.whisper.quick_decoder import QuickDecoder
+from engines.whisper.sampling import Needs
 from engines.whisper.tokens import DECODER_POSITIONS, WhisperTokens
 
 SAMPLED = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -130,22 +132,20 @@ def test_text_is_taken_although_a_sampled_loop_is_likelier() -> None:
     assert model.calls[-1][0] == 0.2, "no other temperature is needed"
 
 
-def test_a_drawn_text_may_end_once_it_is_a_loop() -> None:
+def test_openvino_is_told_what_a_drawn_text_needs() -> None:
     class Drawing:
-        """OpenVINO's decoder. It ends a text as soon as it may."""
+        """OpenVINO's decoder."""
 
         def listen(self, encoded: Any) -> HeardRows:
             return HeardRows(np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.float32))
 
         def generate(self, heard: Any, prompts: Any, **options: Any) -> list[TextOfRow]:
-            assert "is_loop" not in options
             return [TextOfRow(LOOP, -0.1, 0.01)]
 
-        def sample(self, heard: Any, prompts: Any, *, is_loop: Any, **options: Any) -> list[list[TextOfRow]]:
-            end = next(size for size in range(1, 224) if is_loop(LOOP[:size]))
-            assert end > 20
-            assert not is_loop(GOOD)
-            return [[TextOfRow(LOOP[:end], -0.1, 0.01), TextOfRow(GOOD, -0.5, 0.01)]]
+        def sample(self, heard: Any, prompts: Any, *, needs: Needs, **options: Any) -> list[list[TextOfRow]]:
+            met = [needs.met(FoundText(text, score)) for text in (LOOP, GOOD) for score in (-0.9, -1.1)]
+            assert met == [False, False, True, False]
+            return [[TextOfRow(LOOP[:40], -0.1, 0.01), TextOfRow(GOOD, -0.5, 0.01)]]
 
     assert run(QuickDecoder(cast("OpenVinoDecoder", Drawing()))).tokens == GOOD
 

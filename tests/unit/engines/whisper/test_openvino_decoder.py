@@ -16,12 +16,12 @@ from engines.whisper.beam_search import BeamSearch
 from engines.whisper.ctranslate2_weights import Weights, read_arrays
 from engines.whisper.network_parts import NetworkParts
 from engines.whisper.openvino_decoder import OpenVinoDecoder, TextOfRow
+from engines.whisper.sampling import Needs
 from engines.whisper.timestamp_rules import (
     IMPOSSIBLE,
     Likeliest,
     NextTokens,
     TimestampRules,
-    Tokens,
     Vocabulary,
     log_probabilities,
 )
@@ -34,6 +34,7 @@ KNOWN = Vocabulary(start=701, end=700, timestamps=712, size=740, suppressed=(3, 
 WIDTH, HEADS = 32, 2
 ALIGNED = ((0, 1), (1, 0))
 """The layer and the number of the heads that time the words."""
+ANYTHING = Needs(lambda _: False, -np.inf)
 PROMPT = [701, 703, 705]
 Floats = NDArray[np.float32]
 
@@ -55,10 +56,6 @@ def exact(weights: Weights) -> OpenVinoDecoder:
 @pytest.fixture(scope="module")
 def usual(weights: Weights) -> OpenVinoDecoder:
     return OpenVinoDecoder(NetworkParts(weights), weights, KNOWN, calls=2, threads=1, heads=ALIGNED)
-
-
-def no_loop(_: Tokens) -> bool:
-    return False
 
 
 def encodings(rows: int, positions: int = 40, seed: int = 0) -> Floats:
@@ -175,7 +172,7 @@ def test_a_row_has_the_same_text_beside_longer_ones(exact: OpenVinoDecoder) -> N
         texts=3,
         temperature=0.8,
         most_tokens=[30, 5, 30, 8],
-        is_loop=no_loop,
+        needs=ANYTHING,
     )
     for row, (end, most) in enumerate(((40, 30), (10, 5), (25, 30), (1, 8))):
         alone = encoded[row : row + 1, :end]
@@ -184,7 +181,7 @@ def test_a_row_has_the_same_text_beside_longer_ones(exact: OpenVinoDecoder) -> N
         assert text.score == pytest.approx(together[row].score, abs=1e-4)
         assert len(text.tokens) <= most
         (texts,) = exact.sample(
-            exact.listen(alone), [PROMPT], texts=3, temperature=0.8, most_tokens=[most], is_loop=no_loop
+            exact.listen(alone), [PROMPT], texts=3, temperature=0.8, most_tokens=[most], needs=ANYTHING
         )
         assert [one.tokens for one in texts] == [one.tokens for one in drawn[row]]
 
@@ -194,13 +191,13 @@ def test_texts_are_drawn_as_likely_as_they_are(exact: OpenVinoDecoder, weights: 
     encoded = encodings(1)
     (likeliest,) = exact.generate(exact.listen(encoded), [PROMPT], beams=1, most_tokens=[6])
     (cold,) = exact.sample(
-        exact.listen(encoded), [PROMPT], texts=2, temperature=0.001, most_tokens=[6], is_loop=no_loop
+        exact.listen(encoded), [PROMPT], texts=2, temperature=0.001, most_tokens=[6], needs=ANYTHING
     )
     assert [one.tokens for one in cold] == [likeliest.tokens] * 2
     assert cold[0].score == pytest.approx(likeliest.score, abs=1e-4)
     assert cold[0].no_speech_prob == pytest.approx(likeliest.no_speech_prob, abs=1e-6)
     (hot,) = exact.sample(
-        exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6], is_loop=no_loop
+        exact.listen(encoded), [PROMPT], texts=5, temperature=1.0, most_tokens=[6], needs=ANYTHING
     )
     assert len({one.tokens for one in hot}) > 1
     assert [one.score for one in hot] == sorted((one.score for one in hot), reverse=True)

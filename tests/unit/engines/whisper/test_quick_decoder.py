@@ -23,11 +23,12 @@ from engines.whisper.quick_decoder import (
     load_decoder,
     most_tokens,
 )
-from engines.whisper.timestamp_rules import Tokens
+from engines.whisper.sampling import Needs
 from engines.whisper.tokens import WhisperTokens
 from tests.support.ctranslate2_file import write_encoder
 
 USUAL = {"beam_size": 5, "max_length": 448, "return_logits_vocab": False, "suppress_tokens": [3]}
+NEEDS = Needs(lambda _: False, -1.0)
 
 
 @dataclass
@@ -45,10 +46,6 @@ def heard(*texts: str) -> HeardRows:
 
 
 ONE = heard("one")
-
-
-def no_loop(_: Tokens) -> bool:
-    return False
 
 
 class NewDecoder:
@@ -75,7 +72,7 @@ class NewDecoder:
         return [TextOfRow((1,), -0.5, 0.25, (-0.5,))]
 
     def sample(self, heard: Heard, prompts: Any, **options: Any) -> list[list[TextOfRow]]:
-        assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224], "is_loop": no_loop}
+        assert options == {"texts": 2, "temperature": 0.2, "most_tokens": [224], "needs": NEEDS}
         return [[TextOfRow((7, 8), -0.5, 0.25), TextOfRow((9,), -0.75, 0.25)]]
 
 
@@ -104,7 +101,7 @@ def test_texts_have_the_log_probabilities_of_their_tokens() -> None:
 
 
 def test_texts_are_drawn_by_openvino() -> None:
-    sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1, "is_loop": no_loop}
+    sampling = {"sampling_temperature": 0.2, "num_hypotheses": 2, "beam_size": 1, "needs": NEEDS}
     (found,) = decoder().generate(ONE, [[1, 2, 3]], **{**USUAL, **sampling})
     assert (found.sequences_ids, found.scores, found.no_speech_prob) == ([[7, 8], [9]], [-0.5, -0.75], 0.25)
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.whisper.sampling import LONGEST_REPEATED, REPEATED_TAIL, SampledTexts, draw, generators, repeats
-from engines.whisper.timestamp_rules import Tokens
+from engines.whisper.sampling import (
+    LONGEST_REPEATED,
+    REPEATED_TAIL,
+    Needs,
+    SampledTexts,
+    draw,
+    generators,
+    repeats,
+)
 
 END = 0
+ANYTHING = Needs(lambda _: False, -np.inf)
 Floats = NDArray[np.float32]
 
 
-def sampled(
-    most: int, *, texts: Sequence[int] = range(4), is_loop: Callable[[Tokens], bool] = lambda _: False
-) -> SampledTexts:
+def sampled(most: int, *, texts: Sequence[int] = range(4), needs: Needs = ANYTHING) -> SampledTexts:
     random = [np.random.default_rng(text) for text in texts]
-    return SampledTexts(temperature=1.0, most_tokens=most, end=END, random=random, is_loop=is_loop)
+    return SampledTexts(temperature=1.0, most_tokens=most, end=END, random=random, needs=needs)
 
 
 def likelihoods(texts: int, chances: Sequence[float]) -> tuple[Floats, NDArray[np.int32]]:
@@ -69,22 +76,38 @@ def test_texts_are_cut_after_the_most_tokens() -> None:
     assert {len(text) for text in run(sampled(5), [0.001, 0.999])} == {5}
 
 
-def test_a_text_that_repeats_itself_ends_once_it_counts_as_a_loop() -> None:
-    asked = []
+def scripted(needs: Needs, *texts: list[int]) -> list[tuple[int, ...]]:
+    """Takes all steps; the tokens of each text are certain. Returns the texts."""
+    search, alive = sampled(100, texts=range(len(texts)), needs=needs), list(range(len(texts)))
+    for place in itertools.count():
+        wanted = [texts[text][place] for text in alive[: len(search.said)]]
+        values = np.full((len(wanted), 4), -100, np.float32)
+        values[np.arange(len(wanted)), wanted] = 0
+        way = search.advance(values, np.tile(np.arange(4, dtype=np.int32), (len(wanted), 1)))
+        if way is None:
+            break
+        alive = [alive[origin] for origin in way.origins] if place else alive
+    return [text.tokens for text in search.results()]
 
-    def is_loop(text: Tokens) -> bool:
-        asked.append(text)
-        return len(text) >= 40
 
-    search = sampled(100, texts=[0, 1], is_loop=is_loop)
-    assert {len(text) for text in run(search, [1e-30, 1.0])} == {40}
-    assert min(len(text) for text in asked) == REPEATED_TAIL
-    assert {text.score for text in search.results()} == {0.0}
+LOOP, SHORT = [1] * 100, [1, 2, 3, END]
+
+
+def test_a_text_that_repeats_itself_ends_once_it_counts_as_a_loop_beside_a_good_one() -> None:
+    needs = Needs(lambda text: len(text) >= 40, -1.0)
+    assert sorted(scripted(needs, LOOP, SHORT, LOOP), key=len) == [(1, 2, 3), (1,) * 40, (1,) * 40]
+
+
+@pytest.mark.parametrize("least_score", [-1.0, 1.0])
+def test_without_a_good_text_beside_it_each_text_goes_on(least_score: float) -> None:
+    needs = Needs(lambda text: len(text) >= 40 or least_score < 0, least_score)
+    assert sorted(len(text) for text in scripted(needs, LOOP, SHORT)) == [3, 100]
 
 
 def test_a_text_that_does_not_repeat_itself_goes_on() -> None:
-    texts = run(sampled(60, is_loop=lambda _: True), [1e-30, *[0.1] * 10])
-    assert {len(text) for text in texts} == {60}
+    other = [1, 2, 3, 3, 2, 1, 2, 2, 1, 3] * 10
+    needs = Needs(lambda text: len(text) > 3, -1.0)
+    assert sorted(len(text) for text in scripted(needs, other, SHORT)) == [3, 100]
 
 
 @pytest.mark.parametrize("period", range(1, LONGEST_REPEATED + 2))

@@ -12,6 +12,7 @@ import pytest
 
 from app.audio.cut_windows import Cut
 from app.domain import ModelSpec, TranscriptionJob
+from app.errors import ModelUnavailable
 from app.runtime.admission import Permit
 from app.runtime.runner import RowWatch
 from app.services.steps.transcribe_windows import SharedWindows, WindowTranscriber
@@ -30,6 +31,8 @@ class Languages(FakeRunner):
     silent: frozenset[float] = frozenset()
     unsure: dict[float, float] = field(default_factory=dict)
     """How likely the languages of windows are, by their starts, where they are not sure."""
+    failing: float | None = None
+    """The start of a window that fails."""
     running: int = 0
     most: int = 0
 
@@ -46,6 +49,8 @@ class Languages(FakeRunner):
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(0)
+        if window.start == self.failing:
+            raise ModelUnavailable("it is gone")
         result = await super().transcribe(model, window, options, permit, urgent=urgent, watch=watch)
         self.running -= 1
         code = window.language or self.spoken.get(window.start, "en")
@@ -63,6 +68,7 @@ async def transcribed(
     ahead: int = 6,
     language: str | None = None,
     together: SharedWindows | None = None,
+    told: list[float] | None = None,
 ) -> str:
     """The language of a recording of `count` windows of a second each."""
     together = together or SharedWindows(8)
@@ -77,7 +83,9 @@ async def transcribed(
         steps = WindowTranscriber(
             runner, MODEL, job, options, permit, ahead=ahead, together=together, longest=30.0
         )
-        starts = [segment.start async for some in steps.segments(cuts()) for segment in some]
+        starts = [] if told is None else told
+        async for some in steps.segments(cuts()):
+            starts += [segment.start for segment in some]
     assert starts == [number for number in range(count) if number not in runner.silent]
     found = steps.transcript(float(count)).language
     assert found
@@ -112,8 +120,14 @@ async def test_a_first_window_that_is_not_sure_has_the_language_of_the_second() 
     assert sorted(asked(runner), key=str) == sorted([(0, None), (0, "en"), (1, None), (2, "en")], key=str)
 
 
-@pytest.mark.parametrize("unsure", [{0: 0.5, 1: 0.9}, {0: 0.4, 1: 0.3}])
-async def test_the_second_window_counts_if_it_is_surer(unsure: dict[float, float]) -> None:
+@pytest.mark.parametrize("others", [0, 7, 50])
+async def test_the_language_does_not_depend_on_others(others: int) -> None:
+    runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure={0: 0.2, 1: 0.9})
+    assert await transcribed(runner, 3, together=SharedWindows(8, recordings=others)) == "en"
+
+
+@pytest.mark.parametrize("unsure", [{0: 0.5, 1: 0.9}, {0: 0.4, 1: 0.3}, {0: 0.2, 1: 0.45}])
+async def test_the_second_window_counts_if_it_alone_is_sure(unsure: dict[float, float]) -> None:
     runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure=unsure)
     assert await transcribed(runner, 3) == "ar"
 
@@ -121,6 +135,14 @@ async def test_the_second_window_counts_if_it_is_surer(unsure: dict[float, float
 async def test_a_second_window_without_text_tells_no_language() -> None:
     runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure={0: 0.2}, silent=frozenset({1}))
     assert await transcribed(runner, 3) == "ar"
+
+
+async def test_a_first_window_that_is_not_sure_is_told_though_the_second_one_fails() -> None:
+    runner = Languages(spoken={0: "ar"}, unsure={0: 0.2}, failing=1.0)
+    told: list[float] = []
+    with pytest.raises(ModelUnavailable):
+        await transcribed(runner, 2, told=told)
+    assert told == [0]
 
 
 async def test_a_single_window_that_is_not_sure_tells_the_language() -> None:
