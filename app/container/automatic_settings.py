@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from engines.gpus import Driver, Gpu, alike, batch_rows, driver, obstacle
 SMALL_CORES = 2
 """With at most so many cores, and no GPU, one process decodes all uploads."""
 BATCHES_OF_A_CALL = 2
-"""For each batch that a model can run at once, recordings have two full batches of long windows in work: one
+"""For each batch that a model can run at once, recordings have the sound of two full batches in work: one
 that runs, and one that waits.
 """
 
@@ -53,16 +52,15 @@ def filled(settings: Settings) -> Settings:
     )
 
 
-def windows_together(settings: Settings) -> int:
-    """Windows that keep the models busy on a CPU. GPUs and replicas on Ray may need any number.
+def seconds_together(settings: Settings) -> float:
+    """Seconds of sound that keep the models busy on a CPU. GPUs and replicas on Ray may need any number.
 
     `settings`: as `filled` returns them, which name a GPU on machines without one too.
     """
     gpus = _usable(_driver(settings), settings.transcription.device_index)
     if settings.runtime.placement == "ray" or gpus:
-        return sys.maxsize
-    long = math.ceil(settings.runtime.batch_seconds / settings.transcription.window_seconds)
-    return BATCHES_OF_A_CALL * max(2, cores()) * min(settings.runtime.batch_rows, long)
+        return math.inf
+    return BATCHES_OF_A_CALL * max(2, cores()) * settings.runtime.batch_seconds
 
 
 def readers(settings: Settings) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app import __version__
 from app.audio.reader_task import read, warm
-from app.container.automatic_settings import readers, windows_together
+from app.container.automatic_settings import readers, seconds_together
 from app.domain import AuditEntry, ModelSpec
 from app.errors import ModelNotFound
 from app.models.registry import Registry
@@ -118,7 +118,7 @@ def transcription(base: SharedParts, speakers: DiarizationService) -> Transcript
     rules = TranscriptionRules(
         audio_seconds=settings.limits.audio_seconds,
         windows_ahead=settings.runtime.windows_ahead,
-        windows_together=windows_together(settings),
+        seconds_together=seconds_together(settings),
         window_seconds=settings.transcription.window_seconds,
         beam_size=settings.transcription.beam_size,
         greedy_first=settings.transcription.greedy_first,

@@ -30,7 +30,7 @@ from app.services.steps.open_transcription import (
     Who,
 )
 from app.services.steps.open_upload import Source, open_source
-from app.services.steps.transcribe_windows import SharedWindows, WindowTranscriber
+from app.services.steps.transcribe_windows import SharedWork, WindowTranscriber
 from engines.types import SAMPLE_RATE, Diarization, Samples, TranscribeOptions
 
 ProgressCallback = Callable[[float, float | None], None]
@@ -47,8 +47,8 @@ class TranscriptionRules:
     """The most seconds of one recording."""
     windows_ahead: int
     """The most windows of one request that are transcribed in parallel."""
-    windows_together: int
-    """Windows of all recordings that keep the models busy: of many recordings, each has fewer."""
+    seconds_together: float
+    """Seconds of sound in work that keep the models busy: of many recordings, each has fewer."""
     window_seconds: float
     """The most seconds of a window."""
     beam_size: int
@@ -80,7 +80,7 @@ class TranscriptionService:
         self._diarization = diarization
         self._registry = registry
         self._rules = rules
-        self._together = SharedWindows(rules.windows_together)
+        self._together = SharedWork(rules.seconds_together)
 
     async def open(self, job: TranscriptionJob, file: BinaryIO) -> OpenTranscription:
         """Admits the request and opens its audio. Raises `ApiError`; the caller closes the result."""

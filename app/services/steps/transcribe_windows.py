@@ -7,7 +7,6 @@ memory does not grow with the length of the audio.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -26,16 +25,17 @@ UNKNOWN_AHEAD = 2
 
 
 @dataclass(slots=True)
-class SharedWindows:
-    """Divides the windows that keep the models busy among the recordings that are being transcribed."""
+class SharedWork:
+    """The seconds of sound in windows that are being transcribed, of all recordings together."""
 
-    most: int
-    """Windows of all recordings together."""
+    most: float
+    """From so many on, each of several recordings has its share."""
     recordings: int = 0
+    seconds: float = 0.0
 
-    def share(self) -> int:
-        """Windows of each of several recordings: at least one."""
-        return math.ceil(self.most / self.recordings)
+    def full(self, own: float) -> bool:
+        """Whether a recording with `own` seconds in work has its share, and others need the rest."""
+        return self.seconds >= self.most and own >= self.most / self.recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class _InWork:
     task: asyncio.Task[WindowResult]
     detects: bool
     """Whether its language was not known when its work began."""
+
+    @property
+    def seconds(self) -> float:
+        return self.cut.end - self.cut.start
 
 
 class WindowTranscriber:
@@ -60,7 +64,7 @@ class WindowTranscriber:
         permit: Permit,
         *,
         ahead: int,
-        together: SharedWindows,
+        together: SharedWork,
         longest: float,
     ) -> None:
         """`ahead`: windows that are transcribed in parallel, if they are not fewer by `together`. `longest`:
@@ -119,41 +123,39 @@ class WindowTranscriber:
             async with aclosing(cuts):
                 async for cut in cuts:
                     running.append(self._begun(cut))
-                    while len(running) >= self._most:
+                    while self._enough(running):
                         yield await self._finished(running.popleft(), running)
             while running:
                 yield await self._finished(running.popleft(), running)
         finally:
             self._together.recordings -= 1
+            self._together.seconds -= sum(window.seconds for window in running)
             for window in running:
                 window.task.cancel()
             await asyncio.gather(*(window.task for window in running), return_exceptions=True)
 
-    @property
-    def _most(self) -> int:
-        """The number of windows in work from which the first one's result is awaited. Of many recordings,
-        each has fewer, because each window that waits takes 2 MB; but while the language is not known, as
+    def _enough(self, running: Sequence[_InWork]) -> bool:
+        """Whether so many windows are in work that the first one's result is awaited. Of many recordings,
+        each has fewer, because each second that waits takes 64 kB; but while the language is not known, as
         many as without others, so that it does not depend on them.
         """
         if not self._language:
-            return min(self._ahead, UNKNOWN_AHEAD)
-        alone = self._together.recordings < 2
-        return self._ahead if alone else min(self._ahead, self._together.share())
+            return len(running) >= min(self._ahead, UNKNOWN_AHEAD)
+        several = self._together.recordings > 1
+        full = several and self._together.full(sum(window.seconds for window in running))
+        return full or len(running) >= self._ahead
 
     def _begun(self, cut: Cut) -> _InWork:
-        return _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)
+        window = _InWork(cut, asyncio.create_task(self._transcribe(cut)), detects=not self._language)
+        self._together.seconds += window.seconds
+        return window
 
     async def _finished(self, window: _InWork, later: Sequence[_InWork]) -> WindowResult:
-        """Waits for the result of a window, and counts its seconds as done. `later`: windows in work.
-
-        The language of the first window with text is the language of the recording, if it is sure of it. A
-        window that was begun before that was known, and detected another language, is transcribed again.
-        """
-        result = await window.task
-        if not self._language and result.segments and later:
-            self._language = await self._surer(result.language, later[0])
-        if window.detects and self._language and result.language.code != self._language.code:
-            result = await self._transcribe(window.cut)
+        """Waits for the result of a window, and counts its seconds as done. `later`: windows in work."""
+        try:
+            result = await self._result(window, later)
+        finally:
+            self._together.seconds -= window.seconds
         self._permit.worked(window.cut.end - self._done)
         self._done = window.cut.end
         if (
@@ -162,8 +164,20 @@ class WindowTranscriber:
             self._language = result.language
         return result
 
+    async def _result(self, window: _InWork, later: Sequence[_InWork]) -> WindowResult:
+        """The language of the first window with text is the language of the recording, if it is sure of it.
+
+        A window that was begun before that was known, and detected another language, is transcribed again.
+        """
+        result = await window.task
+        if not self._language and result.segments and later:
+            self._language = await self._surer(result.language, later[0])
+        if window.detects and self._language and result.language.code != self._language.code:
+            result = await self._transcribe(window.cut)
+        return result
+
     async def _surer(self, language: LanguageGuess, following: _InWork) -> LanguageGuess:
-        """The language of the first window, or that of the second one, if that has text and is surer."""
+        """The language of the first window, or that of the second one, if that has text and is sure."""
         if language.sure:
             return language
         try:

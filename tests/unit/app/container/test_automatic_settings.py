@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from typing import Any
 
 import pytest
 
 from app.container import automatic_settings
-from app.container.automatic_settings import Capacity, capacity, filled, readers, windows_together
+from app.container.automatic_settings import Capacity, capacity, filled, readers, seconds_together
 from app.settings import Settings
 from engines.gpus import Driver, Gpu
 
@@ -85,29 +85,26 @@ def test_uploads_are_decoded_on_the_cores(cores: int, threads: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "windows"),
+    ("settings", "seconds"),
     [
-        ({}, 2 * 4 * 2),
-        ({"transcription": {"window_seconds": 25}}, 2 * 4 * 3),
-        ({"transcription": {"window_seconds": 5}}, 2 * 4 * 8),
-        ({"runtime": {"batch_rows": 1}}, 2 * 4 * 1),
-        ({"runtime": {"placement": "ray", "batch_rows": 8}}, sys.maxsize),
-        ({"transcription": {"device_index": [0]}}, 2 * 4 * 2),
+        ({}, 2 * 4 * 60),
+        ({"runtime": {"batch_seconds": 90}}, 2 * 4 * 90),
+        ({"runtime": {"placement": "ray"}}, math.inf),
+        ({"transcription": {"device_index": [0]}}, 2 * 4 * 60),
     ],
 )
-def test_windows_of_all_recordings(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], windows: int
+def test_seconds_of_all_recordings(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], seconds: float
 ) -> None:
     monkeypatch.setattr(automatic_settings, "cores", lambda: 4)
     monkeypatch.setattr(automatic_settings, "driver", lambda: None)
-    given = {"runtime": {"batch_rows": 8}, **settings}
-    assert windows_together(filled(Settings.model_validate(given))) == windows
+    assert seconds_together(filled(Settings.model_validate(settings))) == seconds
 
 
-def test_windows_of_all_recordings_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_of_all_recordings_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, gpu(0, 24))
-    assert windows_together(filled(settings())) == sys.maxsize
-    assert windows_together(filled(settings(transcription={"device": "cpu"}))) < sys.maxsize
+    assert seconds_together(filled(settings())) == math.inf
+    assert seconds_together(filled(settings(transcription={"device": "cpu"}))) < math.inf
 
 
 def test_two_cores_without_a_gpu_have_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def made(
     rules = TranscriptionRules(
         audio_seconds=600,
         windows_ahead=2,
-        windows_together=8,
+        seconds_together=8,
         window_seconds=30,
         beam_size=1,
         greedy_first=False,

@@ -15,7 +15,7 @@ from app.domain import ModelSpec, TranscriptionJob
 from app.errors import ModelUnavailable
 from app.runtime.admission import Permit
 from app.runtime.runner import RowWatch
-from app.services.steps.transcribe_windows import SharedWindows, WindowTranscriber
+from app.services.steps.transcribe_windows import SharedWork, WindowTranscriber
 from engines.types import LanguageGuess, TranscribeOptions, Window, WindowResult
 from tests.support.fake_runner import FakeRunner
 
@@ -67,11 +67,11 @@ async def transcribed(
     *,
     ahead: int = 6,
     language: str | None = None,
-    together: SharedWindows | None = None,
+    together: SharedWork | None = None,
     told: list[float] | None = None,
 ) -> str:
     """The language of a recording of `count` windows of a second each."""
-    together = together or SharedWindows(8)
+    together = together or SharedWork(8)
 
     async def cuts() -> AsyncGenerator[Cut, None]:
         for number in range(count):
@@ -123,7 +123,7 @@ async def test_a_first_window_that_is_not_sure_has_the_language_of_the_second() 
 @pytest.mark.parametrize("others", [0, 7, 50])
 async def test_the_language_does_not_depend_on_others(others: int) -> None:
     runner = Languages(spoken={0: "ar", 1: "en", 2: "en"}, unsure={0: 0.2, 1: 0.9})
-    assert await transcribed(runner, 3, together=SharedWindows(8, recordings=others)) == "en"
+    assert await transcribed(runner, 3, together=SharedWork(8, recordings=others)) == "en"
 
 
 @pytest.mark.parametrize("unsure", [{0: 0.5, 1: 0.9}, {0: 0.4, 1: 0.3}, {0: 0.2, 1: 0.45}])
@@ -166,14 +166,30 @@ async def test_one_at_a_time_stays_one_at_a_time() -> None:
 
 async def test_of_many_recordings_each_has_fewer_windows_in_work() -> None:
     for others, most in ((2, 3), (6, 2), (7, 1), (30, 1)):
-        together = SharedWindows(8, recordings=others)
+        together = SharedWork(8, recordings=others, seconds=8.0)
         runner = Languages()
         await transcribed(runner, 8, language="es", together=together)
         assert runner.most == most
-        assert together.recordings == others
+        assert (together.recordings, together.seconds) == (others, 8.0)
+
+
+async def test_recordings_whose_work_waits_elsewhere_leave_it_to_others() -> None:
+    for seconds, most in ((0.0, 6), (5.0, 3), (7.0, 1)):
+        runner = Languages()
+        together = SharedWork(8, recordings=30, seconds=seconds)
+        await transcribed(runner, 8, language="es", together=together)
+        assert runner.most == most
+        assert together.seconds == seconds
+
+
+async def test_a_recording_that_fails_gives_its_share_back() -> None:
+    together = SharedWork(8)
+    with pytest.raises(ModelUnavailable):
+        await transcribed(Languages(failing=1.0), 5, together=together)
+    assert (together.recordings, together.seconds) == (0, 0.0)
 
 
 async def test_a_recording_that_is_alone_has_as_many_windows_as_it_may() -> None:
     runner = Languages()
-    await transcribed(runner, 8, language="es", together=SharedWindows(1))
+    await transcribed(runner, 8, language="es", together=SharedWork(1))
     assert runner.most == 6
