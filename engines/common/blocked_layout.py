@@ -19,15 +19,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engines.common import graph_messages as messages
 from engines.common.convolution_forms import convolution, in_blocks, upsampling_kernel, widening
-from engines.common.graph_messages import (
-    NODE_OF_GRAPH,
-    Node,
-    attribute,
-    domain,
-    floats,
-    name_of,
-)
+from engines.common.graph_messages import NODE_OF_GRAPH, Node, attribute, domain, floats, name_of
 from engines.common.layout_probe import BLOCK_CHANNELS, DOMAIN, channels_are_in_blocks
 from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL
 from engines.common.node_writer import NodeWriter
@@ -85,9 +79,12 @@ class _VocoderInBlocks:
         self._graph = graph
         self._threads = threads
         self._before, self._nodes = _from_the_first(graph)
-        self._uses = Counter(name for node in self._nodes for name in node.inputs)
+        used = [name for node in self._nodes for name in node.inputs]
+        self._uses = Counter([*used, *messages.names_of(graph, messages.RESULT_OF_GRAPH)])
         found = [contents for number, contents, _ in fields(graph) if number == ARRAY_OF_GRAPH]
         self._arrays = {name_of(message): message for message in found}
+        self._given = set(messages.names_of(graph, messages.INPUT_OF_GRAPH))
+        """Of its inputs. An array that is one too could be given from outside."""
         self._stages: dict[bytes, _Stage] = {}
         """Of each array in that order."""
         self._replaced: set[bytes] = set()
@@ -142,7 +139,8 @@ class _VocoderInBlocks:
         weights, bias = self._weights(node)
         channels, results, size = weights.shape
         name, stride = node.results[0], size // 2
-        if node.attributes != widening(stride) or channels % BLOCK_CHANNELS or results % BLOCK_CHANNELS:
+        even = not (stride % 2 or channels % BLOCK_CHANNELS or results % BLOCK_CHANNELS)
+        if node.attributes != widening(stride) or not even:  # an odd stride makes a sample more
             raise OtherVocoder
         width = stride * (self._stages[node.inputs[0]].width if node.inputs[0] in self._stages else 1)
         given = self._whole(node.inputs[0], channels)
@@ -255,7 +253,8 @@ class _VocoderInBlocks:
     def _weights(self, node: Node) -> tuple[Samples, Samples]:
         """Weights and bias of a convolution."""
         constants = node.inputs[1:]
-        if any(name not in self._arrays or self._uses[name] != 1 for name in constants):
+        known = self._arrays.keys() - self._given
+        if any(name not in known or self._uses[name] != 1 for name in constants):
             raise OtherVocoder
         weights, *bias = (floats(self._arrays[name]) for name in constants)
         if weights.ndim != 3:

@@ -18,7 +18,7 @@ from engines.common.moved_arrays import (
 )
 from engines.common.protobuf_fields import fields, value, whole_number
 
-NODE_OF_GRAPH = 1
+NODE_OF_GRAPH, INPUT_OF_GRAPH, RESULT_OF_GRAPH, NAME_OF_VALUE = 1, 11, 12, 1
 INPUT_OF_NODE, RESULT_OF_NODE, KIND_OF_NODE, ATTRIBUTE_OF_NODE, DOMAIN_OF_NODE = 1, 2, 4, 5, 7
 NAME_OF_ATTRIBUTE, NUMBER_OF_ATTRIBUTE, NUMBERS_OF_ATTRIBUTE, KIND_OF_ATTRIBUTE = 1, 3, 8, 20
 WHOLE_NUMBER, WHOLE_NUMBERS = 2, 7
@@ -102,6 +102,12 @@ def array(name: bytes, numbers: NDArray[np.generic]) -> bytes:
 def name_of(message: memoryview) -> bytes:
     """The name of an array."""
     return b"".join(bytes(text) for number, text, _ in fields(message) if number == NAME_OF_ARRAY)
+
+
+def names_of(graph: memoryview, kind: int) -> list[bytes]:
+    """The names of the inputs or the results of a graph, whose fields are of this `kind`."""
+    found = [contents for number, contents, _ in fields(graph) if number == kind]
+    return [bytes(text) for one in found for number, text, _ in fields(one) if number == NAME_OF_VALUE]
 
 
 def floats(message: memoryview) -> NDArray[np.float32]:

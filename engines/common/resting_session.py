@@ -9,8 +9,10 @@ Law: nothing here is about a certain model.
 
 from __future__ import annotations
 
+import logging
 import mmap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ from engines.types import EngineOptions
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, RunOptions
+
+log = logging.getLogger(__name__)
 
 
 class RestingSession:
@@ -58,19 +62,40 @@ def resting_session(
     """A session of that file. On a GPU its weights stay where they are. The rest is as `session` has it.
 
     `rewrite`: changes the graph, which is given without its large arrays; `rewrite_all`: before that, with
-    all of them. They raise `ValueError` if the graph is damaged.
+    all of them. If they raise anything, or ONNX Runtime refuses what they made, the graph is computed as it
+    is written.
     """
     if options.device == "cuda":
         return RestingSession(session(model, options))
-    weights = EvictableArrays(model)
+    written = partial(_resting, model, options, memory_plans=memory_plans, packed=packed)
+    if rewrite or rewrite_all:
+        try:
+            return written(rewrite or bytes, rewrite_all or memoryview)
+        except Exception as reason:  # noqa: BLE001 - nobody has measured such a graph
+            why = " ".join(str(reason).split())
+            log.info("`%s` is computed as it is written, which takes longer: %s", model.name, why)
     try:
-        with model.open("rb") as file:
-            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        changed = memoryview(rewrite_all(whole)) if rewrite_all else whole
-        graph, given = without_large_arrays(changed, model, weights)
-        graph = rewrite(graph) if rewrite else graph
+        return written(bytes, memoryview)
     except (OSError, ValueError):
         return RestingSession(session(model, options))  # which tells what is wrong with the file
+
+
+def _resting(
+    model: Path,
+    options: EngineOptions,
+    rewrite: Callable[[bytes], bytes],
+    rewrite_all: Callable[[memoryview], memoryview | bytes],
+    *,
+    memory_plans: bool,
+    packed: bool,
+) -> RestingSession:
+    """Raises `OSError`, `ValueError`, or what `session` and the functions raise."""
+    weights = EvictableArrays(model)
+    with model.open("rb") as file:
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    # The whole graph in its new form goes before the session is made, which needs as much memory.
+    graph, given = without_large_arrays(memoryview(rewrite_all(whole)), model, weights)
+    graph = rewrite(graph)
     if not given.arrays:  # nobody has measured such a graph as it is written
         return RestingSession(session(model, options, memory_plans=memory_plans, packed=packed))
     made = session(graph, options, memory_plans=memory_plans, optimized=False, given=given, packed=packed)

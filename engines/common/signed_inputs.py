@@ -77,14 +77,15 @@ def _changed(graph: memoryview) -> bytes:
     nodes = [_node(contents) if number == NODE_OF_GRAPH else None for number, contents, _ in fields(graph)]
     found = [node for node in nodes if node]
     made = {node.results[0]: node.results[2] for node in found if node.kind == ROUNDING}
-    signed = {n.inputs[0] for n in found if n.kind == CONVOLUTION and made.get(n.inputs[0]) == n.inputs[2]}
+    used = {(node.inputs[0], node.inputs[2]) for node in found if node.kind == CONVOLUTION}
+    signed = {(given, zero) for given, zero in used if made.get(given) == zero}
     kept: list[memoryview | bytes] = []
     for node, (_, _, whole) in zip(nodes, fields(graph), strict=True):
-        if node and node.kind == CONVOLUTION and node.inputs[0] in signed:
+        if node and node.kind == CONVOLUTION and (node.inputs[0], node.inputs[2]) in signed:
             kept.append(_signed(node).written)
         else:
             kept.append(whole)
-        if node and node.kind == ROUNDING and node.results[0] in signed:
+        if node and node.kind == ROUNDING and (node.results[0], node.results[2]) in signed:
             added = [*_with_sign(node.results[0]), *_with_sign(node.results[2])]
             kept += [one.written for one in added]
     return b"".join([*kept, value(ARRAY_OF_GRAPH, array(HALF, np.array(128, np.uint8)))] if signed else kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,15 @@ def nodes() -> list[NodeProto]:
     ]
 
 
-def vocoder(made: list[NodeProto], widths: tuple[int, int] = (128, 16), **changed: np.ndarray) -> bytes:
-    """`widths`: channels after each transposed convolution. `changed`: arrays in place of the usual ones."""
+def vocoder(
+    made: list[NodeProto],
+    widths: tuple[int, int] = (128, 16),
+    given: Sequence[str] = (),
+    changed: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
+    """`widths`: channels after each transposed convolution. `given`: arrays that are inputs too. `changed`:
+    arrays in place of the usual ones.
+    """
     random = np.random.default_rng(0)
     sizes: dict[str, tuple[int, ...]] = {
         "up0.w": (CHANNELS, widths[0], 8),
@@ -83,11 +91,12 @@ def vocoder(made: list[NodeProto], widths: tuple[int, int] = (128, 16), **change
         name: (random.normal(size=size) / np.sqrt(np.prod(size[1:]) or 1)).astype(np.float32)
         for name, size in sizes.items()
     }
-    arrays |= {"two": np.array(2, np.float32)} | changed
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, CHANNELS, "frames"])
+    arrays |= {"two": np.array(2, np.float32)} | dict(changed or {})
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, CHANNELS, "frames"])]
+    inputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, arrays[name].shape) for name in given]
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, "samples"])
     kept = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    graph = helper.make_graph(made, "test", [given], [result], kept)
+    graph = helper.make_graph(made, "test", inputs, [result], kept)
     versions = [helper.make_opsetid("", 15)]
     return bytes(helper.make_model(graph, opset_imports=versions, ir_version=8).SerializeToString())
 
@@ -129,13 +138,17 @@ def replaced(at: int, node: NodeProto) -> list[NodeProto]:
     [
         vocoder(nodes()[:1]),  # nothing is widened
         vocoder(nodes()[:-2]),  # nothing makes the sound
-        vocoder(nodes(), two=np.full((1, 128, 1), 2, np.float32)),  # a mean by channel
+        vocoder(nodes(), changed={"two": np.full((1, 128, 1), 2, np.float32)}),  # a mean by channel
         vocoder(nodes(), widths=(128, 24)),  # not a multiple of sixteen
         vocoder(replaced(1, widening("frames", "up0", 4, pads=[1, 1]))),
         vocoder(replaced(3, convolution("l0", "a0", strides=[2]))),
         vocoder(replaced(2, helper.make_node("Softmax", ["up0"], ["l0"]))),
         vocoder(replaced(16, convolution("end0", "up1"))),
         vocoder([*nodes(), convolution("l0", "a0")]),  # weights that are used twice
+        vocoder(nodes(), given=["a0.w"]),  # weights that could be given from outside
+        vocoder(
+            replaced(1, widening("frames", "up0", 5)), changed={"up0.w": np.ones((CHANNELS, 128, 10), "f4")}
+        ),
         vocoder([*nodes(), helper.make_node("Neg", ["end0"], ["more"])]),
     ],
 )

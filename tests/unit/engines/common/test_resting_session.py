@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from engines.common import resting_session as tested
@@ -65,6 +67,32 @@ def test_a_damaged_file_is_told_by_its_name(tmp_path: Path, contents: bytes | No
         path.write_bytes(contents)
     with pytest.raises(WeightsBroken, match=r"voice\.onnx"):
         resting_session(path, ONE_THREAD)
+
+
+def refused(graph: bytes) -> bytes:
+    """With an input that nothing gives."""
+    model = ModelProto.FromString(graph)
+    model.graph.node[0].input[0] = "nothing"
+    return bytes(model.SerializeToString())
+
+
+def broken(graph: bytes) -> bytes:
+    raise IndexError("there is no such node")
+
+
+@pytest.mark.parametrize("rewrite", [refused, broken])
+def test_a_graph_that_cannot_be_rewritten_is_computed_as_it_is_written(
+    file: Path, rewrite: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    x = {"x": np.ones((1, 1024, 3), np.float32)}
+    true = InferenceSession(str(file)).run(None, x)[0]
+    for more in ({"rewrite": rewrite}, {"rewrite_all": lambda whole: rewrite(bytes(whole))}):
+        caplog.clear()
+        network = resting_session(file, ONE_THREAD, **more)
+        assert np.allclose(network.run(None, x)[0], true, atol=1e-3)
+        assert network._weights, "its weights can be given back all the same"
+        assert "`whole.onnx` is computed as it is written" in caplog.text
 
 
 def test_on_a_gpu_the_weights_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

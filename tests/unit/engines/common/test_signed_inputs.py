@@ -68,6 +68,15 @@ def test_what_is_built_otherwise_stays() -> None:
         assert with_signed_inputs(model.SerializeToString()) == model.SerializeToString()
 
 
+@pytest.mark.parametrize("zero", ["another", ""])
+def test_a_convolution_with_another_zero_point_keeps_its_inputs_beside_others(zero: str) -> None:
+    other = helper.make_node("ConvInteger", ["rounded", "v", zero, "of v"], ["other"])
+    after = ModelProto.FromString(with_signed_inputs(quantised(other).SerializeToString()))
+    given = [list(node.input) for node in after.graph.node if node.op_type == "ConvInteger"]
+    assert [names[0] for names in given] == ["rounded/signed"] * 2 + ["rounded"]
+    assert given[-1] == ["rounded", "v", zero, "of v"]
+
+
 def test_a_damaged_model_is_refused_or_read() -> None:
     """`ValueError` is what the caller expects."""
     message = quantised().SerializeToString()
