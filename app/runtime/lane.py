@@ -162,8 +162,9 @@ class Lane:
             return 0, 0.0
 
     def _take_one(self, host: Host) -> tuple[int, float]:
-        """Runs one batch. Each entry gets a result or a failure, and nothing is raised. Returns what
-        `_work_once` does.
+        """Runs one batch. Each entry gets a result or a failure, and nothing is raised.
+
+        Returns how many rows to `gather` for the next one, and for how many seconds.
         """
         began = time.monotonic()
         batch = self._queue.take(host.calls)

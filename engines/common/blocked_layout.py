@@ -1,4 +1,4 @@
-"""A vocoder of one-dimensional convolutions whose arrays are in the order that ONNX Runtime is quickest in.
+"""Rewrites a vocoder, so that its arrays have the order with which ONNX Runtime computes fastest.
 
 In ONNX Runtime's own order of images (the domain `com.microsoft.nchwc`), sixteen channels of a step are
 neighbours: a convolution reads them as they are, adds a second array to its result, and computes 1.2 to 2
@@ -26,7 +26,6 @@ from engines.common.layout_probe import BLOCK_CHANNELS, DOMAIN, channels_are_in_
 from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL
 from engines.common.node_writer import NodeWriter
 from engines.common.protobuf_fields import fields, head, value
-from engines.common.signed_inputs import DOMAIN_OF_VERSION, NUMBER_OF_VERSION, VERSIONS_OF_MODEL
 from engines.types import Samples
 
 SHARED_RESULTS = 128
@@ -34,7 +33,7 @@ SHARED_RESULTS = 128
 MOST_THREADS = 2
 """Nobody has measured more."""
 FEWEST_FRAMES = 4
-"""Frames of the shortest sound, at least: each of the signs around a text takes one or more."""
+"""No sound has fewer frames: Piper puts symbols before and after each text, and each takes at least one."""
 LAST_INDEX = 2**40
 """Beyond the end of all arrays."""
 WIDENING, CONVOLUTION, SUM = b"ConvTranspose", b"Conv", b"Add"
@@ -67,9 +66,9 @@ def with_blocked_layout(model: memoryview, threads: int) -> memoryview | bytes:
     except OtherVocoder:
         return model
     kept = [whole for number, _, whole in fields(model) if number != GRAPH_OF_MODEL]
-    version = value(DOMAIN_OF_VERSION, DOMAIN) + value(NUMBER_OF_VERSION, 1)
+    version = value(messages.DOMAIN_OF_VERSION, DOMAIN) + value(messages.NUMBER_OF_VERSION, 1)
     size = sum(map(len, graph))
-    return b"".join([*kept, value(VERSIONS_OF_MODEL, version), head(GRAPH_OF_MODEL, size), *graph])
+    return b"".join([*kept, value(messages.VERSIONS_OF_MODEL, version), head(GRAPH_OF_MODEL, size), *graph])
 
 
 class _VocoderInBlocks:
@@ -241,7 +240,7 @@ class _VocoderInBlocks:
         return name, b""
 
     def _end(self, name: bytes, given: bytes, weights: Samples, bias: Samples, rest: bytes) -> None:
-        """Its result is computed with fifteen more that are zero."""
+        """The last convolution has one channel. Channels come by sixteen, so that fifteen of zeros follow."""
         more = BLOCK_CHANNELS - 1
         kernel = np.pad(weights, ((0, more), (0, 0), (0, 0)))
         made = self._product(name + b"/made", given, kernel, np.pad(bias, (0, more)), rest)
@@ -278,7 +277,7 @@ class _VocoderInBlocks:
 
 
 def _from_the_first(graph: memoryview) -> tuple[list[memoryview], list[Node]]:
-    """The nodes before the first transposed convolution, as fields, and the others. The others are few."""
+    """The nodes before the first transposed convolution, as they are, and those from it on, which are few."""
     before, after = list[memoryview](), list[Node]()
     for number, contents, whole in fields(graph):
         if number == NODE_OF_GRAPH:

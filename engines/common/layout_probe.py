@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.common.graph_messages import Node, array, domain
+from engines.common.graph_messages import (
+    DOMAIN_OF_VERSION,
+    NUMBER_OF_VERSION,
+    RESULT_OF_GRAPH,
+    VERSIONS_OF_MODEL,
+    Node,
+    array,
+    domain,
+)
 from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL
 from engines.common.onnx import session
 from engines.common.protobuf_fields import value
-from engines.common.signed_inputs import DOMAIN_OF_VERSION, NUMBER_OF_VERSION, VERSIONS_OF_MODEL
 from engines.errors import EngineError
 from engines.types import EngineOptions
 
@@ -19,7 +26,7 @@ BLOCK_CHANNELS = 16
 """Channels that are neighbours, on CPUs with AVX-512."""
 DOMAIN = b"com.microsoft.nchwc"
 """The operators that take arrays in that order."""
-FORMAT_OF_MODEL, FORMAT_NUMBER, NAME_OF_GRAPH, RESULT_OF_GRAPH = 1, 9, 2, 12
+FORMAT_OF_MODEL, FORMAT_NUMBER, NAME_OF_GRAPH = 1, 9, 2
 FLOAT_TYPE = value(1, value(1, 1))
 """The type of an array of float32, in the messages of ONNX."""
 

@@ -18,7 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.common.graph_messages import NODE_OF_GRAPH, Node, array, attribute
+from engines.common.graph_messages import (
+    DOMAIN_OF_VERSION,
+    NODE_OF_GRAPH,
+    NUMBER_OF_VERSION,
+    VERSIONS_OF_MODEL,
+    Node,
+    array,
+    attribute,
+)
 from engines.common.moved_arrays import ARRAY_OF_GRAPH, GRAPH_OF_MODEL
 from engines.common.protobuf_fields import fields, head, value, whole_number
 
@@ -28,8 +36,6 @@ LARGE_UNIT, SMALL_UNIT, WITHOUT_SMALL = "avx512_vnni", "avx_vnni", "avx512bw"
 """Of x86. Without the unit that ONNX Runtime takes, sums of such products overflow there. With AVX-512 it
 takes the large one or none (`platform.cpp` of its library MLAS).
 """
-VERSIONS_OF_MODEL, DOMAIN_OF_VERSION, NUMBER_OF_VERSION = 8, 1, 2
-"""The numbers of fields in the messages of ONNX."""
 SIGNED_KIND = 3
 """Bytes with a sign, among ONNX's kinds of numbers."""
 FIRST_VERSION = 18

@@ -30,7 +30,7 @@ class HeardRows:
         self.added = added
         self._rows = tuple(range(len(added)))
         self._at = list(self._rows)
-        """The row at each place of the arrays."""
+        """For each place in the arrays, the number of the row that is there now."""
 
     def __len__(self) -> int:
         return len(self._rows)

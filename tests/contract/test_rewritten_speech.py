@@ -20,7 +20,7 @@ OPTIONS = EngineOptions(device="cpu", threads=2)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_piper_makes_the_same_sound_in_the_other_order_of_arrays(storage: Path, threads: int) -> None:
     if not channels_are_in_blocks():
-        pytest.skip("ONNX Runtime has another order of arrays on this CPU")
+        pytest.skip("the vocoder is not rewritten on this CPU, which has no AVX-512")
     model = next((storage / "weights/piper-en-us-joe-medium").glob("*.onnx"))
     rewritten: list[bytes] = []
 
@@ -44,7 +44,7 @@ def test_piper_makes_the_same_sound_in_the_other_order_of_arrays(storage: Path, 
 
 def test_kokoro_makes_the_same_samples_with_signed_inputs(storage: Path) -> None:
     if not signed_inputs_are_quick():
-        pytest.skip("this CPU has no VNNI")
+        pytest.skip("Kokoro is not rewritten on this CPU, which has no VNNI")
     folder = storage / "weights/kokoro-82m"
     model = next(folder.glob("*int8*.onnx"))
     sessions = [
